@@ -1,0 +1,38 @@
+# sd_add_library(NAME SOURCES … [DEPENDS …] [TORCH]): one static library per folder of src/.
+# The DEPENDS of a folder are the arrows that DESIGN allows; the linker checks them.
+function(sd_add_library name)
+  cmake_parse_arguments(ARG "TORCH" "" "SOURCES;DEPENDS;PRIVATE_DEPENDS" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_include_directories(${name} PUBLIC "${PROJECT_SOURCE_DIR}/include"
+                                     PRIVATE "${PROJECT_SOURCE_DIR}/src")
+  target_link_libraries(${name} PUBLIC ${ARG_DEPENDS} PRIVATE sd_warnings ${ARG_PRIVATE_DEPENDS})
+  if(ARG_TORCH)
+    target_link_libraries(${name} PUBLIC LibTorch::torch)
+    if(TARGET sd_torch_pch)
+      target_precompile_headers(${name} REUSE_FROM sd_torch_pch)
+    endif()
+  endif()
+endfunction()
+
+# sd_add_test(NAME SOURCES … DEPENDS … [TORCH] [LABELS …]): a GoogleTest binary whose every test CTest knows.
+function(sd_add_test name)
+  cmake_parse_arguments(ARG "TORCH" "TIMEOUT" "SOURCES;DEPENDS;LABELS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/tests")
+  target_compile_definitions(${name} PRIVATE
+    SD_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data" SD_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
+    SD_BINARY="${PROJECT_BINARY_DIR}/sd")
+  target_link_libraries(${name} PRIVATE ${ARG_DEPENDS} sd_warnings GTest::gtest GTest::gtest_main)
+  if(ARG_TORCH)
+    target_link_libraries(${name} PRIVATE LibTorch::torch)
+    if(TARGET sd_torch_pch)
+      target_precompile_headers(${name} REUSE_FROM sd_torch_pch)
+    endif()
+  endif()
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 300)
+  endif()
+  include(GoogleTest)
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST
+                       PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
+endfunction()

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace sd {
+
+/// What the user asked for; torch-free, so that options can be checked before LibTorch is loaded.
+enum class DTypeChoice { kAuto, kF32, kBF16, kF16 };
+enum class RngChoice { kDevice, kCpu, kCuda };
+
+/// "auto", "cpu", "cuda", "cuda:1".
+struct DeviceChoice {
+  enum class Kind { kAuto, kCpu, kCuda } kind = Kind::kAuto;
+  int index = 0;
+};
+
+/// Throws UsageError for anything but the spellings above.
+DeviceChoice parse_device(const std::string& text);
+
+/// The CPU multiplies bf16 in hardware (AVX512-BF16, AMX or AVX-NE-CONVERT), so bf16 beats float32 there.
+bool cpu_has_bf16();
+
+/// Physical cores this process may run on (never 0).
+int physical_cores();
+
+}  // namespace sd

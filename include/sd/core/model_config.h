@@ -1,0 +1,70 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace sd {
+
+/// CLIP-shaped text encoder (CLIP ViT-L/14 by default).
+struct TextConfig {
+  int64_t width = 768;
+  int64_t layers = 12;
+  int64_t heads = 12;
+  int64_t vocabulary = 49408;
+  int64_t positions = 77;
+  int64_t feed_forward = 3072;
+  bool operator==(const TextConfig&) const = default;
+};
+
+/// UNet of latent diffusion (ldm.modules.diffusionmodules.openaimodel.UNetModel).
+struct UNetConfig {
+  int64_t in_channels = 4;
+  int64_t out_channels = 4;
+  int64_t model_channels = 320;
+  int64_t num_res_blocks = 2;
+  std::vector<int64_t> channel_mult = {1, 2, 4, 4};
+  std::vector<int64_t> attention_resolutions = {4, 2, 1};  // down-sampling factors at which attention stands
+  int64_t num_heads = 8;           // used when num_head_channels is -1
+  int64_t num_head_channels = -1;  // fixed width of a head instead
+  int64_t transformer_depth = 1;
+  int64_t context_dim = 768;
+  int64_t norm_groups = 32;
+  bool use_linear_in_transformer = false;  // SD 2: proj_in/proj_out are linear layers
+  bool operator==(const UNetConfig&) const = default;
+};
+
+/// KL autoencoder (ldm.models.autoencoder.AutoencoderKL).
+struct VaeConfig {
+  int64_t embed_dim = 4;
+  int64_t z_channels = 4;
+  int64_t in_channels = 3;
+  int64_t out_channels = 3;
+  int64_t channels = 128;
+  std::vector<int64_t> channel_mult = {1, 2, 4, 4};
+  int64_t num_res_blocks = 2;
+  int64_t norm_groups = 32;
+  bool operator==(const VaeConfig&) const = default;
+
+  /// Pixels per latent, e.g. 8.
+  int64_t factor() const { return int64_t{1} << (channel_mult.size() - 1); }
+};
+
+/// Everything needed to build a latent diffusion model; the defaults are SD v1's.
+struct ModelConfig {
+  TextConfig text;
+  UNetConfig unet;
+  VaeConfig vae;
+  double linear_start = 0.00085;  // sqrt-linear betas, DDPM's notation
+  double linear_end = 0.0120;
+  int64_t timesteps = 1000;
+  double scale_factor = 0.18215;  // latents = scale_factor * z
+  int64_t image_size = 64;        // side of the latents at the size the model was trained for
+  bool use_ema = false;           // load `model_ema.*` instead of `model.*`
+  bool operator==(const ModelConfig&) const = default;
+
+  int64_t default_pixels() const { return image_size * vae.factor(); }
+};
+
+}  // namespace sd

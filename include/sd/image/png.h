@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "sd/image/image.h"
+
+namespace sd {
+
+/// A text chunk: written as tEXt where the text is Latin-1, else as iTXt. `text` is UTF-8 here.
+struct PngText {
+  std::string keyword;
+  std::string text;
+};
+
+/// The bytes of a PNG file with its text chunks before the pixels.
+std::vector<std::byte> encode_png(const Image& image, const std::vector<PngText>& texts = {});
+
+/// The text chunks (tEXt, zTXt, iTXt) of a PNG, without decoding pixels. Hostile input: chunk lengths, CRCs and
+/// decompressed sizes (16 MiB at most in all) are checked. Throws IoError if it is not a PNG or is cut short.
+std::vector<PngText> read_png_texts(std::span<const std::byte> file);
+
+}  // namespace sd

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "sd/core/compute.h"
+#include "sd/core/model_config.h"
+#include "sd/pipeline/progress.h"
+
+namespace sd {
+
+class LatentDiffusion;  // models/latent_diffusion.h
+
+struct LoadRequest {
+  std::filesystem::path checkpoint;              // file or diffusers folder
+  std::optional<std::filesystem::path> config;   // YAML; refines what the weights tell
+  bool ema = false;                              // load the EMA weights of a full checkpoint
+  DeviceChoice device;
+  DTypeChoice dtype = DTypeChoice::kAuto;
+  int threads = 0;                               // 0: physical cores
+  ProgressCallback on_progress;
+};
+
+/// A model ready to draw; immutable, may be shared between requests and threads.
+struct LoadedModel {
+  std::shared_ptr<const LatentDiffusion> model;
+  ModelConfig config;
+  std::filesystem::path main_file;  // what the hash is taken of
+  std::string format;               // "ckpt", "safetensors", "diffusers"
+  std::string device;               // "cpu", "cuda:0"
+  std::string dtype;                // "f32", "bf16", "f16": what is computed in
+};
+
+/// Opens, detects, checks and loads a model. Throws IoError, CheckpointError, UsageError (config contradicts weights,
+/// no such device) or OutOfMemory.
+LoadedModel load_model(const LoadRequest& request);
+
+/// Pixels a side that pictures of this model have by default. Reads headers only.
+int64_t default_pixels(const LoadRequest& request);
+
+}  // namespace sd
