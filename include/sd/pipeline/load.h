@@ -1,5 +1,7 @@
 #pragma once
 
+#include <torch/types.h>
+
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -11,7 +13,7 @@
 
 namespace sd {
 
-class LatentDiffusion;  // models/latent_diffusion.h
+class LatentDiffusionImpl;  // models/latent_diffusion.h
 
 struct LoadRequest {
   std::filesystem::path checkpoint;              // file or diffusers folder
@@ -25,17 +27,21 @@ struct LoadRequest {
 
 /// A model ready to draw; immutable, may be shared between requests and threads.
 struct LoadedModel {
-  std::shared_ptr<const LatentDiffusion> model;
+  std::shared_ptr<LatentDiffusionImpl> model;
   ModelConfig config;
   std::filesystem::path main_file;  // what the hash is taken of
   std::string format;               // "ckpt", "safetensors", "diffusers"
   std::string device;               // "cpu", "cuda:0"
-  std::string dtype;                // "f32", "bf16", "f16": what is computed in
+  std::string dtype;                // "f32", "bf16", "f16"
+  torch::Dtype compute_dtype = torch::kFloat;  // of activations; weights may be held narrower
 };
 
 /// Opens, detects, checks and loads a model. Throws IoError, CheckpointError, UsageError (config contradicts weights,
 /// no such device) or OutOfMemory.
 LoadedModel load_model(const LoadRequest& request);
+
+/// `model.yaml` beside `model.ckpt`, the way the community ships configurations; none for folders.
+std::optional<std::filesystem::path> sidecar_config(const std::filesystem::path& checkpoint);
 
 /// Pixels a side that pictures of this model have by default. Reads headers only.
 int64_t default_pixels(const LoadRequest& request);

@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "sd/core/noise_source.h"
+#include "sd/diffusion/samplers.h"
 #include "sd/image/image.h"
+#include "sd/nn/attention_controller.h"
 #include "sd/pipeline/load.h"
 #include "sd/pipeline/progress.h"
 
@@ -31,6 +33,10 @@ struct Txt2ImgRequest {
   std::optional<torch::Tensor> start_latents;
   /// Also decode the pictures (off: latents only).
   bool decode = true;
+  /// Sees, and may change, attention; null leaves the fused kernels alone.
+  AttentionController* controller = nullptr;
+  /// Called after every sampler step; false stops the run.
+  std::function<bool(const StepReport&)> on_step;
   ProgressCallback on_progress;
 };
 

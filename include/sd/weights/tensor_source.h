@@ -24,6 +24,7 @@ struct TensorView {
   std::vector<int64_t> strides;            // in elements; empty means C-contiguous
   std::span<const std::byte> bytes;        // little endian
   std::shared_ptr<const void> owner;       // keeps `bytes` alive
+  bool mapped = false;                     // bytes lie in a read-only file mapping: its pages can be dropped and re-read
 };
 
 /// "[320, 4, 3, 3]"

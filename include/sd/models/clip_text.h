@@ -1,0 +1,29 @@
+#pragma once
+
+#include <vector>
+
+#include "sd/core/model_config.h"
+#include "sd/nn/layers.h"
+
+namespace sd {
+
+/// CLIP's text transformer (arXiv:2103.00020): causal, pre-norm, quick-GELU; names as Hugging Face's CLIPTextModel has them
+/// below `text_model`.
+class ClipTextImpl : public torch::nn::Module {
+ public:
+  explicit ClipTextImpl(const TextConfig& config);
+
+  /// ids int64 [N,T], T at most `positions` → last hidden state after the final norm [N,T,width].
+  torch::Tensor forward(const torch::Tensor& ids);
+
+  const TextConfig& config() const { return config_; }
+
+ private:
+  TextConfig config_;
+  Embedding token_embedding_{nullptr}, position_embedding_{nullptr};
+  std::vector<std::shared_ptr<class ClipLayerImpl>> layers_;
+  LayerNorm final_norm_{nullptr};
+};
+TORCH_MODULE(ClipText);
+
+}  // namespace sd

@@ -1,0 +1,23 @@
+#pragma once
+
+#include "sd/core/model_config.h"
+#include "sd/models/clip_text.h"
+#include "sd/models/unet.h"
+#include "sd/models/vae.h"
+
+namespace sd {
+
+/// Text encoder, UNet and autoencoder of one checkpoint; parameter names equal the checkpoint's keys
+/// ("model.diffusion_model.…", "first_stage_model.…", "cond_stage_model.transformer.text_model.…").
+class LatentDiffusionImpl : public torch::nn::Module {
+ public:
+  explicit LatentDiffusionImpl(const ModelConfig& config);
+
+  UNet unet{nullptr};
+  Vae vae{nullptr};
+  ClipText text{nullptr};
+  const ModelConfig config;
+};
+TORCH_MODULE(LatentDiffusion);
+
+}  // namespace sd

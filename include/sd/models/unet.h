@@ -1,0 +1,66 @@
+#pragma once
+
+#include <vector>
+
+#include "sd/core/model_config.h"
+#include "sd/nn/attention_controller.h"
+#include "sd/nn/layers.h"
+#include "sd/nn/spatial_transformer.h"
+
+namespace sd {
+
+/// Residual block with a time shift: GN-SiLU-conv, + W·SiLU(emb), GN-SiLU-conv, + skip.
+class ResBlockImpl : public torch::nn::Module {
+ public:
+  ResBlockImpl(int64_t in_channels, int64_t embedding_width, int64_t out_channels,
+               int64_t norm_groups);
+  /// x [R,in,h,w], activated [R,E] = SiLU(time embedding) → [R,out,h,w].
+  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& activated);
+
+ private:
+  GroupNorm in_norm{nullptr}, out_norm{nullptr};
+  Conv2d in_conv{nullptr}, out_conv{nullptr}, skip_{nullptr};
+  Linear emb_proj{nullptr};
+};
+TORCH_MODULE(ResBlock);
+
+/// The denoising UNet of latent diffusion; parameters carry the names of
+/// ldm.modules.diffusionmodules.openaimodel.UNetModel.
+class UNetImpl : public torch::nn::Module {
+ public:
+  explicit UNetImpl(const UNetConfig& config);
+
+  /// Predicts the noise in x [R,C,h,w] at timesteps t [R] (float32 or int64) given context [R,K,D] → [R,C_out,h,w] in the
+  /// dtype of x. h and w must be multiples of 2^(levels-1).
+  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& t, const torch::Tensor& context,
+                        const ForwardContext& run);
+
+  const UNetConfig& config() const { return config_; }
+
+ private:
+  struct Stage {  // one entry of input_blocks, middle or output_blocks: what is absent is null
+    Conv2d conv_in{nullptr};
+    ResBlock res{nullptr};
+    SpatialTransformer transformer{nullptr};
+    Conv2d downsample{nullptr};
+    Conv2d upsample{nullptr};
+  };
+  torch::Tensor apply(Stage& stage, torch::Tensor h, const torch::Tensor& activated,
+                      const torch::Tensor& context, const ForwardContext& run);
+  SpatialTransformer make_transformer(UNetPart part, int64_t block, int64_t channels) const;
+  void build_input_blocks(std::vector<int64_t>& skip_channels);
+  void build_middle_block(int64_t channels);
+  void build_output_blocks(std::vector<int64_t> skip_channels);
+  bool attends_at(int64_t downsampling) const;
+
+  UNetConfig config_;
+  Linear time_in_{nullptr}, time_out_{nullptr};
+  std::vector<Stage> input_stages_, output_stages_;
+  ResBlock middle_first_{nullptr}, middle_last_{nullptr};
+  SpatialTransformer middle_transformer_{nullptr};
+  GroupNorm norm_out_{nullptr};
+  Conv2d conv_out_{nullptr};
+};
+TORCH_MODULE(UNet);
+
+}  // namespace sd

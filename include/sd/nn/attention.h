@@ -1,0 +1,38 @@
+#pragma once
+
+#include "sd/nn/attention_controller.h"
+#include "sd/nn/layers.h"
+
+namespace sd {
+
+/// softmax(q kᵀ / √d) v without ever holding the probabilities. q [R,heads,Q,d], k and v [R,heads,K,d] → [R,heads,Q,d].
+torch::Tensor fused_attention(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
+                              bool causal = false);
+
+/// The probabilities softmax(q kᵀ / √d) themselves: [R,heads,Q,K]. Vaswani et al., arXiv:1706.03762, eq. 1.
+torch::Tensor attention_probabilities(const torch::Tensor& q, const torch::Tensor& k);
+
+/// [R,T,heads*d] → [R,heads,T,d] (a view).
+torch::Tensor split_heads(const torch::Tensor& x, int64_t heads);
+/// [R,heads,T,d] → [R,T,heads*d].
+torch::Tensor merge_heads(const torch::Tensor& x);
+
+/// Multi-head attention of a spatial transformer: self-attention when `context` is x itself, else cross-attention.
+/// Names as ldm.modules.attention.CrossAttention has them.
+class AttentionImpl : public torch::nn::Module {
+ public:
+  AttentionImpl(AttentionSite site, int64_t width, int64_t context_width, int64_t heads,
+                int64_t head_width);
+
+  /// x [R,Q,width], context [R,K,context_width] → [R,Q,width]; the queries are a grid of height × width latent pixels.
+  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& context,
+                        const ForwardContext& run, int64_t grid_height, int64_t grid_width);
+
+ private:
+  AttentionSite site_;
+  int64_t heads_;
+  Linear to_q{nullptr}, to_k{nullptr}, to_v{nullptr}, to_out_proj{nullptr};
+};
+TORCH_MODULE(Attention);
+
+}  // namespace sd

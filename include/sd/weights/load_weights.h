@@ -1,0 +1,42 @@
+#pragma once
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "sd/core/parameter_slot.h"
+#include "sd/weights/tensor_source.h"
+
+namespace sd {
+
+/// What became of the names of a source and a module.
+struct LoadReport {
+  int64_t loaded = 0;
+  std::vector<std::string> ignored;     // known leftovers: schedule buffers, position_ids, EMA copies, the loss
+  std::vector<std::string> unexpected;  // in the file, not in the module, not known
+};
+
+struct LoadOptions {
+  torch::Device device = torch::kCPU;
+  torch::Dtype dtype = torch::kFloat;  // what weights are held in
+  bool pack = false;                   // rearrange each layer for inference as soon as it is complete
+  /// Called after each tensor with (done, total); false stops with Cancelled.
+  std::function<bool(int64_t, int64_t)> on_tensor;
+};
+
+/// Binds every slot of a module (parameter_slots in nn/layers.h) to the tensor of the same name in `source`. Where dtype and device allow, the
+/// parameter is the mapped file itself; else it is converted one tensor at a time, so that two copies never exist.
+/// Throws CheckpointError naming the first few tensors that are missing or have another shape.
+LoadReport load_weights(const std::vector<ParameterSlot>& wanted, const TensorSource& source,
+                        const LoadOptions& options);
+
+/// A tensor that wraps (not copies) what `view` shows; it keeps the mapping alive.
+torch::Tensor wrap_tensor(const TensorView& view);
+
+/// True for names that checkpoints carry and inference does not need.
+bool may_be_ignored(const std::string& name);
+
+}  // namespace sd

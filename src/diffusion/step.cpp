@@ -1,0 +1,25 @@
+#include "diffusion/step.h"
+
+#include <cmath>
+
+#include "sd/core/error.h"
+
+namespace sd {
+
+torch::Tensor predict_x0(const torch::Tensor& x, const torch::Tensor& eps, double alpha) {
+  return (x - std::sqrt(1 - alpha) * eps) / std::sqrt(alpha);
+}
+
+torch::Tensor step_towards(const torch::Tensor& x0, const torch::Tensor& eps, double alpha_prev,
+                           double sigma) {
+  return std::sqrt(alpha_prev) * x0 + std::sqrt(1 - alpha_prev - sigma * sigma) * eps;
+}
+
+void report_step(const SampleRun& run, int64_t step, const torch::Tensor& x,
+                 const torch::Tensor& x0) {
+  if (!run.on_step) return;
+  const StepReport report{step, run.schedule.size(), run.schedule.steps[step].t, x, x0};
+  if (!run.on_step(report)) throw Cancelled();
+}
+
+}  // namespace sd

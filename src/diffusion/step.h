@@ -1,0 +1,19 @@
+#pragma once
+
+#include <torch/types.h>
+
+#include "sd/diffusion/samplers.h"
+
+namespace sd {
+
+/// x0 as ε predicts it: (x − sqrt(1−ᾱ) ε) / sqrt(ᾱ). DDIM eq. 9.
+torch::Tensor predict_x0(const torch::Tensor& x, const torch::Tensor& eps, double alpha);
+
+/// The deterministic part of DDIM's eq. 12: sqrt(ᾱ_prev) x0 + sqrt(1−ᾱ_prev−σ²) ε.
+torch::Tensor step_towards(const torch::Tensor& x0, const torch::Tensor& eps, double alpha_prev,
+                           double sigma);
+
+/// Calls run.on_step if there is one; throws Cancelled when it says stop.
+void report_step(const SampleRun& run, int64_t step, const torch::Tensor& x, const torch::Tensor& x0);
+
+}  // namespace sd

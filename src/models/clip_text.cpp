@@ -1,0 +1,75 @@
+#include "sd/models/clip_text.h"
+
+#include <ATen/ops/arange.h>
+#include <ATen/ops/sigmoid.h>
+#include <fmt/format.h>
+
+#include <string>
+
+#include "sd/core/error.h"
+#include "sd/nn/attention.h"
+
+namespace sd {
+
+/// One pre-norm layer: x + attention(norm(x)), then x + mlp(norm(x)).
+class ClipLayerImpl : public torch::nn::Module {
+ public:
+  explicit ClipLayerImpl(const TextConfig& config) : heads_(config.heads) {
+    const int64_t width = config.width;
+    auto attention = register_module("self_attn", Group());
+    k_proj_ = attention->put("k_proj", Linear(width, width));
+    v_proj_ = attention->put("v_proj", Linear(width, width));
+    q_proj_ = attention->put("q_proj", Linear(width, width));
+    out_proj_ = attention->put("out_proj", Linear(width, width));
+    norm1_ = register_module("layer_norm1", LayerNorm(width));
+    auto mlp = register_module("mlp", Group());
+    fc1_ = mlp->put("fc1", Linear(width, config.feed_forward));
+    fc2_ = mlp->put("fc2", Linear(config.feed_forward, width));
+    norm2_ = register_module("layer_norm2", LayerNorm(width));
+  }
+
+  torch::Tensor forward(torch::Tensor x) {
+    const auto h = norm1_->forward(x);
+    const auto mixed = fused_attention(split_heads(q_proj_->forward(h), heads_),
+                                       split_heads(k_proj_->forward(h), heads_),
+                                       split_heads(v_proj_->forward(h), heads_), /*causal=*/true);
+    x = x + out_proj_->forward(merge_heads(mixed));
+    const auto inner = fc1_->forward(norm2_->forward(x));  // [N,T,feed_forward]
+    const auto activated = inner * at::sigmoid(1.702 * inner);  // quick-GELU: CLIP's approximation
+    return x + fc2_->forward(activated);
+  }
+
+ private:
+  int64_t heads_;
+  Linear k_proj_{nullptr}, v_proj_{nullptr}, q_proj_{nullptr}, out_proj_{nullptr};
+  LayerNorm norm1_{nullptr}, norm2_{nullptr};
+  Linear fc1_{nullptr}, fc2_{nullptr};
+};
+
+ClipTextImpl::ClipTextImpl(const TextConfig& config) : config_(config) {
+  auto embeddings = register_module("embeddings", Group());
+  token_embedding_ =
+      embeddings->put("token_embedding", Embedding(config.vocabulary, config.width));
+  position_embedding_ =
+      embeddings->put("position_embedding", Embedding(config.positions, config.width));
+  auto list = register_module("encoder", Group())->put("layers", Group());
+  for (int64_t i = 0; i < config.layers; ++i) {
+    auto layer = std::make_shared<ClipLayerImpl>(config);
+    list->register_module(std::to_string(i), layer);
+    layers_.push_back(std::move(layer));
+  }
+  final_norm_ = register_module("final_layer_norm", LayerNorm(config.width));
+}
+
+torch::Tensor ClipTextImpl::forward(const torch::Tensor& ids) {
+  if (ids.dim() != 2 || ids.size(1) > config_.positions) {
+    throw UsageError(fmt::format("text encoder takes ids [N,T] with T at most {}, found {} ids a row",
+                                 config_.positions, ids.size(-1)));
+  }
+  const auto positions = at::arange(ids.size(1), ids.options());
+  torch::Tensor x = token_embedding_->forward(ids) + position_embedding_->forward(positions);
+  for (auto& layer : layers_) x = layer->forward(x);
+  return final_norm_->forward(x);
+}
+
+}  // namespace sd

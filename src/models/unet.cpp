@@ -1,0 +1,195 @@
+#include "sd/models/unet.h"
+
+#include <ATen/ops/cat.h>
+#include <ATen/ops/silu.h>
+#include <ATen/ops/upsample_nearest2d.h>
+
+#include <algorithm>
+#include <string>
+
+#include "sd/nn/timestep_embedding.h"
+
+namespace sd {
+namespace {
+
+constexpr double kNormEps = 1e-5;  // GroupNorm32 of guided diffusion
+
+torch::Tensor double_size(const torch::Tensor& x) {
+  return at::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)});
+}
+
+}  // namespace
+
+ResBlockImpl::ResBlockImpl(int64_t in_channels, int64_t embedding_width, int64_t out_channels,
+                           int64_t norm_groups) {
+  auto in_layers = register_module("in_layers", Group());
+  in_norm = in_layers->put("0", GroupNorm(norm_groups, in_channels, kNormEps));
+  in_conv = in_layers->put("2", Conv2d(in_channels, out_channels, 3, 1, 1));
+  auto emb_layers = register_module("emb_layers", Group());
+  emb_proj = emb_layers->put("1", Linear(embedding_width, out_channels));
+  auto out_layers = register_module("out_layers", Group());
+  out_norm = out_layers->put("0", GroupNorm(norm_groups, out_channels, kNormEps));
+  out_conv = out_layers->put("3", Conv2d(out_channels, out_channels, 3, 1, 1));
+  if (in_channels != out_channels) {
+    skip_ = register_module("skip_connection", Conv2d(in_channels, out_channels, 1));
+  }
+}
+
+torch::Tensor ResBlockImpl::forward(const torch::Tensor& x, const torch::Tensor& activated) {
+  auto h = in_conv->forward(at::silu(in_norm->forward(x)));
+  h = h + emb_proj->forward(activated).unsqueeze(-1).unsqueeze(-1);  // [R,out,h,w]
+  h = out_conv->forward(at::silu(out_norm->forward(h)));
+  return (skip_ ? skip_->forward(x) : x) + h;
+}
+
+UNetImpl::UNetImpl(const UNetConfig& config) : config_(config) {
+  const int64_t width = config.model_channels;
+  auto time_embed = register_module("time_embed", Group());
+  time_in_ = time_embed->put("0", Linear(width, 4 * width));
+  time_out_ = time_embed->put("2", Linear(4 * width, 4 * width));
+
+  std::vector<int64_t> skip_channels;
+  build_input_blocks(skip_channels);
+  build_middle_block(skip_channels.back());
+  build_output_blocks(std::move(skip_channels));
+
+  auto out = register_module("out", Group());
+  const int64_t top = width * config.channel_mult.front();
+  norm_out_ = out->put("0", GroupNorm(config.norm_groups, top, kNormEps));
+  conv_out_ = out->put("2", Conv2d(top, config.out_channels, 3, 1, 1));
+}
+
+bool UNetImpl::attends_at(int64_t downsampling) const {
+  const auto& at = config_.attention_resolutions;
+  return std::find(at.begin(), at.end(), downsampling) != at.end();
+}
+
+SpatialTransformer UNetImpl::make_transformer(UNetPart part, int64_t block, int64_t channels) const {
+  const bool fixed_width = config_.num_head_channels > 0;
+  const int64_t heads = fixed_width ? channels / config_.num_head_channels : config_.num_heads;
+  return SpatialTransformer(SpatialTransformerOptions{
+      .part = part,
+      .block = block,
+      .channels = channels,
+      .context_width = config_.context_dim,
+      .heads = heads,
+      .head_width = channels / heads,
+      .depth = config_.transformer_depth,
+      .norm_groups = config_.norm_groups,
+      .linear_projection = config_.use_linear_in_transformer,
+  });
+}
+
+void UNetImpl::build_input_blocks(std::vector<int64_t>& skip_channels) {
+  auto list = register_module("input_blocks", Group());
+  const auto add_block = [&](Group& block) {
+    block = list->put(std::to_string(input_stages_.size()), Group());
+  };
+  Group block{nullptr};
+  add_block(block);
+  int64_t channels = config_.model_channels;
+  Stage first;
+  first.conv_in = block->put("0", Conv2d(config_.in_channels, channels, 3, 1, 1));
+  input_stages_.push_back(first);
+  skip_channels = {channels};
+
+  const int64_t levels = static_cast<int64_t>(config_.channel_mult.size());
+  int64_t downsampling = 1;
+  for (int64_t level = 0; level < levels; ++level) {
+    const int64_t out = config_.channel_mult[level] * config_.model_channels;
+    for (int64_t i = 0; i < config_.num_res_blocks; ++i) {
+      add_block(block);
+      Stage stage;
+      stage.res = block->put(
+          "0", ResBlock(channels, 4 * config_.model_channels, out, config_.norm_groups));
+      channels = out;
+      if (attends_at(downsampling)) {
+        stage.transformer = block->put(
+            "1", make_transformer(UNetPart::kDown, static_cast<int64_t>(input_stages_.size()),
+                                  channels));
+      }
+      input_stages_.push_back(stage);
+      skip_channels.push_back(channels);
+    }
+    if (level + 1 == levels) break;
+    add_block(block);
+    Stage stage;
+    stage.downsample = block->put("0", Group())->put("op", Conv2d(channels, channels, 3, 2, 1));
+    input_stages_.push_back(stage);
+    skip_channels.push_back(channels);
+    downsampling *= 2;
+  }
+}
+
+void UNetImpl::build_middle_block(int64_t channels) {
+  auto middle = register_module("middle_block", Group());
+  const int64_t embedding = 4 * config_.model_channels;
+  middle_first_ = middle->put("0", ResBlock(channels, embedding, channels, config_.norm_groups));
+  middle_transformer_ = middle->put("1", make_transformer(UNetPart::kMiddle, 1, channels));
+  middle_last_ = middle->put("2", ResBlock(channels, embedding, channels, config_.norm_groups));
+}
+
+void UNetImpl::build_output_blocks(std::vector<int64_t> skip_channels) {
+  auto list = register_module("output_blocks", Group());
+  const int64_t levels = static_cast<int64_t>(config_.channel_mult.size());
+  int64_t channels = skip_channels.back();
+  int64_t downsampling = int64_t{1} << (levels - 1);
+  for (int64_t level = levels - 1; level >= 0; --level) {
+    const int64_t out = config_.channel_mult[level] * config_.model_channels;
+    for (int64_t i = 0; i <= config_.num_res_blocks; ++i) {
+      const int64_t index = static_cast<int64_t>(output_stages_.size());
+      auto block = list->put(std::to_string(index), Group());
+      Stage stage;
+      stage.res = block->put("0", ResBlock(channels + skip_channels.back(),
+                                           4 * config_.model_channels, out, config_.norm_groups));
+      skip_channels.pop_back();
+      channels = out;
+      int64_t next = 1;
+      if (attends_at(downsampling)) {
+        stage.transformer = block->put("1", make_transformer(UNetPart::kUp, index, channels));
+        ++next;
+      }
+      if (level > 0 && i == config_.num_res_blocks) {
+        stage.upsample =
+            block->put(std::to_string(next), Group())->put("conv", Conv2d(channels, channels, 3, 1, 1));
+      }
+      output_stages_.push_back(stage);
+    }
+    downsampling /= 2;
+  }
+}
+
+torch::Tensor UNetImpl::apply(Stage& stage, torch::Tensor h, const torch::Tensor& activated,
+                              const torch::Tensor& context, const ForwardContext& run) {
+  if (stage.conv_in) return stage.conv_in->forward(h);
+  if (stage.downsample) return stage.downsample->forward(h);
+  h = stage.res->forward(h, activated);
+  if (stage.transformer) h = stage.transformer->forward(h, context, run);
+  if (stage.upsample) h = stage.upsample->forward(double_size(h));
+  return h;
+}
+
+torch::Tensor UNetImpl::forward(const torch::Tensor& x, const torch::Tensor& t,
+                                const torch::Tensor& context, const ForwardContext& run) {
+  const auto embedding = timestep_embedding(t, config_.model_channels).to(x.scalar_type());
+  const auto time = time_out_->forward(at::silu(time_in_->forward(embedding)));  // [R,4·channels]
+  const auto activated = at::silu(time);  // every residual block starts with this SiLU
+
+  std::vector<torch::Tensor> skips;
+  torch::Tensor h = x;
+  for (auto& stage : input_stages_) {
+    h = apply(stage, h, activated, context, run);
+    skips.push_back(h);
+  }
+  h = middle_first_->forward(h, activated);
+  h = middle_transformer_->forward(h, context, run);
+  h = middle_last_->forward(h, activated);
+  for (auto& stage : output_stages_) {
+    h = at::cat({h, skips.back()}, 1);
+    skips.pop_back();
+    h = apply(stage, h, activated, context, run);
+  }
+  return conv_out_->forward(at::silu(norm_out_->forward(h)));
+}
+
+}  // namespace sd

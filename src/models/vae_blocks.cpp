@@ -1,0 +1,136 @@
+#include "models/vae_blocks.h"
+
+#include <ATen/ops/constant_pad_nd.h>
+#include <ATen/ops/silu.h>
+#include <ATen/ops/upsample_nearest2d.h>
+
+#include <string>
+
+#include "sd/nn/attention.h"
+
+namespace sd {
+namespace {
+
+constexpr double kNormEps = 1e-6;
+
+}  // namespace
+
+VaeResBlockImpl::VaeResBlockImpl(int64_t in_channels, int64_t out_channels, int64_t norm_groups) {
+  norm1 = register_module("norm1", GroupNorm(norm_groups, in_channels, kNormEps));
+  conv1 = register_module("conv1", Conv2d(in_channels, out_channels, 3, 1, 1));
+  norm2 = register_module("norm2", GroupNorm(norm_groups, out_channels, kNormEps));
+  conv2 = register_module("conv2", Conv2d(out_channels, out_channels, 3, 1, 1));
+  if (in_channels != out_channels) {
+    nin_shortcut = register_module("nin_shortcut", Conv2d(in_channels, out_channels, 1));
+  }
+}
+
+torch::Tensor VaeResBlockImpl::forward(const torch::Tensor& x) {
+  auto h = conv1->forward(at::silu(norm1->forward(x)));
+  h = conv2->forward(at::silu(norm2->forward(h)));
+  return (nin_shortcut ? nin_shortcut->forward(x) : x) + h;
+}
+
+VaeAttentionImpl::VaeAttentionImpl(int64_t channels, int64_t norm_groups) {
+  norm = register_module("norm", GroupNorm(norm_groups, channels, kNormEps));
+  q = register_module("q", Conv2d(channels, channels, 1));
+  k = register_module("k", Conv2d(channels, channels, 1));
+  v = register_module("v", Conv2d(channels, channels, 1));
+  proj_out = register_module("proj_out", Conv2d(channels, channels, 1));
+}
+
+torch::Tensor VaeAttentionImpl::forward(const torch::Tensor& x) {
+  const auto normed = norm->forward(x);
+  const auto to_sequence = [](const torch::Tensor& map) {
+    return map.flatten(2).transpose(1, 2).unsqueeze(1);  // [N,1,h·w,C]
+  };
+  const auto mixed =
+      fused_attention(to_sequence(q->forward(normed)), to_sequence(k->forward(normed)),
+                      to_sequence(v->forward(normed)));
+  return x + proj_out->forward(mixed.squeeze(1).transpose(1, 2).reshape(x.sizes()));
+}
+
+VaeMiddleImpl::VaeMiddleImpl(int64_t channels, int64_t norm_groups) {
+  block_1 = register_module("block_1", VaeResBlock(channels, channels, norm_groups));
+  attn_1 = register_module("attn_1", VaeAttention(channels, norm_groups));
+  block_2 = register_module("block_2", VaeResBlock(channels, channels, norm_groups));
+}
+
+torch::Tensor VaeMiddleImpl::forward(const torch::Tensor& x) {
+  return block_2->forward(attn_1->forward(block_1->forward(x)));
+}
+
+VaeEncoderImpl::VaeEncoderImpl(const VaeConfig& config) {
+  int64_t channels = config.channels;
+  conv_in = register_module("conv_in", Conv2d(config.in_channels, channels, 3, 1, 1));
+  auto down = register_module("down", Group());
+  const int64_t count = static_cast<int64_t>(config.channel_mult.size());
+  for (int64_t i = 0; i < count; ++i) {
+    auto level_module = down->put(std::to_string(i), Group());
+    auto block_list = level_module->put("block", Group());
+    const int64_t out = config.channels * config.channel_mult[i];
+    VaeLevel level;
+    for (int64_t j = 0; j < config.num_res_blocks; ++j) {
+      level.blocks.push_back(
+          block_list->put(std::to_string(j), VaeResBlock(channels, out, config.norm_groups)));
+      channels = out;
+    }
+    if (i + 1 < count) {
+      // Stride 2 without its own padding: the original pads below and to the right only.
+      level.resample =
+          level_module->put("downsample", Group())->put("conv", Conv2d(channels, channels, 3, 2, 0));
+    }
+    levels_.push_back(level);
+  }
+  mid = register_module("mid", VaeMiddle(channels, config.norm_groups));
+  norm_out = register_module("norm_out", GroupNorm(config.norm_groups, channels, kNormEps));
+  conv_out = register_module("conv_out", Conv2d(channels, 2 * config.z_channels, 3, 1, 1));
+}
+
+torch::Tensor VaeEncoderImpl::forward(const torch::Tensor& pictures) {
+  auto h = conv_in->forward(pictures);
+  for (auto& level : levels_) {
+    for (auto& block : level.blocks) h = block->forward(h);
+    if (level.resample) h = level.resample->forward(at::constant_pad_nd(h, {0, 1, 0, 1}, 0));
+  }
+  h = mid->forward(h);
+  return conv_out->forward(at::silu(norm_out->forward(h)));
+}
+
+VaeDecoderImpl::VaeDecoderImpl(const VaeConfig& config) {
+  const int64_t count = static_cast<int64_t>(config.channel_mult.size());
+  int64_t channels = config.channels * config.channel_mult.back();
+  conv_in = register_module("conv_in", Conv2d(config.z_channels, channels, 3, 1, 1));
+  mid = register_module("mid", VaeMiddle(channels, config.norm_groups));
+  auto up = register_module("up", Group());
+  levels_.resize(count);
+  for (int64_t i = count - 1; i >= 0; --i) {
+    auto level_module = up->put(std::to_string(i), Group());
+    auto block_list = level_module->put("block", Group());
+    const int64_t out = config.channels * config.channel_mult[i];
+    for (int64_t j = 0; j <= config.num_res_blocks; ++j) {
+      levels_[i].blocks.push_back(
+          block_list->put(std::to_string(j), VaeResBlock(channels, out, config.norm_groups)));
+      channels = out;
+    }
+    if (i > 0) {
+      levels_[i].resample =
+          level_module->put("upsample", Group())->put("conv", Conv2d(channels, channels, 3, 1, 1));
+    }
+  }
+  norm_out = register_module("norm_out", GroupNorm(config.norm_groups, channels, kNormEps));
+  conv_out = register_module("conv_out", Conv2d(channels, config.out_channels, 3, 1, 1));
+}
+
+torch::Tensor VaeDecoderImpl::forward(const torch::Tensor& z) {
+  auto h = mid->forward(conv_in->forward(z));
+  for (auto level = levels_.rbegin(); level != levels_.rend(); ++level) {
+    for (auto& block : level->blocks) h = block->forward(h);
+    if (level->resample) {
+      h = level->resample->forward(at::upsample_nearest2d(h, {2 * h.size(2), 2 * h.size(3)}));
+    }
+  }
+  return conv_out->forward(at::silu(norm_out->forward(h)));
+}
+
+}  // namespace sd

@@ -1,0 +1,56 @@
+#include "sd/nn/attention.h"
+
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/scaled_dot_product_attention.h>
+#include <ATen/ops/softmax.h>
+
+#include <cmath>
+
+namespace sd {
+
+torch::Tensor fused_attention(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
+                              bool causal) {
+  return at::scaled_dot_product_attention(q, k, v, /*attn_mask=*/{}, /*dropout_p=*/0.0, causal);
+}
+
+torch::Tensor attention_probabilities(const torch::Tensor& q, const torch::Tensor& k) {
+  const double scale = 1.0 / std::sqrt(static_cast<double>(q.size(-1)));
+  return at::softmax(at::matmul(q * scale, k.transpose(-2, -1)), -1);
+}
+
+torch::Tensor split_heads(const torch::Tensor& x, int64_t heads) {
+  return x.view({x.size(0), x.size(1), heads, x.size(2) / heads}).transpose(1, 2);
+}
+
+torch::Tensor merge_heads(const torch::Tensor& x) {
+  return x.transpose(1, 2).reshape({x.size(0), x.size(2), x.size(1) * x.size(3)});
+}
+
+AttentionImpl::AttentionImpl(AttentionSite site, int64_t width, int64_t context_width, int64_t heads,
+                             int64_t head_width)
+    : site_(site), heads_(heads) {
+  const int64_t inner = heads * head_width;
+  to_q = register_module("to_q", Linear(width, inner, /*with_bias=*/false));
+  to_k = register_module("to_k", Linear(context_width, inner, /*with_bias=*/false));
+  to_v = register_module("to_v", Linear(context_width, inner, /*with_bias=*/false));
+  to_out_proj = register_module("to_out", Group())->put("0", Linear(inner, width));
+}
+
+torch::Tensor AttentionImpl::forward(const torch::Tensor& x, const torch::Tensor& context,
+                                     const ForwardContext& run, int64_t grid_height,
+                                     int64_t grid_width) {
+  const auto q = split_heads(to_q->forward(x), heads_);        // [R,heads,Q,d]
+  const auto k = split_heads(to_k->forward(context), heads_);  // [R,heads,K,d]
+  const auto v = split_heads(to_v->forward(context), heads_);
+  if (run.controller != nullptr) {
+    const AttentionCall call{site_, run.step, run.rows, grid_height, grid_width};
+    if (run.controller->wants(call)) {
+      // Only here are the probabilities ever held: 20 MB a row and layer at 64x64 pixels and 77 tokens.
+      const auto probs = run.controller->apply(attention_probabilities(q, k), call);
+      return to_out_proj->forward(merge_heads(at::matmul(probs, v)));
+    }
+  }
+  return to_out_proj->forward(merge_heads(fused_attention(q, k, v)));
+}
+
+}  // namespace sd

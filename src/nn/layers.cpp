@@ -1,0 +1,114 @@
+#include "sd/nn/layers.h"
+
+#include <ATen/ops/conv2d.h>
+#include <ATen/ops/embedding.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/group_norm.h>
+#include <ATen/ops/layer_norm.h>
+#include <ATen/ops/linear.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "sd/core/error.h"
+
+namespace sd {
+namespace {
+
+/// Weights kept in a narrower dtype than the arithmetic (bf16 on a CPU without bf16 units) widen here, a layer at a time.
+torch::Tensor as_dtype_of(const torch::Tensor& weight, const torch::Tensor& x) {
+  if (!weight.defined() || weight.scalar_type() == x.scalar_type()) return weight;
+  return weight.to(x.scalar_type());
+}
+
+}  // namespace
+
+void LayerImpl::declare(const std::string& name, torch::Tensor& member, at::IntArrayRef shape) {
+  member = at::empty(shape, at::TensorOptions().device(at::kMeta).dtype(at::kFloat));
+  register_parameter(name, member, /*requires_grad=*/false);
+  slots_.push_back({name, &member});
+}
+
+void LayerImpl::bind(const std::string& name, torch::Tensor value) {
+  for (auto& slot : slots_) {
+    if (slot.name != name) continue;
+    if (value.sizes() != slot.tensor->sizes()) {
+      throw Error(fmt::format("parameter '{}' has shape [{}], expected [{}]", name,
+                              fmt::join(value.sizes(), ","), fmt::join(slot.tensor->sizes(), ",")));
+    }
+    *slot.tensor = value;
+    parameters_[name] = std::move(value);
+    return;
+  }
+  throw Error(fmt::format("layer has no parameter '{}'", name));
+}
+
+LinearImpl::LinearImpl(int64_t in_features, int64_t out_features, bool with_bias) {
+  declare("weight", weight, {out_features, in_features});
+  if (with_bias) declare("bias", bias, {out_features});
+}
+
+torch::Tensor LinearImpl::forward(const torch::Tensor& x) const {
+  return at::linear(x, as_dtype_of(weight, x), as_dtype_of(bias, x));
+}
+
+Conv2dImpl::Conv2dImpl(int64_t in_channels, int64_t out_channels, int64_t kernel, int64_t stride,
+                       int64_t padding)
+    : stride_(stride), padding_(padding) {
+  declare("weight", weight, {out_channels, in_channels, kernel, kernel});
+  declare("bias", bias, {out_channels});
+}
+
+torch::Tensor Conv2dImpl::forward(const torch::Tensor& x) const {
+  return at::conv2d(x, as_dtype_of(weight, x), as_dtype_of(bias, x), {stride_, stride_},
+                    {padding_, padding_});
+}
+
+bool Conv2dImpl::pack() { return false; }
+
+GroupNormImpl::GroupNormImpl(int64_t groups, int64_t channels, double eps)
+    : groups_(groups), eps_(eps) {
+  declare("weight", weight, {channels});
+  declare("bias", bias, {channels});
+}
+
+torch::Tensor GroupNormImpl::forward(const torch::Tensor& x) const {
+  return at::group_norm(x, groups_, as_dtype_of(weight, x), as_dtype_of(bias, x), eps_);
+}
+
+LayerNormImpl::LayerNormImpl(int64_t width, double eps) : width_(width), eps_(eps) {
+  declare("weight", weight, {width});
+  declare("bias", bias, {width});
+}
+
+torch::Tensor LayerNormImpl::forward(const torch::Tensor& x) const {
+  return at::layer_norm(x, {width_}, as_dtype_of(weight, x), as_dtype_of(bias, x), eps_);
+}
+
+EmbeddingImpl::EmbeddingImpl(int64_t rows, int64_t width) {
+  declare("weight", weight, {rows, width});
+}
+
+torch::Tensor EmbeddingImpl::forward(const torch::Tensor& ids) const {
+  return at::embedding(weight, ids);
+}
+
+std::vector<ParameterSlot> parameter_slots(torch::nn::Module& root) {
+  std::vector<ParameterSlot> slots;
+  int64_t number = 0;
+  for (const auto& item : root.named_modules()) {
+    auto* layer = dynamic_cast<LayerImpl*>(item.value().get());
+    if (layer == nullptr) continue;
+    for (const auto& slot : layer->slots()) {
+      slots.push_back({item.key().empty() ? slot.name : item.key() + "." + slot.name,
+                       slot.tensor->sizes().vec(),
+                       [layer, name = slot.name](torch::Tensor value) {
+                         layer->bind(name, std::move(value));
+                       },
+                       number, [layer] { return layer->pack(); }});
+    }
+    ++number;
+  }
+  return slots;
+}
+
+}  // namespace sd

@@ -1,0 +1,80 @@
+#include "sd/nn/spatial_transformer.h"
+
+#include <ATen/ops/gelu.h>
+
+#include <string>
+
+namespace sd {
+
+FeedForwardImpl::FeedForwardImpl(int64_t width)
+    : proj(width, 8 * width), out(4 * width, width) {
+  auto net = register_module("net", Group());
+  net->put("0", Group())->put("proj", proj);
+  net->put("2", out);
+}
+
+torch::Tensor FeedForwardImpl::forward(const torch::Tensor& x) {
+  const auto halves = proj->forward(x).chunk(2, -1);  // 2 × [R,T,4·width]
+  return out->forward(halves[0] * at::gelu(halves[1]));
+}
+
+TransformerBlockImpl::TransformerBlockImpl(UNetPart part, int64_t block, int64_t depth,
+                                           int64_t width, int64_t context_width, int64_t heads,
+                                           int64_t head_width) {
+  attn1 = register_module("attn1", Attention(AttentionSite{AttentionKind::kSelf, part, block, depth},
+                                             width, width, heads, head_width));
+  ff = register_module("ff", FeedForward(width));
+  attn2 = register_module("attn2",
+                          Attention(AttentionSite{AttentionKind::kCross, part, block, depth}, width,
+                                    context_width, heads, head_width));
+  norm1 = register_module("norm1", LayerNorm(width));
+  norm2 = register_module("norm2", LayerNorm(width));
+  norm3 = register_module("norm3", LayerNorm(width));
+}
+
+torch::Tensor TransformerBlockImpl::forward(torch::Tensor x, const torch::Tensor& context,
+                                            const ForwardContext& run, int64_t grid_height,
+                                            int64_t grid_width) {
+  const auto normed = norm1->forward(x);
+  x = attn1->forward(normed, normed, run, grid_height, grid_width) + x;
+  x = attn2->forward(norm2->forward(x), context, run, grid_height, grid_width) + x;
+  return ff->forward(norm3->forward(x)) + x;
+}
+
+SpatialTransformerImpl::SpatialTransformerImpl(const SpatialTransformerOptions& o) {
+  const int64_t inner = o.heads * o.head_width;
+  norm = register_module("norm", GroupNorm(o.norm_groups, o.channels, 1e-6));
+  if (o.linear_projection) {
+    proj_in_linear = register_module("proj_in", Linear(o.channels, inner));
+  } else {
+    proj_in_conv = register_module("proj_in", Conv2d(o.channels, inner, 1));
+  }
+  auto list = register_module("transformer_blocks", Group());
+  for (int64_t d = 0; d < o.depth; ++d) {
+    blocks_.push_back(list->put(std::to_string(d),
+                                TransformerBlock(o.part, o.block, d, inner, o.context_width, o.heads,
+                                                 o.head_width)));
+  }
+  if (o.linear_projection) {
+    proj_out_linear = register_module("proj_out", Linear(inner, o.channels));
+  } else {
+    proj_out_conv = register_module("proj_out", Conv2d(inner, o.channels, 1));
+  }
+}
+
+torch::Tensor SpatialTransformerImpl::forward(const torch::Tensor& x, const torch::Tensor& context,
+                                              const ForwardContext& run) {
+  const int64_t height = x.size(2), width = x.size(3);
+  const auto to_sequence = [](const torch::Tensor& map) { return map.flatten(2).transpose(1, 2); };
+  const auto to_map = [&](const torch::Tensor& sequence) {
+    return sequence.transpose(1, 2).reshape({sequence.size(0), sequence.size(2), height, width});
+  };
+  torch::Tensor h = norm->forward(x);
+  h = proj_in_linear ? proj_in_linear->forward(to_sequence(h))
+                     : to_sequence(proj_in_conv->forward(h));  // [R,h·w,inner]
+  for (auto& block : blocks_) h = block->forward(h, context, run, height, width);
+  h = proj_out_linear ? to_map(proj_out_linear->forward(h)) : proj_out_conv->forward(to_map(h));
+  return h + x;
+}
+
+}  // namespace sd

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <torch/types.h>
+
+#include <string>
+
+#include "sd/core/compute.h"
+
+namespace sd {
+
+/// The device a choice comes to on this machine; auto takes CUDA where there is one. Throws UsageError if CUDA was asked for
+/// and cannot be had, saying what is missing.
+torch::Device resolve_device(const DeviceChoice& choice);
+
+/// What weights are held in and what is computed in.
+struct Precision {
+  torch::Dtype weights = torch::kFloat;
+  torch::Dtype compute = torch::kFloat;
+  std::string name = "f32";  // as the user spells it
+};
+
+/// auto is f16 on CUDA and f32 on a CPU (bf16 only where asked for: it changes pictures). bf16 on a CPU that cannot multiply
+/// it holds the weights in bf16 and computes in f32; f16 on a CPU is computed as bf16 would be, since LibTorch's
+/// f16 arithmetic there is hundreds of times slower.
+Precision resolve_precision(DTypeChoice choice, torch::Device device);
+
+/// Threads that LibTorch uses from now on: `threads`, or the physical cores when 0.
+void set_threads(int threads);
+
+}  // namespace sd

@@ -1,0 +1,82 @@
+#include "sd/pipeline/load.h"
+
+#include <c10/core/InferenceMode.h>
+#include <c10/util/Exception.h>
+#include <fmt/format.h>
+
+#include "pipeline/device.h"
+#include "pipeline/guard.h"
+#include "sd/core/error.h"
+#include "sd/models/config.h"
+#include "sd/models/latent_diffusion.h"
+#include "sd/weights/load_weights.h"
+#include "sd/weights/open.h"
+
+namespace sd {
+namespace {
+
+/// Sizes of the model: what the weights tell, refined by the YAML for what they cannot tell.
+ModelConfig settle_config(const OpenedModel& opened, const LoadRequest& request) {
+  const ModelConfig base = opened.config.value_or(ModelConfig{});
+  if (!request.config) {
+    const auto beside = sidecar_config(request.checkpoint);
+    if (!beside) return detect_config(*opened.tensors, base);
+    return settle_config(opened, {.checkpoint = request.checkpoint, .config = *beside});
+  }
+  const auto wanted = read_config(*request.config, base);
+  const auto detected = detect_config(*opened.tensors, wanted);
+  check_config(wanted, detected, request.config->string(), opened.tensors->label());
+  return detected;
+}
+
+}  // namespace
+
+std::optional<std::filesystem::path> sidecar_config(const std::filesystem::path& checkpoint) {
+  auto yaml = checkpoint;
+  yaml.replace_extension(".yaml");
+  std::error_code ignored;
+  if (std::filesystem::is_regular_file(checkpoint, ignored) &&
+      std::filesystem::is_regular_file(yaml, ignored)) {
+    return yaml;
+  }
+  return std::nullopt;
+}
+
+int64_t default_pixels(const LoadRequest& request) {
+  return settle_config(open_model(request.checkpoint), request).default_pixels();
+}
+
+LoadedModel load_model(const LoadRequest& request) {
+  return guard_torch("loading the model", [&] {
+    const c10::InferenceMode inference;
+    set_threads(request.threads);
+    const auto device = resolve_device(request.device);
+    const auto precision = resolve_precision(request.dtype, device);
+
+    auto opened = open_model(request.checkpoint);
+    LoadedModel loaded;
+    loaded.config = settle_config(opened, request);
+    loaded.main_file = opened.main_file;
+    loaded.format = opened.format;
+    loaded.device = device.str();
+    loaded.dtype = precision.name;
+    if (request.ema || loaded.config.use_ema) {
+      opened.tensors = with_ema_weights(std::move(opened.tensors));
+    }
+
+    LatentDiffusion model(loaded.config);
+    LoadOptions options;
+    options.device = device;
+    options.dtype = precision.weights;
+    options.pack = device.is_cpu();
+    options.on_tensor = [&](int64_t done, int64_t total) {
+      return !request.on_progress || request.on_progress({Progress::Stage::kLoad, done, total});
+    };
+    load_weights(parameter_slots(*model), *opened.tensors, options);
+    loaded.model = model.ptr();
+    loaded.compute_dtype = precision.compute;
+    return loaded;
+  });
+}
+
+}  // namespace sd

@@ -1,0 +1,146 @@
+#include "sd/weights/load_weights.h"
+
+#include <ATen/ops/from_blob.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <unordered_set>
+
+#include "sd/core/error.h"
+
+namespace sd {
+namespace {
+
+constexpr std::size_t kNamesInMessage = 5;
+
+torch::Dtype torch_dtype(DType dtype) {
+  switch (dtype) {
+    case DType::kF64: return torch::kDouble;
+    case DType::kF32: return torch::kFloat;
+    case DType::kF16: return torch::kHalf;
+    case DType::kBF16: return torch::kBFloat16;
+    case DType::kI64: return torch::kLong;
+    case DType::kI32: return torch::kInt;
+    case DType::kI16: return torch::kShort;
+    case DType::kI8: return torch::kChar;
+    case DType::kU8: return torch::kByte;
+    case DType::kBool: return torch::kBool;
+  }
+  throw CheckpointError("unknown tensor dtype");
+}
+
+/// Gives the pages of a mapped tensor back once its values live elsewhere; they would be read again if ever needed.
+void drop_pages(const TensorView& view) {
+  if (!view.mapped || view.bytes.empty()) return;
+  const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
+  const auto first = (reinterpret_cast<std::uintptr_t>(view.bytes.data()) + page - 1) / page * page;
+  const auto last = (reinterpret_cast<std::uintptr_t>(view.bytes.data()) + view.bytes.size()) / page * page;
+  if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+}
+
+/// What a parameter becomes from a view: the mapping itself, or a converted copy.
+torch::Tensor to_parameter(const TensorView& view, const LoadOptions& options) {
+  const auto wrapped = wrap_tensor(view);
+  const auto address = reinterpret_cast<std::uintptr_t>(view.bytes.data());
+  const bool aligned = address % size_of(view.dtype) == 0;
+  auto value = wrapped.to(options.device, options.dtype);
+  if (value.is_same(wrapped) && (!aligned || !wrapped.is_contiguous())) {
+    value = wrapped.clone(at::MemoryFormat::Contiguous);
+  }
+  if (!value.is_same(wrapped)) drop_pages(view);
+  return value;
+}
+
+std::string first_few(const std::vector<std::string>& names) {
+  const std::size_t shown = std::min(names.size(), kNamesInMessage);
+  auto text = fmt::format("{}", fmt::join(names.begin(), names.begin() + static_cast<long>(shown), ", "));
+  if (names.size() > shown) text += fmt::format(" and {} more", names.size() - shown);
+  return text;
+}
+
+/// Everything that is missing or misshapen is found before the first tensor is read.
+void check_against_source(const std::vector<ParameterSlot>& wanted, const TensorSource& source) {
+  std::vector<std::string> missing, mismatched;
+  for (const auto& item : wanted) {
+    if (!source.contains(item.name)) {
+      missing.push_back(item.name);
+      continue;
+    }
+    const auto shape = source.describe(item.name).shape;
+    if (item.shape != shape) {
+      mismatched.push_back(fmt::format("'{}' has shape {}, expected {}", item.name, shape_text(shape),
+                                       shape_text(item.shape)));
+    }
+  }
+  if (!mismatched.empty()) {
+    throw CheckpointError(fmt::format(
+        "{}: {}\nThe weights do not fit the configuration: check --config, or give another --ckpt.",
+        source.label(), first_few(mismatched)));
+  }
+  if (!missing.empty()) {
+    throw CheckpointError(fmt::format(
+        "{}: {} of {} tensors are missing: {}\nThe file is incomplete or of another model family.",
+        source.label(), missing.size(), wanted.size(), first_few(missing)));
+  }
+}
+
+}  // namespace
+
+bool may_be_ignored(const std::string& name) {
+  static constexpr std::array<std::string_view, 4> kPrefixes = {"model_ema.", "loss.",
+                                                                "first_stage_model.loss.",
+                                                                "cond_stage_model.logit_scale"};
+  static constexpr std::array<std::string_view, 15> kNames = {
+      "betas", "alphas_cumprod", "alphas_cumprod_prev", "sqrt_alphas_cumprod",
+      "sqrt_one_minus_alphas_cumprod", "log_one_minus_alphas_cumprod", "sqrt_recip_alphas_cumprod",
+      "sqrt_recipm1_alphas_cumprod", "posterior_variance", "posterior_log_variance_clipped",
+      "posterior_mean_coef1", "posterior_mean_coef2", "lvlb_weights", "logvar", "scale_factor"};
+  if (name.ends_with(".position_ids")) return true;
+  if (std::find(kNames.begin(), kNames.end(), name) != kNames.end()) return true;
+  return std::any_of(kPrefixes.begin(), kPrefixes.end(),
+                     [&](std::string_view prefix) { return name.starts_with(prefix); });
+}
+
+torch::Tensor wrap_tensor(const TensorView& view) {
+  const auto options = at::TensorOptions().dtype(torch_dtype(view.dtype));
+  // from_blob takes a mutable pointer; parameters are never written to.
+  auto* bytes = const_cast<std::byte*>(view.bytes.data());
+  auto keep_alive = [owner = view.owner](void*) {};
+  if (view.strides.empty()) return at::from_blob(bytes, view.shape, std::move(keep_alive), options);
+  return at::from_blob(bytes, view.shape, view.strides, std::move(keep_alive), options);
+}
+
+LoadReport load_weights(const std::vector<ParameterSlot>& wanted, const TensorSource& source,
+                        const LoadOptions& options) {
+  check_against_source(wanted, source);
+
+  LoadReport report;
+  std::unordered_set<std::string_view> used;
+  std::size_t layer_begin = 0;
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    const auto& item = wanted[i];
+    if (item.layer != wanted[layer_begin].layer) layer_begin = i;
+    item.bind(to_parameter(source.at(item.name), options));
+    used.insert(item.name);
+    ++report.loaded;
+    const bool layer_complete = i + 1 == wanted.size() || wanted[i + 1].layer != item.layer;
+    if (options.pack && layer_complete && item.pack()) {
+      for (std::size_t j = layer_begin; j <= i; ++j) drop_pages(source.at(wanted[j].name));
+    }
+    if (options.on_tensor && !options.on_tensor(report.loaded, static_cast<int64_t>(wanted.size()))) {
+      throw Cancelled();
+    }
+  }
+  for (const auto& name : source.names()) {
+    if (used.contains(name)) continue;
+    (may_be_ignored(name) ? report.ignored : report.unexpected).push_back(name);
+  }
+  return report;
+}
+
+}  // namespace sd

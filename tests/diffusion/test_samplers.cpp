@@ -1,0 +1,126 @@
+#include <ATen/ops/full.h>
+#include <ATen/ops/randn.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "sd/core/error.h"
+#include "sd/diffusion/samplers.h"
+
+namespace sd {
+namespace {
+
+/// Knows the answer: the noise of x around a fixed clean picture. Every exact sampler then ends at that picture.
+class OracleDenoiser final : public Denoiser {
+ public:
+  explicit OracleDenoiser(torch::Tensor x0)
+      : x0_(std::move(x0)), schedule_(NoiseSchedule::sqrt_linear(0.00085, 0.0120, 1000)) {}
+  torch::Tensor eps(const torch::Tensor& x, double t, int64_t step) override {
+    calls.push_back({t, step});
+    const double alpha = schedule_.alphas_cumprod[static_cast<std::size_t>(t)];
+    return (x - std::sqrt(alpha) * x0_) / std::sqrt(1 - alpha);
+  }
+  struct Call {
+    double t;
+    int64_t step;
+  };
+  std::vector<Call> calls;
+
+ private:
+  torch::Tensor x0_;
+  NoiseSchedule schedule_;
+};
+
+SampleRun run_of(int64_t steps) {
+  SampleRun run;
+  run.schedule = uniform_steps(NoiseSchedule::sqrt_linear(0.00085, 0.0120, 1000), steps);
+  return run;
+}
+
+torch::Tensor picture() { return at::full({1, 4, 8, 8}, 0.5); }
+
+double distance(const torch::Tensor& a, const torch::Tensor& b) {
+  return (a - b).abs().max().item<double>();
+}
+
+// The last step goes to the ᾱ of timestep 0, not to 1: that much noise is left, sqrt(1 - 0.99915) = 0.029 of ε.
+constexpr double kRestNoise = 0.15;
+
+TEST(Ddim, EndsAtThePictureThatTheDenoiserKnows) {
+  OracleDenoiser denoiser(picture());
+  const auto x = sample_ddim(denoiser, at::randn({1, 4, 8, 8}), run_of(20));
+  EXPECT_LT(distance(x, picture()), kRestNoise);
+}
+
+TEST(Ddim, EtaZeroDrawsNoRandomNumbers) {
+  OracleDenoiser denoiser(picture());
+  EXPECT_NO_THROW(sample_ddim(denoiser, at::randn({1, 4, 8, 8}), run_of(5)));  // no noise source given
+}
+
+TEST(Ddim, EtaNeedsANoiseSourceAndMustNotExceedOne) {
+  OracleDenoiser denoiser(picture());
+  auto run = run_of(5);
+  run.eta = 0.5;
+  EXPECT_THROW(sample_ddim(denoiser, picture(), run), UsageError);
+  run.eta = 1.5;
+  EXPECT_THROW(sample_ddim(denoiser, picture(), run), UsageError);
+}
+
+TEST(Plms, EndsAtThePictureThatTheDenoiserKnows) {
+  OracleDenoiser denoiser(picture());
+  const auto x = sample_plms(denoiser, at::randn({1, 4, 8, 8}), run_of(50));
+  EXPECT_LT(distance(x, picture()), kRestNoise);
+}
+
+TEST(Plms, CallsTheDenoiserTwiceInItsFirstStepOnly) {
+  OracleDenoiser denoiser(picture());
+  sample_plms(denoiser, picture(), run_of(10));
+  ASSERT_EQ(denoiser.calls.size(), 11u);
+  EXPECT_EQ(denoiser.calls[0].step, 0);
+  EXPECT_EQ(denoiser.calls[1].step, 0);
+  EXPECT_EQ(denoiser.calls[0].t, 901);
+  EXPECT_EQ(denoiser.calls[1].t, 801);
+  EXPECT_EQ(denoiser.calls[10].step, 9);
+}
+
+TEST(Plms, OneStepWorks) {
+  OracleDenoiser denoiser(picture());
+  const auto x = sample_plms(denoiser, at::randn({1, 4, 8, 8}), run_of(1));
+  EXPECT_TRUE(x.isfinite().all().item<bool>());
+}
+
+TEST(Plms, RefusesEta) {
+  OracleDenoiser denoiser(picture());
+  auto run = run_of(5);
+  run.eta = 0.1;
+  EXPECT_THROW(sample_plms(denoiser, picture(), run), UsageError);
+}
+
+TEST(Samplers, StopWhenTheCallbackSaysSo) {
+  OracleDenoiser denoiser(picture());
+  auto run = run_of(10);
+  run.on_step = [](const StepReport& report) { return report.step < 2; };
+  EXPECT_THROW(sample_ddim(denoiser, picture(), run), Cancelled);
+  EXPECT_EQ(denoiser.calls.size(), 3u);
+}
+
+TEST(GuidedDenoiser, MixesTheTwoHalves) {
+  GuidedDenoiser denoiser(
+      [](const torch::Tensor& x, double, int64_t) {
+        auto eps = at::full(x.sizes(), 1.0);
+        eps.narrow(0, x.size(0) / 2, x.size(0) / 2).fill_(3.0);  // conditional rows
+        return eps;
+      },
+      7.5);
+  const auto eps = denoiser.eps(picture(), 1, 0);
+  ASSERT_EQ(eps.size(0), 1);
+  EXPECT_FLOAT_EQ(eps.max().item<float>(), 1.0F + 7.5F * 2.0F);
+}
+
+TEST(GuidedDenoiser, ScaleOneCallsTheConditionalRowsOnly) {
+  GuidedDenoiser denoiser([](const torch::Tensor& x, double, int64_t) { return x; }, 1.0);
+  EXPECT_EQ(denoiser.eps(picture(), 1, 0).size(0), 1);
+}
+
+}  // namespace
+}  // namespace sd

@@ -1,0 +1,116 @@
+#include "sd/pipeline/txt2img.h"
+
+#include <ATen/ops/full.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "sd/core/error.h"
+#include "support/expect_error.h"
+#include "support/tiny_model.h"
+
+namespace sd {
+namespace {
+
+using test::expect_error;
+using test::relative_difference;
+using test::tiny_model;
+
+Txt2ImgRequest small_request() {
+  Txt2ImgRequest request;
+  request.prompts = {"a red circle above a blue square", "a photo of a house on a snowy mountain"};
+  request.width = request.height = 128;
+  request.steps = 2;
+  return request;
+}
+
+Txt2ImgResult draw(const Txt2ImgRequest& request, uint64_t seed = 42) {
+  SeededNoise noise(seed, RngChoice::kCpu, torch::kCPU);
+  return txt2img(tiny_model(), request, noise);
+}
+
+TEST(Txt2Img, GivesAPictureForEachPrompt) {
+  const auto result = draw(small_request());
+  ASSERT_EQ(result.pictures.size(), 2u);
+  EXPECT_EQ(result.pictures[0].width, 128);
+  EXPECT_EQ(result.pictures[0].pixels.size(), 128u * 128u * 3u);
+  EXPECT_EQ(result.latents.sizes(), at::IntArrayRef({2, 4, 16, 16}));
+}
+
+TEST(Txt2Img, TheSeedDecides) {
+  EXPECT_TRUE(draw(small_request(), 1).latents.equal(draw(small_request(), 1).latents));
+  EXPECT_FALSE(draw(small_request(), 1).latents.equal(draw(small_request(), 2).latents));
+}
+
+TEST(Txt2Img, ANegativePromptChangesThePicture) {
+  auto request = small_request();
+  const auto plain = draw(request);
+  request.negative_prompt = "blurry";
+  EXPECT_GT(relative_difference(draw(request).latents, plain.latents), 1e-4);
+}
+
+TEST(Txt2Img, AControllerKnowsWhichRowsAreConditional) {
+  test::Onlooker onlooker;
+  auto request = small_request();
+  request.controller = &onlooker;
+  draw(request);
+  ASSERT_EQ(onlooker.last_rows.size(), 2u);
+  EXPECT_FALSE(onlooker.last_rows[0].conditional);
+  EXPECT_TRUE(onlooker.last_rows[1].conditional);
+  EXPECT_EQ(onlooker.last_rows[1].begin, 2);
+  EXPECT_EQ(onlooker.last_rows[1].count, 2);
+}
+
+TEST(Txt2Img, ReportsEveryStage) {
+  auto request = small_request();
+  std::vector<Progress> seen;
+  request.on_progress = [&](const Progress& progress) {
+    seen.push_back(progress);
+    return true;
+  };
+  draw(request);
+  ASSERT_FALSE(seen.empty());
+  EXPECT_EQ(seen.back().stage, Progress::Stage::kDecode);
+  EXPECT_EQ(seen.back().done, 2);
+}
+
+TEST(Txt2Img, StopsWhenTheCallbackSaysSo) {
+  auto request = small_request();
+  request.on_progress = [](const Progress& progress) {
+    return progress.stage != Progress::Stage::kSample || progress.done < 1;
+  };
+  EXPECT_THROW(draw(request), Cancelled);
+}
+
+TEST(Txt2Img, NamesTheStageOfABrokenStart) {
+  auto request = small_request();
+  request.start_latents = at::full({2, 4, 16, 16}, std::numeric_limits<float>::quiet_NaN());
+  expect_error<Error>([&] { draw(request); }, "start latents", "NaN");
+}
+
+TEST(Txt2Img, NamesTheStepWhereLatentsOverflow) {
+  auto request = small_request();
+  request.start_latents = at::full({2, 4, 16, 16}, 3e38F);  // finite, but its square is not
+  expect_error<Error>([&] { draw(request); }, "after step 1 of 2");
+}
+
+TEST(Txt2Img, RefusesSizesThatTheUNetCannotHalve) {
+  auto request = small_request();
+  request.width = 100;
+  expect_error<UsageError>([&] { draw(request); }, "width is 100", "multiple of 32");
+}
+
+TEST(Txt2Img, RefusesStartLatentsOfAnotherShape) {
+  auto request = small_request();
+  request.start_latents = at::full({2, 4, 8, 8}, 0.0F);
+  expect_error<UsageError>([&] { draw(request); }, "[2, 4, 8, 8]", "[2, 4, 16, 16]");
+}
+
+TEST(Txt2Img, AnEmptyPromptWorks) {
+  auto request = small_request();
+  request.prompts = {""};
+  EXPECT_EQ(draw(request).pictures.size(), 1u);
+}
+
+}  // namespace
+}  // namespace sd

@@ -1,0 +1,157 @@
+// Values of the original code on the tiny model (tests/data/goldens/txt2img.safetensors).
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "pipeline/encode.h"
+#include "sd/models/latent_diffusion.h"
+#include "sd/pipeline/txt2img.h"
+#include "support/tiny_model.h"
+
+namespace sd {
+namespace {
+
+using test::Golden;
+using test::relative_difference;
+using test::tiny_model;
+
+// float32 sums in another order differ by about 1e-6 a layer; ten guided steps multiply that by 7.5 and more.
+constexpr double kTolerance = 1e-4;
+// bf16 keeps 8 bits: each weight is off by up to 2^-9 = 0.2 %. Guidance 7.5 multiplies the difference of two predictions
+// that share most of their error; 10 steps of the tiny model end within 3 % of the largest latent (measured: see
+// Bf16StaysCloseToFloat32), where a wrong weight or step gives 50 % and more.
+constexpr double kBf16Tolerance = 0.05;
+
+const Golden& golden() {
+  static const Golden values("goldens/txt2img.safetensors");
+  return values;
+}
+
+const std::vector<std::string>& prompts() {
+  static const std::vector<std::string> texts = {"a red circle above a blue square",
+                                                 "a photo of a house on a snowy mountain"};
+  return texts;
+}
+
+struct Recorded {
+  std::vector<torch::Tensor> latents;  // start and after every step
+  torch::Tensor picture;               // decoded, not clamped
+};
+
+Recorded record(Txt2ImgRequest request, const LoadedModel& model, NoiseSource* noise = nullptr) {
+  Recorded recorded;
+  recorded.latents.push_back(*request.start_latents);
+  request.on_step = [&](const StepReport& step) {
+    recorded.latents.push_back(step.x.clone());
+    return true;
+  };
+  request.decode = false;
+  SeededNoise unused(0, RngChoice::kCpu, torch::kCPU);
+  const auto result = txt2img(model, request, noise != nullptr ? *noise : unused);
+  const c10::InferenceMode inference;
+  recorded.picture = decode_to_tensor(model, result.latents);
+  return recorded;
+}
+
+Txt2ImgRequest square_request(SamplerKind sampler) {
+  Txt2ImgRequest request;
+  request.prompts = prompts();
+  request.width = request.height = 128;
+  request.steps = 10;
+  request.guidance_scale = 7.5;
+  request.sampler = sampler;
+  request.start_latents = golden()["x_T"];
+  return request;
+}
+
+void expect_latents(const Recorded& found, const std::string& name, double tolerance = kTolerance) {
+  const auto expected = golden()[name];
+  ASSERT_EQ(static_cast<int64_t>(found.latents.size()), expected.size(0));
+  for (int64_t i = 0; i < expected.size(0); ++i) {
+    EXPECT_LT(relative_difference(found.latents[i], expected[i]), tolerance) << name << " after step " << i;
+  }
+}
+
+TEST(TextEncoderGolden, ContextsAreEqual) {
+  const c10::InferenceMode inference;
+  EXPECT_LT(relative_difference(encode_prompts(tiny_model(), prompts()), golden()["context"]), kTolerance);
+  EXPECT_LT(relative_difference(encode_prompts(tiny_model(), {"", ""}), golden()["uncond"]), kTolerance);
+}
+
+torch::Tensor unet_eps(double t, AttentionController* controller) {
+  const c10::InferenceMode inference;
+  ForwardContext run;
+  run.controller = controller;
+  const auto timesteps = torch::Tensor(golden()["x_T"].new_full({2}, t));
+  return tiny_model().model->unet->forward(golden()["x_T"], timesteps, golden()["context"], run);
+}
+
+TEST(UNetGolden, NoiseIsEqualWithFusedAttention) {
+  EXPECT_LT(relative_difference(unet_eps(981, nullptr), golden()["eps_cond_981"]), kTolerance);
+  EXPECT_LT(relative_difference(unet_eps(1, nullptr), golden()["eps_cond_1"]), kTolerance);
+}
+
+TEST(UNetGolden, NoiseIsEqualWithExplicitAttention) {
+  test::Onlooker onlooker;
+  EXPECT_LT(relative_difference(unet_eps(981, &onlooker), golden()["eps_cond_981"]), kTolerance);
+  EXPECT_GT(onlooker.calls, 0);
+}
+
+TEST(DdimGolden, EveryStepAndThePictureAreEqual) {
+  const auto found = record(square_request(SamplerKind::kDdim), tiny_model());
+  expect_latents(found, "ddim_latents");
+  EXPECT_LT(relative_difference(found.picture, golden()["ddim_image"]), kTolerance);
+}
+
+TEST(DdimGolden, ExplicitAttentionGivesTheSame) {
+  test::Onlooker onlooker;
+  auto request = square_request(SamplerKind::kDdim);
+  request.controller = &onlooker;
+  expect_latents(record(request, tiny_model()), "ddim_latents");
+  EXPECT_GT(onlooker.calls, 0);
+}
+
+TEST(DdimGolden, EtaWithStoredNoiseIsEqual) {
+  auto request = square_request(SamplerKind::kDdim);
+  request.eta = 0.7;
+  test::StoredNoise noise(golden()["ddim_eta_noise"]);
+  const auto found = record(request, tiny_model(), &noise);
+  expect_latents(found, "ddim_eta_latents");
+  EXPECT_LT(relative_difference(found.picture, golden()["ddim_eta_image"]), kTolerance);
+}
+
+TEST(PlmsGolden, EveryStepAndThePictureAreEqual) {
+  const auto found = record(square_request(SamplerKind::kPlms), tiny_model());
+  expect_latents(found, "plms_latents");
+  EXPECT_LT(relative_difference(found.picture, golden()["plms_image"]), kTolerance);
+}
+
+TEST(PlmsGolden, AWidePictureWithAnExtraStepIsEqual) {
+  Txt2ImgRequest request;
+  request.prompts = {prompts()[0]};
+  request.height = 128;
+  request.width = 192;
+  request.steps = 6;
+  request.guidance_scale = 3.0;
+  request.sampler = SamplerKind::kPlms;
+  request.start_latents = golden()["wide_x_T"];
+  const auto found = record(request, tiny_model());
+  expect_latents(found, "wide_plms_latents");
+  EXPECT_LT(relative_difference(found.picture, golden()["wide_image"]), kTolerance);
+}
+
+TEST(DdimGolden, WithoutGuidanceIsEqual) {
+  auto request = square_request(SamplerKind::kDdim);
+  request.steps = 4;
+  request.guidance_scale = 1.0;
+  expect_latents(record(request, tiny_model()), "noguide_ddim_latents");
+}
+
+TEST(Bf16, StaysCloseToFloat32) {
+  const auto found = record(square_request(SamplerKind::kDdim), tiny_model(DTypeChoice::kBF16));
+  expect_latents(found, "ddim_latents", kBf16Tolerance);
+}
+
+}  // namespace
+}  // namespace sd
