@@ -1,7 +1,10 @@
 # Finds LibTorch as the `torch` wheel (or the LibTorch archive) lays it out: include/ and lib/ under Torch_ROOT.
 # The wheel's own package file wants a CUDA toolkit and a CUDA language level that CMake 3.25 does not know.
 # Looks in Torch_ROOT (variable or environment), then where scripts/setup.sh unpacks.
-# Makes LibTorch::torch, and with SD_CUDA links the CUDA half, cuDNN and the toolkit.
+#
+# LibTorch::torch       headers, libtorch_cpu, libc10
+# LibTorch::torch_cuda  with SD_CUDA: besides, libtorch_cuda, cuDNN, cudart and the toolkit's headers. Only what is
+#                       linked last needs it, so objects are the same (and come from ccache) with and without CUDA.
 set(_sd_cache "$ENV{XDG_CACHE_HOME}")
 if(NOT _sd_cache)
   set(_sd_cache "$ENV{HOME}/.cache")
@@ -10,20 +13,37 @@ set(_sd_deps "$ENV{SD_DEPS_DIR}")
 if(NOT _sd_deps)
   set(_sd_deps "${_sd_cache}/sd/deps")
 endif()
-
 set(_sd_hints ${Torch_ROOT} $ENV{Torch_ROOT} "${_sd_deps}/current/torch")
+
+# What was found stays cached, so another Torch_ROOT must make it forgotten.
+if(NOT "${_sd_hints}" STREQUAL "${LibTorch_SEARCHED}")
+  foreach(_sd_name INCLUDE_DIR CPU_LIBRARY C10_LIBRARY CUDA_LIBRARY C10_CUDA_LIBRARY CUDART_LIBRARY CUDNN_LIBRARY)
+    unset(LibTorch_${_sd_name} CACHE)
+  endforeach()
+  set(LibTorch_SEARCHED "${_sd_hints}" CACHE INTERNAL "Where LibTorch was looked for")
+endif()
+
 find_path(LibTorch_INCLUDE_DIR NAMES ATen/ATen.h HINTS ${_sd_hints} PATH_SUFFIXES include NO_DEFAULT_PATH)
-find_library(LibTorch_CPU_LIBRARY NAMES torch_cpu HINTS ${_sd_hints} PATH_SUFFIXES lib NO_DEFAULT_PATH)
-find_library(LibTorch_C10_LIBRARY NAMES c10 HINTS ${_sd_hints} PATH_SUFFIXES lib NO_DEFAULT_PATH)
-find_library(LibTorch_CUDA_LIBRARY NAMES torch_cuda HINTS ${_sd_hints} PATH_SUFFIXES lib NO_DEFAULT_PATH)
-find_library(LibTorch_C10_CUDA_LIBRARY NAMES c10_cuda HINTS ${_sd_hints} PATH_SUFFIXES lib NO_DEFAULT_PATH)
-mark_as_advanced(LibTorch_INCLUDE_DIR LibTorch_CPU_LIBRARY LibTorch_C10_LIBRARY LibTorch_CUDA_LIBRARY
+foreach(_sd_name cpu cuda)
+  string(TOUPPER ${_sd_name} _sd_upper)
+  find_library(LibTorch_${_sd_upper}_LIBRARY torch_${_sd_name} HINTS ${_sd_hints} PATH_SUFFIXES lib NO_DEFAULT_PATH)
+endforeach()
+find_library(LibTorch_C10_LIBRARY c10 HINTS ${_sd_hints} PATH_SUFFIXES lib NO_DEFAULT_PATH)
+find_library(LibTorch_C10_CUDA_LIBRARY c10_cuda HINTS ${_sd_hints} PATH_SUFFIXES lib NO_DEFAULT_PATH)
+mark_as_advanced(LibTorch_INCLUDE_DIR LibTorch_CPU_LIBRARY LibTorch_CUDA_LIBRARY LibTorch_C10_LIBRARY
                  LibTorch_C10_CUDA_LIBRARY)
+
+set(_sd_version_file "${LibTorch_INCLUDE_DIR}/torch/headeronly/version.h")
+if(EXISTS "${_sd_version_file}")
+  file(STRINGS "${_sd_version_file}" _sd_line REGEX "^ *\"[0-9.]+\"")
+  string(REGEX REPLACE "[ \"]" "" LibTorch_VERSION "${_sd_line}")
+endif()
 
 include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(LibTorch
   REQUIRED_VARS LibTorch_CPU_LIBRARY LibTorch_C10_LIBRARY LibTorch_INCLUDE_DIR
-  REASON_FAILURE_MESSAGE "Run scripts/setup.sh, or give your own with -DTorch_ROOT=DIR (a folder with include/ and lib/).")
+  VERSION_VAR LibTorch_VERSION
+  REASON_FAILURE_MESSAGE "Run scripts/setup.sh, or give -DTorch_ROOT=DIR, a folder with include/ and lib/.")
 
 if(LibTorch_FOUND AND NOT TARGET LibTorch::torch)
   add_library(LibTorch::c10 SHARED IMPORTED)
@@ -35,22 +55,35 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::torch)
   # libtorch_cpu's own needs (libcudart, libcupti) resolve at run time through its run path.
   target_link_options(LibTorch::torch INTERFACE -Wl,--allow-shlib-undefined)
   target_link_libraries(LibTorch::torch INTERFACE LibTorch::c10)
-  if(SD_CUDA)
-    if(NOT LibTorch_CUDA_LIBRARY)
-      message(FATAL_ERROR "SD_CUDA=ON, but libtorch_cuda.so is not beside ${LibTorch_CPU_LIBRARY}. "
-                          "Run scripts/setup.sh --cuda, or point Torch_ROOT at a CUDA build of LibTorch.")
-    endif()
-    find_package(CUDAToolkit REQUIRED)
-    find_path(CUDNN_INCLUDE_DIR cudnn.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
-    find_library(CUDNN_LIBRARY cudnn HINTS ${CUDAToolkit_LIBRARY_DIR})
-    if(NOT CUDNN_LIBRARY OR NOT CUDNN_INCLUDE_DIR)
-      message(FATAL_ERROR "SD_CUDA=ON, but cuDNN was not found beside the CUDA toolkit in ${CUDAToolkit_LIBRARY_DIR}.")
-    endif()
-    target_include_directories(LibTorch::torch SYSTEM INTERFACE ${CUDAToolkit_INCLUDE_DIRS} "${CUDNN_INCLUDE_DIR}")
-    target_compile_definitions(LibTorch::torch INTERFACE SD_CUDA=1)
-    # --no-as-needed: nothing of ours names a symbol of torch_cuda, its kernels register themselves.
-    target_link_libraries(LibTorch::torch INTERFACE
-      -Wl,--no-as-needed "${LibTorch_CUDA_LIBRARY}" "${LibTorch_C10_CUDA_LIBRARY}" -Wl,--as-needed
-      CUDA::cudart "${CUDNN_LIBRARY}")
+endif()
+
+if(LibTorch_FOUND AND SD_CUDA AND NOT TARGET LibTorch::torch_cuda)
+  if(NOT LibTorch_CUDA_LIBRARY OR NOT LibTorch_C10_CUDA_LIBRARY)
+    message(FATAL_ERROR "SD_CUDA=ON, but libtorch_cuda.so and libc10_cuda.so are not beside ${LibTorch_CPU_LIBRARY}. "
+                        "Run scripts/setup.sh --cuda, or point Torch_ROOT at a CUDA build of LibTorch.")
   endif()
+  find_package(CUDAToolkit REQUIRED)
+  # The libraries that LibTorch itself will open come first: the toolkit's may be older, and one process has only one.
+  get_filename_component(_sd_nvidia "${LibTorch_CUDA_LIBRARY}" DIRECTORY)
+  get_filename_component(_sd_nvidia "${_sd_nvidia}/../../nvidia" ABSOLUTE)
+  find_library(LibTorch_CUDART_LIBRARY NAMES libcudart.so.${CUDAToolkit_VERSION_MAJOR} cudart
+    HINTS "${_sd_nvidia}/cu${CUDAToolkit_VERSION_MAJOR}/lib" "${CUDAToolkit_LIBRARY_DIR}")
+  find_library(LibTorch_CUDNN_LIBRARY NAMES libcudnn.so.9 cudnn
+    HINTS "${_sd_nvidia}/cudnn/lib" "${CUDAToolkit_LIBRARY_DIR}")
+  mark_as_advanced(LibTorch_CUDART_LIBRARY LibTorch_CUDNN_LIBRARY)
+  if(NOT LibTorch_CUDART_LIBRARY OR NOT LibTorch_CUDNN_LIBRARY)
+    message(FATAL_ERROR "SD_CUDA=ON, but libcudart and libcudnn are neither in ${_sd_nvidia} nor in "
+                        "${CUDAToolkit_LIBRARY_DIR}. Run scripts/setup.sh --cuda, or install cuDNN with the toolkit.")
+  endif()
+  foreach(_sd_name CUDA C10_CUDA CUDART CUDNN)
+    string(TOLOWER "LibTorch::${_sd_name}_library" _sd_target)
+    add_library(${_sd_target} SHARED IMPORTED)
+    set_target_properties(${_sd_target} PROPERTIES IMPORTED_LOCATION "${LibTorch_${_sd_name}_LIBRARY}")
+    list(APPEND _sd_cuda_libraries ${_sd_target})
+  endforeach()
+  add_library(LibTorch::torch_cuda INTERFACE IMPORTED)
+  target_include_directories(LibTorch::torch_cuda SYSTEM INTERFACE ${CUDAToolkit_INCLUDE_DIRS})
+  # --no-as-needed: nothing of ours names a symbol of torch_cuda, its kernels register themselves.
+  target_link_options(LibTorch::torch_cuda INTERFACE -Wl,--no-as-needed)
+  target_link_libraries(LibTorch::torch_cuda INTERFACE ${_sd_cuda_libraries} LibTorch::torch)
 endif()
