@@ -1,0 +1,98 @@
+#include "sd/core/model_hash.h"
+
+#include <sys/stat.h>
+
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <span>
+#include <system_error>
+
+#include "core/posix_file.h"
+#include "sd/core/atomic_file.h"
+#include "sd/core/error.h"
+#include "sd/core/mapped_file.h"
+#include "sd/core/sha256.h"
+
+namespace sd {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+/// None if the environment names no folder; the XDG specification has relative paths ignored.
+std::optional<fs::path> cache_file() {
+  const char* xdg = std::getenv("XDG_CACHE_HOME");
+  if (xdg != nullptr && *xdg == '/') return fs::path(xdg) / "sd" / "hashes.json";
+  const char* home = std::getenv("HOME");
+  if (home != nullptr && *home == '/') return fs::path(home) / ".cache" / "sd" / "hashes.json";
+  return std::nullopt;
+}
+
+/// The object in the cache file, or an empty one if there is no usable file.
+json read_cache(const fs::path& path) {
+  try {
+    const auto file = MappedFile::open(path);
+    const auto* text = reinterpret_cast<const char*>(file->bytes().data());
+    json cache = json::parse(text, text + file->size(), nullptr, /*allow_exceptions=*/false);
+    if (cache.is_object()) return cache;
+  } catch (const IoError&) {
+    // No cache yet, or not a file: the hash is computed.
+  }
+  return json::object();
+}
+
+void write_cache(const fs::path& path, const json& cache) {
+  try {
+    const std::string text = cache.dump(1);
+    fs::create_directories(path.parent_path());
+    write_file(path, std::as_bytes(std::span(text)), /*overwrite=*/true);
+  } catch (const IoError&) {
+    // A cache that cannot be written costs time at the next run, nothing else.
+  } catch (const fs::filesystem_error&) {
+  } catch (const json::type_error&) {
+    // A path that is not UTF-8 has no place in JSON.
+  }
+}
+
+/// What must be unchanged for a cached hash to hold.
+json fingerprint(const fs::path& path) {
+  const FileDescriptor fd = open_regular_file(path);
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0) {
+    throw IoError(path.string() + ": cannot be examined: " + errno_message(errno));
+  }
+  return {{"size", status.st_size},
+          {"mtime_s", status.st_mtim.tv_sec},
+          {"mtime_ns", status.st_mtim.tv_nsec}};
+}
+
+bool is_sha256(const json& value) {
+  return value.is_string() && value.get_ref<const std::string&>().size() == 64 &&
+         value.get_ref<const std::string&>().find_first_not_of("0123456789abcdef") ==
+             std::string::npos;
+}
+
+}  // namespace
+
+std::string model_hash(const fs::path& path) {
+  constexpr std::size_t kDigits = 10;
+  json entry = fingerprint(path);
+  const std::string key = fs::absolute(path).lexically_normal().string();
+  const auto file = cache_file();
+  json cache = file ? read_cache(*file) : json::object();
+  if (const auto found = cache.find(key); found != cache.end() && found->is_object()) {
+    const json sha256 = found->value("sha256", json());
+    entry["sha256"] = sha256;
+    if (*found == entry && is_sha256(sha256)) return sha256.get<std::string>().substr(0, kDigits);
+  }
+  const std::string sha256 = sha256_file(path);
+  if (file) {
+    entry["sha256"] = sha256;
+    cache[key] = entry;
+    write_cache(*file, cache);
+  }
+  return sha256.substr(0, kDigits);
+}
+
+}  // namespace sd
