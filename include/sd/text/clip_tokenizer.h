@@ -30,7 +30,7 @@ class ClipTokenizer {
   static constexpr int64_t kEos = 49407;  // also the padding
   static constexpr int64_t kVocabulary = 49408;
 
-  /// The one instance; built on first use (about 20 ms), immutable and shared by threads.
+  /// The one instance; built on first use (tens of milliseconds), immutable and shared by threads.
   static const ClipTokenizer& instance();
 
   /// All tokens of `text` without BOS, EOS or padding. Any bytes are accepted; broken UTF-8 reads as U+FFFD.
