@@ -13,8 +13,10 @@ struct Image {
   std::vector<uint8_t> pixels;
 };
 
-/// Pictures of one size in rows of `columns`, as torchvision's make_grid does it: 2 black pixels around and between.
-/// Throws UsageError if `pictures` is empty, sizes differ or columns < 1.
+/// Pictures of one size in rows of `columns`, as torchvision's make_grid does it: 2 black pixels
+/// around and between (all channels 0, alpha too), never more columns than pictures, grey becomes
+/// RGB, and a single picture stays without border. Throws UsageError if `pictures` is empty, sizes
+/// differ or columns < 1.
 Image make_grid(const std::vector<Image>& pictures, int64_t columns);
 
 }  // namespace sd

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "image/bytes.h"
+
+namespace sd {
+
+// An EXIF block is a little TIFF file: offsets in it count from its first byte, here the span's.
+
+/// The orientation, 1 to 8; 1 if there is none or the block is damaged.
+int exif_orientation(ByteSpan exif);
+
+/// The UserComment as UTF-8, or nothing if there is none or the block is damaged.
+std::optional<std::string> exif_user_comment(ByteSpan exif);
+
+/// The EXIF block of a JPEG or WebP file; empty if there is none. A view into `file`.
+ByteSpan find_exif(ByteSpan file);
+
+struct JpegHeader {
+  int64_t width = 0;
+  int64_t height = 0;
+  ByteSpan exif;
+};
+
+/// Reads the segments before the first scan; nothing if the file is no JPEG or they are cut short
+/// or damaged.
+std::optional<JpegHeader> read_jpeg_header(ByteSpan file);
+
+/// The EXIF block of a WebP file; empty if there is none. A view into `file`.
+ByteSpan webp_exif(ByteSpan file);
+
+}  // namespace sd
