@@ -1,19 +1,22 @@
 #!/usr/bin/env python3
-"""Measures `sd txt2img --plms` beside diffusers (eager) on the same weights, in alternation, and prints their ratio.
+"""Measures `sd txt2img --plms` beside diffusers (eager) on the same weights, in alternation, and
+prints their ratio.
 
-Each draw runs in a process of its own with the same number of threads: 512x512, guidance 7.5 (so the UNet sees a batch
-of 2), PLMS. Steps that divide 1000 make as many UNet evaluations in both (one more than steps); seconds are given per
-evaluation. "load" is the time until the model is ready, without the start of Python (given apart); "peak RSS" is what
-the kernel counted for the process, in which the mapped pages of a weight file are included; "peak anonymous" leaves
-those out (sampled 20 times a second). Other load on the machine slows both: "cores used" (CPU seconds per second) well
+Each draw runs in a process of its own with the same number of threads: 512x512, guidance 7.5 (so
+the UNet sees a batch of 2), PLMS. Steps that divide 1000 make as many UNet evaluations in both (one
+more than steps); seconds are given per evaluation. "load" is the time until the model is ready,
+without the start of Python (given apart); "peak RSS" is what the kernel counted for the process, in
+which the mapped pages of a weight file are included; "peak anonymous" leaves those out (sampled 20
+times a second). Other load on the machine slows both: "cores used" (CPU seconds per second) well
 below --threads shows it. Repeat, and take the median.
 
 Weights of full size, then the measurement (needs 9 GB of disk in f32):
 
-    python3 -m venv .venv && .venv/bin/pip install diffusers==0.42.1 transformers==5.23.0 torch==2.15.0 accelerate
-    .venv/bin/python tests/tools/make_full_checkpoint.py --out /tmp/full.ckpt --out /tmp/full-diffusers
-    .venv/bin/python scripts/bench_peers.py --sd build/sd --ckpt /tmp/full.ckpt --diffusers /tmp/full-diffusers \\
-        --dtype f32 --dtype bf16 --repeats 3
+    python3 -m venv .venv
+    .venv/bin/pip install torch==2.15.0 diffusers==0.42.1 transformers==5.23.0 accelerate
+    .venv/bin/python tests/tools/make_full_checkpoint.py --out full.ckpt --out full-diffusers
+    .venv/bin/python scripts/bench_peers.py --sd build/sd --ckpt full.ckpt \\
+        --diffusers full-diffusers --dtype f32 --dtype bf16 --repeats 3
 """
 
 from __future__ import annotations
@@ -82,8 +85,8 @@ class _AnonymousPeak(threading.Thread):
 
 
 def run_measured(command: list[str], threads: int, limit: float) -> tuple[str, str, Usage]:
-    """Runs a command; returns stdout, stderr and what it used. Raises RuntimeError if it fails, TimeoutError with what
-    it has said so far after `limit` seconds."""
+    """Runs a command; returns stdout, stderr and what it used. Raises RuntimeError if it fails,
+    TimeoutError with what it has said so far after `limit` seconds."""
     environment = os.environ | {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         begin = time.monotonic()
@@ -93,7 +96,7 @@ def run_measured(command: list[str], threads: int, limit: float) -> tuple[str, s
         expired = threading.Event()
         timer = threading.Timer(limit, lambda: (expired.set(), process.kill()))
         timer.start()
-        # wait4 rather than process.wait: it tells this child's peak memory, not that of the largest child ever.
+        # Not process.wait: wait4 tells this child's peak memory, not that of the largest ever.
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         timer.cancel()
@@ -105,7 +108,9 @@ def run_measured(command: list[str], threads: int, limit: float) -> tuple[str, s
     if expired.is_set():
         raise TimeoutError(f"'{command[0]}' took more than {limit:g} s:\n{stderr[-2000:]}")
     if process.returncode != 0:
-        raise RuntimeError(f"'{' '.join(command)}' failed ({process.returncode}):\n{stderr[-2000:]}")
+        raise RuntimeError(
+            f"'{' '.join(command)}' failed ({process.returncode}):\n{stderr[-2000:]}"
+        )
     cores = (usage.ru_utime + usage.ru_stime) / wall
     return stdout, stderr, Usage(wall, cores, usage.ru_maxrss / 2**20, watch.kib / 2**20)
 
@@ -125,19 +130,72 @@ def parse_timing(stderr: str) -> dict[str, float]:
 def measure_sd(args: argparse.Namespace, dtype: str) -> Measurement:
     """One picture with sd."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [str(args.sd.resolve()), "txt2img", "-v", "--plms", "--ckpt", str(args.ckpt), "--prompt", PROMPT]
-        command += ["--ddim_steps", str(args.steps), "--H", str(args.size), "--W", str(args.size), "--scale", str(SCALE)]
-        command += ["--n_samples", "1", "--n_iter", "1", "--seed", "42", "--skip_grid", "--outdir", folder]
-        command += ["--device", "cpu", "--dtype", dtype, "--threads", str(args.threads), *args.sd_arg]
+        command = [
+            str(args.sd.resolve()),
+            "txt2img",
+            "-v",
+            "--plms",
+            "--ckpt",
+            str(args.ckpt),
+            "--prompt",
+            PROMPT,
+        ]
+        command += [
+            "--ddim_steps",
+            str(args.steps),
+            "--H",
+            str(args.size),
+            "--W",
+            str(args.size),
+            "--scale",
+            str(SCALE),
+        ]
+        command += [
+            "--n_samples",
+            "1",
+            "--n_iter",
+            "1",
+            "--seed",
+            "42",
+            "--skip_grid",
+            "--outdir",
+            folder,
+        ]
+        command += [
+            "--device",
+            "cpu",
+            "--dtype",
+            dtype,
+            "--threads",
+            str(args.threads),
+            *args.sd_arg,
+        ]
         _, stderr, usage = run_measured(command, args.threads, args.limit)
     timing = parse_timing(stderr)
-    return Measurement(timing["load"], timing["sample"], int(timing["evals"]), timing["decode"], usage)
+    return Measurement(
+        timing["load"], timing["sample"], int(timing["evals"]), timing["decode"], usage
+    )
 
 
 def measure_diffusers(args: argparse.Namespace, dtype: str) -> Measurement:
     """One picture with diffusers."""
-    command = [sys.executable, __file__, "--runner", "--diffusers", str(args.diffusers), "--dtype", dtype]
-    command += ["--steps", str(args.steps), "--size", str(args.size), "--threads", str(args.threads)]
+    command = [
+        sys.executable,
+        __file__,
+        "--runner",
+        "--diffusers",
+        str(args.diffusers),
+        "--dtype",
+        dtype,
+    ]
+    command += [
+        "--steps",
+        str(args.steps),
+        "--size",
+        str(args.size),
+        "--threads",
+        str(args.threads),
+    ]
     stdout, _, usage = run_measured(command, args.threads, args.limit)
     timing = json.loads(stdout.splitlines()[-1])
     print(f"    (import of torch and diffusers: {timing['import']:.1f} s)", file=sys.stderr)
@@ -145,7 +203,8 @@ def measure_diffusers(args: argparse.Namespace, dtype: str) -> Measurement:
 
 
 def run_diffusers(args: argparse.Namespace) -> None:
-    """The child process of `measure_diffusers`: draws once and prints its timings as a JSON line."""
+    """The child process of `measure_diffusers`: draws once and prints its timings as a JSON
+    line."""
     begin = time.perf_counter()
     import torch
 
@@ -159,7 +218,9 @@ def run_diffusers(args: argparse.Namespace) -> None:
     drawn = peer.draw([PROMPT], noise, args.steps, SCALE, plms=True)
     sampled = time.perf_counter()
     seconds = " ".join(f"{each:.2f}" for each in drawn.unet_seconds)
-    print(f"load {loaded - imported:.2f} s, UNet evaluations {seconds} s", file=sys.stderr, flush=True)
+    print(
+        f"load {loaded - imported:.2f} s, UNet evaluations {seconds} s", file=sys.stderr, flush=True
+    )
     peer.decode(drawn.latents)
     decoded = time.perf_counter()
     timing = {
@@ -175,7 +236,9 @@ def run_diffusers(args: argparse.Namespace) -> None:
 def drop_from_cache(paths: list[Path]) -> None:
     """Asks the kernel to forget the pages of these files, or of all files in these folders."""
     for path in paths:
-        for file in [path] if path.is_file() else [entry for entry in path.rglob("*") if entry.is_file()]:
+        for file in (
+            [path] if path.is_file() else [entry for entry in path.rglob("*") if entry.is_file()]
+        ):
             descriptor = os.open(file, os.O_RDONLY)
             os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
             os.close(descriptor)
@@ -194,29 +257,74 @@ def report(dtype: str, runs: dict[str, list[Measurement]]) -> None:
         "UNet evaluations": lambda run: float(run.evals),
     }
     names = list(runs)
-    print(f"\n| {dtype}, median of {min(map(len, runs.values()))} | {' | '.join(names)} |" + (" ratio |" if len(names) == 2 else ""))
+    print(
+        f"\n| {dtype}, median of {min(map(len, runs.values()))} | {' | '.join(names)} |"
+        + (" ratio |" if len(names) == 2 else "")
+    )
     print("|---|" + "---:|" * (len(names) + (len(names) == 2)))
     for title, value in rows.items():
         medians = [statistics.median(map(value, runs[name])) for name in names]
-        cells = [f"{median:.0f}" if title == "UNet evaluations" else f"{median:.2f}" for median in medians]
+        cells = [
+            f"{median:.0f}" if title == "UNet evaluations" else f"{median:.2f}"
+            for median in medians
+        ]
         if len(medians) == 2:
             cells.append(f"{medians[0] / medians[1]:.3f}")
         print(f"| {title} | {' | '.join(cells)} |")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sd", type=Path, metavar="BINARY", help="build/sd; without it only diffusers is measured")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--sd", type=Path, metavar="BINARY", help="build/sd; without it only diffusers is measured"
+    )
     parser.add_argument("--ckpt", type=Path, metavar="FILE", help="what sd loads")
-    parser.add_argument("--diffusers", type=Path, metavar="DIR", help="folder of the same weights; without it only sd is measured")
-    parser.add_argument("--dtype", choices=["f32", "bf16"], action="append", help="may be repeated (default: f32)")
-    parser.add_argument("--steps", type=int, default=4, help="PLMS steps (default: 4, which makes 5 UNet evaluations)")
-    parser.add_argument("--size", type=int, default=512, help="side of the picture in pixels (default: 512)")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of both (default: all cores)")
+    parser.add_argument(
+        "--diffusers",
+        type=Path,
+        metavar="DIR",
+        help="folder of the same weights; without it only sd is measured",
+    )
+    parser.add_argument(
+        "--dtype", choices=["f32", "bf16"], action="append", help="may be repeated (default: f32)"
+    )
+    parser.add_argument(
+        "--steps",
+        type=int,
+        default=4,
+        help="PLMS steps (default: 4, which makes 5 UNet evaluations)",
+    )
+    parser.add_argument(
+        "--size", type=int, default=512, help="side of the picture in pixels (default: 512)"
+    )
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=len(os.sched_getaffinity(0)),
+        help="of both (default: all cores)",
+    )
     parser.add_argument("--repeats", type=int, default=3, help="draws of each (default: 3)")
-    parser.add_argument("--limit", type=float, default=3600, metavar="S", help="seconds one draw may take (default: 3600)")
-    parser.add_argument("--cold", action="store_true", help="drop the weight files from the page cache before each draw")
-    parser.add_argument("--sd-arg", action="append", default=[], metavar="ARG", help="one more for sd, as --sd-arg=--ema")
+    parser.add_argument(
+        "--limit",
+        type=float,
+        default=3600,
+        metavar="S",
+        help="seconds one draw may take (default: 3600)",
+    )
+    parser.add_argument(
+        "--cold",
+        action="store_true",
+        help="drop the weight files from the page cache before each draw",
+    )
+    parser.add_argument(
+        "--sd-arg",
+        action="append",
+        default=[],
+        metavar="ARG",
+        help="one more for sd, as --sd-arg=--ema",
+    )
     parser.add_argument("--runner", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     args.dtype = args.dtype or ["f32"]
@@ -242,11 +350,19 @@ def main() -> None:
                     drop_from_cache([path for path in (args.ckpt, args.diffusers) if path])
                 run = programs[name](args, dtype)
                 runs[name].append(run)
-                print(f"{dtype} {repeat + 1}/{args.repeats} {name}: load {run.load:.2f} s, {run.per_eval:.3f} s per UNet "
-                      f"evaluation ({run.evals}), decode {run.decode:.2f} s, {run.usage.cores:.2f} cores, RSS {run.usage.peak_rss:.2f} GiB", file=sys.stderr)
+                print(
+                    f"{dtype} {repeat + 1}/{args.repeats} {name}: load {run.load:.2f} s, "
+                    f"{run.per_eval:.3f} s per UNet evaluation ({run.evals}), "
+                    f"decode {run.decode:.2f} s, {run.usage.cores:.2f} cores, "
+                    f"RSS {run.usage.peak_rss:.2f} GiB",
+                    file=sys.stderr,
+                )
         counts = {run.evals for results in runs.values() for run in results}
         if len(counts) > 1:
-            print(f"note: UNet evaluations differ ({sorted(counts)}): compare seconds per evaluation only", file=sys.stderr)
+            print(
+                f"note: UNet evaluations differ {sorted(counts)}: compare seconds per evaluation",
+                file=sys.stderr,
+            )
         report(dtype, runs)
 
 

@@ -1,4 +1,5 @@
-"""Text-to-image with the `diffusers` package as `sd txt2img` does it: same prompts, start noise, timesteps and guidance.
+"""Text-to-image with the `diffusers` package as `sd txt2img` does it: same prompts, start noise,
+timesteps and guidance.
 
 Used by compare_diffusers.py and bench_peers.py. Needs torch, diffusers and transformers.
 """
@@ -20,12 +21,15 @@ import transformers
 diffusers.utils.logging.disable_progress_bar()
 transformers.utils.logging.disable_progress_bar()
 
-SCHEDULE = dict(beta_schedule="scaled_linear", num_train_timesteps=1000, set_alpha_to_one=False, steps_offset=1)
+SCHEDULE = dict(
+    beta_schedule="scaled_linear", num_train_timesteps=1000, set_alpha_to_one=False, steps_offset=1
+)
 
 
 @dataclasses.dataclass
 class Draw:
-    """What one run gave: latents [N,4,h,w] after the last step, and the seconds of each UNet evaluation."""
+    """What one run gave: latents [N,4,h,w] after the last step, and the seconds of each UNet
+    evaluation."""
 
     latents: torch.Tensor
     unet_seconds: list[float]
@@ -34,14 +38,24 @@ class Draw:
 class Peer:
     """A diffusers folder, loaded."""
 
-    def __init__(self, folder: Path, dtype: torch.dtype = torch.float32, tokenizer: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, dtype: torch.dtype = torch.float32, tokenizer: Path | None = None
+    ) -> None:
         """`tokenizer` stands in for the folder's own."""
         options = {"local_files_only": True}
         self.folder = folder
-        self.tokenizer = transformers.CLIPTokenizer.from_pretrained(tokenizer or folder / "tokenizer", **options)
-        self.text = transformers.CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=dtype, **options)
-        self.unet = diffusers.UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=dtype, **options)
-        self.vae = diffusers.AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=dtype, **options)
+        self.tokenizer = transformers.CLIPTokenizer.from_pretrained(
+            tokenizer or folder / "tokenizer", **options
+        )
+        self.text = transformers.CLIPTextModel.from_pretrained(
+            folder / "text_encoder", dtype=dtype, **options
+        )
+        self.unet = diffusers.UNet2DConditionModel.from_pretrained(
+            folder / "unet", torch_dtype=dtype, **options
+        )
+        self.vae = diffusers.AutoencoderKL.from_pretrained(
+            folder / "vae", torch_dtype=dtype, **options
+        )
         for model in (self.text, self.unet, self.vae):
             model.eval()
 
@@ -59,11 +73,14 @@ class Peer:
     @torch.inference_mode()
     def encode(self, prompts: Sequence[str]) -> torch.Tensor:
         """Context [N,77,D]."""
-        ids = self.tokenizer(list(prompts), padding="max_length", max_length=77, truncation=True, return_tensors="pt")
+        ids = self.tokenizer(
+            list(prompts), padding="max_length", max_length=77, truncation=True, return_tensors="pt"
+        )
         return self.text(ids["input_ids"])[0]
 
     def scheduler(self, plms: bool) -> diffusers.DDIMScheduler | diffusers.PNDMScheduler:
-        """The timesteps and updates of CompVis' DDIM (eta 0) or PLMS, with the folder's range of betas."""
+        """The timesteps and updates of CompVis' DDIM (eta 0) or PLMS, with the folder's range of
+        betas."""
         own = diffusers.DDIMScheduler.load_config(self.folder / "scheduler", local_files_only=True)
         options = SCHEDULE | {"beta_start": own["beta_start"], "beta_end": own["beta_end"]}
         if plms:
@@ -71,7 +88,14 @@ class Peer:
         return diffusers.DDIMScheduler(clip_sample=False, **options)
 
     @torch.inference_mode()
-    def draw(self, prompts: Sequence[str], noise: torch.Tensor, steps: int, scale: float, plms: bool = False) -> Draw:
+    def draw(
+        self,
+        prompts: Sequence[str],
+        noise: torch.Tensor,
+        steps: int,
+        scale: float,
+        plms: bool = False,
+    ) -> Draw:
         """Draws all prompts as one batch from `noise` [N,4,h,w]."""
         context = torch.cat([self.encode([""] * len(prompts)), self.encode(prompts)])
         scheduler = self.scheduler(plms)
@@ -80,7 +104,9 @@ class Peer:
         seconds = []
         for timestep in scheduler.timesteps:
             begin = time.perf_counter()
-            eps = self.unet(torch.cat([latents, latents]), timestep, encoder_hidden_states=context).sample
+            eps = self.unet(
+                torch.cat([latents, latents]), timestep, encoder_hidden_states=context
+            ).sample
             seconds.append(time.perf_counter() - begin)
             eps_uncond, eps_cond = eps.chunk(2)
             eps = eps_uncond + scale * (eps_cond - eps_uncond)
