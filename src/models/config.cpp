@@ -1,0 +1,188 @@
+#include "sd/models/config.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "models/yaml_section.h"
+#include "sd/core/error.h"
+#include "sd/core/mapped_file.h"
+
+namespace sd {
+namespace {
+
+constexpr std::size_t kMaxYamlBytes = std::size_t{1} << 20;  // the published ones have 2 kB
+
+/// The class that a section's `target` names must be `expected`; `hints` says what some others are.
+void require_target(
+    YamlSection& section, std::string_view expected,
+    std::initializer_list<std::pair<std::string_view, std::string_view>> hints = {}) {
+  const auto target = section.text("target");
+  if (!target) section.fail("target", fmt::format("is missing, expected {}", expected));
+  if (*target == expected) return;
+  for (const auto& [other, hint] : hints) {
+    if (target->ends_with(other)) section.fail("target", fmt::format("is {}: {}", *target, hint));
+  }
+  section.fail("target",
+               fmt::format("is {}, expected {} (others are not supported)", *target, expected));
+}
+
+void read_unet(YamlSection section, UNetConfig& unet) {
+  require_target(section, "ldm.modules.diffusionmodules.openaimodel.UNetModel");
+  auto params = section.section("params");
+  unet.in_channels = params.integer("in_channels", unet.in_channels);
+  unet.out_channels = params.integer("out_channels", unet.out_channels);
+  unet.model_channels = params.integer("model_channels", unet.model_channels);
+  unet.attention_resolutions = params.integers("attention_resolutions", unet.attention_resolutions);
+  unet.num_res_blocks = params.integer("num_res_blocks", unet.num_res_blocks);
+  unet.channel_mult = params.integers("channel_mult", unet.channel_mult);
+  if (unet.channel_mult.empty()) params.fail("channel_mult", "is empty, expected a number a level");
+  unet.num_heads = params.integer("num_heads", unet.num_heads, -1);  // -1: num_head_channels counts
+  unet.num_head_channels = params.integer("num_head_channels", unet.num_head_channels, -1);
+  if (unet.num_heads < 1 && unet.num_head_channels < 1) {
+    params.fail("num_heads", "expected num_heads or num_head_channels above 0");
+  }
+  unet.transformer_depth = params.integer("transformer_depth", unet.transformer_depth);
+  unet.context_dim = params.integer("context_dim", unet.context_dim);
+  unet.norm_groups = params.integer("norm_groups", unet.norm_groups);
+  unet.use_linear_in_transformer =
+      params.truth("use_linear_in_transformer", unet.use_linear_in_transformer);
+  params.require("use_spatial_transformer", "true");
+  params.require("use_scale_shift_norm", "false");
+  params.require("resblock_updown", "false");
+  params.require("conv_resample", "true");
+  params.require("dims", "2");
+  params.require("num_classes", "none");
+  params.require("n_embed", "none");
+  // Memory and training only; `image_size` of this section is not used by the original either.
+  params.ignore({"image_size", "use_checkpoint", "legacy", "dropout", "use_fp16",
+                 "num_heads_upsample", "use_new_attention_order"});
+  params.finish();
+  section.finish();
+}
+
+void read_vae(YamlSection section, VaeConfig& vae) {
+  require_target(section, "ldm.models.autoencoder.AutoencoderKL",
+                 {{"VQModelInterface", "a VQ autoencoder, which is not supported"}});
+  auto params = section.section("params");
+  vae.embed_dim = params.integer("embed_dim", vae.embed_dim);
+  params.ignore(
+      {"monitor", "lossconfig", "ckpt_path", "ignore_keys", "image_key", "colorize_nlabels"});
+  auto dd = params.section("ddconfig");
+  vae.z_channels = dd.integer("z_channels", vae.z_channels);
+  vae.in_channels = dd.integer("in_channels", vae.in_channels);
+  vae.out_channels = dd.integer("out_ch", vae.out_channels);
+  vae.channels = dd.integer("ch", vae.channels);
+  vae.channel_mult = dd.integers("ch_mult", vae.channel_mult);
+  if (vae.channel_mult.empty()) dd.fail("ch_mult", "is empty, expected a number a level");
+  vae.num_res_blocks = dd.integer("num_res_blocks", vae.num_res_blocks);
+  vae.norm_groups = dd.integer("norm_groups", vae.norm_groups);
+  if (!dd.integers("attn_resolutions", {}).empty())
+    dd.fail("attn_resolutions", "expected [] (others are not supported)");
+  dd.require("double_z", "true");
+  dd.require("use_linear_attn", "false");
+  dd.require("resamp_with_conv", "true");
+  dd.ignore({"resolution", "dropout", "attn_type"});
+  dd.finish();
+  params.finish();
+  section.finish();
+}
+
+void read_text(YamlSection section, TextConfig& text) {
+  require_target(
+      section, "ldm.modules.encoders.modules.FrozenCLIPEmbedder",
+      {{"BERTEmbedder", "the text encoder of LAION-400M models, which is not supported yet"},
+       {"FrozenOpenCLIPEmbedder",
+        "the text encoder of Stable Diffusion 2, which is not supported"}});
+  if (auto params = section.optional_section("params")) {
+    const int64_t width = params->integer("width", text.width);
+    // The ratio of every CLIP; a base that has another one stands for weights or a folder that say
+    // so.
+    if (width != text.width) text.feed_forward = 4 * width;
+    text.width = width;
+    text.layers = params->integer("layers", text.layers);
+    text.heads = params->integer("heads", text.heads);
+    text.positions = params->integer("max_length", text.positions);
+    params->ignore({"version", "device", "freeze"});
+    params->finish();
+  }
+  section.finish();
+}
+
+void read_model(YamlSection model, ModelConfig& config) {
+  require_target(model, "ldm.models.diffusion.ddpm.LatentDiffusion",
+                 {{"LatentInpaintDiffusion", "an inpainting model, which is not supported yet"},
+                  {"LatentUpscaleDiffusion", "an upscaler, which is not supported"},
+                  {"LatentDepth2ImageDiffusion", "a depth-guided model, which is not supported"}});
+  auto params = model.section("params");
+  config.linear_start = params.number("linear_start", config.linear_start);
+  config.linear_end = params.number("linear_end", config.linear_end);
+  if (config.linear_start > config.linear_end || config.linear_end >= 1) {
+    params.fail("linear_end", "expected linear_start <= linear_end < 1");
+  }
+  config.timesteps = params.integer("timesteps", config.timesteps);
+  config.scale_factor = params.number("scale_factor", config.scale_factor);
+  config.image_size = params.integer("image_size", config.image_size);
+  config.use_ema = params.truth("use_ema", config.use_ema);
+  params.require("conditioning_key", "crossattn");
+  params.require("parameterization", "eps",
+                 "v-prediction is Stable Diffusion 2's and not supported");
+  params.require("beta_schedule", "linear");
+  params.require("num_timesteps_cond", "1");
+  // Training, logging and names of a data set's columns.
+  params.ignore({"log_every_t",
+                 "first_stage_key",
+                 "cond_stage_key",
+                 "cond_stage_trainable",
+                 "monitor",
+                 "scheduler_config",
+                 "channels",
+                 "scale_by_std",
+                 "ckpt_path",
+                 "ignore_keys",
+                 "load_only_unet",
+                 "unet_trainable",
+                 "concat_mode",
+                 "clip_denoised",
+                 "l_simple_weight",
+                 "loss_type",
+                 "original_elbo_weight",
+                 "learn_logvar",
+                 "logvar_init",
+                 "v_posterior"});
+  read_unet(params.section("unet_config"), config.unet);
+  read_vae(params.section("first_stage_config"), config.vae);
+  read_text(params.section("cond_stage_config"), config.text);
+  params.finish();
+  model.ignore({"base_learning_rate"});
+  model.finish();
+}
+
+}  // namespace
+
+ModelConfig parse_config(std::string_view yaml, const std::string& label, const ModelConfig& base) {
+  if (yaml.size() > kMaxYamlBytes) {
+    throw UsageError(fmt::format("{}: {} bytes of YAML; at most {} are read", label, yaml.size(),
+                                 kMaxYamlBytes));
+  }
+  ModelConfig config = base;
+  try {
+    YamlSection top(YAML::Load(std::string(yaml)), label, "");
+    read_model(top.section("model"), config);
+    top.ignore({"data", "lightning"});
+    top.finish();
+  } catch (const YAML::Exception& error) {
+    throw UsageError(
+        fmt::format("{}:{}: no valid YAML: {}", label, error.mark.line + 1, error.msg));
+  }
+  return config;
+}
+
+ModelConfig read_config(const std::filesystem::path& path, const ModelConfig& base) {
+  const auto file = MappedFile::open(path);
+  const auto bytes = file->bytes();
+  return parse_config({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path.string(),
+                      base);
+}
+
+}  // namespace sd

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "sd/weights/tensor_source.h"
+#include "weights/file_bytes.h"
+
+namespace sd {
+
+/// Tensors of a PyTorch checkpoint: a zip archive with `data.pkl` (names, shapes, strides) and one
+/// entry a storage, as torch.save has written it since PyTorch 1.6. The names are those of its
+/// state_dict, at the top or below a key; what stands beside it (Lightning objects, optimizer
+/// states) is left alone. Every tensor is checked against its storage here. Throws CheckpointError.
+std::unique_ptr<TensorSource> open_ckpt(const FileBytes& archive, const std::string& label);
+
+}  // namespace sd

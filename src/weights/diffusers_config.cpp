@@ -1,0 +1,197 @@
+#include "weights/diffusers_config.h"
+
+#include <fmt/format.h>
+
+#include <initializer_list>
+#include <utility>
+
+#include "weights/json_file.h"
+
+namespace sd {
+namespace {
+
+using Json = nlohmann::json;
+
+struct Fixed {
+  const char* key;
+  Json expected;
+};
+
+/// Settings that this program has one value for; absent or null ones count as that value.
+void require(const JsonFile& file, std::initializer_list<Fixed> settings) {
+  for (const auto& [key, expected] : settings) {
+    if (!file.has(key) || file.at(key) == expected) continue;
+    file.wrong(key, expected.is_null() ? "none of it (not supported)"
+                                       : expected.dump() + " (others are not supported)");
+  }
+}
+
+/// block_out_channels as a base width and its multiples.
+std::pair<int64_t, std::vector<int64_t>> channels_and_multiples(const JsonFile& file) {
+  auto widths = file.integers("block_out_channels");
+  const int64_t base = widths.front();
+  for (int64_t& width : widths) {
+    if (width % base != 0) file.wrong("block_out_channels", "multiples of the first");
+    width /= base;
+  }
+  return {base, std::move(widths)};
+}
+
+/// `layers_per_block` and its like: one number, though newer folders may name one a level.
+int64_t uniform(const JsonFile& file, const char* key, int64_t otherwise) {
+  if (!file.at(key).is_array()) return file.integer(key, otherwise);
+  const auto values = file.integers(key);
+  for (const int64_t value : values) {
+    if (value != values.front()) file.wrong(key, "the same for every level");
+  }
+  return values.front();
+}
+
+/// Down-sampling factors at which `down_block_types` has attention, the deepest first.
+std::vector<int64_t> attention_levels(const JsonFile& file, std::size_t levels) {
+  const auto& types = file.at("down_block_types");
+  if (!types.is_array() || types.size() != levels)
+    file.wrong("down_block_types", fmt::format("a list of {}", levels));
+  std::vector<int64_t> factors;
+  for (std::size_t i = 0; i < levels; ++i) {
+    const bool attention = types[i] == "CrossAttnDownBlock2D";
+    if (!attention && types[i] != "DownBlock2D") {
+      file.wrong("down_block_types", "CrossAttnDownBlock2D and DownBlock2D only");
+    }
+    if (attention) factors.insert(factors.begin(), int64_t{1} << i);
+  }
+  return factors;
+}
+
+/// `attention_head_dim` is the number of heads in these configs, an old misnomer of diffusers. SD 2
+/// names one a level, which all come to the same width of a head.
+void read_heads(const JsonFile& file, UNetConfig& unet) {
+  const char* key = file.has("num_attention_heads") ? "num_attention_heads" : "attention_head_dim";
+  if (!file.at(key).is_array()) {
+    unet.num_heads = file.integer(key, unet.num_heads);
+    return;
+  }
+  const auto heads = file.integers(key);
+  if (heads.size() != unet.channel_mult.size()) file.wrong(key, "one number a level");
+  for (std::size_t i = 0; i < heads.size(); ++i) {
+    const int64_t width = unet.model_channels * unet.channel_mult[i];
+    const int64_t per_head = width / heads[i];
+    if (width % heads[i] != 0 || (i > 0 && per_head != unet.num_head_channels)) {
+      file.wrong(key, "heads of the same width at every level");
+    }
+    unet.num_head_channels = per_head;
+  }
+}
+
+void read_unet(const JsonFile& file, ModelConfig& config) {
+  UNetConfig& unet = config.unet;
+  require(file, {{"act_fn", "silu"},
+                 {"flip_sin_to_cos", true},
+                 {"freq_shift", 0},
+                 {"norm_eps", 1e-5},
+                 {"center_input_sample", false},
+                 {"dual_cross_attention", false},
+                 {"only_cross_attention", false},
+                 {"resnet_time_scale_shift", "default"},
+                 {"mid_block_type", "UNetMidBlock2DCrossAttn"},
+                 {"conv_in_kernel", 3},
+                 {"conv_out_kernel", 3},
+                 {"time_embedding_type", "positional"},
+                 {"mid_block_scale_factor", 1},
+                 {"class_embed_type", nullptr},
+                 {"num_class_embeds", nullptr},
+                 {"addition_embed_type", nullptr},
+                 {"encoder_hid_dim", nullptr},
+                 {"time_cond_proj_dim", nullptr}});
+  unet.in_channels = file.integer("in_channels", unet.in_channels);
+  unet.out_channels = file.integer("out_channels", unet.out_channels);
+  std::tie(unet.model_channels, unet.channel_mult) = channels_and_multiples(file);
+  unet.num_res_blocks = uniform(file, "layers_per_block", unet.num_res_blocks);
+  unet.attention_resolutions = attention_levels(file, unet.channel_mult.size());
+  read_heads(file, unet);
+  unet.transformer_depth = uniform(file, "transformer_layers_per_block", 1);
+  unet.context_dim = uniform(file, "cross_attention_dim", unet.context_dim);
+  unet.norm_groups = file.integer("norm_num_groups", unet.norm_groups);
+  unet.use_linear_in_transformer = file.at("use_linear_projection") == true;
+  config.image_size = file.integer("sample_size", config.image_size);
+}
+
+void read_vae(const JsonFile& file, ModelConfig& config) {
+  VaeConfig& vae = config.vae;
+  require(file, {{"act_fn", "silu"},
+                 {"shift_factor", nullptr},
+                 {"latents_mean", nullptr},
+                 {"latents_std", nullptr},
+                 {"mid_block_add_attention", true},
+                 {"use_quant_conv", true},
+                 {"use_post_quant_conv", true}});
+  vae.in_channels = file.integer("in_channels", vae.in_channels);
+  vae.out_channels = file.integer("out_channels", vae.out_channels);
+  vae.z_channels = file.integer("latent_channels", vae.z_channels);
+  vae.embed_dim = vae.z_channels;
+  std::tie(vae.channels, vae.channel_mult) = channels_and_multiples(file);
+  vae.num_res_blocks = uniform(file, "layers_per_block", 1);
+  vae.norm_groups = file.integer("norm_num_groups", vae.norm_groups);
+  config.scale_factor = file.number("scaling_factor", config.scale_factor);
+  if (!(config.scale_factor > 0)) file.wrong("scaling_factor", "a positive number");
+}
+
+void read_text(const JsonFile& file, TextConfig& text) {
+  require(file, {{"hidden_act", "quick_gelu"}, {"layer_norm_eps", 1e-5}});
+  text.width = file.integer("hidden_size", text.width);
+  text.layers = file.integer("num_hidden_layers", text.layers);
+  text.heads = file.integer("num_attention_heads", text.heads);
+  text.vocabulary = file.integer("vocab_size", text.vocabulary);
+  text.positions = file.integer("max_position_embeddings", text.positions);
+  text.feed_forward = file.integer("intermediate_size", text.feed_forward);
+}
+
+void read_scheduler(const JsonFile& file, ModelConfig& config) {
+  require(file, {{"beta_schedule", "scaled_linear"},
+                 {"prediction_type", "epsilon"},
+                 {"trained_betas", nullptr}});
+  config.linear_start = file.number("beta_start", config.linear_start);
+  config.linear_end = file.number("beta_end", config.linear_end);
+  config.timesteps = file.integer("num_train_timesteps", config.timesteps);
+  if (!(config.linear_start > 0 && config.linear_start <= config.linear_end &&
+        config.linear_end < 1)) {
+    file.wrong("beta_end", "0 < beta_start <= beta_end < 1");
+  }
+}
+
+/// The index names a class for each part; other pipelines (SDXL, inpainting, …) name others.
+void check_index(const JsonFile& index) {
+  const std::initializer_list<std::pair<const char*, const char*>> parts = {
+      {"unet", "UNet2DConditionModel"},
+      {"vae", "AutoencoderKL"},
+      {"text_encoder", "CLIPTextModel"}};
+  for (const auto& [part, expected] : parts) {
+    const auto& entry = index.at(part);
+    if (!entry.is_array() || entry.size() != 2 || entry[1] != expected) {
+      index.wrong(
+          part, fmt::format(
+                    "a {} (pipeline {})", expected,
+                    index.at("_class_name").dump(-1, ' ', false, Json::error_handler_t::replace)));
+    }
+  }
+  for (const char* other : {"text_encoder_2", "prior", "transformer"}) {
+    const auto& entry = index.at(other);
+    if (entry.is_array() && !entry.empty() && !entry[0].is_null())
+      index.wrong(other, "no such part (not supported)");
+  }
+}
+
+}  // namespace
+
+ModelConfig read_diffusers_config(const std::filesystem::path& folder) {
+  ModelConfig config;
+  check_index(JsonFile(folder / "model_index.json"));
+  read_unet(JsonFile(folder / "unet" / "config.json"), config);
+  read_vae(JsonFile(folder / "vae" / "config.json"), config);
+  read_text(JsonFile(folder / "text_encoder" / "config.json"), config.text);
+  const auto scheduler = folder / "scheduler" / "scheduler_config.json";
+  if (std::filesystem::exists(scheduler)) read_scheduler(JsonFile(scheduler), config);
+  return config;
+}
+
+}  // namespace sd

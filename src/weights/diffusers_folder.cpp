@@ -1,0 +1,127 @@
+#include "weights/diffusers_folder.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "sd/core/error.h"
+#include "weights/diffusers_config.h"
+#include "weights/diffusers_names.h"
+#include "weights/json_file.h"
+#include "weights/open_file.h"
+#include "weights/renamed_source.h"
+
+namespace sd {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kMaxShards = 1000;
+
+/// The files that an index names. They must lie beside it, so that no index can point anywhere
+/// else.
+std::vector<fs::path> shards(const fs::path& index_path) {
+  const JsonFile index(index_path);
+  const auto& map = index.at("weight_map");
+  if (!map.is_object() || map.empty()) index.fail("no 'weight_map' in it, or an empty one");
+  std::set<std::string> names;
+  for (const auto& [tensor, file] : map.items()) {
+    if (!file.is_string()) index.fail(fmt::format("'weight_map': '{}' names no file", tensor));
+    const auto name = file.get<std::string>();
+    if (name.empty() || name == "." || name == ".." || name.find('/') != name.npos ||
+        name.find('\0') != name.npos) {
+      index.fail(fmt::format("'weight_map': '{}' lies in '{}', expected a file of the same folder",
+                             tensor, name));
+    }
+    names.insert(name);
+    if (names.size() > kMaxShards) index.fail(fmt::format("more than {} shards", kMaxShards));
+  }
+  std::vector<fs::path> files;
+  for (const auto& name : names) files.push_back(index_path.parent_path() / name);
+  return files;
+}
+
+/// The weight files of one part, by the names that diffusers and transformers give them.
+std::vector<fs::path> find_weights(const fs::path& part) {
+  constexpr std::array<std::string_view, 2> kStems = {"diffusion_pytorch_model", "model"};
+  constexpr std::array<std::string_view, 8> kSafetensors = {"{}.safetensors",
+                                                            "{}.safetensors.index.json",
+                                                            "{}.fp16.safetensors",
+                                                            "{}.safetensors.index.fp16.json",
+                                                            "{}.bin",
+                                                            "{}.bin.index.json",
+                                                            "{}.fp16.bin",
+                                                            "{}.bin.index.fp16.json"};
+  for (const auto pattern : kSafetensors) {
+    for (std::string stem :
+         {std::string(kStems[0]), std::string(kStems[1]), std::string("pytorch_model")}) {
+      const fs::path path = part / fmt::format(fmt::runtime(pattern), stem);
+      std::error_code ignored;
+      if (!fs::exists(path, ignored)) continue;
+      return path.extension() == ".json" ? shards(path) : std::vector{path};
+    }
+  }
+  throw CheckpointError(
+      fmt::format("{}: no weights in it, expected diffusion_pytorch_model.safetensors, "
+                  "model.safetensors or their .fp16, .bin or "
+                  "sharded variants",
+                  part.string()));
+}
+
+/// The opened files of one part and where they stand among all.
+struct Part {
+  std::size_t first = 0;
+  std::vector<std::string> keys;
+  std::vector<std::size_t> sources;  // of each key
+};
+
+}  // namespace
+
+DiffusersFolder open_diffusers_folder(const fs::path& folder) {
+  if (!fs::exists(folder / "model_index.json")) {
+    throw CheckpointError(
+        fmt::format("{}: a folder without model_index.json, so no diffusers model. Give a .ckpt or "
+                    ".safetensors file, or the folder "
+                    "that holds model_index.json.",
+                    folder.string()));
+  }
+  DiffusersFolder opened;
+  opened.config = read_diffusers_config(folder);
+
+  std::vector<std::unique_ptr<TensorSource>> sources;
+  const auto open_part = [&](const char* name) {
+    Part part;
+    for (const auto& file : find_weights(folder / name)) {
+      opened.files.push_back(file);
+      sources.push_back(open_weight_file(file).tensors);
+      for (const auto& key : sources.back()->names()) {
+        part.keys.push_back(key);
+        part.sources.push_back(sources.size() - 1);
+      }
+    }
+    return part;
+  };
+  const Part unet = open_part("unet");
+  const Part vae = open_part("vae");
+  const Part text = open_part("text_encoder");
+
+  const DiffusersNames names(unet.keys, vae.keys);
+  std::vector<RenamedTensor> tensors;
+  const auto add_part = [&](const Part& part, const auto& rename) {
+    for (std::size_t i = 0; i < part.keys.size(); ++i) {
+      CompvisName name = rename(part.keys[i]);
+      tensors.push_back({std::move(name.name), part.sources[i], part.keys[i], name.as_convolution});
+    }
+  };
+  add_part(unet, [&](const std::string& key) { return names.unet(key); });
+  add_part(vae, [&](const std::string& key) { return names.vae(key); });
+  add_part(text, [](const std::string& key) { return CompvisName{compvis_text_name(key), false}; });
+  opened.tensors = rename_tensors(folder.string(), std::move(sources), std::move(tensors));
+  return opened;
+}
+
+}  // namespace sd

@@ -1,0 +1,178 @@
+#include "weights/diffusers_names.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <utility>
+
+namespace sd {
+namespace {
+
+using Pair = std::pair<std::string_view, std::string_view>;
+
+// diffusers on the left, CompVis on the right.
+constexpr std::array<Pair, 6> kUNetTop = {{
+    {"conv_in.", "input_blocks.0.0."},
+    {"time_embedding.linear_1.", "time_embed.0."},
+    {"time_embedding.linear_2.", "time_embed.2."},
+    {"conv_norm_out.", "out.0."},
+    {"conv_out.", "out.2."},
+    {"class_embedding.", "label_emb."},
+}};
+
+constexpr std::array<Pair, 6> kUNetResidual = {{
+    {"norm1.", "in_layers.0."},
+    {"conv1.", "in_layers.2."},
+    {"time_emb_proj.", "emb_layers.1."},
+    {"norm2.", "out_layers.0."},
+    {"conv2.", "out_layers.3."},
+    {"conv_shortcut.", "skip_connection."},
+}};
+
+constexpr std::array<Pair, 1> kVaeResidual = {{{"conv_shortcut.", "nin_shortcut."}}};
+
+constexpr std::array<Pair, 1> kVaeTop = {{{"conv_norm_out.", "norm_out."}}};
+
+// Since 0.12 diffusers calls them as in any attention; query, key, value, proj_attn are the older
+// names.
+constexpr std::array<Pair, 9> kVaeAttention = {{
+    {"group_norm.", "norm."},
+    {"to_q.", "q."},
+    {"to_k.", "k."},
+    {"to_v.", "v."},
+    {"to_out.0.", "proj_out."},
+    {"query.", "q."},
+    {"key.", "k."},
+    {"value.", "v."},
+    {"proj_attn.", "proj_out."},
+}};
+
+template <typename Table>
+std::string replace_start(const Table& table, std::string_view key) {
+  for (const auto& [from, to] : table) {
+    if (key.starts_with(from)) return fmt::format("{}{}", to, key.substr(from.size()));
+  }
+  return std::string(key);
+}
+
+/// Takes `text` off the front of `key`.
+bool take(std::string_view& key, std::string_view text) {
+  if (!key.starts_with(text)) return false;
+  key.remove_prefix(text.size());
+  return true;
+}
+
+/// Takes a small number and the dot behind it off the front of `key`.
+std::optional<int> take_number(std::string_view& key) {
+  constexpr int kMax = 1000;
+  int number = 0;
+  const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), number);
+  const auto length = static_cast<std::size_t>(end - key.data());
+  if (error != std::errc{} || number < 0 || number > kMax || length >= key.size() ||
+      key[length] != '.') {
+    return std::nullopt;
+  }
+  key.remove_prefix(length + 1);
+  return number;
+}
+
+/// One more than the highest number that follows `start` in any key.
+int count_after(const std::vector<std::string>& keys, std::string_view start) {
+  int count = 0;
+  for (std::string_view key : keys) {
+    if (!take(key, start)) continue;
+    if (const auto number = take_number(key)) count = std::max(count, *number + 1);
+  }
+  return count;
+}
+
+std::optional<std::string> vae_half(std::string_view half, std::string_view key, int levels) {
+  if (take(key, "mid_block.")) {
+    if (take(key, "attentions.0."))
+      return fmt::format("{}.mid.attn_1.{}", half, replace_start(kVaeAttention, key));
+    if (!take(key, "resnets.")) return std::nullopt;
+    const auto block = take_number(key);
+    if (!block) return std::nullopt;
+    return fmt::format("{}.mid.block_{}.{}", half, *block + 1, replace_start(kVaeResidual, key));
+  }
+  const bool down = take(key, "down_blocks.");
+  if (!down && !take(key, "up_blocks."))
+    return fmt::format("{}.{}", half, replace_start(kVaeTop, key));
+  const auto number = take_number(key);
+  if (!number || *number >= levels) return std::nullopt;
+  // CompVis counts the decoder's levels from the picture, diffusers from the latents.
+  const auto level =
+      fmt::format("{}.{}.{}", half, down ? "down" : "up", down ? *number : levels - 1 - *number);
+  if (take(key, "downsamplers.0.")) return fmt::format("{}.downsample.{}", level, key);
+  if (take(key, "upsamplers.0.")) return fmt::format("{}.upsample.{}", level, key);
+  if (!take(key, "resnets.")) return std::nullopt;
+  const auto block = take_number(key);
+  if (!block) return std::nullopt;
+  return fmt::format("{}.block.{}.{}", level, *block, replace_start(kVaeResidual, key));
+}
+
+}  // namespace
+
+DiffusersNames::DiffusersNames(const std::vector<std::string>& unet_keys,
+                               const std::vector<std::string>& vae_keys)
+    : blocks_per_level_(count_after(unet_keys, "down_blocks.0.resnets.")),
+      vae_levels_(std::max(count_after(vae_keys, "encoder.down_blocks."),
+                           count_after(vae_keys, "decoder.up_blocks."))) {
+  for (std::string_view key : unet_keys) {
+    if (!take(key, "up_blocks.")) continue;
+    const auto level = take_number(key);
+    if (level && key.starts_with("attentions.")) up_levels_with_attention_.insert(*level);
+  }
+}
+
+std::optional<std::string> DiffusersNames::unet_block(std::string_view key) const {
+  if (take(key, "mid_block.")) {
+    // Residual block, attention, residual block.
+    if (take(key, "attentions.0.")) return fmt::format("middle_block.1.{}", key);
+    if (!take(key, "resnets.")) return std::nullopt;
+    const auto block = take_number(key);
+    if (!block) return std::nullopt;
+    return fmt::format("middle_block.{}.{}", 2 * *block, replace_start(kUNetResidual, key));
+  }
+  const bool down = take(key, "down_blocks.");
+  if (!down && !take(key, "up_blocks.")) return replace_start(kUNetTop, key);
+  const auto level = take_number(key);
+  if (!level) return std::nullopt;
+  // input_blocks.0 is conv_in; each level has its blocks and a downsampler. Up there is one block
+  // more and the upsampler shares the last one's number.
+  const int first = *level * (blocks_per_level_ + 1) + (down ? 1 : 0);
+  const std::string_view side = down ? "input_blocks" : "output_blocks";
+  if (take(key, "downsamplers.0.conv."))
+    return fmt::format("{}.{}.0.op.{}", side, first + blocks_per_level_, key);
+  if (take(key, "upsamplers.0.conv.")) {
+    const int place = up_levels_with_attention_.contains(*level) ? 2 : 1;
+    return fmt::format("{}.{}.{}.conv.{}", side, first + blocks_per_level_, place, key);
+  }
+  const bool attention = take(key, "attentions.");
+  if (!attention && !take(key, "resnets.")) return std::nullopt;
+  const auto block = take_number(key);
+  if (!block) return std::nullopt;
+  return fmt::format("{}.{}.{}.{}", side, first + *block, attention ? 1 : 0,
+                     attention ? std::string(key) : replace_start(kUNetResidual, key));
+}
+
+CompvisName DiffusersNames::unet(std::string_view key) const {
+  return {fmt::format("model.diffusion_model.{}", unet_block(key).value_or(std::string(key))),
+          false};
+}
+
+CompvisName DiffusersNames::vae(std::string_view key) const {
+  std::string_view rest = key;
+  std::optional<std::string> name;
+  if (take(rest, "encoder.")) {
+    name = vae_half("encoder", rest, vae_levels_);
+  } else if (take(rest, "decoder.")) {
+    name = vae_half("decoder", rest, vae_levels_);
+  }
+  const bool attention = name && name->find(".mid.attn_1.") != std::string::npos;
+  return {fmt::format("first_stage_model.{}", name.value_or(std::string(key))), attention};
+}
+
+}  // namespace sd

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string>
+
+#include "sd/weights/tensor_source.h"
+
+namespace sd {
+
+/// What a set of tensors seems to be, told by names alone.
+struct Family {
+  std::string name;      // "Stable Diffusion v1", "LoRA", …
+  bool drawable = true;  // pictures can be drawn from it
+  std::string advice;    // otherwise: what to do
+};
+
+Family guess_family(const TensorSource& tensors);
+
+/// Throws CheckpointError with the family's name and advice unless it is drawable.
+void require_drawable(const TensorSource& tensors);
+
+}  // namespace sd

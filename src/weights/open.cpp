@@ -1,0 +1,36 @@
+#include "sd/weights/open.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "weights/diffusers_folder.h"
+#include "weights/family.h"
+#include "weights/open_file.h"
+#include "weights/renamed_source.h"
+
+namespace sd {
+
+OpenedModel open_model(const std::filesystem::path& path) {
+  std::error_code ignored;
+  OpenedModel model;
+  if (std::filesystem::is_directory(path, ignored)) {
+    DiffusersFolder folder = open_diffusers_folder(path);
+    model.tensors = std::move(folder.tensors);
+    model.format = "diffusers";
+    model.main_file = folder.files.front();
+    model.config = std::move(folder.config);
+  } else {
+    OpenedFile file = open_weight_file(path);
+    model.tensors = with_published_names(std::move(file.tensors));
+    model.format = std::move(file.format);
+    model.main_file = path;
+  }
+  require_drawable(*model.tensors);
+  const auto& names = model.tensors->names();
+  model.has_ema = std::any_of(names.begin(), names.end(), [](const std::string& name) {
+    return name.starts_with("model_ema.diffusion_model");
+  });
+  return model;
+}
+
+}  // namespace sd

@@ -1,0 +1,125 @@
+#include "weights/pickle_calls.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+#include <vector>
+
+#include "sd/core/error.h"
+#include "weights/pickle_globals.h"
+#include "weights/pickle_machine.h"
+
+namespace sd::pickle {
+namespace {
+
+/// OrderedDict() or, as Python 2 wrote it, OrderedDict([[key, value], …]).
+void push_ordered_dict(Stack& stack, const Tuple& arguments) {
+  std::vector<std::pair<Id, Id>> items;
+  if (!arguments.items.empty()) {
+    const auto* list = stack.get<List>(arguments.items.front());
+    if (!list) stack.fail("an OrderedDict made of what is no list");
+    stack.charge(list->items.size());
+    for (const Id item : list->items) {
+      const auto* as_list = stack.get<List>(item);
+      const auto* as_tuple = stack.get<Tuple>(item);
+      const bool is_pair =
+          as_list ? as_list->items.size() == 2 : as_tuple && as_tuple->items.size() == 2;
+      if (!is_pair) stack.fail("an OrderedDict whose entries are no pairs");
+      const auto& pair = as_list ? as_list->items : as_tuple->items;
+      items.emplace_back(pair[0], pair[1]);
+    }
+  }
+  stack.push(Dict{std::move(items)});
+}
+
+/// The numbers of a shape or of strides.
+std::vector<int64_t> integers(Stack& stack, Id id) {
+  const auto* tuple = stack.get<Tuple>(id);
+  if (!tuple || tuple->items.size() > kMaxDimensions) {
+    stack.fail(fmt::format("a shape that is no tuple of at most {} numbers", kMaxDimensions));
+  }
+  std::vector<int64_t> numbers;
+  for (const Id item : tuple->items) {
+    const auto* number = stack.get<int64_t>(item);
+    if (!number) stack.fail("a shape that is not of integers");
+    numbers.push_back(*number);
+  }
+  return numbers;
+}
+
+/// (storage, offset, shape, strides, …): what follows concerns training only.
+void push_tensor(Stack& stack, const Tuple& arguments) {
+  constexpr std::string_view kMalformed = "a tensor with malformed arguments";
+  if (arguments.items.size() < 4) stack.fail(kMalformed);
+  const Id storage = arguments.items[0];
+  if (const auto* inert = stack.get<Placeholder>(storage)) {
+    // Of a storage type that is not read: an error only if this tensor is wanted.
+    stack.push(Placeholder(*inert));
+    return;
+  }
+  const auto* offset = stack.get<int64_t>(arguments.items[1]);
+  if (!stack.get<Storage>(storage) || !offset) stack.fail(kMalformed);
+  Tensor tensor{storage, *offset, integers(stack, arguments.items[2]),
+                integers(stack, arguments.items[3])};
+  if (tensor.shape.size() != tensor.strides.size()) stack.fail(kMalformed);
+  stack.push(std::move(tensor));
+}
+
+}  // namespace
+
+void push_global(Stack& stack, std::string_view module, std::string_view name) {
+  if (is_dangerous(module, name)) {
+    throw CheckpointError(fmt::format(
+        "{}: this pickle would run '{}.{}' when a Python program loads it; refusing to read it.\n"
+        "    An honest checkpoint never does that. Delete the file, and take a .safetensors from a "
+        "source you trust.",
+        stack.label(), module, name));
+  }
+  stack.push(Global{module, name});
+}
+
+void push_result(Stack& stack, Id callable, Id arguments) {
+  if (const auto* inert = stack.get<Placeholder>(callable)) {
+    stack.push(Placeholder(*inert));
+    return;
+  }
+  const auto* global = stack.get<Global>(callable);
+  const auto* tuple = stack.get<Tuple>(arguments);
+  if (!global || !tuple) stack.fail("it calls what is no function");
+  switch (classify(global->module, global->name)) {
+    case Callable::kInert:
+      stack.push(Placeholder{global->module, global->name});
+      return;
+    case Callable::kOrderedDict:
+      push_ordered_dict(stack, *tuple);
+      return;
+    case Callable::kRebuildTensor:
+      push_tensor(stack, *tuple);
+      return;
+    case Callable::kRebuildParameter:
+    case Callable::kSize:  // both stand for their first argument
+      if (tuple->items.empty()) {
+        stack.fail(fmt::format("{}.{} without arguments", global->module, global->name));
+      }
+      stack.push_id(tuple->items.front());
+      return;
+  }
+}
+
+void push_storage(Stack& stack, Id persistent_id) {
+  constexpr std::string_view kNoStorage = "a persistent id that is no storage";
+  const auto* tuple = stack.get<Tuple>(persistent_id);
+  if (!tuple || tuple->items.size() < 5) stack.fail(kNoStorage);
+  const auto* kind = stack.get<Text>(tuple->items[0]);
+  const auto* type = stack.get<Global>(tuple->items[1]);
+  const auto* key = stack.get<Text>(tuple->items[2]);
+  const auto* count = stack.get<int64_t>(tuple->items[4]);
+  if (!kind || kind->utf8 != "storage" || !type || !key || !count) stack.fail(kNoStorage);
+  if (type->module == "torch" && storage_dtype(type->name)) {
+    stack.push(Storage{type->name, key->utf8, *count});
+  } else {
+    stack.push(Placeholder{type->module, type->name});
+  }
+}
+
+}  // namespace sd::pickle

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "sd/weights/tensor_source.h"
+
+namespace sd::pickle {
+
+/// What the machine does when a pickle calls a global.
+enum class Callable {
+  kInert,             // a placeholder comes back
+  kOrderedDict,       // collections.OrderedDict
+  kRebuildTensor,     // torch._utils._rebuild_tensor and _rebuild_tensor_v2
+  kRebuildParameter,  // torch._utils._rebuild_parameter and _rebuild_parameter_with_state
+  kSize,              // torch.Size
+};
+
+Callable classify(std::string_view module, std::string_view name);
+
+/// True for what no honest checkpoint names because calling it runs commands or code, or reaches
+/// files or the network (os.system, builtins.eval, subprocess.Popen, …). Nothing is ever called
+/// here; such a file is refused all the same, since it was made to attack whoever loads it
+/// elsewhere.
+bool is_dangerous(std::string_view module, std::string_view name);
+
+/// "HalfStorage" → F16; nothing for storages of other types (complex, quantised).
+std::optional<DType> storage_dtype(std::string_view type);
+
+}  // namespace sd::pickle

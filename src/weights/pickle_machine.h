@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+#include "weights/pickle_value.h"
+
+namespace sd::pickle {
+
+/// Limits of one pickle. Those of SD v1 checkpoints hold some 20,000 values; with optimizer states
+/// some 100,000.
+inline constexpr std::size_t kMaxBytes = std::size_t{64} << 20;
+inline constexpr std::size_t kMaxValues = 2'000'000;  // values made, and entries of stack and memo
+inline constexpr std::size_t kMaxDepth = 10'000;      // open MARKs
+inline constexpr std::size_t kMaxDimensions = 16;     // of one tensor
+
+/// Reads a pickle of protocols 2 to 5 as data: the opcodes that build plain values are carried out,
+/// and of all that a pickle may call only what classify() names has an effect (tensors, parameters,
+/// OrderedDict, torch.Size); anything else becomes a Placeholder. No Python object is made and
+/// nothing is run. Time and memory grow with the pickle's length. Throws CheckpointError beginning
+/// with `label`: for opcodes that honest checkpoints do not use, for damaged pickles, beyond the
+/// limits, and by name where the pickle mentions something like os.system.
+Document read(std::span<const std::byte> pickle, const std::string& label);
+
+}  // namespace sd::pickle

@@ -1,0 +1,140 @@
+#include "weights/renamed_source.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "sd/core/error.h"
+#include "sd/weights/open.h"
+#include "weights/name_index.h"
+
+namespace sd {
+namespace {
+
+constexpr std::string_view kTextPrefix = "cond_stage_model.transformer.";
+constexpr std::string_view kTextModel = "text_model.";
+
+class RenamedSource final : public TensorSource {
+ public:
+  RenamedSource(std::string label, std::vector<std::unique_ptr<TensorSource>> sources,
+                std::vector<RenamedTensor> tensors)
+      : label_(std::move(label)), sources_(std::move(sources)), tensors_(std::move(tensors)) {
+    for (const RenamedTensor& tensor : tensors_) {
+      if (index_.add(tensor.name)) continue;
+      const RenamedTensor& first = tensors_[*index_.find(tensor.name)];
+      throw CheckpointError(fmt::format("{}: '{}' and '{}' are both '{}'", label_, first.original,
+                                        tensor.original, tensor.name));
+    }
+  }
+
+  const std::vector<std::string>& names() const override { return index_.names(); }
+  bool contains(std::string_view name) const override { return index_.find(name).has_value(); }
+  const std::string& label() const override { return label_; }
+
+  TensorView at(std::string_view name) const override {
+    const RenamedTensor& tensor = find(name);
+    return reshape(sources_[tensor.source]->at(tensor.original), tensor);
+  }
+  TensorView describe(std::string_view name) const override {
+    const RenamedTensor& tensor = find(name);
+    return reshape(sources_[tensor.source]->describe(tensor.original), tensor);
+  }
+
+ private:
+  const RenamedTensor& find(std::string_view name) const {
+    const auto at = index_.find(name);
+    if (!at) throw CheckpointError(fmt::format("{}: no tensor is named '{}'", label_, name));
+    return tensors_[*at];
+  }
+
+  static TensorView reshape(TensorView view, const RenamedTensor& tensor) {
+    if (tensor.as_convolution && view.shape.size() == 2) {
+      view.shape.insert(view.shape.end(), {1, 1});
+      if (!view.strides.empty()) view.strides.insert(view.strides.end(), {1, 1});
+    }
+    return view;
+  }
+
+  std::string label_;
+  std::vector<std::unique_ptr<TensorSource>> sources_;
+  std::vector<RenamedTensor> tensors_;
+  NameIndex index_;
+};
+
+std::unique_ptr<TensorSource> rename_one(std::unique_ptr<TensorSource> source,
+                                         std::vector<RenamedTensor> tensors) {
+  std::string label = source->label();
+  std::vector<std::unique_ptr<TensorSource>> sources;
+  sources.push_back(std::move(source));
+  return rename_tensors(std::move(label), std::move(sources), std::move(tensors));
+}
+
+}  // namespace
+
+std::unique_ptr<TensorSource> rename_tensors(std::string label,
+                                             std::vector<std::unique_ptr<TensorSource>> sources,
+                                             std::vector<RenamedTensor> tensors) {
+  return std::make_unique<RenamedSource>(std::move(label), std::move(sources), std::move(tensors));
+}
+
+std::string compvis_text_name(std::string_view key) {
+  if (key.starts_with(kTextModel)) key.remove_prefix(kTextModel.size());
+  return fmt::format("{}{}{}", kTextPrefix, kTextModel, key);
+}
+
+std::unique_ptr<TensorSource> with_published_names(std::unique_ptr<TensorSource> tensors) {
+  const auto lacks_part = [](std::string_view name) {
+    if (!name.starts_with(kTextPrefix)) return false;
+    name.remove_prefix(kTextPrefix.size());
+    return name.starts_with("embeddings.") || name.starts_with("encoder.") ||
+           name.starts_with("final_layer_norm.");
+  };
+  const auto& names = tensors->names();
+  if (std::none_of(names.begin(), names.end(), lacks_part)) return tensors;
+  std::vector<RenamedTensor> renamed;
+  renamed.reserve(names.size());
+  for (const std::string& name : names) {
+    renamed.push_back({lacks_part(name) ? compvis_text_name(name.substr(kTextPrefix.size())) : name,
+                       0, name, false});
+  }
+  return rename_one(std::move(tensors), std::move(renamed));
+}
+
+std::unique_ptr<TensorSource> with_ema_weights(std::unique_ptr<TensorSource> tensors) {
+  // ldm.modules.ema.LitEma registers each weight under its name after "model." without the dots,
+  // which buffers may not have.
+  constexpr std::string_view kPlain = "model.";
+  constexpr std::string_view kEma = "model_ema.";
+  std::vector<RenamedTensor> renamed;
+  std::string missing;
+  bool found = false;
+  for (const std::string& name : tensors->names()) {
+    if (name.starts_with(kEma)) continue;
+    std::string original = name;
+    if (name.starts_with(kPlain)) {
+      std::string flat = name.substr(kPlain.size());
+      std::erase(flat, '.');
+      flat.insert(0, kEma);
+      if (tensors->contains(flat)) {
+        original = std::move(flat);
+        found = true;
+      } else if (missing.empty()) {
+        missing = name;
+      }
+    }
+    renamed.push_back({name, 0, std::move(original), false});
+  }
+  if (!found) {
+    throw CheckpointError(
+        fmt::format("{}: it holds no EMA weights (no 'model_ema.*' tensors); leave out --ema",
+                    tensors->label()));
+  }
+  if (!missing.empty()) {
+    throw CheckpointError(fmt::format("{}: its EMA weights are incomplete: there is none for '{}'",
+                                      tensors->label(), missing));
+  }
+  return rename_one(std::move(tensors), std::move(renamed));
+}
+
+}  // namespace sd

@@ -1,0 +1,89 @@
+#include "sd/weights/summary.h"
+
+#include <array>
+#include <string_view>
+
+#include "sd/core/error.h"
+#include "sd/weights/open.h"
+#include "weights/byte_reader.h"
+#include "weights/diffusers_folder.h"
+#include "weights/family.h"
+#include "weights/open_file.h"
+#include "weights/renamed_source.h"
+
+namespace sd {
+namespace {
+
+constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kParts = {{
+    {"model.diffusion_model.", "UNet"},
+    {"first_stage_model.", "VAE"},
+    {"cond_stage_model.", "text encoder"},
+    {"model_ema.", "EMA"},
+}};
+
+std::string_view part_of(std::string_view name) {
+  for (const auto& [prefix, part] : kParts) {
+    if (name.starts_with(prefix)) return part;
+  }
+  return "other";
+}
+
+PartSummary& part_named(std::vector<PartSummary>& parts, std::string_view name) {
+  for (PartSummary& part : parts) {
+    if (part.name == name) return part;
+  }
+  return parts.emplace_back(PartSummary{std::string(name)});
+}
+
+void count_tensors(const TensorSource& tensors, ModelSummary& summary) {
+  for (const std::string& name : tensors.names()) {
+    ++summary.tensors;
+    PartSummary& part = part_named(summary.parts, part_of(name));
+    ++part.tensors;
+    try {
+      const TensorView view = tensors.describe(name);
+      // Shapes were checked when the file was opened.
+      const int64_t elements = checked_elements(view.shape).value_or(0);
+      ++summary.dtypes[std::string(name_of(view.dtype))];
+      summary.parameters += elements;
+      part.parameters += elements;
+      part.bytes += elements * static_cast<int64_t>(size_of(view.dtype));
+    } catch (const CheckpointError&) {
+      ++summary.dtypes["unreadable"];
+    }
+  }
+}
+
+}  // namespace
+
+ModelSummary describe_model(const std::filesystem::path& path) {
+  ModelSummary summary;
+  std::unique_ptr<TensorSource> tensors;
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) {
+    DiffusersFolder folder = open_diffusers_folder(path);
+    tensors = std::move(folder.tensors);
+    summary.format = "diffusers";
+    summary.main_file = folder.files.front();
+    summary.config = std::move(folder.config);
+  } else {
+    OpenedFile file = open_weight_file(path);
+    tensors = with_published_names(std::move(file.tensors));
+    summary.format = std::move(file.format);
+    summary.main_file = path;
+    summary.metadata = std::move(file.metadata);
+  }
+  count_tensors(*tensors, summary);
+  for (const PartSummary& part : summary.parts)
+    summary.has_ema = summary.has_ema || part.name == "EMA";
+  summary.family = guess_family(*tensors).name;
+  try {
+    const ModelConfig detected = detect_config(*tensors, summary.config.value_or(ModelConfig{}));
+    if (!summary.config) summary.config = detected;
+  } catch (const CheckpointError& error) {
+    summary.problem = error.what();
+  }
+  return summary;
+}
+
+}  // namespace sd

@@ -1,0 +1,138 @@
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "sd/core/error.h"
+#include "sd/weights/open.h"
+#include "support/expect_error.h"
+#include "support/map_source.h"
+
+namespace sd {
+namespace {
+
+using test::expect_error;
+using test::MapSource;
+
+constexpr const char* kFirst = "model.diffusion_model.input_blocks.0.0.weight";
+
+/// Names and shapes of the tiny model, to be changed.
+MapSource tiny() {
+  static const auto model = open_model(std::filesystem::path(SD_TEST_DATA) / "tiny-v1.ckpt");
+  return MapSource(*model.tensors);
+}
+
+void expect_refused(const MapSource& source, std::string_view part) {
+  expect_error<CheckpointError>([&] { detect_config(source, {}); }, "a model", part);
+}
+
+TEST(Detect, AttentionMayBeMissingAtTheDeepestLevel) {
+  auto source = tiny();
+  for (const char* block : {"7", "8"}) {
+    source.erase_all("model.diffusion_model.input_blocks." + std::string(block) + ".1.");
+  }
+  EXPECT_EQ(detect_config(source, {}).unet.attention_resolutions, (std::vector<int64_t>{2, 1}));
+}
+
+TEST(Detect, WhatWeightsDoNotTellComesFromTheBase) {
+  ModelConfig base;
+  base.unet.num_heads = 3;
+  base.vae.norm_groups = 16;
+  base.scale_factor = 0.5;
+  const auto config = detect_config(tiny(), base);
+  EXPECT_EQ(config.unet.num_heads, 3);
+  EXPECT_EQ(config.vae.norm_groups, 16);
+  EXPECT_EQ(config.scale_factor, 0.5);
+  EXPECT_EQ(config.unet.model_channels, 32);
+}
+
+TEST(Detect, LinearProjectionsAreSeen) {
+  auto source = tiny();
+  source.set("model.diffusion_model.middle_block.1.proj_in.weight", {64, 64});
+  EXPECT_TRUE(detect_config(source, {}).unet.use_linear_in_transformer);
+}
+
+TEST(Detect, DeeperTransformersAreSeen) {
+  auto source = tiny();
+  source.set("model.diffusion_model.middle_block.1.transformer_blocks.1.norm1.weight", {64});
+  EXPECT_EQ(detect_config(source, {}).unet.transformer_depth, 2);
+}
+
+TEST(Detect, ModelsWithOtherInputsAreNamed) {
+  auto source = tiny();
+  source.set(kFirst, {32, 9, 3, 3});
+  expect_refused(source, "inpainting");
+  source.set(kFirst, {32, 8, 3, 3});
+  expect_refused(source, "InstructPix2Pix");
+  source.set(kFirst, {32, 5, 3, 3});
+  expect_refused(source, "depth");
+  source.set(kFirst, {32, 3, 3, 3});
+  expect_refused(source, "its VAE's latents have 4");
+}
+
+TEST(Detect, OtherFamiliesAreNamed) {
+  const auto with = [](const std::string& name) {
+    auto source = tiny();
+    source.set(name, {1});
+    return source;
+  };
+  expect_refused(with("conditioner.embedders.0.transformer.text_model.final_layer_norm.weight"),
+                 "Stable Diffusion XL");
+  expect_refused(with("model.diffusion_model.label_emb.0.0.weight"), "Stable Diffusion XL");
+  expect_refused(with("cond_stage_model.model.transformer.resblocks.0.ln_1.weight"),
+                 "Stable Diffusion 2");
+  expect_refused(with("cond_stage_model.transformer.token_emb.weight"), "LAION-400M");
+  expect_refused(with("model.diffusion_model.joint_blocks.0.x"), "Stable Diffusion 3");
+  expect_refused(with("control_model.input_hint_block.0.weight"), "ControlNet");
+  expect_refused(with("lora_unet_down_blocks_0.lora_down.weight"), "LoRA");
+}
+
+TEST(Detect, PartsOfAModelAreNamed) {
+  auto source = tiny();
+  source.erase_all("model.");
+  source.erase_all("cond_stage_model.");
+  expect_refused(source, "VAE alone");
+  source = tiny();
+  source.erase_all("model.");
+  source.erase_all("first_stage_model.");
+  expect_refused(source, "text encoder alone");
+  source = tiny();
+  source.erase_all("first_stage_model.");
+  expect_refused(source, "UNet without a VAE");
+  source.erase_all("cond_stage_model.");
+  expect_refused(source, "UNet without VAE and text encoder");
+  MapSource other;
+  expect_refused(other, "without tensors");
+  other.set("conv1.weight", {64, 3, 7, 7});
+  expect_refused(other, "no known model ('conv1.weight'");
+}
+
+TEST(Detect, ShapesThatMakeNoModelAreRefused) {
+  auto source = tiny();
+  source.set(kFirst, {32, 4});
+  expect_refused(source, "expected 4 dimensions");
+  source.set(kFirst, {0, 4, 3, 3});
+  expect_refused(source, "has shape [0, 4, 3, 3]");
+  source.set(kFirst, {int64_t{1} << 40, 4, 3, 3});
+  expect_refused(source, "has shape [1099511627776");
+  source.set(kFirst, {33, 4, 3, 3});
+  expect_refused(source, "expected a multiple of 33");
+  source = tiny();
+  source.set("model.diffusion_model.input_blocks.2.0.in_layers.2.weight", {64, 32, 3, 3});
+  expect_refused(source, "UNet block 2 has 64 channels");
+  source = tiny();
+  source.erase_all("model.diffusion_model.input_blocks.2.1.");
+  expect_refused(source, "attention in 1 of its 2 blocks");
+  source = tiny();
+  source.erase_all("model.diffusion_model.input_blocks.8.");
+  expect_refused(source, "UNet level 2 has 1 residual blocks");
+  source = tiny();
+  source.erase("first_stage_model.post_quant_conv.weight");
+  expect_refused(source, "'first_stage_model.post_quant_conv.weight' is missing");
+  source = tiny();
+  source.set("cond_stage_model.transformer.text_model.embeddings.token_embedding.weight",
+             {49408, 48});
+  expect_refused(source, "context of width 32, its text encoder gives 48");
+}
+
+}  // namespace
+}  // namespace sd
