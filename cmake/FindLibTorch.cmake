@@ -50,6 +50,14 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::torch)
   set_target_properties(LibTorch::c10 PROPERTIES IMPORTED_LOCATION "${LibTorch_C10_LIBRARY}")
   add_library(LibTorch::torch SHARED IMPORTED)
   set_target_properties(LibTorch::torch PROPERTIES IMPORTED_LOCATION "${LibTorch_CPU_LIBRARY}")
+  # The wheel carries headers of a newer {fmt}; code compiled with them would want symbols that the {fmt} we link lacks.
+  find_path(Fmt_INCLUDE_DIR fmt/format.h PATHS /usr/include NO_DEFAULT_PATH)
+  mark_as_advanced(Fmt_INCLUDE_DIR)
+  if(Fmt_INCLUDE_DIR)
+    file(MAKE_DIRECTORY "${CMAKE_BINARY_DIR}/fmt-first")
+    file(CREATE_LINK "${Fmt_INCLUDE_DIR}/fmt" "${CMAKE_BINARY_DIR}/fmt-first/fmt" SYMBOLIC)
+    target_include_directories(LibTorch::torch SYSTEM INTERFACE "${CMAKE_BINARY_DIR}/fmt-first")
+  endif()
   target_include_directories(LibTorch::torch SYSTEM INTERFACE "${LibTorch_INCLUDE_DIR}"
     "${LibTorch_INCLUDE_DIR}/torch/csrc/api/include")
   # libtorch_cpu's own needs (libcudart, libcupti) resolve at run time through its run path.
