@@ -190,7 +190,8 @@ ModelConfig read_diffusers_config(const std::filesystem::path& folder) {
   read_vae(JsonFile(folder / "vae" / "config.json"), config);
   read_text(JsonFile(folder / "text_encoder" / "config.json"), config.text);
   const auto scheduler = folder / "scheduler" / "scheduler_config.json";
-  if (std::filesystem::exists(scheduler)) read_scheduler(JsonFile(scheduler), config);
+  std::error_code ignored;
+  if (std::filesystem::exists(scheduler, ignored)) read_scheduler(JsonFile(scheduler), config);
   return config;
 }
 

@@ -47,19 +47,19 @@ std::vector<fs::path> shards(const fs::path& index_path) {
 
 /// The weight files of one part, by the names that diffusers and transformers give them.
 std::vector<fs::path> find_weights(const fs::path& part) {
-  constexpr std::array<std::string_view, 2> kStems = {"diffusion_pytorch_model", "model"};
-  constexpr std::array<std::string_view, 8> kSafetensors = {"{}.safetensors",
-                                                            "{}.safetensors.index.json",
-                                                            "{}.fp16.safetensors",
-                                                            "{}.safetensors.index.fp16.json",
-                                                            "{}.bin",
-                                                            "{}.bin.index.json",
-                                                            "{}.fp16.bin",
-                                                            "{}.bin.index.fp16.json"};
-  for (const auto pattern : kSafetensors) {
-    for (std::string stem :
-         {std::string(kStems[0]), std::string(kStems[1]), std::string("pytorch_model")}) {
-      const fs::path path = part / fmt::format(fmt::runtime(pattern), stem);
+  constexpr std::array<std::string_view, 3> kStems = {"diffusion_pytorch_model", "model",
+                                                      "pytorch_model"};
+  constexpr std::array<std::string_view, 8> kVariants = {".safetensors",
+                                                         ".safetensors.index.json",
+                                                         ".fp16.safetensors",
+                                                         ".safetensors.index.fp16.json",
+                                                         ".bin",
+                                                         ".bin.index.json",
+                                                         ".fp16.bin",
+                                                         ".bin.index.fp16.json"};
+  for (const auto variant : kVariants) {
+    for (const auto stem : kStems) {
+      const fs::path path = part / fmt::format("{}{}", stem, variant);
       std::error_code ignored;
       if (!fs::exists(path, ignored)) continue;
       return path.extension() == ".json" ? shards(path) : std::vector{path};
@@ -82,7 +82,8 @@ struct Part {
 }  // namespace
 
 DiffusersFolder open_diffusers_folder(const fs::path& folder) {
-  if (!fs::exists(folder / "model_index.json")) {
+  std::error_code ignored;
+  if (!fs::exists(folder / "model_index.json", ignored)) {
     throw CheckpointError(
         fmt::format("{}: a folder without model_index.json, so no diffusers model. Give a .ckpt or "
                     ".safetensors file, or the folder "
