@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "nn/pack.h"
 #include "sd/core/error.h"
 
 namespace sd {
@@ -59,11 +60,21 @@ Conv2dImpl::Conv2dImpl(int64_t in_channels, int64_t out_channels, int64_t kernel
 }
 
 torch::Tensor Conv2dImpl::forward(const torch::Tensor& x) const {
-  return at::conv2d(x, as_dtype_of(weight, x), as_dtype_of(bias, x), {stride_, stride_},
-                    {padding_, padding_});
+  if (packed_) return packed_convolution(x, weight, bias, stride_, padding_);
+  const auto kernel = as_dtype_of(weight, x), shift = as_dtype_of(bias, x);
+  if (kernel.is_cpu() && kernel.size(2) == 1 && stride_ == 1 && padding_ == 0) {
+    // A 1x1 convolution is a linear layer over pixels; channels-last maps, which packed convolutions give, need no copy.
+    return at::linear(x.permute({0, 2, 3, 1}), kernel.flatten(1), shift).permute({0, 3, 1, 2});
+  }
+  return at::conv2d(x, kernel, shift, {stride_, stride_}, {padding_, padding_});
 }
 
-bool Conv2dImpl::pack() { return false; }
+bool Conv2dImpl::pack() {
+  if (packed_ || weight.size(2) == 1 || !can_pack_convolution(weight)) return false;
+  weight = parameters_["weight"] = pack_convolution(weight, stride_, padding_);
+  packed_ = true;
+  return true;
+}
 
 GroupNormImpl::GroupNormImpl(int64_t groups, int64_t channels, double eps)
     : groups_(groups), eps_(eps) {

@@ -33,10 +33,9 @@ torch::Device resolve_device(const DeviceChoice& choice) {
   if (!asked_for && !has_gpu_node()) return torch::kCPU;
 
   const std::string problem = open_cuda_libraries();
-  const bool usable = problem.empty() && at::hasCUDA() && at::globalContext().deviceCount(at::kCUDA) > 0;
-  if (usable) {
-    const auto count = at::globalContext().deviceCount(at::kCUDA);
-    if (choice.index >= static_cast<int>(count)) {
+  const auto count = problem.empty() && at::hasCUDA() ? static_cast<int>(at::getNumGPUs()) : 0;
+  if (count > 0) {
+    if (choice.index >= count) {
       throw UsageError(fmt::format("--device cuda:{}: this machine has {} CUDA device{} (from cuda:0)",
                                    choice.index, count, count == 1 ? "" : "s"));
     }
@@ -60,10 +59,11 @@ Precision resolve_precision(DTypeChoice choice, torch::Device device) {
       case DTypeChoice::kF16: return {torch::kHalf, torch::kHalf, "f16"};
     }
   }
-  if (choice == DTypeChoice::kAuto || choice == DTypeChoice::kF32) {
+  const bool has_bf16 = cpu_has_bf16();
+  if (choice == DTypeChoice::kF32 || (choice == DTypeChoice::kAuto && !has_bf16)) {
     return {torch::kFloat, torch::kFloat, "f32"};
   }
-  return {torch::kBFloat16, cpu_has_bf16() ? torch::kBFloat16 : torch::kFloat, "bf16"};
+  return {torch::kBFloat16, has_bf16 ? torch::kBFloat16 : torch::kFloat, "bf16"};
 }
 
 void set_threads(int threads) { at::set_num_threads(threads > 0 ? threads : physical_cores()); }

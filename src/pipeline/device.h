@@ -19,9 +19,9 @@ struct Precision {
   std::string name = "f32";  // as the user spells it
 };
 
-/// auto is f16 on CUDA and f32 on a CPU (bf16 only where asked for: it changes pictures). bf16 on a CPU that cannot multiply
-/// it holds the weights in bf16 and computes in f32; f16 on a CPU is computed as bf16 would be, since LibTorch's
-/// f16 arithmetic there is hundreds of times slower.
+/// auto is what `--precision autocast` means: f16 on CUDA, bf16 on a CPU that multiplies it in hardware, else f32. bf16 on
+/// another CPU holds the weights in bf16 and computes in f32: half the memory at nearly the same speed. f16 on a CPU is
+/// taken as bf16, since LibTorch's f16 arithmetic there is hundreds of times slower.
 Precision resolve_precision(DTypeChoice choice, torch::Device device);
 
 /// Threads that LibTorch uses from now on: `threads`, or the physical cores when 0.

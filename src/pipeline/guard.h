@@ -12,9 +12,7 @@
 namespace sd {
 
 inline OutOfMemory out_of_memory(std::string_view stage, std::string_view details) {
-  return OutOfMemory(fmt::format(
-      "{}: out of memory{}{}\nTry fewer --n_samples, a smaller --H and --W, or --dtype bf16.", stage,
-      details.empty() ? "" : ": ", details));
+  return OutOfMemory(fmt::format("{}: out of memory{}{}", stage, details.empty() ? "" : ": ", details));
 }
 
 /// Turns what LibTorch throws into our errors, so that nobody sees its C++ backtrace: lack of memory becomes OutOfMemory, the

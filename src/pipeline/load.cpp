@@ -18,14 +18,11 @@ namespace {
 /// Sizes of the model: what the weights tell, refined by the YAML for what they cannot tell.
 ModelConfig settle_config(const OpenedModel& opened, const LoadRequest& request) {
   const ModelConfig base = opened.config.value_or(ModelConfig{});
-  if (!request.config) {
-    const auto beside = sidecar_config(request.checkpoint);
-    if (!beside) return detect_config(*opened.tensors, base);
-    return settle_config(opened, {.checkpoint = request.checkpoint, .config = *beside});
-  }
-  const auto wanted = read_config(*request.config, base);
+  const auto yaml = request.config ? request.config : sidecar_config(request.checkpoint);
+  if (!yaml) return detect_config(*opened.tensors, base);
+  const auto wanted = read_config(*yaml, base);
   const auto detected = detect_config(*opened.tensors, wanted);
-  check_config(wanted, detected, request.config->string(), opened.tensors->label());
+  check_config(wanted, detected, yaml->string(), opened.tensors->label());
   return detected;
 }
 

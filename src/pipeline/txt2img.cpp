@@ -4,6 +4,9 @@
 #include <ATen/ops/full.h>
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <chrono>
 
 #include "pipeline/check.h"
 #include "pipeline/encode.h"
@@ -45,8 +48,8 @@ torch::Tensor start_latents(const LoadedModel& model, const Txt2ImgRequest& requ
 /// Binds a UNet to the contexts of one batch. Rows: [uncond; cond] with guidance, else cond alone.
 class BatchNoiseModel {
  public:
-  BatchNoiseModel(const LoadedModel& model, const Txt2ImgRequest& request, int64_t num_steps)
-      : model_(model) {
+  BatchNoiseModel(const LoadedModel& model, const Txt2ImgRequest& request, int64_t num_steps, int64_t* calls)
+      : model_(model), calls_(calls) {
     const int64_t n = static_cast<int64_t>(request.prompts.size());
     context_ = encode_prompts(model, request.prompts);  // [N,77,D]
     run_.controller = request.controller;
@@ -61,6 +64,7 @@ class BatchNoiseModel {
   }
 
   torch::Tensor operator()(const torch::Tensor& x, double t, int64_t step) {
+    ++*calls_;
     run_.step.step = step;
     run_.step.timestep = t;
     const auto timesteps = at::full({x.size(0)}, t, x.options());
@@ -71,13 +75,19 @@ class BatchNoiseModel {
   const LoadedModel& model_;
   torch::Tensor context_;
   ForwardContext run_;
+  int64_t* calls_;
 };
+
+double seconds_since(std::chrono::steady_clock::time_point began) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+}
 
 bool report(const Txt2ImgRequest& request, Progress::Stage stage, int64_t done, int64_t total) {
   return !request.on_progress || request.on_progress({stage, done, total});
 }
 
-torch::Tensor sample(const LoadedModel& model, const Txt2ImgRequest& request, NoiseSource& noise) {
+torch::Tensor sample(const LoadedModel& model, const Txt2ImgRequest& request, NoiseSource& noise,
+                     int64_t* unet_calls) {
   const auto& config = model.config;
   SampleRun run;
   run.schedule = uniform_steps(
@@ -92,7 +102,8 @@ torch::Tensor sample(const LoadedModel& model, const Txt2ImgRequest& request, No
   };
   const auto x = start_latents(model, request, noise);
   if (!report(request, Progress::Stage::kEncode, 0, 1)) throw Cancelled();
-  GuidedDenoiser denoiser(BatchNoiseModel(model, request, run.schedule.size()), request.guidance_scale);
+  GuidedDenoiser denoiser(BatchNoiseModel(model, request, run.schedule.size(), unet_calls),
+                          request.guidance_scale);
   if (!report(request, Progress::Stage::kSample, 0, run.schedule.size())) throw Cancelled();
   return request.sampler == SamplerKind::kPlms ? sample_plms(denoiser, x, run)
                                                : sample_ddim(denoiser, x, run);
@@ -104,16 +115,19 @@ Txt2ImgResult txt2img(const LoadedModel& model, const Txt2ImgRequest& request, N
   check_request(model, request);
   const c10::InferenceMode inference;
   Txt2ImgResult result;
-  result.latents = guard_torch("sampling", [&] { return sample(model, request, noise); });
+  auto began = std::chrono::steady_clock::now();
+  result.latents = guard_torch("sampling", [&] { return sample(model, request, noise, &result.timing.unet_calls).cpu(); });
+  result.timing.sample = seconds_since(began);
   if (request.decode) {
+    began = std::chrono::steady_clock::now();
     const int64_t total = result.latents.size(0);
     const auto on_picture = [&](int64_t done) {
       if (!report(request, Progress::Stage::kDecode, done, total)) throw Cancelled();
     };
     on_picture(0);
     result.pictures = guard_torch("decoding", [&] { return decode_latents(model, result.latents, on_picture); });
+    result.timing.decode = seconds_since(began);
   }
-  result.latents = result.latents.cpu();
   return result;
 }
 

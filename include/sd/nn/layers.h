@@ -59,6 +59,7 @@ class Conv2dImpl : public LayerImpl {
 
  private:
   int64_t stride_, padding_;
+  bool packed_ = false;
 };
 TORCH_MODULE(Conv2d);
 

@@ -40,9 +40,17 @@ struct Txt2ImgRequest {
   ProgressCallback on_progress;
 };
 
+/// Where the time of one batch went, in seconds.
+struct Txt2ImgTiming {
+  double sample = 0;  // the sampler, text encoder included
+  double decode = 0;
+  int64_t unet_calls = 0;
+};
+
 struct Txt2ImgResult {
   torch::Tensor latents;       // [N,4,h,w] float32 on the CPU, as the sampler left them
   std::vector<Image> pictures; // N RGB pictures, empty when decode is off
+  Txt2ImgTiming timing;
 };
 
 /// Draws one batch. Throws UsageError (sizes, steps, eta), Cancelled, OutOfMemory, Error (NaN or infinity, naming the
