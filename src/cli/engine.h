@@ -4,13 +4,16 @@
 
 namespace sd::cli {
 
-/// The half of the program that needs LibTorch lies in libsd_engine.so beside the binary and is opened only when a
-/// picture is to be drawn: linking LibTorch costs 0.3 s a start, which `--help`, `info` and wrong options need not pay.
+/// The half of the program that needs LibTorch lies in libsd_engine.so beside the binary and is
+/// opened only when a picture is to be drawn: linking LibTorch costs 0.3 s a start, which `--help`,
+/// `info` and wrong options need not pay.
 struct Engine {
-  int (*txt2img)(const Txt2ImgOptions& options);  // never throws; returns the exit code, having said why
+  int (*txt2img)(
+      const Txt2ImgOptions& options);  // never throws; returns the exit code, having said why
 };
 
-/// Opens the engine. Throws Error naming the file if it cannot be found or its libraries are missing.
+/// Opens the engine. Throws Error naming the file if it cannot be found or its libraries are
+/// missing.
 const Engine& engine();
 
 }  // namespace sd::cli

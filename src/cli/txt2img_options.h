@@ -40,7 +40,7 @@ struct Txt2ImgOptions {
   RngChoice rng = RngChoice::kDevice;
   std::optional<std::filesystem::path> init_latents;
   std::optional<std::filesystem::path> save_latents;
-  int threads = 0;
+  int64_t threads = 0;  // 0: one a physical core
   bool json = false;
   bool quiet = false;
   int verbose = 0;

@@ -1,0 +1,65 @@
+#include "cli/checkpoint_info.h"
+
+#include <string>
+#include <tuple>
+
+#include "sd/weights/summary.h"
+
+namespace sd::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json parts_json(const ModelSummary& model) {
+  Json parts = Json::object();
+  for (const auto& part : model.parts) {
+    parts[part.name] = {
+        {"tensors", part.tensors}, {"parameters", part.parameters}, {"bytes", part.bytes}};
+  }
+  return parts;
+}
+
+Json config_json(const ModelConfig& config) {
+  const auto& [text, unet, vae] = std::tie(config.text, config.unet, config.vae);
+  return {{"picture_size", config.default_pixels()},
+          {"text_encoder",
+           {{"width", text.width},
+            {"layers", text.layers},
+            {"heads", text.heads},
+            {"tokens", text.positions}}},
+          {"unet",
+           {{"in_channels", unet.in_channels},
+            {"channels", unet.model_channels},
+            {"multipliers", unet.channel_mult},
+            {"attention_at", unet.attention_resolutions},
+            {"res_blocks", unet.num_res_blocks},
+            {"context", unet.context_dim}}},
+          {"vae",
+           {{"channels", vae.channels},
+            {"multipliers", vae.channel_mult},
+            {"res_blocks", vae.num_res_blocks},
+            {"latent_channels", vae.embed_dim},
+            {"factor", vae.factor()}}}};
+}
+
+}  // namespace
+
+Json checkpoint_json(const std::filesystem::path& path) {
+  const auto model = describe_model(path);
+  Json json = {{"file", path.string()},
+               {"kind", "checkpoint"},
+               {"format", model.format},
+               {"family", model.family},
+               {"problem", model.problem.empty() ? Json() : Json(model.problem)},
+               {"main_file", model.main_file.string()},
+               {"tensors", model.tensors},
+               {"parameters", model.parameters},
+               {"dtypes", model.dtypes},
+               {"ema", model.has_ema},
+               {"parts", parts_json(model)}};
+  if (model.config) json["config"] = config_json(*model.config);
+  for (const auto& [key, value] : model.metadata) json["metadata"][key] = value;
+  return json;
+}
+
+}  // namespace sd::cli

@@ -1,0 +1,12 @@
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+namespace sd::cli {
+
+/// What a checkpoint file or diffusers folder holds, read from names and shapes alone. Throws
+/// IoError, or CheckpointError if it is something else.
+nlohmann::ordered_json checkpoint_json(const std::filesystem::path& path);
+
+}  // namespace sd::cli

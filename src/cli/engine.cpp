@@ -1,0 +1,41 @@
+#include "cli/engine.h"
+
+#include <dlfcn.h>
+#include <fmt/format.h>
+
+#include <string>
+
+#include "sd/core/error.h"
+
+namespace sd::cli {
+namespace {
+
+constexpr const char* kLibrary = "libsd_engine.so";  // found through the binary's run path
+constexpr const char* kEntry = "sd_engine_v1";
+
+[[noreturn]] void fail() {
+  const char* reason = dlerror();
+  throw Error(fmt::format(
+      "cannot open the drawing half of the program: {}\n"
+      "{} must lie beside the sd binary (or in ../lib/sd), and LibTorch where it was built "
+      "against: run scripts/setup.sh and build again.",
+      reason == nullptr ? kLibrary : reason, kLibrary));
+}
+
+const Engine& open_engine() {
+  // Never closed: LibTorch keeps threads and static state that outlive any call.
+  void* library = dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) fail();
+  void* entry = dlsym(library, kEntry);
+  if (entry == nullptr) fail();
+  return *reinterpret_cast<const Engine* (*)()>(entry)();
+}
+
+}  // namespace
+
+const Engine& engine() {
+  static const Engine& opened = open_engine();
+  return opened;
+}
+
+}  // namespace sd::cli

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace sd::cli {
+
+/// What a picture or checkpoint says about itself: `file`, `kind` ("image" or "checkpoint"), and
+/// what follows from it. Throws IoError if it cannot be read, CheckpointError if it is neither.
+nlohmann::ordered_json describe_file(const std::filesystem::path& path);
+
+/// One line of JSON.
+std::string json_of(const nlohmann::ordered_json& info);
+
+/// The same for people: a line a value, nested values indented; safe for a terminal.
+std::string text_of(const nlohmann::ordered_json& info);
+
+}  // namespace sd::cli

@@ -1,0 +1,68 @@
+#include "cli/find_model.h"
+
+#include <fmt/format.h>
+
+#include <string>
+#include <system_error>
+
+#include "sd/core/error.h"
+
+namespace sd::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Also true for a link to nowhere: people link their weights here, and a broken link must not turn
+/// into the demo model.
+bool is_there(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(fs::symlink_status(path, ignored));
+}
+
+void require_readable(const fs::path& checkpoint, const std::string& what) {
+  std::error_code error;
+  if (fs::exists(checkpoint, error)) return;
+  if (is_there(checkpoint)) {
+    throw IoError(fmt::format("{}{} is a link to {}, which is not there", what, checkpoint.string(),
+                              fs::read_symlink(checkpoint, error).string()));
+  }
+  throw IoError(
+      fmt::format("{}{} does not exist\nGive a .ckpt or .safetensors file, or a diffusers folder.",
+                  what, checkpoint.string()));
+}
+
+}  // namespace
+
+std::vector<fs::path> model_roots() {
+  std::vector<fs::path> roots = {fs::path()};
+  std::error_code error;
+  const auto binary = fs::read_symlink("/proc/self/exe", error);
+  if (!error) {
+    roots.push_back(binary.parent_path().parent_path());
+    roots.push_back(binary.parent_path().parent_path() / "share" / "sd");
+  }
+  return roots;
+}
+
+FoundModel find_model(const std::optional<fs::path>& ckpt, const std::vector<fs::path>& roots) {
+  if (ckpt) {
+    require_readable(*ckpt, "--ckpt: ");
+    return {*ckpt, false};
+  }
+  std::string looked_in;
+  for (const char* name : {kDefaultCheckpoint, kDemoModel}) {
+    for (const auto& root : roots) {
+      const auto candidate = root / name;
+      if (is_there(candidate)) {
+        require_readable(candidate, "");
+        return {candidate, name == kDemoModel};
+      }
+      looked_in += "\n  " + candidate.string();
+    }
+  }
+  throw IoError(
+      fmt::format("no model found: give one with --ckpt, or place one at\n  {}\nLooked for{}",
+                  kDefaultCheckpoint, looked_in));
+}
+
+}  // namespace sd::cli

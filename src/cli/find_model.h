@@ -1,0 +1,28 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <vector>
+
+namespace sd::cli {
+
+/// Where the original script expects its weights, relative to the working directory.
+inline constexpr const char* kDefaultCheckpoint = "models/ldm/stable-diffusion-v1/model.ckpt";
+/// The model that comes with the project.
+inline constexpr const char* kDemoModel = "models/demo";
+
+struct FoundModel {
+  std::filesystem::path checkpoint;
+  bool is_demo = false;  // nothing was asked for and the original's default is absent
+};
+
+/// Folders that may hold `models/`: the working directory, the project that the binary was built in
+/// (the parent of its build folder), `../share/sd` beside an installed binary.
+std::vector<std::filesystem::path> model_roots();
+
+/// What `--ckpt` names, else the original's default, else the demo model, in the first of `roots`
+/// that has it. Throws IoError if it is not there, naming where was looked.
+FoundModel find_model(const std::optional<std::filesystem::path>& ckpt,
+                      const std::vector<std::filesystem::path>& roots);
+
+}  // namespace sd::cli

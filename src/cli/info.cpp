@@ -1,0 +1,69 @@
+#include <fmt/format.h>
+
+#include <array>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/commands.h"
+#include "cli/file_info.h"
+#include "cli/option_groups.h"
+#include "cli/text_output.h"
+#include "sd/core/error.h"
+
+namespace sd::cli {
+namespace {
+
+constexpr const char* kDescription =
+    R"(Prints what pictures and checkpoints hold, without loading a model.
+
+Examples:
+  sd info outputs/txt2img-samples/samples/00000.png
+  sd info --json *.png
+  sd info models/demo)";
+
+struct InfoOptions {
+  std::vector<std::string> files;
+  bool json = false;
+};
+
+/// Describes each file; one that cannot be read does not keep the others from being described.
+int run(const InfoOptions& options) {
+  if (options.files.empty())
+    throw UsageError("info: give at least one file\nExample: sd info picture.png");
+  StandardOutput output;
+  std::size_t failed = 0;
+  ExitCode code = ExitCode::kDone;
+  for (const auto& file : options.files) {
+    try {
+      const auto info = describe_file(file);
+      output.line(options.json ? json_of(info) : text_of(info));
+    } catch (const Error& error) {
+      print_message(error.what());
+      ++failed;
+      code = error.code();
+    }
+  }
+  const bool some = failed > 0 && options.files.size() > 1;
+  return static_cast<int>(some ? ExitCode::kPartOfBatch : code);
+}
+
+}  // namespace
+
+Command add_info(CLI::App& app) {
+  auto* parser = app.add_subcommand("info", kDescription)->group("Commands");
+  auto options = std::make_shared<InfoOptions>();
+  parser
+      ->add_option("FILE", options->files,
+                   "Pictures (PNG, JPEG, WebP), checkpoints (.ckpt, .safetensors) or\n"
+                   "diffusers folders")
+      ->multi_option_policy(CLI::MultiOptionPolicy::Throw);
+  parser->add_flag("--json", options->json, "One JSON object a line");
+  return {parser, [options] { return run(*options); }};
+}
+
+}  // namespace sd::cli

@@ -1,0 +1,79 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/commands.h"
+#include "cli/option_groups.h"
+#include "cli/suggest.h"
+#include "cli/text_output.h"
+#include "sd/core/error.h"
+
+namespace sd::cli {
+namespace {
+
+constexpr const char* kDescription =
+    R"(Draws pictures with Stable Diffusion v1, with control over its attention.
+
+Examples:
+  sd txt2img --prompt "a red apple on a wooden table"
+  sd info outputs/txt2img-samples/samples/00000.png
+  sd txt2img --help)";
+
+[[noreturn]] void reject_command(const std::vector<std::string>& extras,
+                                 const std::vector<Command>& commands) {
+  std::vector<std::string> names;
+  for (const auto& command : commands) names.push_back(command.parser->get_name());
+  if (extras.front().starts_with('-')) {
+    throw UsageError(fmt::format(
+        "unknown option '{}' before the command\nOptions follow the command: 'sd {} {} …'.",
+        extras.front(), names.front(), extras.front()));
+  }
+  throw UsageError(fmt::format("unknown command '{}', expected one of {}{}", extras.front(),
+                               fmt::join(names, ", "), did_you_mean(extras.front(), names)));
+}
+
+/// Help and version: to stdout, and an error if it cannot take them.
+int print_and_end(const std::string& text) {
+  StandardOutput().line(text.ends_with('\n') ? text.substr(0, text.size() - 1) : text);
+  return static_cast<int>(ExitCode::kDone);
+}
+
+int parse_and_run(int argc, char** argv) {
+  CLI::App app(kDescription, "sd");
+  app.formatter(std::make_shared<HelpFormatter>());
+  app.set_help_flag("-h,--help", "Print this help");
+  app.set_version_flag("--version", "sd " SD_VERSION, "Print the version");
+  app.allow_extras();  // rejected below, with a better message than the parser's
+  const std::vector<Command> commands = {add_txt2img(app), add_info(app)};
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForVersion&) {
+    return print_and_end("sd " SD_VERSION);
+  } catch (const CLI::CallForHelp&) {
+    return print_and_end(app.help());
+  } catch (const CLI::ParseError& error) {
+    throw UsageError(error.what());
+  }
+  const auto chosen = std::find_if(commands.begin(), commands.end(),
+                                   [](const Command& command) { return command.parser->parsed(); });
+  const auto extras = app.remaining();
+  if (!extras.empty()) reject_command(extras, commands);
+  if (chosen == commands.end()) {
+    std::cerr << app.help();
+    return static_cast<int>(ExitCode::kUsage);
+  }
+  reject_extras(*chosen->parser);
+  return chosen->run();
+}
+
+}  // namespace
+}  // namespace sd::cli
+
+int main(int argc, char** argv) {
+  return sd::cli::run_guarded([&] { return sd::cli::parse_and_run(argc, argv); },
+                              /*verbose=*/false);
+}

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/choices.h"
+#include "sd/core/compute.h"
+
+namespace sd::cli {
+
+/// An inclusive range, stated in help and errors.
+template <typename Number>
+struct Range {
+  Number least;
+  Number most;
+};
+
+/// "--ddim_steps,--ddim-steps": every option is known with dashes and with underscores; help shows
+/// the first.
+std::string spellings(const std::string& name);
+
+/// "--dtype: 'fp16' is none of auto, f32, bf16, f16" and what may have been meant. Throws
+/// UsageError.
+[[noreturn]] void reject_word(const std::string& option, const std::string& word,
+                              const std::vector<std::string>& known);
+
+// Each adds `--name VALUE` and checks it when it is parsed: UsageError says what was given and what
+// is expected.
+
+CLI::Option* add_whole(CLI::App& app, const std::string& name, int64_t& value, Range<int64_t> range,
+                       const std::string& help);
+CLI::Option* add_whole(CLI::App& app, const std::string& name, std::optional<int64_t>& value,
+                       Range<int64_t> range, const std::string& help);
+CLI::Option* add_number(CLI::App& app, const std::string& name, double& value, Range<double> range,
+                        const std::string& help);
+CLI::Option* add_text(CLI::App& app, const std::string& name, std::string& value,
+                      const std::string& help);
+CLI::Option* add_path(CLI::App& app, const std::string& name,
+                      std::optional<std::filesystem::path>& value, const std::string& type,
+                      const std::string& help);
+CLI::Option* add_device(CLI::App& app, DeviceChoice& value, const std::string& help);
+
+template <typename Value>
+CLI::Option* add_choice(CLI::App& app, const std::string& name, Value& value,
+                        const Choices<Value>& choices, const std::string& help) {
+  std::vector<std::string> words;
+  for (const auto& choice : choices) words.push_back(choice.first);
+  const auto parse = [name, &value, choices, words](const std::string& word) {
+    for (const auto& [known, meaning] : choices) {
+      if (known != word) continue;
+      value = meaning;
+      return;
+    }
+    reject_word("--" + name, word, words);
+  };
+  return app.add_option_function<std::string>(spellings(name), parse, help)
+      ->type_name("{" + CLI::detail::join(words, ",") + "}");
+}
+
+/// `--json`, `-q`, `-v`.
+void add_output_options(CLI::App& app, bool& json, bool& quiet, int& verbose);
+
+/// The last of two equal options wins, as with argparse; what is not known is left for
+/// `reject_extras`.
+void set_parsing_rules(CLI::App& app);
+
+/// Throws UsageError if `app` was given what it does not know, with the nearest option.
+void reject_extras(const CLI::App& app);
+
+/// Help with one spelling an option, defaults beside it and the examples first.
+class HelpFormatter final : public CLI::Formatter {
+ public:
+  HelpFormatter();
+  std::string make_option_name(const CLI::Option* option, bool is_positional) const override;
+  std::string make_option_opts(const CLI::Option* option) const override;
+  std::string make_usage(const CLI::App* app, std::string name) const override;
+  std::string make_subcommand(const CLI::App* app) const override;
+  std::string make_help(const CLI::App* app, std::string name,
+                        CLI::AppFormatMode mode) const override;
+};
+
+}  // namespace sd::cli

@@ -1,0 +1,89 @@
+#include "cli/output_folder.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include "sd/core/atomic_file.h"
+#include "sd/core/error.h"
+
+namespace sd::cli {
+namespace {
+
+constexpr std::string_view kSuffix = ".png";
+constexpr std::string_view kGridPrefix = "grid-";
+constexpr std::size_t kSampleDigits = 5;  // the original's f"{base_count:05}.png"
+constexpr std::size_t kGridDigits = 4;    // and f'grid-{grid_count:04}.png'
+constexpr std::size_t kMaxDigits = 15;    // longer names are somebody's own
+
+std::optional<int64_t> number_in(std::string_view name, std::string_view prefix,
+                                 std::size_t digits) {
+  if (!name.starts_with(prefix) || !name.ends_with(kSuffix)) return std::nullopt;
+  if (name.size() < prefix.size() + kSuffix.size() + digits) return std::nullopt;
+  const auto middle = name.substr(prefix.size(), name.size() - prefix.size() - kSuffix.size());
+  if (middle.size() > kMaxDigits) return std::nullopt;
+  int64_t number = 0;
+  const auto [end, error] = std::from_chars(middle.data(), middle.data() + middle.size(), number);
+  if (error != std::errc() || end != middle.data() + middle.size() || number < 0)
+    return std::nullopt;
+  return number;
+}
+
+std::filesystem::path numbered(const std::filesystem::path& folder, std::string_view prefix,
+                               std::size_t digits, int64_t number) {
+  return folder / fmt::format("{}{:0{}}{}", prefix, number, digits, kSuffix);
+}
+
+/// Writes under the first free number from `next` on and leaves `next` behind it.
+std::filesystem::path write_numbered(const std::filesystem::path& folder, std::string_view prefix,
+                                     std::size_t digits, int64_t& next,
+                                     std::span<const std::byte> png) {
+  std::error_code ignored;
+  while (true) {
+    const auto path = numbered(folder, prefix, digits, next++);
+    if (std::filesystem::exists(path, ignored)) continue;
+    try {
+      write_file(path, png);
+      return path;
+    } catch (const IoError&) {
+      // Another process may have taken the name since it was looked at; any other trouble is real.
+      if (!std::filesystem::exists(path, ignored)) throw;
+    }
+  }
+}
+
+}  // namespace
+
+int64_t next_number(const std::filesystem::path& folder, std::string_view prefix,
+                    std::size_t digits) {
+  int64_t next = 0;
+  std::error_code error;
+  for (std::filesystem::directory_iterator file(folder, error), end; !error && file != end;
+       file.increment(error)) {
+    const auto number = number_in(file->path().filename().string(), prefix, digits);
+    if (number) next = std::max(next, *number + 1);
+  }
+  return next;
+}
+
+OutputFolder::OutputFolder(std::filesystem::path outdir)
+    : outdir_(std::move(outdir)), samples_(outdir_ / "samples") {
+  make_writable_folder(outdir_);
+  make_writable_folder(samples_);
+  next_sample_ = next_number(samples_, "", kSampleDigits);
+  next_grid_ = next_number(outdir_, kGridPrefix, kGridDigits);
+}
+
+std::filesystem::path OutputFolder::write_sample(std::span<const std::byte> png) {
+  return write_numbered(samples_, "", kSampleDigits, next_sample_, png);
+}
+
+std::filesystem::path OutputFolder::write_grid(std::span<const std::byte> png) {
+  return write_numbered(outdir_, kGridPrefix, kGridDigits, next_grid_, png);
+}
+
+}  // namespace sd::cli

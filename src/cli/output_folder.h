@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace sd::cli {
+
+/// The file of `--save-latents`.
+inline constexpr const char* kLatentsName = "latents.npy";
+
+/// One more than the highest number among the files of `folder` named prefix, at least `digits`
+/// digits, ".png"; 0 if there are none or no such folder.
+int64_t next_number(const std::filesystem::path& folder, std::string_view prefix,
+                    std::size_t digits);
+
+/// Where a run puts its pictures, named as the original script names them: `samples/00000.png`,
+/// `grid-0000.png`, counting on from the highest number there. Nothing is ever overwritten, whoever
+/// else writes there.
+class OutputFolder {
+ public:
+  /// Makes the folders and proves that they can be written. Throws IoError.
+  explicit OutputFolder(std::filesystem::path outdir);
+
+  /// Writes the bytes of a PNG and returns its path. Throws IoError (disk full, folder gone).
+  std::filesystem::path write_sample(std::span<const std::byte> png);
+  std::filesystem::path write_grid(std::span<const std::byte> png);
+
+ private:
+  std::filesystem::path outdir_;
+  std::filesystem::path samples_;
+  int64_t next_sample_ = 0;
+  int64_t next_grid_ = 0;
+};
+
+}  // namespace sd::cli

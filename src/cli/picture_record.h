@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "cli/txt2img_options.h"
+#include "sd/image/infotext.h"
+#include "sd/image/png.h"
+
+namespace sd::cli {
+
+/// What all pictures of a run share, after defaults were filled in and the model was loaded.
+struct RunRecord {
+  Txt2ImgOptions options;
+  int64_t width = 512;
+  int64_t height = 512;
+  std::string model_name;    // "v1-5-pruned-emaonly"
+  std::string model_format;  // "ckpt", "safetensors", "diffusers"
+  std::string model_hash;    // 10 hex digits (sd/core/model_hash.h); empty if unknown
+  std::string device;        // "cpu", "cuda:0"
+  std::string dtype;         // "f32", "bf16", "f16"
+  int threads = 1;
+};
+
+/// Where one picture stands in the run.
+struct PictureRecord {
+  std::string prompt;
+  int64_t prompt_index = 0;  // in the list of prompts, from 0
+  int64_t prompt_count = 1;
+  int64_t prompt_line = 0;  // of --from-file, from 1; 0 without one
+  int64_t iteration = 0;    // of --n_iter
+  int64_t batch = 0;        // in the whole run
+  int64_t batch_size = 1;
+  int64_t row = 0;    // in the batch
+  int64_t index = 0;  // in the whole run
+};
+
+/// The name people know a model by: the file's name without its ending, or the folder's.
+std::string model_name(const std::filesystem::path& checkpoint);
+
+/// What A1111 would write into `parameters`.
+Infotext infotext_of(const RunRecord& run, const PictureRecord& picture);
+
+/// Every setting, enough to draw the picture again byte for byte.
+nlohmann::ordered_json settings_of(const RunRecord& run, const PictureRecord& picture);
+
+/// The text chunks of a picture: `parameters` and `sd`.
+std::vector<PngText> png_texts(const RunRecord& run, const PictureRecord& picture);
+
+/// One line of `--json`. `path` is empty when the picture was not saved.
+std::string json_line(const RunRecord& run, const PictureRecord& picture,
+                      const std::filesystem::path& path);
+std::string grid_json_line(const std::filesystem::path& path, std::size_t pictures);
+
+}  // namespace sd::cli

@@ -1,0 +1,112 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+#include "cli/commands.h"
+#include "cli/find_model.h"
+#include "cli/output_folder.h"
+#include "cli/prompt_list.h"
+#include "cli/txt2img_limits.h"
+#include "sd/core/atomic_file.h"
+#include "sd/core/error.h"
+
+namespace sd::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kLatentChannels = 4;  // of SD v1
+constexpr int64_t kLatentFactor = 8;
+
+void check_side(std::string_view option, std::string_view what,
+                const std::optional<int64_t>& pixels) {
+  if (!pixels || *pixels % kSideStep == 0) return;
+  const int64_t nearest = std::max((*pixels + kSideStep / 2) / kSideStep * kSideStep, kSideStep);
+  throw UsageError(fmt::format("--{} {}: {} must be a multiple of {} (nearest: {})", option,
+                               *pixels, what, kSideStep, nearest));
+}
+
+void check_sampling(const Txt2ImgOptions& options) {
+  if (options.plms && options.ddim_eta != 0) {
+    throw UsageError("ddim_eta must be 0 for PLMS\nLeave out --ddim_eta or --plms.");
+  }
+  if (options.C != kLatentChannels) {
+    throw UsageError(fmt::format("--C {}: latents of Stable Diffusion v1 have {} channels",
+                                 options.C, kLatentChannels));
+  }
+  if (options.f != kLatentFactor) {
+    throw UsageError(
+        fmt::format("--f {}: a latent of Stable Diffusion v1 stands for {} pixels a side",
+                    options.f, kLatentFactor));
+  }
+}
+
+void check_prompt(std::string_view option, const std::string& prompt) {
+  const auto reason = why_no_prompt(prompt);
+  if (!reason.empty()) throw UsageError(fmt::format("--{}: the text {}", option, reason));
+}
+
+/// `--precision` of the original and `--dtype` say the same thing; both are heard unless they
+/// contradict each other.
+void settle_dtype(Txt2ImgOptions& options) {
+  if (!options.precision) return;
+  const bool full = *options.precision == "full";
+  const bool agree =
+      options.dtype == DTypeChoice::kAuto || (options.dtype == DTypeChoice::kF32) == full;
+  if (!agree) {
+    throw UsageError(fmt::format(
+        "--precision {} and --dtype contradict each other\n"
+        "full means --dtype f32, autocast leaves the choice to the device; give one of them.",
+        *options.precision));
+  }
+  if (full) options.dtype = DTypeChoice::kF32;
+}
+
+void require_file(std::string_view option, const std::optional<fs::path>& path) {
+  std::error_code error;
+  if (!path || fs::is_regular_file(*path, error)) return;
+  const char* trouble = fs::exists(*path, error) ? "is not a file" : "does not exist";
+  throw IoError(fmt::format("--{}: {} {}", option, path->string(), trouble));
+}
+
+/// What would be noticed only after minutes of drawing is tried before the model is loaded.
+void check_destinations(const Txt2ImgOptions& options) {
+  if (!options.skip_save || !options.skip_grid) OutputFolder{options.outdir};
+  if (!options.save_latents) return;
+  make_writable_folder(*options.save_latents);
+  const auto latents = *options.save_latents / kLatentsName;
+  std::error_code ignored;
+  if (fs::exists(latents, ignored)) {
+    throw IoError(fmt::format(
+        "--save-latents: {} is there already and is not overwritten\nGive another folder.",
+        latents.string()));
+  }
+}
+
+}  // namespace
+
+void check(Txt2ImgOptions& options) {
+  if (options.laion400m) {
+    throw UsageError(
+        "--laion400m: this model is not supported yet\nLeave the option out to use Stable "
+        "Diffusion v1.");
+  }
+  check_side("W", "width", options.W);
+  check_side("H", "height", options.H);
+  check_sampling(options);
+  check_prompt("prompt", options.prompt);
+  check_prompt("negative-prompt", options.negative_prompt);
+  settle_dtype(options);
+  if (options.outdir.empty()) throw UsageError("--outdir: the path is empty");
+  if (options.from_file && *options.from_file != "-")
+    require_file("from-file", fs::path(*options.from_file));
+  require_file("config", options.config);
+  require_file("init-latents", options.init_latents);
+  find_model(options.ckpt, model_roots());
+  check_destinations(options);
+}
+
+}  // namespace sd::cli

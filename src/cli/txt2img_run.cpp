@@ -1,0 +1,322 @@
+#include "cli/txt2img_run.h"
+
+#include <ATen/ops/cat.h>
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <cmath>
+#include <span>
+#include <thread>
+#include <utility>
+
+#include "cli/draw.h"
+#include "cli/find_model.h"
+#include "cli/interrupt.h"
+#include "cli/prompt_notice.h"
+#include "sd/core/atomic_file.h"
+#include "sd/core/model_hash.h"
+#include "sd/core/npy.h"
+
+namespace sd::cli {
+namespace {
+
+constexpr int64_t kPixels = 512;  // the original's --H and --W
+constexpr int64_t kMaxGridPixels = int64_t{400} * 1000 * 1000;
+constexpr std::size_t kShownPrompt = 60;
+
+double now() {
+  const auto time = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration<double>(time).count();
+}
+
+std::string prompt_label(const ListedPrompt& prompt) {
+  return prompt.line == 0 ? "the prompt" : fmt::format("line {}", prompt.line);
+}
+
+}  // namespace
+
+Txt2ImgRun::Txt2ImgRun(const Txt2ImgOptions& options)
+    : options_(options), progress_(wants_progress_line(options.quiet)) {}
+
+ExitCode Txt2ImgRun::run() {
+  prepare();
+  const InterruptGuard
+      guard;  // not before: until here Ctrl-C may simply end the process, also while stdin is read
+  try {
+    load();
+    announce_cut_prompts();
+    SeededNoise noise(static_cast<uint64_t>(options_.seed), options_.rng,
+                      torch::Device(record_.device));
+    draw_all(noise);
+  } catch (...) {
+    progress_.clear();
+    conclude_early();
+    throw;
+  }
+  save_latents();
+  save_grid();
+  if (options_.verbose > 0) {
+    // scripts/bench_peers.py reads this line.
+    say(fmt::format("timing: load={:.3f}s sample={:.3f}s evals={} decode={:.3f}s", load_seconds_, timing_.sample,
+                    timing_.unet_calls, timing_.decode));
+  }
+  const std::size_t bad = failed_ + prompts_.bad_lines.size();
+  if (bad == 0) return ExitCode::kDone;
+  say(fmt::format("{} could not be drawn; {} done", counted(bad, "prompt"),
+                  counted(saved_, "picture")));
+  return ExitCode::kPartOfBatch;
+}
+
+/// Everything that can fail without the model, before seconds are spent on loading it.
+void Txt2ImgRun::prepare() {
+  const auto found = find_model(options_.ckpt, model_roots());
+  if (found.is_demo && !options_.quiet) {
+    say(fmt::format("no --ckpt given and no {}: using the demo model in {}", kDefaultCheckpoint,
+                    found.checkpoint.string()));
+  }
+  load_request_.checkpoint = found.checkpoint;
+  load_request_.config = options_.config;
+  load_request_.ema = options_.ema;
+  load_request_.device = options_.device;
+  load_request_.dtype = options_.dtype;
+  load_request_.threads = static_cast<int>(options_.threads);
+  const int64_t side = found.is_demo ? default_pixels(load_request_) : kPixels;
+
+  record_.options = options_;
+  if (!options_.config) record_.options.config = sidecar_config(found.checkpoint);
+  record_.width = options_.W.value_or(side);
+  record_.height = options_.H.value_or(side);
+  record_.model_name = model_name(found.checkpoint);
+  record_.threads = options_.threads > 0 ? static_cast<int>(options_.threads) : physical_cores();
+
+  if (options_.from_file) {
+    prompts_ = read_prompt_list(*options_.from_file);
+    for (const auto& bad : prompts_.bad_lines)
+      print_message(fmt::format("line {} {}", bad.line, bad.reason));
+  } else {
+    prompts_.prompts.assign(static_cast<std::size_t>(options_.n_samples), {0, options_.prompt});
+  }
+  total_pictures_ = static_cast<int64_t>(prompts_.prompts.size()) * options_.n_iter;
+  start_.emplace(options_,
+                 std::array{options_.C, record_.height / options_.f, record_.width / options_.f});
+  if (!options_.skip_save || !options_.skip_grid) folder_.emplace(options_.outdir);
+  if (!options_.skip_grid && total_pictures_ > kMaxGridPixels / (record_.width * record_.height)) {
+    say(fmt::format("no grid is drawn: {} pictures of {}x{} are too many for one picture",
+                    total_pictures_, record_.width, record_.height));
+    options_.skip_grid = true;
+  }
+}
+
+void Txt2ImgRun::load() {
+  const double began = now();
+  load_request_.on_progress = [this](const Progress& progress) {
+    return on_progress(progress, 0, 0);
+  };
+  model_ = load_model(load_request_);
+  load_seconds_ = now() - began;
+  progress_.clear();
+  record_.model_format = model_->format;
+  record_.device = model_->device;
+  record_.dtype = model_->dtype;
+  const auto& config = model_->config;
+  if (config.unet.in_channels != options_.C || config.vae.factor() != options_.f) {
+    throw UsageError(fmt::format(
+        "{} has latents of {} channels for {} pixels a side, expected --C {} and --f {}",
+        load_request_.checkpoint.string(), config.unet.in_channels, config.vae.factor(), options_.C,
+        options_.f));
+  }
+  if (options_.verbose > 0) {
+    say(fmt::format("{} ({}) loaded in {:.1f} s, computing in {} on {} with {}", record_.model_name,
+                    record_.model_format, load_seconds_, record_.dtype, record_.device,
+                    counted(static_cast<std::size_t>(record_.threads), "thread")));
+  }
+  if (!options_.skip_save) start_hashing();
+}
+
+void Txt2ImgRun::start_hashing() {
+  std::packaged_task<std::string(std::filesystem::path)> task(
+      [](const std::filesystem::path& file) {
+        setpriority(PRIO_PROCESS, 0, 19);  // of this thread only, on Linux: drawing goes first
+        try {
+          return model_hash(file);
+        } catch (const IoError&) {
+          return std::string();  // the model is loaded; its name will do
+        }
+      });
+  hash_ = task.get_future();
+  // Detached: Ctrl-C must not wait for seconds of hashing that nobody needs any more.
+  std::thread(std::move(task), model_->main_file).detach();
+}
+
+void Txt2ImgRun::announce_cut_prompts() {
+  if (options_.quiet) return;
+  const int64_t positions = model_->config.text.positions;
+  // Without --from-file the list holds one prompt many times over.
+  const std::size_t distinct = options_.from_file ? prompts_.prompts.size() : 1;
+  for (const auto& prompt : std::span(prompts_.prompts).first(distinct)) {
+    const auto notice = truncation_notice(prompt_label(prompt), prompt.text, positions);
+    if (!notice.empty()) print_message(notice);
+  }
+  const auto notice = truncation_notice("the negative prompt", options_.negative_prompt, positions);
+  if (!notice.empty()) print_message(notice);
+}
+
+void Txt2ImgRun::draw_all(NoiseSource& noise) {
+  const auto size = static_cast<std::size_t>(options_.n_samples);
+  const std::size_t count = prompts_.prompts.size();
+  const auto batches = options_.n_iter * static_cast<int64_t>((count + size - 1) / size);
+  steps_left_ = batches * options_.ddim_steps;
+  Batch batch;
+  for (batch.iteration = 0; batch.iteration < options_.n_iter; ++batch.iteration) {
+    for (batch.first = 0; batch.first < count; batch.first += size) {
+      batch.size = std::min(size, count - batch.first);
+      steps_left_ -= options_.ddim_steps;
+      draw(batch, noise);
+      ++batch.number;
+      batch.first_picture += static_cast<int64_t>(batch.size);
+    }
+  }
+  progress_.clear();
+  if (options_.verbose > 0 && rate_.per_second() > 0)
+    say(fmt::format("{:.3f} s a step", 1 / rate_.per_second()));
+}
+
+/// With --from-file a batch that fails is reported and the rest go on; what would fail again ends
+/// the run.
+void Txt2ImgRun::draw(const Batch& batch, NoiseSource& noise) {
+  if (InterruptGuard::requested()) throw Cancelled();
+  const double began = now();
+  Txt2ImgResult result;
+  try {
+    rate_.begin_batch(began);
+    result = txt2img(*model_, request_for(batch, noise), noise);
+  } catch (const Error& error) {
+    const bool hopeless =
+        error.code() == ExitCode::kInterrupted || error.code() == ExitCode::kMemory;
+    if (!options_.from_file || hopeless) throw;
+    progress_.clear();
+    const auto& first = prompts_.prompts[batch.first];
+    const auto& last = prompts_.prompts[batch.first + batch.size - 1];
+    const auto lines = first.line == last.line
+                           ? fmt::format("line {}", first.line)
+                           : fmt::format("lines {} to {}", first.line, last.line);
+    print_message(fmt::format("{}: {}", lines, error.what()));
+    failed_ += batch.size;
+    return;
+  }
+  timing_.sample += result.timing.sample;
+  timing_.decode += result.timing.decode;
+  timing_.unet_calls += result.timing.unet_calls;
+  save(batch, std::move(result), now() - began);
+}
+
+Txt2ImgRequest Txt2ImgRun::request_for(const Batch& batch, NoiseSource& noise) {
+  Txt2ImgRequest request;
+  for (const auto& prompt : std::span(prompts_.prompts).subspan(batch.first, batch.size)) {
+    request.prompts.push_back(prompt.text);
+  }
+  const auto count = static_cast<int64_t>(batch.size);
+  request.negative_prompt = options_.negative_prompt;
+  request.width = record_.width;
+  request.height = record_.height;
+  request.steps = options_.ddim_steps;
+  request.guidance_scale = options_.scale;
+  request.eta = options_.ddim_eta;
+  request.sampler = options_.plms ? SamplerKind::kPlms : SamplerKind::kDdim;
+  request.start_latents = start_->batch(batch.first_picture, count, noise);
+  request.decode = !options_.skip_save || !options_.skip_grid;
+  request.on_progress = [this, first = batch.first_picture, count](const Progress& progress) {
+    return on_progress(progress, first, count);
+  };
+  return request;
+}
+
+void Txt2ImgRun::save(const Batch& batch, Txt2ImgResult result, double seconds) {
+  progress_.clear();
+  for (std::size_t row = 0; row < result.pictures.size(); ++row) {
+    const auto& prompt = prompts_.prompts[batch.first + row];
+    PictureRecord picture;
+    picture.prompt = prompt.text;
+    // Without --from-file there is one prompt, however many pictures.
+    picture.prompt_index = options_.from_file ? static_cast<int64_t>(batch.first + row) : 0;
+    picture.prompt_count = options_.from_file ? static_cast<int64_t>(prompts_.prompts.size()) : 1;
+    picture.prompt_line = prompt.line;
+    picture.iteration = batch.iteration;
+    picture.batch = batch.number;
+    picture.batch_size = static_cast<int64_t>(batch.size);
+    picture.row = static_cast<int64_t>(row);
+    picture.index = batch.first_picture + static_cast<int64_t>(row);
+    save_picture(picture, result.pictures[row], seconds);
+  }
+  if (options_.save_latents) latents_.push_back(std::move(result.latents));
+  if (!options_.skip_grid)
+    std::move(result.pictures.begin(), result.pictures.end(), std::back_inserter(pictures_));
+}
+
+void Txt2ImgRun::save_picture(const PictureRecord& record, const Image& picture, double seconds) {
+  std::filesystem::path path;
+  if (!options_.skip_save) {
+    if (hash_.valid()) record_.model_hash = hash_.get();
+    path = folder_->write_sample(encode_png(picture, png_texts(record_, record)));
+    ++saved_;
+  }
+  if (options_.json) {
+    output_.line(json_line(record_, record, path));
+  } else if (!path.empty()) {
+    output_.line(path.string());
+  }
+  if (options_.quiet || progress_.shown()) return;
+  print_message(fmt::format("picture {} of {} after {:.1f} s: {}", record.index + 1,
+                            total_pictures_, seconds, shorten(record.prompt, kShownPrompt)));
+}
+
+void Txt2ImgRun::save_latents() const {
+  if (!options_.save_latents || latents_.empty()) return;
+  const auto all = at::cat(latents_).contiguous();
+  const std::span values(all.const_data_ptr<float>(), static_cast<std::size_t>(all.numel()));
+  write_file(*options_.save_latents / kLatentsName, encode_npy(all.sizes(), values));
+}
+
+void Txt2ImgRun::save_grid() {
+  if (options_.skip_grid || pictures_.empty()) return;
+  const int64_t columns = options_.n_rows > 0 ? options_.n_rows : options_.n_samples;
+  const auto path = folder_->write_grid(encode_png(make_grid(pictures_, columns)));
+  output_.line(options_.json ? grid_json_line(path, pictures_.size()) : path.string());
+}
+
+/// Says what is kept of a run that ends early.
+void Txt2ImgRun::conclude_early() const {
+  save_latents();
+  if (saved_ == 0 || options_.quiet) return;
+  print_message(fmt::format("{} of {} kept in {}", saved_,
+                            counted(static_cast<std::size_t>(total_pictures_), "picture"),
+                            (options_.outdir / "samples").string()));
+}
+
+bool Txt2ImgRun::on_progress(const Progress& progress, int64_t first_picture, int64_t count) {
+  RunProgress shown;
+  shown.stage = progress;
+  shown.model = record_.model_name;
+  shown.first_picture = first_picture + 1;
+  shown.last_picture = first_picture + count;
+  shown.pictures = total_pictures_;
+  if (progress.stage == Progress::Stage::kSample) {
+    rate_.finished(progress.done, now());
+    shown.steps_per_second = rate_.per_second();
+    const auto left = static_cast<double>(steps_left_ + progress.total - progress.done);
+    if (shown.steps_per_second > 0) shown.seconds_left = left / shown.steps_per_second;
+  }
+  progress_.update(shown);
+  return !InterruptGuard::requested();
+}
+
+void Txt2ImgRun::say(const std::string& message) {
+  if (options_.quiet) return;
+  progress_.clear();
+  print_message(message);
+}
+
+ExitCode run_txt2img(const Txt2ImgOptions& options) { return Txt2ImgRun(options).run(); }
+
+}  // namespace sd::cli

@@ -1,0 +1,72 @@
+#include "cli/file_info.h"
+
+#include <gtest/gtest.h>
+
+#include "cli/picture_record.h"
+#include "sd/core/error.h"
+#include "support/expect_error.h"
+#include "support/temp_folder.h"
+
+namespace sd::cli {
+namespace {
+
+using test::expect_error;
+using test::TempFolder;
+using test::write_text;
+
+/// A 2x1 picture with `texts`.
+std::filesystem::path write_png(const TempFolder& folder, const std::vector<PngText>& texts) {
+  const auto bytes = encode_png({2, 1, 3, {255, 0, 0, 0, 0, 255}}, texts);
+  write_text(folder / "x.png", {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  return folder / "x.png";
+}
+
+TEST(FileInfo, ReadsBackWhatTxt2ImgWrites) {
+  const TempFolder folder;
+  RunRecord run;
+  run.model_name = "tiny";
+  PictureRecord record;
+  record.prompt = "ein Haus im Schnee, 雪";
+  const auto info = describe_file(write_png(folder, png_texts(run, record)));
+  EXPECT_EQ(info.at("kind"), "image");
+  EXPECT_EQ(info.at("format"), "PNG");
+  EXPECT_EQ(info.at("width"), 2);
+  EXPECT_EQ(info.at("parameters").at("prompt"), "ein Haus im Schnee, 雪");
+  EXPECT_EQ(info.at("parameters").at("settings").at("Steps"), "50");
+  EXPECT_EQ(info.at("texts").at("sd").at("seed"), 42);
+}
+
+TEST(FileInfo, PrintsForPeople) {
+  const TempFolder folder;
+  const auto text = text_of(
+      describe_file(write_png(folder, {{"parameters", "a cat\nSteps: 20, Seed: 1, Size: 2x1"}})));
+  EXPECT_NE(text.find("\n  parameters:\n    prompt: a cat\n    settings:\n      Steps: 20\n"),
+            std::string::npos)
+      << text;
+}
+
+TEST(FileInfo, NeverLetsAPictureSteerTheTerminal) {
+  const TempFolder folder;
+  const auto text = text_of(describe_file(write_png(folder, {{"Comment", "\x1b]0;owned\x07"}})));
+  EXPECT_EQ(text.find('\x1b'), std::string::npos);
+  EXPECT_NE(text.find("\\x1b]0;owned\\x07"), std::string::npos) << text;
+}
+
+TEST(FileInfo, PrintsJsonOnOneLine) {
+  const TempFolder folder;
+  const auto line = json_of(describe_file(write_png(folder, {{"Comment", "two\nlines"}})));
+  EXPECT_EQ(line.find('\n'), std::string::npos);
+  EXPECT_EQ(nlohmann::json::parse(line).at("texts").at("Comment"), "two\nlines");
+}
+
+TEST(FileInfo, NamesWhatItCannotDescribe) {
+  const TempFolder folder;
+  write_text(folder / "x.txt", "hello");
+  expect_error<IoError>([&] { describe_file(folder / "absent"); }, "absent does not exist");
+  expect_error<CheckpointError>([&] { describe_file(folder / "x.txt"); }, "x.txt");
+  write_text(folder / "cut.png", "\x89PNG\r\n\x1a\n");
+  expect_error<IoError>([&] { describe_file(folder / "cut.png"); }, "cut.png");
+}
+
+}  // namespace
+}  // namespace sd::cli

@@ -1,0 +1,81 @@
+#include "cli/prompt_list.h"
+
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "sd/core/error.h"
+#include "support/expect_error.h"
+#include "support/temp_folder.h"
+
+namespace sd::cli {
+namespace {
+
+using test::expect_error;
+using test::TempFolder;
+using test::write_text;
+
+PromptList parse(const std::string& text) {
+  std::istringstream input(text);
+  return parse_prompt_list(input);
+}
+
+TEST(PromptList, ReadsAPromptALineWithItsNumber) {
+  const auto list = parse("a red apple\n\n# a comment\n  \na cat");
+  ASSERT_EQ(list.prompts.size(), 2u);
+  EXPECT_EQ(list.prompts[0].text, "a red apple");
+  EXPECT_EQ(list.prompts[0].line, 1);
+  EXPECT_EQ(list.prompts[1].text, "a cat");
+  EXPECT_EQ(list.prompts[1].line, 5);
+  EXPECT_TRUE(list.bad_lines.empty());
+}
+
+TEST(PromptList, ReadsFilesOfWindows) {
+  const auto list = parse(
+      "\xEF\xBB\xBF"
+      "a dog\r\na cat\r\n");
+  ASSERT_EQ(list.prompts.size(), 2u);
+  EXPECT_EQ(list.prompts[0].text, "a dog");
+  EXPECT_EQ(list.prompts[1].text, "a cat");
+}
+
+TEST(PromptList, ReportsBadLinesAndReadsTheRest) {
+  const auto list = parse(std::string("good\nbro\xFFken\nn\0l\nalso good\n", 27));
+  ASSERT_EQ(list.prompts.size(), 2u);
+  EXPECT_EQ(list.prompts[1].text, "also good");
+  ASSERT_EQ(list.bad_lines.size(), 2u);
+  EXPECT_EQ(list.bad_lines[0].line, 2);
+  EXPECT_EQ(list.bad_lines[0].reason, "is not UTF-8");
+  EXPECT_EQ(list.bad_lines[1].line, 3);
+  EXPECT_EQ(list.bad_lines[1].reason, "holds a NUL byte, so it is no text");
+}
+
+TEST(PromptList, LimitsTheLengthOfALine) {
+  const std::string longest(kMaxPromptBytes, 'x');
+  EXPECT_EQ(parse(longest + "\r\n").prompts.size(), 1u);
+  const auto list = parse(longest + "x\n" + longest + longest + "\nshort\n");
+  ASSERT_EQ(list.bad_lines.size(), 2u);
+  EXPECT_EQ(list.bad_lines[0].reason, "is too long for a prompt: 100001 bytes, at most 100000");
+  EXPECT_EQ(list.bad_lines[1].reason, "is too long for a prompt: 200000 bytes, at most 100000");
+  ASSERT_EQ(list.prompts.size(), 1u);
+  EXPECT_EQ(list.prompts[0].line, 3);
+}
+
+TEST(PromptList, RefusesFilesWithoutPrompts) {
+  const TempFolder folder;
+  write_text(folder / "empty.txt", "# nothing\n\n");
+  write_text(folder / "bad.txt", "\xFF\n");
+  expect_error<UsageError>([&] { read_prompt_list(folder / "empty.txt"); },
+                           "empty.txt holds no prompt");
+  expect_error<UsageError>([&] { read_prompt_list(folder / "bad.txt"); }, "line 1 is not UTF-8");
+}
+
+TEST(PromptList, NamesAFileThatCannotBeRead) {
+  const TempFolder folder;
+  expect_error<IoError>([&] { read_prompt_list(folder / "absent.txt"); }, "absent.txt",
+                        "No such file");
+  expect_error<IoError>([&] { read_prompt_list(folder.path()); }, "is a folder");
+}
+
+}  // namespace
+}  // namespace sd::cli
