@@ -59,21 +59,27 @@ Conv2dImpl::Conv2dImpl(int64_t in_channels, int64_t out_channels, int64_t kernel
   declare("bias", bias, {out_channels});
 }
 
-torch::Tensor Conv2dImpl::forward(const torch::Tensor& x) const {
-  if (packed_) return packed_convolution(x, weight, bias, stride_, padding_);
+torch::Tensor Conv2dImpl::packed_for(const torch::Tensor& x) {
+  const std::lock_guard lock(packing_);
+  if (at::IntArrayRef(packed_size_) != x.sizes()) {
+    const auto plain = packed_size_.empty() ? weight : weight.to_dense();
+    weight = parameters_["weight"] = pack_convolution(plain, x.sizes(), stride_, padding_);
+    packed_size_ = x.sizes().vec();
+  }
+  return weight;
+}
+
+torch::Tensor Conv2dImpl::forward(const torch::Tensor& x) {
+  const bool pointwise = weight.size(2) == 1 && stride_ == 1 && padding_ == 0;
+  if (!pointwise && can_pack_convolution(weight, x)) {
+    return packed_convolution(x, packed_for(x), bias, stride_, padding_);
+  }
   const auto kernel = as_dtype_of(weight, x), shift = as_dtype_of(bias, x);
-  if (kernel.is_cpu() && kernel.size(2) == 1 && stride_ == 1 && padding_ == 0) {
+  if (pointwise && kernel.is_cpu()) {
     // A 1x1 convolution is a linear layer over pixels; channels-last maps, which packed convolutions give, need no copy.
     return at::linear(x.permute({0, 2, 3, 1}), kernel.flatten(1), shift).permute({0, 3, 1, 2});
   }
   return at::conv2d(x, kernel, shift, {stride_, stride_}, {padding_, padding_});
-}
-
-bool Conv2dImpl::pack() {
-  if (packed_ || weight.size(2) == 1 || !can_pack_convolution(weight)) return false;
-  weight = parameters_["weight"] = pack_convolution(weight, stride_, padding_);
-  packed_ = true;
-  return true;
 }
 
 GroupNormImpl::GroupNormImpl(int64_t groups, int64_t channels, double eps)
@@ -105,7 +111,6 @@ torch::Tensor EmbeddingImpl::forward(const torch::Tensor& ids) const {
 
 std::vector<ParameterSlot> parameter_slots(torch::nn::Module& root) {
   std::vector<ParameterSlot> slots;
-  int64_t number = 0;
   for (const auto& item : root.named_modules()) {
     auto* layer = dynamic_cast<LayerImpl*>(item.value().get());
     if (layer == nullptr) continue;
@@ -114,10 +119,8 @@ std::vector<ParameterSlot> parameter_slots(torch::nn::Module& root) {
                        slot.tensor->sizes().vec(),
                        [layer, name = slot.name](torch::Tensor value) {
                          layer->bind(name, std::move(value));
-                       },
-                       number, [layer] { return layer->pack(); }});
+                       }});
     }
-    ++number;
   }
   return slots;
 }

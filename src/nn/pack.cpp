@@ -3,6 +3,7 @@
 #include <ATen/Context.h>
 #include <ATen/core/List.h>
 #include <ATen/core/dispatch/Dispatcher.h>
+#include <c10/core/InferenceMode.h>
 #include <c10/core/Scalar.h>
 
 #include <array>
@@ -31,16 +32,17 @@ bool operators_are_there() {
 
 }  // namespace
 
-bool can_pack_convolution(const torch::Tensor& weight) {
-  return weight.is_cpu() && weight.scalar_type() == at::kFloat && operators_are_there();
+bool can_pack_convolution(const torch::Tensor& weight, const torch::Tensor& x) {
+  return c10::InferenceMode::is_enabled() && x.is_cpu() && weight.is_cpu() && x.scalar_type() == at::kFloat &&
+         weight.scalar_type() == at::kFloat && operators_are_there();
 }
 
-torch::Tensor pack_convolution(const torch::Tensor& weight, int64_t stride, int64_t padding) {
+torch::Tensor pack_convolution(const torch::Tensor& weight, at::IntArrayRef input_size, int64_t stride,
+                               int64_t padding) {
   static const auto reorder = c10::Dispatcher::singleton().findSchemaOrThrow(kReorder, "").typed<Reorder>();
   const std::array<int64_t, 2> strides = {stride, stride}, paddings = {padding, padding}, dilations = {1, 1};
   // Channels-last weights make oneDNN choose the layout for channels-last pictures.
-  return reorder.call(weight.contiguous(at::MemoryFormat::ChannelsLast), paddings, strides, dilations, 1,
-                      std::nullopt);
+  return reorder.call(weight.contiguous(at::MemoryFormat::ChannelsLast), paddings, strides, dilations, 1, input_size);
 }
 
 torch::Tensor packed_convolution(const torch::Tensor& x, const torch::Tensor& packed, const torch::Tensor& bias,

@@ -19,7 +19,12 @@ namespace {
 ModelConfig settle_config(const OpenedModel& opened, const LoadRequest& request) {
   const ModelConfig base = opened.config.value_or(ModelConfig{});
   const auto yaml = request.config ? request.config : sidecar_config(request.checkpoint);
-  if (!yaml) return detect_config(*opened.tensors, base);
+  if (!yaml) {
+    const auto detected = detect_config(*opened.tensors, base);
+    if (opened.config) check_config(base, detected, "config.json", opened.tensors->label());
+    validate_config(detected, opened.tensors->label());
+    return detected;
+  }
   const auto wanted = read_config(*yaml, base);
   const auto detected = detect_config(*opened.tensors, wanted);
   check_config(wanted, detected, yaml->string(), opened.tensors->label());
@@ -65,7 +70,6 @@ LoadedModel load_model(const LoadRequest& request) {
     LoadOptions options;
     options.device = device;
     options.dtype = precision.weights;
-    options.pack = device.is_cpu();
     options.on_tensor = [&](int64_t done, int64_t total) {
       return !request.on_progress || request.on_progress({Progress::Stage::kLoad, done, total});
     };

@@ -52,7 +52,6 @@ torch::Tensor to_parameter(const TensorView& view, const LoadOptions& options) {
   if (value.is_same(wrapped) && (!aligned || !wrapped.is_contiguous())) {
     value = wrapped.clone(at::MemoryFormat::Contiguous);
   }
-  if (!value.is_same(wrapped)) drop_pages(view);
   return value;
 }
 
@@ -110,7 +109,7 @@ torch::Tensor wrap_tensor(const TensorView& view) {
   const auto options = at::TensorOptions().dtype(torch_dtype(view.dtype));
   // from_blob takes a mutable pointer; parameters are never written to.
   auto* bytes = const_cast<std::byte*>(view.bytes.data());
-  auto keep_alive = [owner = view.owner](void*) {};
+  auto keep_alive = [view](void*) { drop_pages(view); };
   if (view.strides.empty()) return at::from_blob(bytes, view.shape, std::move(keep_alive), options);
   return at::from_blob(bytes, view.shape, view.strides, std::move(keep_alive), options);
 }
@@ -121,17 +120,10 @@ LoadReport load_weights(const std::vector<ParameterSlot>& wanted, const TensorSo
 
   LoadReport report;
   std::unordered_set<std::string_view> used;
-  std::size_t layer_begin = 0;
-  for (std::size_t i = 0; i < wanted.size(); ++i) {
-    const auto& item = wanted[i];
-    if (item.layer != wanted[layer_begin].layer) layer_begin = i;
+  for (const auto& item : wanted) {
     item.bind(to_parameter(source.at(item.name), options));
     used.insert(item.name);
     ++report.loaded;
-    const bool layer_complete = i + 1 == wanted.size() || wanted[i + 1].layer != item.layer;
-    if (options.pack && layer_complete && item.pack()) {
-      for (std::size_t j = layer_begin; j <= i; ++j) drop_pages(source.at(wanted[j].name));
-    }
     if (options.on_tensor && !options.on_tensor(report.loaded, static_cast<int64_t>(wanted.size()))) {
       throw Cancelled();
     }

@@ -37,16 +37,26 @@ TEST(Layers, SlotsCarryTheDottedNames) {
   EXPECT_EQ(slots[1].name, "in_layers.2.bias");
 }
 
-TEST(Layers, PackingAConvolutionChangesItsLayoutOnly) {
-  const c10::InferenceMode inference;
-  Conv2d layer(16, 24, 3, 1, 1);
-  const auto weight = at::randn({24, 16, 3, 3}), bias = at::randn({24}), x = at::randn({2, 16, 9, 7});
+TEST(Conv2d, KeepsItsValuesHoweverTheWeightIsPacked) {
+  Conv2d layer(16, 24, 3, 2, 1);
+  const auto weight = at::randn({24, 16, 3, 3}), bias = at::randn({24});
   layer->bind("weight", weight.clone());
   layer->bind("bias", bias);
-  layer->pack();
-  const auto expected = at::conv2d(x, weight, bias, {1, 1}, {1, 1});
-  // 144 products a value, summed in another order.
-  EXPECT_LT((layer->forward(x) - expected).abs().max().item<double>(), 1e-4);
+  const c10::InferenceMode inference;  // packing is for inference only
+  for (const auto& [height, width] : {std::pair{9, 7}, {32, 32}, {9, 7}}) {
+    const auto x = at::randn({2, 16, height, width});
+    const auto expected = at::conv2d(x, weight, bias, {2, 2}, {1, 1});
+    // 144 products a value, summed in another order.
+    EXPECT_LT((layer->forward(x) - expected).abs().max().item<double>(), 1e-4);
+  }
+}
+
+TEST(Conv2d, TrainsLikeAnyOther) {
+  Conv2d layer(3, 5, 3, 1, 1);
+  layer->bind("weight", at::randn({5, 3, 3, 3}).requires_grad_());
+  layer->bind("bias", at::randn({5}).requires_grad_());
+  layer->forward(at::randn({1, 3, 8, 8})).sum().backward();
+  EXPECT_TRUE(layer->weight.grad().defined());
 }
 
 TEST(Layers, WeightsHeldInBf16AreWidenedForFloat32Work) {

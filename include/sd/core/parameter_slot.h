@@ -15,8 +15,6 @@ struct ParameterSlot {
   std::string name;  // dotted, as checkpoints have it
   std::vector<int64_t> shape;
   std::function<void(torch::Tensor)> bind;  // takes a tensor of that shape, any dtype and device
-  int64_t layer = 0;           // slots of one layer share this number and stand together
-  std::function<bool()> pack;  // rearranges the layer for inference; see LayerImpl::pack
 };
 
 }  // namespace sd

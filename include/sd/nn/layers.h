@@ -5,6 +5,7 @@
 #include <torch/types.h>
 
 #include <cstdint>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -25,10 +26,6 @@ class LayerImpl : public torch::nn::Module {
 
   /// Makes `value` the parameter `name`; shape must equal the declared one (checked), dtype and device are free.
   void bind(const std::string& name, torch::Tensor value);
-
-  /// Rearranges weights for inference once they are bound and on their device. True if the values now live elsewhere than
-  /// in the tensors that were bound, which then hold no memory (default: nothing to do).
-  virtual bool pack() { return false; }
 
  protected:
   void declare(const std::string& name, torch::Tensor& member, at::IntArrayRef shape);
@@ -52,14 +49,17 @@ class Conv2dImpl : public LayerImpl {
  public:
   Conv2dImpl(int64_t in_channels, int64_t out_channels, int64_t kernel, int64_t stride = 1,
              int64_t padding = 0);
-  torch::Tensor forward(const torch::Tensor& x) const;
-  bool pack() override;
+  torch::Tensor forward(const torch::Tensor& x);
 
   torch::Tensor weight, bias;
 
  private:
+  torch::Tensor packed_for(const torch::Tensor& x);
+
   int64_t stride_, padding_;
-  bool packed_ = false;
+  // For inference on a CPU the weight is kept as oneDNN wants it for the input size at hand; another size repacks it.
+  std::mutex packing_;
+  std::vector<int64_t> packed_size_;  // empty: not packed
 };
 TORCH_MODULE(Conv2d);
 

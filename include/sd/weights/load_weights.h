@@ -22,7 +22,6 @@ struct LoadReport {
 struct LoadOptions {
   torch::Device device = torch::kCPU;
   torch::Dtype dtype = torch::kFloat;  // what weights are held in
-  bool pack = false;                   // rearrange each layer for inference as soon as it is complete
   /// Called after each tensor with (done, total); false stops with Cancelled.
   std::function<bool(int64_t, int64_t)> on_tensor;
 };
@@ -33,7 +32,8 @@ struct LoadOptions {
 LoadReport load_weights(const std::vector<ParameterSlot>& wanted, const TensorSource& source,
                         const LoadOptions& options);
 
-/// A tensor that wraps (not copies) what `view` shows; it keeps the mapping alive.
+/// A tensor that wraps (not copies) what `view` shows and keeps the mapping alive. When the last such tensor goes, because its
+/// values were converted or packed, the file's pages are given back.
 torch::Tensor wrap_tensor(const TensorView& view);
 
 /// True for names that checkpoints carry and inference does not need.
