@@ -41,8 +41,8 @@ Txt2ImgRun::Txt2ImgRun(const Txt2ImgOptions& options)
 
 ExitCode Txt2ImgRun::run() {
   prepare();
-  const InterruptGuard
-      guard;  // not before: until here Ctrl-C may simply end the process, also while stdin is read
+  // Not before: until here Ctrl-C may simply end the process, also while stdin is read.
+  const InterruptGuard guard;
   try {
     load();
     announce_cut_prompts();
@@ -58,8 +58,8 @@ ExitCode Txt2ImgRun::run() {
   save_grid();
   if (options_.verbose > 0) {
     // scripts/bench_peers.py reads this line.
-    say(fmt::format("timing: load={:.3f}s sample={:.3f}s evals={} decode={:.3f}s", load_seconds_, timing_.sample,
-                    timing_.unet_calls, timing_.decode));
+    say(fmt::format("timing: load={:.3f}s sample={:.3f}s evals={} decode={:.3f}s", load_seconds_,
+                    timing_.sample, timing_.unet_calls, timing_.decode));
   }
   const std::size_t bad = failed_ + prompts_.bad_lines.size();
   if (bad == 0) return ExitCode::kDone;
