@@ -2,8 +2,8 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Context.h>
-#include <ATen/ops/randn.h>
 #include <ATen/ops/from_blob.h>
+#include <ATen/ops/randn.h>
 
 #include <functional>
 #include <numeric>

@@ -6,7 +6,8 @@
 namespace sd {
 namespace {
 
-/// Adams–Bashforth combination of the newest ε with up to three older ones, newest first (eq. 12 and its lower orders).
+/// Adams–Bashforth combination of the newest ε with up to three older ones, newest first (eq. 12
+/// and its lower orders).
 torch::Tensor multistep(const torch::Tensor& eps, const std::deque<torch::Tensor>& older) {
   switch (older.size()) {
     case 1:

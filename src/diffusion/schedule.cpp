@@ -32,8 +32,7 @@ NoiseSchedule NoiseSchedule::sqrt_linear(double linear_start, double linear_end,
 StepSchedule uniform_steps(const NoiseSchedule& schedule, int64_t num_steps) {
   const int64_t total = schedule.timesteps();
   if (num_steps < 1 || num_steps > total) {
-    throw UsageError(
-        fmt::format("{} steps asked for; expected 1 to {}", num_steps, total));
+    throw UsageError(fmt::format("{} steps asked for; expected 1 to {}", num_steps, total));
   }
   const int64_t stride = total / num_steps;
   StepSchedule result;
@@ -49,8 +48,8 @@ StepSchedule uniform_steps(const NoiseSchedule& schedule, int64_t num_steps) {
 }
 
 double ddim_sigma(const DiffusionStep& step, double eta) {
-  return eta * std::sqrt((1 - step.alpha_prev) / (1 - step.alpha) *
-                         (1 - step.alpha / step.alpha_prev));
+  return eta *
+         std::sqrt((1 - step.alpha_prev) / (1 - step.alpha) * (1 - step.alpha / step.alpha_prev));
 }
 
 }  // namespace sd

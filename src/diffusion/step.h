@@ -14,6 +14,7 @@ torch::Tensor step_towards(const torch::Tensor& x0, const torch::Tensor& eps, do
                            double sigma);
 
 /// Calls run.on_step if there is one; throws Cancelled when it says stop.
-void report_step(const SampleRun& run, int64_t step, const torch::Tensor& x, const torch::Tensor& x0);
+void report_step(const SampleRun& run, int64_t step, const torch::Tensor& x,
+                 const torch::Tensor& x0);
 
 }  // namespace sd

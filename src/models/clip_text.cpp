@@ -34,7 +34,7 @@ class ClipLayerImpl : public torch::nn::Module {
                                        split_heads(k_proj_->forward(h), heads_),
                                        split_heads(v_proj_->forward(h), heads_), /*causal=*/true);
     x = x + out_proj_->forward(merge_heads(mixed));
-    const auto inner = fc1_->forward(norm2_->forward(x));  // [N,T,feed_forward]
+    const auto inner = fc1_->forward(norm2_->forward(x));       // [N,T,feed_forward]
     const auto activated = inner * at::sigmoid(1.702 * inner);  // quick-GELU: CLIP's approximation
     return x + fc2_->forward(activated);
   }
@@ -48,8 +48,7 @@ class ClipLayerImpl : public torch::nn::Module {
 
 ClipTextImpl::ClipTextImpl(const TextConfig& config) : config_(config) {
   auto embeddings = register_module("embeddings", Group());
-  token_embedding_ =
-      embeddings->put("token_embedding", Embedding(config.vocabulary, config.width));
+  token_embedding_ = embeddings->put("token_embedding", Embedding(config.vocabulary, config.width));
   position_embedding_ =
       embeddings->put("position_embedding", Embedding(config.positions, config.width));
   auto list = register_module("encoder", Group())->put("layers", Group());
@@ -61,13 +60,15 @@ ClipTextImpl::ClipTextImpl(const TextConfig& config) : config_(config) {
   final_norm_ = register_module("final_layer_norm", LayerNorm(config.width));
 }
 
-torch::Tensor ClipTextImpl::forward(const torch::Tensor& ids) {
+torch::Tensor ClipTextImpl::forward(const torch::Tensor& ids, torch::Dtype dtype) {
   if (ids.dim() != 2 || ids.size(1) > config_.positions) {
-    throw UsageError(fmt::format("text encoder takes ids [N,T] with T at most {}, found {} ids a row",
-                                 config_.positions, ids.size(-1)));
+    throw UsageError(
+        fmt::format("text encoder takes ids [N,T] with T at most {}, found {} ids a row",
+                    config_.positions, ids.size(-1)));
   }
   const auto positions = at::arange(ids.size(1), ids.options());
-  torch::Tensor x = token_embedding_->forward(ids) + position_embedding_->forward(positions);
+  torch::Tensor x =
+      token_embedding_->forward(ids).to(dtype) + position_embedding_->forward(positions).to(dtype);
   for (auto& layer : layers_) x = layer->forward(x);
   return final_norm_->forward(x);
 }

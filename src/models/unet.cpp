@@ -64,7 +64,8 @@ bool UNetImpl::attends_at(int64_t downsampling) const {
   return std::find(at.begin(), at.end(), downsampling) != at.end();
 }
 
-SpatialTransformer UNetImpl::make_transformer(UNetPart part, int64_t block, int64_t channels) const {
+SpatialTransformer UNetImpl::make_transformer(UNetPart part, int64_t block,
+                                              int64_t channels) const {
   const bool fixed_width = config_.num_head_channels > 0;
   const int64_t heads = fixed_width ? channels / config_.num_head_channels : config_.num_heads;
   return SpatialTransformer(SpatialTransformerOptions{
@@ -100,13 +101,13 @@ void UNetImpl::build_input_blocks(std::vector<int64_t>& skip_channels) {
     for (int64_t i = 0; i < config_.num_res_blocks; ++i) {
       add_block(block);
       Stage stage;
-      stage.res = block->put(
-          "0", ResBlock(channels, 4 * config_.model_channels, out, config_.norm_groups));
+      stage.res =
+          block->put("0", ResBlock(channels, 4 * config_.model_channels, out, config_.norm_groups));
       channels = out;
       if (attends_at(downsampling)) {
-        stage.transformer = block->put(
-            "1", make_transformer(UNetPart::kDown, static_cast<int64_t>(input_stages_.size()),
-                                  channels));
+        stage.transformer =
+            block->put("1", make_transformer(UNetPart::kDown,
+                                             static_cast<int64_t>(input_stages_.size()), channels));
       }
       input_stages_.push_back(stage);
       skip_channels.push_back(channels);
@@ -150,8 +151,8 @@ void UNetImpl::build_output_blocks(std::vector<int64_t> skip_channels) {
         ++next;
       }
       if (level > 0 && i == config_.num_res_blocks) {
-        stage.upsample =
-            block->put(std::to_string(next), Group())->put("conv", Conv2d(channels, channels, 3, 1, 1));
+        stage.upsample = block->put(std::to_string(next), Group())
+                             ->put("conv", Conv2d(channels, channels, 3, 1, 1));
       }
       output_stages_.push_back(stage);
     }

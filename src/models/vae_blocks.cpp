@@ -77,8 +77,8 @@ VaeEncoderImpl::VaeEncoderImpl(const VaeConfig& config) {
     }
     if (i + 1 < count) {
       // Stride 2 without its own padding: the original pads below and to the right only.
-      level.resample =
-          level_module->put("downsample", Group())->put("conv", Conv2d(channels, channels, 3, 2, 0));
+      level.resample = level_module->put("downsample", Group())
+                           ->put("conv", Conv2d(channels, channels, 3, 2, 0));
     }
     levels_.push_back(level);
   }

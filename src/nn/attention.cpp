@@ -8,8 +8,8 @@
 
 namespace sd {
 
-torch::Tensor fused_attention(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
-                              bool causal) {
+torch::Tensor fused_attention(const torch::Tensor& q, const torch::Tensor& k,
+                              const torch::Tensor& v, bool causal) {
   return at::scaled_dot_product_attention(q, k, v, /*attn_mask=*/{}, /*dropout_p=*/0.0, causal);
 }
 
@@ -26,8 +26,8 @@ torch::Tensor merge_heads(const torch::Tensor& x) {
   return x.transpose(1, 2).reshape({x.size(0), x.size(2), x.size(1) * x.size(3)});
 }
 
-AttentionImpl::AttentionImpl(AttentionSite site, int64_t width, int64_t context_width, int64_t heads,
-                             int64_t head_width)
+AttentionImpl::AttentionImpl(AttentionSite site, int64_t width, int64_t context_width,
+                             int64_t heads, int64_t head_width)
     : site_(site), heads_(heads) {
   const int64_t inner = heads * head_width;
   to_q = register_module("to_q", Linear(width, inner, /*with_bias=*/false));
@@ -45,7 +45,8 @@ torch::Tensor AttentionImpl::forward(const torch::Tensor& x, const torch::Tensor
   if (run.controller != nullptr) {
     const AttentionCall call{site_, run.step, run.rows, grid_height, grid_width};
     if (run.controller->wants(call)) {
-      // Only here are the probabilities ever held: 20 MB a row and layer at 64x64 pixels and 77 tokens.
+      // Only here are the probabilities ever held: 20 MB a row and layer at 64x64 pixels and 77
+      // tokens.
       const auto probs = run.controller->apply(attention_probabilities(q, k), call);
       return to_out_proj->forward(merge_heads(at::matmul(probs, v)));
     }

@@ -15,7 +15,8 @@
 namespace sd {
 namespace {
 
-/// Weights kept in a narrower dtype than the arithmetic (bf16 on a CPU without bf16 units) widen here, a layer at a time.
+/// Weights kept in a narrower dtype than the arithmetic (bf16 on a CPU without bf16 units) widen
+/// here, a layer at a time.
 torch::Tensor as_dtype_of(const torch::Tensor& weight, const torch::Tensor& x) {
   if (!weight.defined() || weight.scalar_type() == x.scalar_type()) return weight;
   return weight.to(x.scalar_type());
@@ -54,14 +55,15 @@ torch::Tensor LinearImpl::forward(const torch::Tensor& x) const {
 
 Conv2dImpl::Conv2dImpl(int64_t in_channels, int64_t out_channels, int64_t kernel, int64_t stride,
                        int64_t padding)
-    : stride_(stride), padding_(padding) {
+    : stride_(stride), padding_(padding), pointwise_(kernel == 1 && stride == 1 && padding == 0) {
   declare("weight", weight, {out_channels, in_channels, kernel, kernel});
   declare("bias", bias, {out_channels});
 }
 
-torch::Tensor Conv2dImpl::packed_for(const torch::Tensor& x) {
+torch::Tensor Conv2dImpl::kernel_for(const torch::Tensor& x) {
   const std::lock_guard lock(packing_);
-  if (at::IntArrayRef(packed_size_) != x.sizes()) {
+  if (!pointwise_ && at::IntArrayRef(packed_size_) != x.sizes() &&
+      can_pack_convolution(weight, x)) {
     const auto plain = packed_size_.empty() ? weight : weight.to_dense();
     weight = parameters_["weight"] = pack_convolution(plain, x.sizes(), stride_, padding_);
     packed_size_ = x.sizes().vec();
@@ -70,13 +72,12 @@ torch::Tensor Conv2dImpl::packed_for(const torch::Tensor& x) {
 }
 
 torch::Tensor Conv2dImpl::forward(const torch::Tensor& x) {
-  const bool pointwise = weight.size(2) == 1 && stride_ == 1 && padding_ == 0;
-  if (!pointwise && can_pack_convolution(weight, x)) {
-    return packed_convolution(x, packed_for(x), bias, stride_, padding_);
-  }
-  const auto kernel = as_dtype_of(weight, x), shift = as_dtype_of(bias, x);
-  if (pointwise && kernel.is_cpu()) {
-    // A 1x1 convolution is a linear layer over pixels; channels-last maps, which packed convolutions give, need no copy.
+  const auto held = kernel_for(x);
+  if (held.is_mkldnn()) return packed_convolution(x, held, bias, stride_, padding_);
+  const auto kernel = as_dtype_of(held, x), shift = as_dtype_of(bias, x);
+  if (pointwise_ && kernel.is_cpu()) {
+    // A 1x1 convolution is a linear layer over pixels; channels-last maps, which packed
+    // convolutions give, need no copy.
     return at::linear(x.permute({0, 2, 3, 1}), kernel.flatten(1), shift).permute({0, 3, 1, 2});
   }
   return at::conv2d(x, kernel, shift, {stride_, stride_}, {padding_, padding_});
@@ -116,8 +117,7 @@ std::vector<ParameterSlot> parameter_slots(torch::nn::Module& root) {
     if (layer == nullptr) continue;
     for (const auto& slot : layer->slots()) {
       slots.push_back({item.key().empty() ? slot.name : item.key() + "." + slot.name,
-                       slot.tensor->sizes().vec(),
-                       [layer, name = slot.name](torch::Tensor value) {
+                       slot.tensor->sizes().vec(), [layer, name = slot.name](torch::Tensor value) {
                          layer->bind(name, std::move(value));
                        }});
     }

@@ -18,8 +18,9 @@ bool has_gpu_node() {
          std::filesystem::exists("/dev/dxg", ignored);
 }
 
-/// LibTorch asks once whether its CUDA half is there and remembers the answer, so a CPU build opens that half before the
-/// first question. It takes 0.2 s: only where a GPU may be. Returns what the loader says when it cannot be opened.
+/// LibTorch asks once whether its CUDA half is there and remembers the answer, so a CPU build opens
+/// that half before the first question. It takes 0.2 s: only where a GPU may be. Returns what the
+/// loader says when it cannot be opened.
 std::string open_cuda_libraries() {
   if (dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) != nullptr) return {};
   return dlerror();
@@ -36,27 +37,34 @@ torch::Device resolve_device(const DeviceChoice& choice) {
   const auto count = problem.empty() && at::hasCUDA() ? static_cast<int>(at::getNumGPUs()) : 0;
   if (count > 0) {
     if (choice.index >= count) {
-      throw UsageError(fmt::format("--device cuda:{}: this machine has {} CUDA device{} (from cuda:0)",
-                                   choice.index, count, count == 1 ? "" : "s"));
+      throw UsageError(
+          fmt::format("--device cuda:{}: this machine has {} CUDA device{} (from cuda:0)",
+                      choice.index, count, count == 1 ? "" : "s"));
     }
     return torch::Device(torch::kCUDA, static_cast<c10::DeviceIndex>(choice.index));
   }
   if (!asked_for) return torch::kCPU;
   if (!problem.empty()) {
-    throw UsageError(fmt::format(
-        "--device cuda: LibTorch's CUDA libraries cannot be opened: {}\nRun scripts/setup.sh --cuda, or "
-        "use --device cpu.", problem));
+    throw UsageError(
+        fmt::format("--device cuda: LibTorch's CUDA libraries cannot be opened: {}\nRun "
+                    "scripts/setup.sh --cuda, or "
+                    "use --device cpu.",
+                    problem));
   }
-  throw UsageError("--device cuda: no CUDA device was found\nCheck `nvidia-smi`, or use --device cpu.");
+  throw UsageError(
+      "--device cuda: no CUDA device was found\nCheck `nvidia-smi`, or use --device cpu.");
 }
 
 Precision resolve_precision(DTypeChoice choice, torch::Device device) {
   if (device.is_cuda()) {
     switch (choice) {
-      case DTypeChoice::kF32: return {torch::kFloat, torch::kFloat, "f32"};
-      case DTypeChoice::kBF16: return {torch::kBFloat16, torch::kBFloat16, "bf16"};
+      case DTypeChoice::kF32:
+        return {torch::kFloat, torch::kFloat, "f32"};
+      case DTypeChoice::kBF16:
+        return {torch::kBFloat16, torch::kBFloat16, "bf16"};
       case DTypeChoice::kAuto:
-      case DTypeChoice::kF16: return {torch::kHalf, torch::kHalf, "f16"};
+      case DTypeChoice::kF16:
+        return {torch::kHalf, torch::kHalf, "f16"};
     }
   }
   const bool has_bf16 = cpu_has_bf16();

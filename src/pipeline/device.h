@@ -8,8 +8,8 @@
 
 namespace sd {
 
-/// The device a choice comes to on this machine; auto takes CUDA where there is one. Throws UsageError if CUDA was asked for
-/// and cannot be had, saying what is missing.
+/// The device a choice comes to on this machine; auto takes CUDA where there is one. Throws
+/// UsageError if CUDA was asked for and cannot be had, saying what is missing.
 torch::Device resolve_device(const DeviceChoice& choice);
 
 /// What weights are held in and what is computed in.
@@ -19,9 +19,10 @@ struct Precision {
   std::string name = "f32";  // as the user spells it
 };
 
-/// auto is what `--precision autocast` means: f16 on CUDA, bf16 on a CPU that multiplies it in hardware, else f32. bf16 on
-/// another CPU holds the weights in bf16 and computes in f32: half the memory at nearly the same speed. f16 on a CPU is
-/// taken as bf16, since LibTorch's f16 arithmetic there is hundreds of times slower.
+/// auto is what `--precision autocast` means: f16 on CUDA, bf16 on a CPU that multiplies it in
+/// hardware, else f32. bf16 on another CPU holds the weights in bf16 and computes in f32: half the
+/// memory at nearly the same speed. f16 on a CPU is taken as bf16, since LibTorch's f16 arithmetic
+/// there is hundreds of times slower.
 Precision resolve_precision(DTypeChoice choice, torch::Device device);
 
 /// Threads that LibTorch uses from now on: `threads`, or the physical cores when 0.

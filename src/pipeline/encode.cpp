@@ -20,8 +20,9 @@ torch::Tensor encode_prompts(const LoadedModel& model, const std::vector<std::st
     auto& context = contexts[prompt];
     if (!context.defined()) {
       const auto tokens = ClipTokenizer::instance().encode(prompt, model.config.text.positions);
-      const auto ids = at::tensor(tokens.ids, at::kLong).unsqueeze(0).to(torch::Device(model.device));
-      context = model.model->text->forward(ids).to(model.compute_dtype);  // [1,77,D]
+      const auto ids =
+          at::tensor(tokens.ids, at::kLong).unsqueeze(0).to(torch::Device(model.device));
+      context = model.model->text->forward(ids, model.compute_dtype);  // [1,77,D]
       require_finite(context, "text encoder");
     }
     rows.push_back(context);
@@ -30,7 +31,8 @@ torch::Tensor encode_prompts(const LoadedModel& model, const std::vector<std::st
 }
 
 torch::Tensor decode_to_tensor(const LoadedModel& model, const torch::Tensor& latents) {
-  const auto z = (latents / model.config.scale_factor).to(torch::Device(model.device), model.compute_dtype);
+  const auto z =
+      (latents / model.config.scale_factor).to(torch::Device(model.device), model.compute_dtype);
   return model.model->vae->decode(z).to(at::kFloat);
 }
 
@@ -40,10 +42,18 @@ std::vector<Image> decode_latents(const LoadedModel& model, const torch::Tensor&
   for (int64_t i = 0; i < latents.size(0); ++i) {
     const auto decoded = decode_to_tensor(model, latents.narrow(0, i, 1));  // [1,3,H,W]
     require_finite(decoded, fmt::format("autoencoder, picture {} of {}", i + 1, latents.size(0)));
-    const auto bytes = ((decoded + 1.0) / 2.0).clamp(0.0, 1.0).mul(255.0).to(at::kByte)
-                           .squeeze(0).permute({1, 2, 0}).contiguous().cpu();  // [H,W,3]
+    const auto bytes = ((decoded + 1.0) / 2.0)
+                           .clamp(0.0, 1.0)
+                           .mul(255.0)
+                           .to(at::kByte)
+                           .squeeze(0)
+                           .permute({1, 2, 0})
+                           .contiguous()
+                           .cpu();  // [H,W,3]
     const auto* first = bytes.const_data_ptr<uint8_t>();
-    pictures.push_back({.width = bytes.size(1), .height = bytes.size(0), .channels = 3,
+    pictures.push_back({.width = bytes.size(1),
+                        .height = bytes.size(0),
+                        .channels = 3,
                         .pixels = std::vector<uint8_t>(first, first + bytes.numel())});
     if (on_picture) on_picture(i + 1);
   }

@@ -11,8 +11,9 @@ namespace sd {
 /// Contexts of prompts [N,77,D] in the compute dtype; equal prompts are encoded once.
 torch::Tensor encode_prompts(const LoadedModel& model, const std::vector<std::string>& prompts);
 
-/// Pictures of latents [N,4,h,w] (scaled, as samplers leave them), one decoded at a time to bound memory: 8-bit RGB,
-/// 255 · clamp((x + 1) / 2) cut to whole numbers, as the original does. Calls on_picture(done) between.
+/// Pictures of latents [N,4,h,w] (scaled, as samplers leave them), one decoded at a time to bound
+/// memory: 8-bit RGB, 255 · clamp((x + 1) / 2) cut to whole numbers, as the original does. Calls
+/// on_picture(done) between.
 std::vector<Image> decode_latents(const LoadedModel& model, const torch::Tensor& latents,
                                   const std::function<void(int64_t)>& on_picture);
 

@@ -12,11 +12,12 @@
 namespace sd {
 
 inline OutOfMemory out_of_memory(std::string_view stage, std::string_view details) {
-  return OutOfMemory(fmt::format("{}: out of memory{}{}", stage, details.empty() ? "" : ": ", details));
+  return OutOfMemory(
+      fmt::format("{}: out of memory{}{}", stage, details.empty() ? "" : ": ", details));
 }
 
-/// Turns what LibTorch throws into our errors, so that nobody sees its C++ backtrace: lack of memory becomes OutOfMemory, the
-/// rest an Error naming `stage`. Our own errors pass through.
+/// Turns what LibTorch throws into our errors, so that nobody sees its C++ backtrace: lack of
+/// memory becomes OutOfMemory, the rest an Error naming `stage`. Our own errors pass through.
 template <typename Work>
 auto guard_torch(std::string_view stage, Work work) {
   try {

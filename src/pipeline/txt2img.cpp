@@ -21,11 +21,12 @@ namespace {
 void check_request(const LoadedModel& model, const Txt2ImgRequest& request) {
   if (request.prompts.empty()) throw UsageError("no prompts given");
   // The autoencoder shrinks by its factor, the UNet halves once a level: both must divide.
-  const int64_t multiple =
-      model.config.vae.factor() << (model.config.unet.channel_mult.size() - 1);
-  for (const auto& [name, pixels] : {std::pair{"height", request.height}, {"width", request.width}}) {
+  const int64_t multiple = model.config.vae.factor() << (model.config.unet.channel_mult.size() - 1);
+  for (const auto& [name, pixels] :
+       {std::pair{"height", request.height}, {"width", request.width}}) {
     if (pixels < multiple || pixels % multiple != 0) {
-      throw UsageError(fmt::format("{} is {}; this model needs a multiple of {}", name, pixels, multiple));
+      throw UsageError(
+          fmt::format("{} is {}; this model needs a multiple of {}", name, pixels, multiple));
     }
   }
 }
@@ -39,7 +40,8 @@ torch::Tensor start_latents(const LoadedModel& model, const Txt2ImgRequest& requ
   if (!request.start_latents) return noise.randn(shape);
   if (request.start_latents->sizes() != at::IntArrayRef(shape)) {
     throw UsageError(fmt::format("start latents have shape [{}], expected [{}]",
-                                 fmt::join(request.start_latents->sizes(), ", "), fmt::join(shape, ", ")));
+                                 fmt::join(request.start_latents->sizes(), ", "),
+                                 fmt::join(shape, ", ")));
   }
   require_finite(*request.start_latents, "start latents");
   return request.start_latents->to(torch::Device(model.device), at::kFloat);
@@ -48,7 +50,8 @@ torch::Tensor start_latents(const LoadedModel& model, const Txt2ImgRequest& requ
 /// Binds a UNet to the contexts of one batch. Rows: [uncond; cond] with guidance, else cond alone.
 class BatchNoiseModel {
  public:
-  BatchNoiseModel(const LoadedModel& model, const Txt2ImgRequest& request, int64_t num_steps, int64_t* calls)
+  BatchNoiseModel(const LoadedModel& model, const Txt2ImgRequest& request, int64_t num_steps,
+                  int64_t* calls)
       : model_(model), calls_(calls) {
     const int64_t n = static_cast<int64_t>(request.prompts.size());
     context_ = encode_prompts(model, request.prompts);  // [N,77,D]
@@ -57,7 +60,8 @@ class BatchNoiseModel {
     if (GuidedDenoiser::needs_unconditional(request.guidance_scale)) {
       const std::vector<std::string> negative(request.prompts.size(), request.negative_prompt);
       context_ = at::cat({encode_prompts(model, negative), context_});  // [2N,77,D]
-      run_.rows = {{RowGroup::Branch::kTarget, false, 0, n}, {RowGroup::Branch::kTarget, true, n, n}};
+      run_.rows = {{RowGroup::Branch::kTarget, false, 0, n},
+                   {RowGroup::Branch::kTarget, true, n, n}};
     } else {
       run_.rows = {{RowGroup::Branch::kTarget, true, 0, n}};
     }
@@ -68,7 +72,8 @@ class BatchNoiseModel {
     run_.step.step = step;
     run_.step.timestep = t;
     const auto timesteps = at::full({x.size(0)}, t, x.options());
-    return model_.model->unet->forward(x.to(model_.compute_dtype), timesteps, context_, run_).to(at::kFloat);
+    return model_.model->unet->forward(x.to(model_.compute_dtype), timesteps, context_, run_)
+        .to(at::kFloat);
   }
 
  private:
@@ -91,7 +96,8 @@ torch::Tensor sample(const LoadedModel& model, const Txt2ImgRequest& request, No
   const auto& config = model.config;
   SampleRun run;
   run.schedule = uniform_steps(
-      NoiseSchedule::sqrt_linear(config.linear_start, config.linear_end, config.timesteps), request.steps);
+      NoiseSchedule::sqrt_linear(config.linear_start, config.linear_end, config.timesteps),
+      request.steps);
   run.eta = request.eta;
   run.noise = &noise;
   run.on_step = [&](const StepReport& step) {
@@ -116,7 +122,8 @@ Txt2ImgResult txt2img(const LoadedModel& model, const Txt2ImgRequest& request, N
   const c10::InferenceMode inference;
   Txt2ImgResult result;
   auto began = std::chrono::steady_clock::now();
-  result.latents = guard_torch("sampling", [&] { return sample(model, request, noise, &result.timing.unet_calls).cpu(); });
+  result.latents = guard_torch(
+      "sampling", [&] { return sample(model, request, noise, &result.timing.unet_calls).cpu(); });
   result.timing.sample = seconds_since(began);
   if (request.decode) {
     began = std::chrono::steady_clock::now();
@@ -125,7 +132,8 @@ Txt2ImgResult txt2img(const LoadedModel& model, const Txt2ImgRequest& request, N
       if (!report(request, Progress::Stage::kDecode, done, total)) throw Cancelled();
     };
     on_picture(0);
-    result.pictures = guard_torch("decoding", [&] { return decode_latents(model, result.latents, on_picture); });
+    result.pictures =
+        guard_torch("decoding", [&] { return decode_latents(model, result.latents, on_picture); });
     result.timing.decode = seconds_since(began);
   }
   return result;

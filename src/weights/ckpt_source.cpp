@@ -64,7 +64,7 @@ class CkptSource final : public TensorSource {
     } else {
       view.bytes = found.storage->packed.subspan(found.begin, found.size);
       view.owner = file_.owner;
-      view.mapped = file_.mapped;
+      view.mapping = file_.mapping;
     }
     return view;
   }

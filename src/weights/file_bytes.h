@@ -6,11 +6,13 @@
 
 namespace sd {
 
+class MappedFile;
+
 /// The bytes of one file, and what keeps them alive.
 struct FileBytes {
   std::span<const std::byte> bytes;
   std::shared_ptr<const void> owner;
-  bool mapped = false;  // they lie in a read-only mapping of the file, see TensorView::mapped
+  const MappedFile* mapping = nullptr;  // where they lie, if in a mapping; see TensorView::mapping
 };
 
 }  // namespace sd

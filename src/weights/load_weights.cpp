@@ -3,8 +3,6 @@
 #include <ATen/ops/from_blob.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -12,6 +10,7 @@
 #include <unordered_set>
 
 #include "sd/core/error.h"
+#include "sd/core/mapped_file.h"
 
 namespace sd {
 namespace {
@@ -20,27 +19,28 @@ constexpr std::size_t kNamesInMessage = 5;
 
 torch::Dtype torch_dtype(DType dtype) {
   switch (dtype) {
-    case DType::kF64: return torch::kDouble;
-    case DType::kF32: return torch::kFloat;
-    case DType::kF16: return torch::kHalf;
-    case DType::kBF16: return torch::kBFloat16;
-    case DType::kI64: return torch::kLong;
-    case DType::kI32: return torch::kInt;
-    case DType::kI16: return torch::kShort;
-    case DType::kI8: return torch::kChar;
-    case DType::kU8: return torch::kByte;
-    case DType::kBool: return torch::kBool;
+    case DType::kF64:
+      return torch::kDouble;
+    case DType::kF32:
+      return torch::kFloat;
+    case DType::kF16:
+      return torch::kHalf;
+    case DType::kBF16:
+      return torch::kBFloat16;
+    case DType::kI64:
+      return torch::kLong;
+    case DType::kI32:
+      return torch::kInt;
+    case DType::kI16:
+      return torch::kShort;
+    case DType::kI8:
+      return torch::kChar;
+    case DType::kU8:
+      return torch::kByte;
+    case DType::kBool:
+      return torch::kBool;
   }
   throw CheckpointError("unknown tensor dtype");
-}
-
-/// Gives the pages of a mapped tensor back once its values live elsewhere; they would be read again if ever needed.
-void drop_pages(const TensorView& view) {
-  if (!view.mapped || view.bytes.empty()) return;
-  const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
-  const auto first = (reinterpret_cast<std::uintptr_t>(view.bytes.data()) + page - 1) / page * page;
-  const auto last = (reinterpret_cast<std::uintptr_t>(view.bytes.data()) + view.bytes.size()) / page * page;
-  if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
 }
 
 /// What a parameter becomes from a view: the mapping itself, or a converted copy.
@@ -57,7 +57,8 @@ torch::Tensor to_parameter(const TensorView& view, const LoadOptions& options) {
 
 std::string first_few(const std::vector<std::string>& names) {
   const std::size_t shown = std::min(names.size(), kNamesInMessage);
-  auto text = fmt::format("{}", fmt::join(names.begin(), names.begin() + static_cast<long>(shown), ", "));
+  auto text =
+      fmt::format("{}", fmt::join(names.begin(), names.begin() + static_cast<long>(shown), ", "));
   if (names.size() > shown) text += fmt::format(" and {} more", names.size() - shown);
   return text;
 }
@@ -72,8 +73,8 @@ void check_against_source(const std::vector<ParameterSlot>& wanted, const Tensor
     }
     const auto shape = source.describe(item.name).shape;
     if (item.shape != shape) {
-      mismatched.push_back(fmt::format("'{}' has shape {}, expected {}", item.name, shape_text(shape),
-                                       shape_text(item.shape)));
+      mismatched.push_back(fmt::format("'{}' has shape {}, expected {}", item.name,
+                                       shape_text(shape), shape_text(item.shape)));
     }
   }
   if (!mismatched.empty()) {
@@ -91,14 +92,23 @@ void check_against_source(const std::vector<ParameterSlot>& wanted, const Tensor
 }  // namespace
 
 bool may_be_ignored(const std::string& name) {
-  static constexpr std::array<std::string_view, 4> kPrefixes = {"model_ema.", "loss.",
-                                                                "first_stage_model.loss.",
-                                                                "cond_stage_model.logit_scale"};
-  static constexpr std::array<std::string_view, 15> kNames = {
-      "betas", "alphas_cumprod", "alphas_cumprod_prev", "sqrt_alphas_cumprod",
-      "sqrt_one_minus_alphas_cumprod", "log_one_minus_alphas_cumprod", "sqrt_recip_alphas_cumprod",
-      "sqrt_recipm1_alphas_cumprod", "posterior_variance", "posterior_log_variance_clipped",
-      "posterior_mean_coef1", "posterior_mean_coef2", "lvlb_weights", "logvar", "scale_factor"};
+  static constexpr std::array<std::string_view, 4> kPrefixes = {
+      "model_ema.", "loss.", "first_stage_model.loss.", "cond_stage_model.logit_scale"};
+  static constexpr std::array<std::string_view, 15> kNames = {"betas",
+                                                              "alphas_cumprod",
+                                                              "alphas_cumprod_prev",
+                                                              "sqrt_alphas_cumprod",
+                                                              "sqrt_one_minus_alphas_cumprod",
+                                                              "log_one_minus_alphas_cumprod",
+                                                              "sqrt_recip_alphas_cumprod",
+                                                              "sqrt_recipm1_alphas_cumprod",
+                                                              "posterior_variance",
+                                                              "posterior_log_variance_clipped",
+                                                              "posterior_mean_coef1",
+                                                              "posterior_mean_coef2",
+                                                              "lvlb_weights",
+                                                              "logvar",
+                                                              "scale_factor"};
   if (name.ends_with(".position_ids")) return true;
   if (std::find(kNames.begin(), kNames.end(), name) != kNames.end()) return true;
   return std::any_of(kPrefixes.begin(), kPrefixes.end(),
@@ -109,9 +119,13 @@ torch::Tensor wrap_tensor(const TensorView& view) {
   const auto options = at::TensorOptions().dtype(torch_dtype(view.dtype));
   // from_blob takes a mutable pointer; parameters are never written to.
   auto* bytes = const_cast<std::byte*>(view.bytes.data());
-  auto keep_alive = [view](void*) { drop_pages(view); };
-  if (view.strides.empty()) return at::from_blob(bytes, view.shape, std::move(keep_alive), options);
-  return at::from_blob(bytes, view.shape, view.strides, std::move(keep_alive), options);
+  // The values then live elsewhere, converted or packed; should they be wanted again, the pages are
+  // read again.
+  auto release = [view](void*) {
+    if (view.mapping != nullptr) view.mapping->drop(view.bytes);
+  };
+  if (view.strides.empty()) return at::from_blob(bytes, view.shape, std::move(release), options);
+  return at::from_blob(bytes, view.shape, view.strides, std::move(release), options);
 }
 
 LoadReport load_weights(const std::vector<ParameterSlot>& wanted, const TensorSource& source,
@@ -124,7 +138,8 @@ LoadReport load_weights(const std::vector<ParameterSlot>& wanted, const TensorSo
     item.bind(to_parameter(source.at(item.name), options));
     used.insert(item.name);
     ++report.loaded;
-    if (options.on_tensor && !options.on_tensor(report.loaded, static_cast<int64_t>(wanted.size()))) {
+    if (options.on_tensor &&
+        !options.on_tensor(report.loaded, static_cast<int64_t>(wanted.size()))) {
       throw Cancelled();
     }
   }

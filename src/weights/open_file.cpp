@@ -12,11 +12,11 @@ OpenedFile open_weight_file(const std::filesystem::path& path) {
   const std::string label = path.string();
   switch (sniff(file->bytes(), label)) {
     case FileKind::kZip:
-      return {open_ckpt({file->bytes(), file, true}, label), "ckpt", {}};
+      return {open_ckpt({file->bytes(), file, file.get()}, label), "ckpt", {}};
     case FileKind::kSafetensors:
       break;
   }
-  auto tensors = open_safetensors({file->bytes(), file, true}, label);
+  auto tensors = open_safetensors({file->bytes(), file, file.get()}, label);
   auto metadata = tensors->metadata();
   return {std::move(tensors), "safetensors", std::move(metadata)};
 }

@@ -72,7 +72,7 @@ class Source final : public SafetensorsSource {
             .strides = {},
             .bytes = tensors_.subspan(entry.begin, entry.end - entry.begin),
             .owner = file_.owner,
-            .mapped = file_.mapped};
+            .mapping = file_.mapping};
   }
 
  private:

@@ -10,7 +10,8 @@
 namespace sd {
 namespace {
 
-/// Knows the answer: the noise of x around a fixed clean picture. Every exact sampler then ends at that picture.
+/// Knows the answer: the noise of x around a fixed clean picture. Every exact sampler then ends at
+/// that picture.
 class OracleDenoiser final : public Denoiser {
  public:
   explicit OracleDenoiser(torch::Tensor x0)
@@ -43,7 +44,8 @@ double distance(const torch::Tensor& a, const torch::Tensor& b) {
   return (a - b).abs().max().item<double>();
 }
 
-// The last step goes to the ᾱ of timestep 0, not to 1: that much noise is left, sqrt(1 - 0.99915) = 0.029 of ε.
+// The last step goes to the ᾱ of timestep 0, not to 1: that much noise is left, sqrt(1 - 0.99915) =
+// 0.029 of ε.
 constexpr double kRestNoise = 0.15;
 
 TEST(Ddim, EndsAtThePictureThatTheDenoiserKnows) {
@@ -54,7 +56,8 @@ TEST(Ddim, EndsAtThePictureThatTheDenoiserKnows) {
 
 TEST(Ddim, EtaZeroDrawsNoRandomNumbers) {
   OracleDenoiser denoiser(picture());
-  EXPECT_NO_THROW(sample_ddim(denoiser, at::randn({1, 4, 8, 8}), run_of(5)));  // no noise source given
+  EXPECT_NO_THROW(
+      sample_ddim(denoiser, at::randn({1, 4, 8, 8}), run_of(5)));  // no noise source given
 }
 
 TEST(Ddim, EtaNeedsANoiseSourceAndMustNotExceedOne) {

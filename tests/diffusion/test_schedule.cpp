@@ -10,7 +10,8 @@
 namespace sd {
 namespace {
 
-// Reference values are doubles printed from float32 arithmetic of the original: 1e-6 is some ten units in the last place.
+// Reference values are doubles printed from float32 arithmetic of the original: 1e-6 is some ten
+// units in the last place.
 constexpr double kTolerance = 1e-6;
 
 nlohmann::json reference() {

@@ -1,5 +1,6 @@
-// LibTorch has shape rules for most operators on the meta device; Python adds the rest. These are the ones our modules need
-// beyond C++'s. Each refuses a tensor of another device, as the kernels of a GPU do.
+// LibTorch has shape rules for most operators on the meta device; Python adds the rest. These are
+// the ones our modules need beyond C++'s. Each refuses a tensor of another device, as the kernels
+// of a GPU do.
 #include <ATen/ExpandUtils.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/result_type.h>
@@ -12,17 +13,20 @@
 namespace {
 
 void require_meta(const at::Tensor& tensor, const char* name) {
-  TORCH_CHECK(!tensor.defined() || tensor.is_meta(), "Expected all tensors to be on the same device, but ", name,
-              " is on ", tensor.device());
+  TORCH_CHECK(!tensor.defined() || tensor.is_meta(),
+              "Expected all tensors to be on the same device, but ", name, " is on ",
+              tensor.device());
 }
 
-at::Tensor convolution(const at::Tensor& input, const at::Tensor& weight, const std::optional<at::Tensor>& bias,
-                       at::IntArrayRef stride, at::IntArrayRef padding, at::IntArrayRef dilation, bool transposed,
+at::Tensor convolution(const at::Tensor& input, const at::Tensor& weight,
+                       const std::optional<at::Tensor>& bias, at::IntArrayRef stride,
+                       at::IntArrayRef padding, at::IntArrayRef dilation, bool transposed,
                        at::IntArrayRef, int64_t groups) {
   require_meta(input, "input");
   require_meta(weight, "weight");
   if (bias) require_meta(*bias, "bias");
-  TORCH_CHECK(!transposed && groups == 1 && input.size(1) == weight.size(1), "not a convolution of ours");
+  TORCH_CHECK(!transposed && groups == 1 && input.size(1) == weight.size(1),
+              "not a convolution of ours");
   std::vector<int64_t> shape = {input.size(0), weight.size(0)};
   for (int64_t d = 0; d < 2; ++d) {
     const int64_t reach = dilation[d] * (weight.size(2 + d) - 1) + 1;
@@ -42,11 +46,13 @@ at::Tensor index_select(const at::Tensor& self, int64_t dim, const at::Tensor& i
 using Normed = std::tuple<at::Tensor, at::Tensor, at::Tensor>;
 
 /// Value, mean and reciprocal deviation; nobody here looks at the last two.
-Normed normed(const at::Tensor& input, const std::optional<at::Tensor>& weight, const std::optional<at::Tensor>& bias) {
+Normed normed(const at::Tensor& input, const std::optional<at::Tensor>& weight,
+              const std::optional<at::Tensor>& bias) {
   require_meta(input, "input");
   if (weight) require_meta(*weight, "weight");
   if (bias) require_meta(*bias, "bias");
-  return {at::empty(input.sizes(), input.options()), at::empty({0}, input.options()), at::empty({0}, input.options())};
+  return {at::empty(input.sizes(), input.options()), at::empty({0}, input.options()),
+          at::empty({0}, input.options())};
 }
 
 Normed layer_norm(const at::Tensor& input, at::IntArrayRef, const std::optional<at::Tensor>& weight,
@@ -55,13 +61,17 @@ Normed layer_norm(const at::Tensor& input, at::IntArrayRef, const std::optional<
 }
 
 Normed group_norm(const at::Tensor& input, const std::optional<at::Tensor>& weight,
-                  const std::optional<at::Tensor>& bias, int64_t, int64_t channels, int64_t, int64_t groups, double) {
-  TORCH_CHECK(channels % groups == 0 && (!weight || weight->numel() == channels), "groups do not fit the channels");
+                  const std::optional<at::Tensor>& bias, int64_t, int64_t channels, int64_t,
+                  int64_t groups, double) {
+  TORCH_CHECK(channels % groups == 0 && (!weight || weight->numel() == channels),
+              "groups do not fit the channels");
   return normed(input, weight, bias);
 }
 
-/// Inside attention's softmax, where a row that is masked whole becomes 0. Scalars made on the CPU may take part anywhere.
-at::Tensor& where_out(const at::Tensor& condition, const at::Tensor& self, const at::Tensor& other, at::Tensor& out) {
+/// Inside attention's softmax, where a row that is masked whole becomes 0. Scalars made on the CPU
+/// may take part anywhere.
+at::Tensor& where_out(const at::Tensor& condition, const at::Tensor& self, const at::Tensor& other,
+                      at::Tensor& out) {
   require_meta(condition, "condition");
   if (self.dim() > 0) require_meta(self, "self");
   if (other.dim() > 0) require_meta(other, "other");

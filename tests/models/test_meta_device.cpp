@@ -1,5 +1,6 @@
-// A CPU tensor that slips into work on a GPU is an error there; LibTorch's meta device shows the same mistake without a GPU:
-// everything here runs on shapes alone, and one tensor made on the wrong device throws.
+// A CPU tensor that slips into work on a GPU is an error there; LibTorch's meta device shows the
+// same mistake without a GPU: everything here runs on shapes alone, and one tensor made on the
+// wrong device throws.
 #include <ATen/ops/empty.h>
 #include <ATen/ops/ones.h>
 #include <gtest/gtest.h>
@@ -24,7 +25,8 @@ ModelConfig small_config() {
   return config;
 }
 
-/// Wants every layer and returns probabilities scaled by a tensor of its own, made where the probabilities are.
+/// Wants every layer and returns probabilities scaled by a tensor of its own, made where the
+/// probabilities are.
 class Scaling final : public AttentionController {
  public:
   bool wants(const AttentionCall&) const override { return true; }
@@ -68,8 +70,8 @@ TEST(MetaDevice, UNetStaysOnItsDeviceWithAndWithoutController) {
   const auto t = at::empty({2}, kMetaFloat);
   const auto context = at::empty({2, 77, 32}, kMetaFloat);
   Scaling scaling;
-  for (AttentionController* controller : {static_cast<AttentionController*>(nullptr),
-                                          static_cast<AttentionController*>(&scaling)}) {
+  for (AttentionController* controller :
+       {static_cast<AttentionController*>(nullptr), static_cast<AttentionController*>(&scaling)}) {
     ForwardContext run;
     run.controller = controller;
     const auto eps = model->unet->forward(x, t, context, run);

@@ -1,8 +1,8 @@
-#include "sd/nn/attention.h"
-
 #include <ATen/ops/ones.h>
 #include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
+
+#include "sd/nn/attention.h"
 
 namespace sd {
 namespace {

@@ -1,10 +1,9 @@
-#include "sd/nn/layers.h"
-
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
 
 #include "sd/core/error.h"
+#include "sd/nn/layers.h"
 #include "sd/nn/timestep_embedding.h"
 #include "support/expect_error.h"
 
@@ -55,6 +54,10 @@ TEST(Conv2d, TrainsLikeAnyOther) {
   Conv2d layer(3, 5, 3, 1, 1);
   layer->bind("weight", at::randn({5, 3, 3, 3}).requires_grad_());
   layer->bind("bias", at::randn({5}).requires_grad_());
+  {
+    const c10::InferenceMode inference;  // a sample drawn between two training steps
+    layer->forward(at::randn({1, 3, 8, 8}));
+  }
   layer->forward(at::randn({1, 3, 8, 8})).sum().backward();
   EXPECT_TRUE(layer->weight.grad().defined());
 }

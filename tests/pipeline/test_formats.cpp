@@ -46,7 +46,8 @@ TEST(Formats, SafetensorsGiveTheSameBits) {
 TEST(Formats, ADiffusersFolderGivesTheSamePicture) {
   const auto model = load_f32(data("tiny-v1-diffusers"));
   EXPECT_EQ(model.format, "diffusers");
-  // The folder was written by the diffusers package in the same fp16 numbers: equal up to nothing but the order of sums.
+  // The folder was written by the diffusers package in the same fp16 numbers: equal up to nothing
+  // but the order of sums.
   EXPECT_LT(relative_difference(draw_tiny(model), draw_tiny(test::tiny_model())), 1e-6);
 }
 
@@ -55,7 +56,8 @@ torch::Tensor from_npy(const std::filesystem::path& path) {
   return torch::from_blob(const_cast<float*>(array.values.data()), array.shape).clone();
 }
 
-// tests/data/demo holds what the diffusers package draws from models/demo (scripts/compare_diffusers.py wrote it).
+// tests/data/demo holds what the diffusers package draws from models/demo
+// (scripts/compare_diffusers.py wrote it).
 TEST(DemoModel, SixteenPicturesMatchDiffusers) {
   const auto demo = std::filesystem::path(SD_SOURCE_DIR) / "models/demo";
   Txt2ImgRequest request;

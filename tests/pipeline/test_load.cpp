@@ -1,10 +1,9 @@
-#include "sd/pipeline/load.h"
-
 #include <ATen/ops/equal.h>
 #include <gtest/gtest.h>
 
 #include "sd/core/error.h"
 #include "sd/models/latent_diffusion.h"
+#include "sd/pipeline/load.h"
 #include "support/expect_error.h"
 #include "support/temp_folder.h"
 #include "support/tiny_model.h"
@@ -23,7 +22,9 @@ LoadRequest tiny_request() {
   return request;
 }
 
-TEST(LoadModel, TellsTheDefaultSizeFromTheConfig) { EXPECT_EQ(default_pixels(tiny_request()), 128); }
+TEST(LoadModel, TellsTheDefaultSizeFromTheConfig) {
+  EXPECT_EQ(default_pixels(tiny_request()), 128);
+}
 
 TEST(LoadModel, ReportsProgressUpToTheLastTensor) {
   auto request = tiny_request();
@@ -58,8 +59,10 @@ TEST(LoadModel, EmaIsAskedForOnlyWhereItExists) {
 
 TEST(LoadModel, AConfigOfAnotherModelSaysBothSides) {
   auto request = tiny_request();
-  request.config = std::filesystem::path(SD_SOURCE_DIR) / "configs/stable-diffusion/v1-inference.yaml";
-  expect_error<Error>([&] { load_model(request); }, "v1-inference.yaml", "tiny-v1.ckpt", "320", "32");
+  request.config =
+      std::filesystem::path(SD_SOURCE_DIR) / "configs/stable-diffusion/v1-inference.yaml";
+  expect_error<Error>([&] { load_model(request); }, "v1-inference.yaml", "tiny-v1.ckpt", "320",
+                      "32");
 }
 
 TEST(LoadModel, CudaThatIsNotThereIsSaid) {

@@ -1,11 +1,10 @@
-#include "sd/pipeline/txt2img.h"
-
 #include <ATen/ops/full.h>
 #include <gtest/gtest.h>
 
 #include <limits>
 
 #include "sd/core/error.h"
+#include "sd/pipeline/txt2img.h"
 #include "support/expect_error.h"
 #include "support/tiny_model.h"
 

@@ -16,11 +16,13 @@ using test::Golden;
 using test::relative_difference;
 using test::tiny_model;
 
-// float32 sums in another order differ by about 1e-6 a layer; ten guided steps multiply that by 7.5 and more.
+// float32 sums in another order differ by about 1e-6 a layer; ten guided steps multiply that by 7.5
+// and more.
 constexpr double kTolerance = 1e-4;
-// bf16 keeps 8 bits: each weight is off by up to 2^-9 = 0.2 %. Guidance 7.5 multiplies the difference of two predictions
-// that share most of their error; 10 steps of the tiny model end within 3 % of the largest latent (measured: see
-// Bf16StaysCloseToFloat32), where a wrong weight or step gives 50 % and more.
+// bf16 keeps 8 bits: each weight is off by up to 2^-9 = 0.2 %. Guidance 7.5 multiplies the
+// difference of two predictions that share most of their error; 10 steps of the tiny model end
+// within 3 % of the largest latent (measured: see Bf16StaysCloseToFloat32), where a wrong weight or
+// step gives 50 % and more.
 constexpr double kBf16Tolerance = 0.05;
 
 const Golden& golden() {
@@ -69,14 +71,17 @@ void expect_latents(const Recorded& found, const std::string& name, double toler
   const auto expected = golden()[name];
   ASSERT_EQ(static_cast<int64_t>(found.latents.size()), expected.size(0));
   for (int64_t i = 0; i < expected.size(0); ++i) {
-    EXPECT_LT(relative_difference(found.latents[i], expected[i]), tolerance) << name << " after step " << i;
+    EXPECT_LT(relative_difference(found.latents[i], expected[i]), tolerance)
+        << name << " after step " << i;
   }
 }
 
 TEST(TextEncoderGolden, ContextsAreEqual) {
   const c10::InferenceMode inference;
-  EXPECT_LT(relative_difference(encode_prompts(tiny_model(), prompts()), golden()["context"]), kTolerance);
-  EXPECT_LT(relative_difference(encode_prompts(tiny_model(), {"", ""}), golden()["uncond"]), kTolerance);
+  EXPECT_LT(relative_difference(encode_prompts(tiny_model(), prompts()), golden()["context"]),
+            kTolerance);
+  EXPECT_LT(relative_difference(encode_prompts(tiny_model(), {"", ""}), golden()["uncond"]),
+            kTolerance);
 }
 
 torch::Tensor unet_eps(double t, AttentionController* controller) {

@@ -10,7 +10,7 @@ namespace sd::test {
 
 Golden::Golden(const std::string& name) {
   const auto file = MappedFile::open(data(name));
-  tensors_ = open_safetensors({file->bytes(), file, /*mapped=*/true}, name);
+  tensors_ = open_safetensors({file->bytes(), file, file.get()}, name);
 }
 
 torch::Tensor Golden::operator[](const std::string& name) const {

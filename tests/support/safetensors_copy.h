@@ -10,7 +10,8 @@
 
 namespace sd::test {
 
-/// Every tensor of `source` as a .safetensors file, the way users convert checkpoints. `change` may alter a tensor first.
+/// Every tensor of `source` as a .safetensors file, the way users convert checkpoints. `change` may
+/// alter a tensor first.
 inline std::string copy_as_safetensors(
     const TensorSource& source,
     const std::function<void(const std::string&, TensorView&)>& change = nullptr) {

@@ -18,7 +18,8 @@ struct DeviceChoice {
 /// Throws UsageError for anything but the spellings above.
 DeviceChoice parse_device(const std::string& text);
 
-/// The CPU multiplies bf16 in hardware (AVX512-BF16, AMX or AVX-NE-CONVERT), so bf16 beats float32 there.
+/// The CPU multiplies bf16 in hardware (AVX512-BF16, AMX or AVX-NE-CONVERT), so bf16 beats float32
+/// there.
 bool cpu_has_bf16();
 
 /// Physical cores this process may run on (never 0).

@@ -17,8 +17,8 @@ enum class ExitCode : int {
   kInterrupted = 130,
 };
 
-/// Base of every error this project throws. The message says what, where, what was expected, what was found, and what
-/// to do; further lines are hints.
+/// Base of every error this project throws. The message says what, where, what was expected, what
+/// was found, and what to do; further lines are hints.
 class Error : public std::runtime_error {
  public:
   explicit Error(const std::string& message, ExitCode code = ExitCode::kFailed)

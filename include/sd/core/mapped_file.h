@@ -7,8 +7,9 @@
 
 namespace sd {
 
-/// A whole file mapped read-only. Tensors that wrap its bytes hold the shared pointer, so it lives as long as they do.
-/// A file that shrinks while mapped raises SIGBUS on access: readers check every offset against size() once, at open.
+/// A whole file mapped read-only. Tensors that wrap its bytes hold the shared pointer, so it lives
+/// as long as they do. A file that shrinks while mapped raises SIGBUS on access: readers check
+/// every offset against size() once, at open.
 class MappedFile {
  public:
   /// Maps `path`. Throws IoError if it is missing, a folder, unreadable, or a link to nowhere.
@@ -21,7 +22,8 @@ class MappedFile {
   std::size_t size() const { return size_; }
   const std::filesystem::path& path() const { return path_; }
 
-  /// Tells the kernel that `range` (a part of bytes()) has been copied elsewhere and its pages may go now.
+  /// Tells the kernel that `range` (a part of bytes()) has been copied elsewhere and its pages may
+  /// go now.
   void drop(std::span<const std::byte> range) const;
 
  private:

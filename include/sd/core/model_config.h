@@ -25,7 +25,8 @@ struct UNetConfig {
   int64_t model_channels = 320;
   int64_t num_res_blocks = 2;
   std::vector<int64_t> channel_mult = {1, 2, 4, 4};
-  std::vector<int64_t> attention_resolutions = {4, 2, 1};  // down-sampling factors at which attention stands
+  std::vector<int64_t> attention_resolutions = {
+      4, 2, 1};                    // down-sampling factors at which attention stands
   int64_t num_heads = 8;           // used when num_head_channels is -1
   int64_t num_head_channels = -1;  // fixed width of a head instead
   int64_t transformer_depth = 1;

@@ -24,7 +24,8 @@ class NoiseSource {
 /// Numbers from one seed, explicit instead of torch's global generator; they lie on `device`.
 class SeededNoise final : public NoiseSource {
  public:
-  /// kDevice draws with `device`'s own generator, kCpu with the CPU's, kCuda the numbers of a CUDA device anywhere.
+  /// kDevice draws with `device`'s own generator, kCpu with the CPU's, kCuda the numbers of a CUDA
+  /// device anywhere.
   SeededNoise(uint64_t seed, RngChoice kind, torch::Device device);
   torch::Tensor randn(at::IntArrayRef shape) override;
 

@@ -14,8 +14,8 @@ struct NpyArray {
   std::vector<float> values;
 };
 
-/// Reads a float32 C-order array. Throws IoError if the file is not .npy, has another dtype, Fortran order, a header
-/// that lies about its size, or more than 2^31 values.
+/// Reads a float32 C-order array. Throws IoError if the file is not .npy, has another dtype,
+/// Fortran order, a header that lies about its size, or more than 2^31 values.
 NpyArray read_npy(const std::filesystem::path& path);
 NpyArray parse_npy(std::span<const std::byte> bytes);
 

@@ -11,7 +11,8 @@ namespace sd {
 class Denoiser {
  public:
   virtual ~Denoiser() = default;
-  /// The noise ε in x [B,4,h,w] at DDPM timestep t; `step` is the sampler's step this call belongs to.
+  /// The noise ε in x [B,4,h,w] at DDPM timestep t; `step` is the sampler's step this call belongs
+  /// to.
   virtual torch::Tensor eps(const torch::Tensor& x, double t, int64_t step) = 0;
 };
 
@@ -21,7 +22,8 @@ using NoiseModel = std::function<torch::Tensor(const torch::Tensor& x, double t,
 /// Classifier-free guidance (arXiv:2207.12598): ε = ε_uncond + scale · (ε_cond − ε_uncond).
 class GuidedDenoiser final : public Denoiser {
  public:
-  /// With guidance the model is called with rows [uncond; cond], 2B in all; at scale 1 with the B conditional rows only.
+  /// With guidance the model is called with rows [uncond; cond], 2B in all; at scale 1 with the B
+  /// conditional rows only.
   GuidedDenoiser(NoiseModel model, double guidance_scale)
       : model_(std::move(model)), guidance_scale_(guidance_scale) {}
 

@@ -13,9 +13,9 @@ namespace sd {
 
 /// What a sampler tells after each step.
 struct StepReport {
-  int64_t step = 0;       // 0-based
+  int64_t step = 0;  // 0-based
   int64_t num_steps = 0;
-  int64_t t = 0;          // the timestep just left
+  int64_t t = 0;            // the timestep just left
   const torch::Tensor& x;   // latents after the step
   const torch::Tensor& x0;  // the clean latents as predicted in this step
 };
@@ -29,12 +29,14 @@ struct SampleRun {
   std::function<bool(const StepReport&)> on_step;
 };
 
-/// DDIM (arXiv:2010.02502, eq. 12) from latents x [B,4,h,w] through run.schedule. eta in [0,1] scales the noise (0:
-/// deterministic; then no random numbers are drawn). Returns latents of the same shape.
+/// DDIM (arXiv:2010.02502, eq. 12) from latents x [B,4,h,w] through run.schedule. eta in [0,1]
+/// scales the noise (0: deterministic; then no random numbers are drawn). Returns latents of the
+/// same shape.
 torch::Tensor sample_ddim(Denoiser& denoiser, torch::Tensor x, const SampleRun& run);
 
-/// Pseudo linear multistep (PNDM, arXiv:2202.09778, eq. 12), started with one improved Euler step, as CompVis'
-/// PLMSSampler does it: one denoiser call a step, two in the first. run.eta must be 0 (UsageError).
+/// Pseudo linear multistep (PNDM, arXiv:2202.09778, eq. 12), started with one improved Euler step,
+/// as CompVis' PLMSSampler does it: one denoiser call a step, two in the first. run.eta must be 0
+/// (UsageError).
 torch::Tensor sample_plms(Denoiser& denoiser, torch::Tensor x, const SampleRun& run);
 
 }  // namespace sd

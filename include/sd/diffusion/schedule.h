@@ -5,7 +5,8 @@
 
 namespace sd {
 
-/// ᾱ_t of a diffusion process with sqrt-linear betas ("scaled linear"), DDPM's notation (arXiv:2006.11239, eq. 4).
+/// ᾱ_t of a diffusion process with sqrt-linear betas ("scaled linear"), DDPM's notation
+/// (arXiv:2006.11239, eq. 4).
 struct NoiseSchedule {
   /// ᾱ_t for t in [0, timesteps), rounded to float32 as checkpoints keep them.
   std::vector<double> alphas_cumprod;
@@ -30,12 +31,14 @@ struct StepSchedule {
   int64_t size() const { return static_cast<int64_t>(steps.size()); }
 };
 
-/// Every (timesteps / num_steps)-th timestep plus one, as the original's "uniform" spacing gives it: 30 steps of 1000 yield
-/// 31, since 1000/30 is cut to 33, and published pictures depend on that. A timestep that would be past the end (the
-/// original crashes there) is the last one. Throws UsageError unless 1 <= num_steps <= timesteps.
+/// Every (timesteps / num_steps)-th timestep plus one, as the original's "uniform" spacing gives
+/// it: 30 steps of 1000 yield 31, since 1000/30 is cut to 33, and published pictures depend on
+/// that. A timestep that would be past the end (the original crashes there) is the last one. Throws
+/// UsageError unless 1 <= num_steps <= timesteps.
 StepSchedule uniform_steps(const NoiseSchedule& schedule, int64_t num_steps);
 
-/// σ of a step: eta · sqrt((1-ᾱ_prev)/(1-ᾱ) · (1-ᾱ/ᾱ_prev)). DDIM eq. 16 (arXiv:2010.02502); eta 1 is DDPM's.
+/// σ of a step: eta · sqrt((1-ᾱ_prev)/(1-ᾱ) · (1-ᾱ/ᾱ_prev)). DDIM eq. 16 (arXiv:2010.02502); eta 1
+/// is DDPM's.
 double ddim_sigma(const DiffusionStep& step, double eta);
 
 }  // namespace sd

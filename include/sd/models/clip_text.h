@@ -7,14 +7,15 @@
 
 namespace sd {
 
-/// CLIP's text transformer (arXiv:2103.00020): causal, pre-norm, quick-GELU; names as Hugging Face's CLIPTextModel has them
-/// below `text_model`.
+/// CLIP's text transformer (arXiv:2103.00020): causal, pre-norm, quick-GELU; names as Hugging
+/// Face's CLIPTextModel has them below `text_model`.
 class ClipTextImpl : public torch::nn::Module {
  public:
   explicit ClipTextImpl(const TextConfig& config);
 
-  /// ids int64 [N,T], T at most `positions` → last hidden state after the final norm [N,T,width].
-  torch::Tensor forward(const torch::Tensor& ids);
+  /// ids int64 [N,T], T at most `positions` → last hidden state after the final norm [N,T,width],
+  /// computed in `dtype`. Throws UsageError if T is too large.
+  torch::Tensor forward(const torch::Tensor& ids, torch::Dtype dtype = torch::kFloat);
 
   const TextConfig& config() const { return config_; }
 

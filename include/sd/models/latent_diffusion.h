@@ -7,7 +7,8 @@
 
 namespace sd {
 
-/// Text encoder, UNet and autoencoder of one checkpoint; parameter names equal the checkpoint's keys
+/// Text encoder, UNet and autoencoder of one checkpoint; parameter names equal the checkpoint's
+/// keys
 /// ("model.diffusion_model.…", "first_stage_model.…", "cond_stage_model.transformer.text_model.…").
 class LatentDiffusionImpl : public torch::nn::Module {
  public:

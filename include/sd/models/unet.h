@@ -30,10 +30,10 @@ class UNetImpl : public torch::nn::Module {
  public:
   explicit UNetImpl(const UNetConfig& config);
 
-  /// Predicts the noise in x [R,C,h,w] at timesteps t [R] (float32 or int64) given context [R,K,D] → [R,C_out,h,w] in the
-  /// dtype of x. h and w must be multiples of 2^(levels-1).
-  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& t, const torch::Tensor& context,
-                        const ForwardContext& run);
+  /// Predicts the noise in x [R,C,h,w] at timesteps t [R] (float32 or int64) given context [R,K,D]
+  /// → [R,C_out,h,w] in the dtype of x. h and w must be multiples of 2^(levels-1).
+  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& t,
+                        const torch::Tensor& context, const ForwardContext& run);
 
   const UNetConfig& config() const { return config_; }
 

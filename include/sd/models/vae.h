@@ -14,7 +14,8 @@ struct LatentMoments {
 };
 
 /// KL autoencoder (arXiv:2112.10752, appendix G); parameters carry the names of
-/// ldm.models.autoencoder.AutoencoderKL. Latents here are unscaled: multiply by the model's scale factor for the UNet.
+/// ldm.models.autoencoder.AutoencoderKL. Latents here are unscaled: multiply by the model's scale
+/// factor for the UNet.
 class VaeImpl : public torch::nn::Module {
  public:
   explicit VaeImpl(const VaeConfig& config);

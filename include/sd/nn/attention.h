@@ -5,11 +5,13 @@
 
 namespace sd {
 
-/// softmax(q kᵀ / √d) v without ever holding the probabilities. q [R,heads,Q,d], k and v [R,heads,K,d] → [R,heads,Q,d].
-torch::Tensor fused_attention(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
-                              bool causal = false);
+/// softmax(q kᵀ / √d) v without ever holding the probabilities. q [R,heads,Q,d], k and v
+/// [R,heads,K,d] → [R,heads,Q,d].
+torch::Tensor fused_attention(const torch::Tensor& q, const torch::Tensor& k,
+                              const torch::Tensor& v, bool causal = false);
 
-/// The probabilities softmax(q kᵀ / √d) themselves: [R,heads,Q,K]. Vaswani et al., arXiv:1706.03762, eq. 1.
+/// The probabilities softmax(q kᵀ / √d) themselves: [R,heads,Q,K]. Vaswani et al.,
+/// arXiv:1706.03762, eq. 1.
 torch::Tensor attention_probabilities(const torch::Tensor& q, const torch::Tensor& k);
 
 /// [R,T,heads*d] → [R,heads,T,d] (a view).
@@ -17,14 +19,15 @@ torch::Tensor split_heads(const torch::Tensor& x, int64_t heads);
 /// [R,heads,T,d] → [R,T,heads*d].
 torch::Tensor merge_heads(const torch::Tensor& x);
 
-/// Multi-head attention of a spatial transformer: self-attention when `context` is x itself, else cross-attention.
-/// Names as ldm.modules.attention.CrossAttention has them.
+/// Multi-head attention of a spatial transformer: self-attention when `context` is x itself, else
+/// cross-attention. Names as ldm.modules.attention.CrossAttention has them.
 class AttentionImpl : public torch::nn::Module {
  public:
   AttentionImpl(AttentionSite site, int64_t width, int64_t context_width, int64_t heads,
                 int64_t head_width);
 
-  /// x [R,Q,width], context [R,K,context_width] → [R,Q,width]; the queries are a grid of height × width latent pixels.
+  /// x [R,Q,width], context [R,K,context_width] → [R,Q,width]; the queries are a grid of height ×
+  /// width latent pixels.
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& context,
                         const ForwardContext& run, int64_t grid_height, int64_t grid_width);
 

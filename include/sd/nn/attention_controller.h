@@ -14,7 +14,8 @@ enum class UNetPart { kDown, kMiddle, kUp };
 struct AttentionSite {
   AttentionKind kind = AttentionKind::kCross;
   UNetPart part = UNetPart::kDown;
-  int64_t block = 0;  // index in input_blocks / output_blocks as checkpoints number them; 1 in middle_block
+  int64_t block =
+      0;  // index in input_blocks / output_blocks as checkpoints number them; 1 in middle_block
   int64_t depth = 0;  // transformer block inside the spatial transformer
 };
 
@@ -27,11 +28,12 @@ struct RowGroup {
   int64_t count = 0;
 };
 
-/// The sampler's place in its run: passed along, never counted by calls (PLMS and Heun call the UNet twice in a step).
+/// The sampler's place in its run: passed along, never counted by calls (PLMS and Heun call the
+/// UNet twice in a step).
 struct StepInfo {
-  int64_t step = 0;       // 0-based sampler step
+  int64_t step = 0;  // 0-based sampler step
   int64_t num_steps = 0;
-  double timestep = 0;    // DDPM timestep t of this UNet call
+  double timestep = 0;  // DDPM timestep t of this UNet call
 };
 
 /// One attention call as a controller sees it.
@@ -43,13 +45,15 @@ struct AttentionCall {
   int64_t width;
 };
 
-/// Sees, and may replace, the probabilities of chosen attention layers. `wants` is asked first and must be cheap: where it
-/// answers no, the layer runs fused attention as if no controller were there.
+/// Sees, and may replace, the probabilities of chosen attention layers. `wants` is asked first and
+/// must be cheap: where it answers no, the layer runs fused attention as if no controller were
+/// there.
 class AttentionController {
  public:
   virtual ~AttentionController() = default;
   virtual bool wants(const AttentionCall& call) const = 0;
-  /// `probs` [R, heads, Q, K] softmax output; returns probabilities of the same shape, dtype and device.
+  /// `probs` [R, heads, Q, K] softmax output; returns probabilities of the same shape, dtype and
+  /// device.
   virtual torch::Tensor apply(torch::Tensor probs, const AttentionCall& call) = 0;
 };
 

@@ -13,8 +13,9 @@
 
 namespace sd {
 
-/// A layer that owns parameters. LibTorch's own layers fill theirs with random numbers when built, which takes seconds
-/// for a UNet; these start on the meta device without memory until `bind` gives them a tensor.
+/// A layer that owns parameters. LibTorch's own layers fill theirs with random numbers when built,
+/// which takes seconds for a UNet; these start on the meta device without memory until `bind` gives
+/// them a tensor.
 class LayerImpl : public torch::nn::Module {
  public:
   /// Names and expected shapes of the parameters.
@@ -24,7 +25,8 @@ class LayerImpl : public torch::nn::Module {
   };
   const std::vector<Slot>& slots() const { return slots_; }
 
-  /// Makes `value` the parameter `name`; shape must equal the declared one (checked), dtype and device are free.
+  /// Makes `value` the parameter `name`; shape must equal the declared one (checked), dtype and
+  /// device are free.
   void bind(const std::string& name, torch::Tensor value);
 
  protected:
@@ -34,7 +36,8 @@ class LayerImpl : public torch::nn::Module {
   std::vector<Slot> slots_;
 };
 
-/// y = x Wᵀ + b over the last dimension. Weights held in another dtype than x are converted for the call.
+/// y = x Wᵀ + b over the last dimension. Weights held in another dtype than x are converted for the
+/// call.
 class LinearImpl : public LayerImpl {
  public:
   LinearImpl(int64_t in_features, int64_t out_features, bool with_bias = true);
@@ -54,10 +57,12 @@ class Conv2dImpl : public LayerImpl {
   torch::Tensor weight, bias;
 
  private:
-  torch::Tensor packed_for(const torch::Tensor& x);
+  torch::Tensor kernel_for(const torch::Tensor& x);
 
   int64_t stride_, padding_;
-  // For inference on a CPU the weight is kept as oneDNN wants it for the input size at hand; another size repacks it.
+  bool pointwise_;
+  // For inference on a CPU the weight is kept as oneDNN wants it for the input size at hand;
+  // another size repacks it. The lock lets requests share a model.
   std::mutex packing_;
   std::vector<int64_t> packed_size_;  // empty: not packed
 };
@@ -92,7 +97,8 @@ TORCH_MODULE(LayerNorm);
 class EmbeddingImpl : public LayerImpl {
  public:
   EmbeddingImpl(int64_t rows, int64_t width);
-  torch::Tensor forward(const torch::Tensor& ids) const;  // int64 [...] → [...,width] in the weight's dtype
+  torch::Tensor forward(
+      const torch::Tensor& ids) const;  // int64 [...] → [...,width] in the weight's dtype
 
   torch::Tensor weight;
 };
@@ -108,7 +114,8 @@ class GroupImpl : public torch::nn::Module {
 };
 TORCH_MODULE(Group);
 
-/// Every parameter below `root`, layer by layer in registration order, waiting for its tensor. The slots point into `root`.
+/// Every parameter below `root`, layer by layer in registration order, waiting for its tensor. The
+/// slots point into `root`.
 std::vector<ParameterSlot> parameter_slots(torch::nn::Module& root);
 
 }  // namespace sd

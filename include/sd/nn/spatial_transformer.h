@@ -7,7 +7,8 @@
 
 namespace sd {
 
-/// Gated GELU feed-forward (arXiv:2002.05202): W₂ (a · gelu(b)) with [a,b] = W₁ x, four times as wide inside.
+/// Gated GELU feed-forward (arXiv:2002.05202): W₂ (a · gelu(b)) with [a,b] = W₁ x, four times as
+/// wide inside.
 class FeedForwardImpl : public torch::nn::Module {
  public:
   explicit FeedForwardImpl(int64_t width);
@@ -18,7 +19,8 @@ class FeedForwardImpl : public torch::nn::Module {
 };
 TORCH_MODULE(FeedForward);
 
-/// Self-attention, cross-attention and feed-forward, each behind a layer norm and added to its input.
+/// Self-attention, cross-attention and feed-forward, each behind a layer norm and added to its
+/// input.
 class TransformerBlockImpl : public torch::nn::Module {
  public:
   TransformerBlockImpl(UNetPart part, int64_t block, int64_t depth, int64_t width,
@@ -45,7 +47,8 @@ struct SpatialTransformerOptions {
   bool linear_projection = false;  // SD 2
 };
 
-/// Transformer over the pixels of a feature map (latent diffusion, arXiv:2112.10752, appendix E.2.1).
+/// Transformer over the pixels of a feature map (latent diffusion, arXiv:2112.10752, appendix
+/// E.2.1).
 class SpatialTransformerImpl : public torch::nn::Module {
  public:
   explicit SpatialTransformerImpl(const SpatialTransformerOptions& options);

@@ -23,7 +23,7 @@ enum class SamplerKind { kDdim, kPlms };
 struct Txt2ImgRequest {
   std::vector<std::string> prompts;
   std::string negative_prompt;
-  int64_t width = 512;   // pixels, a multiple of 64
+  int64_t width = 512;  // pixels, a multiple of 64
   int64_t height = 512;
   int64_t steps = 50;
   double guidance_scale = 7.5;
@@ -48,13 +48,13 @@ struct Txt2ImgTiming {
 };
 
 struct Txt2ImgResult {
-  torch::Tensor latents;       // [N,4,h,w] float32 on the CPU, as the sampler left them
-  std::vector<Image> pictures; // N RGB pictures, empty when decode is off
+  torch::Tensor latents;        // [N,4,h,w] float32 on the CPU, as the sampler left them
+  std::vector<Image> pictures;  // N RGB pictures, empty when decode is off
   Txt2ImgTiming timing;
 };
 
-/// Draws one batch. Throws UsageError (sizes, steps, eta), Cancelled, OutOfMemory, Error (NaN or infinity, naming the
-/// stage).
+/// Draws one batch. Throws UsageError (sizes, steps, eta), Cancelled, OutOfMemory, Error (NaN or
+/// infinity, naming the stage).
 Txt2ImgResult txt2img(const LoadedModel& model, const Txt2ImgRequest& request, NoiseSource& noise);
 
 }  // namespace sd

@@ -15,7 +15,8 @@ namespace sd {
 /// What became of the names of a source and a module.
 struct LoadReport {
   int64_t loaded = 0;
-  std::vector<std::string> ignored;     // known leftovers: schedule buffers, position_ids, EMA copies, the loss
+  std::vector<std::string>
+      ignored;  // known leftovers: schedule buffers, position_ids, EMA copies, the loss
   std::vector<std::string> unexpected;  // in the file, not in the module, not known
 };
 
@@ -26,14 +27,15 @@ struct LoadOptions {
   std::function<bool(int64_t, int64_t)> on_tensor;
 };
 
-/// Binds every slot of a module (parameter_slots in nn/layers.h) to the tensor of the same name in `source`. Where dtype and device allow, the
-/// parameter is the mapped file itself; else it is converted one tensor at a time, so that two copies never exist.
-/// Throws CheckpointError naming the first few tensors that are missing or have another shape.
+/// Binds every slot of a module (parameter_slots in nn/layers.h) to the tensor of the same name in
+/// `source`. Where dtype and device allow, the parameter is the mapped file itself; else it is
+/// converted one tensor at a time, so that two copies never exist. Throws CheckpointError naming
+/// the first few tensors that are missing or have another shape.
 LoadReport load_weights(const std::vector<ParameterSlot>& wanted, const TensorSource& source,
                         const LoadOptions& options);
 
-/// A tensor that wraps (not copies) what `view` shows and keeps the mapping alive. When the last such tensor goes, because its
-/// values were converted or packed, the file's pages are given back.
+/// A tensor that wraps (not copies) what `view` shows and keeps the mapping alive. When the last
+/// such tensor goes, because its values were converted or packed, the file's pages are given back.
 torch::Tensor wrap_tensor(const TensorView& view);
 
 /// True for names that checkpoints carry and inference does not need.
