@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <utility>
 
 namespace sd::train {
 namespace {
+
+constexpr float kTypical = 0.6f;  // see typical_luma
 
 /// The source pixels [begin, begin + weights.size()) of one target pixel.
 struct Taps {
@@ -81,6 +84,24 @@ Rgb mean_colour(const Sprite& sprite) {
           static_cast<float>(blue * scale)};
 }
 
+float typical_luma(const Sprite& sprite) {
+  std::vector<std::pair<float, float>> pixels;  // luma, alpha
+  float total = 0;
+  for (std::size_t i = 0; i < sprite.rgba.size(); i += 4) {
+    const float* pixel = sprite.rgba.data() + i;
+    if (pixel[3] <= 0) continue;
+    pixels.emplace_back(luma({pixel[0], pixel[1], pixel[2]}) * 255 / pixel[3], pixel[3]);
+    total += pixel[3];
+  }
+  std::sort(pixels.begin(), pixels.end());
+  float below = 0;
+  for (const auto& [light, alpha] : pixels) {
+    below += alpha;
+    if (below >= kTypical * total) return light;
+  }
+  return 0;
+}
+
 float luma(const Rgb& colour) {
   return 0.2126f * colour[0] + 0.7152f * colour[1] + 0.0722f * colour[2];
 }
@@ -114,20 +135,20 @@ Sprite fit_into_square(const Sprite& sprite, int side) {
   return result;
 }
 
-void apply_tint(Sprite& sprite, const Rgb& colour, float middle) {
+void apply_tint(Sprite& sprite, const Rgb& colour, float typical) {
   // What is left of the colour in black, and how white the lightest parts become.
   constexpr float kDarkest = 0.12f;
-  constexpr float kWhitest = 0.8f;
+  constexpr float kWhitest = 0.45f;
   for (std::size_t i = 0; i < sprite.rgba.size(); i += 4) {
     float* pixel = sprite.rgba.data() + i;
     const float alpha = pixel[3] / 255;
     if (alpha <= 0) continue;
     const float light = luma({pixel[0], pixel[1], pixel[2]}) / alpha;
-    if (light <= middle) {
-      const float strength = alpha * (kDarkest + (1 - kDarkest) * light / middle);
+    if (light <= typical) {
+      const float strength = alpha * (kDarkest + (1 - kDarkest) * light / std::max(typical, 1.0f));
       for (std::size_t c = 0; c < 3; ++c) pixel[c] = strength * colour[c];
     } else {
-      const float white = kWhitest * std::min((light - middle) / (255.5f - middle), 1.0f);
+      const float white = kWhitest * std::min((light - typical) / (255.5f - typical), 1.0f);
       for (std::size_t c = 0; c < 3; ++c)
         pixel[c] = alpha * (colour[c] + white * (255 - colour[c]));
     }

@@ -69,13 +69,16 @@ SceneGenerator::SceneGenerator(const SceneOptions& options) : options_(options) 
   for (const auto& kind : object_kinds()) code_points.push_back(kind.code_point);
   for (auto& sprite : load_emoji(options_.font, code_points)) {
     const auto small = fit_into_square(sprite, kMeasureSide);
-    Emoji emoji{std::move(sprite), luma(mean_colour(small)), {}};
+    Emoji emoji{std::move(sprite), typical_luma(small), {}};
     for (int tint = kAbsent; tint < static_cast<int>(tints().size()); ++tint) {
       auto tinted = small;
-      if (tint != kAbsent) apply_tint(tinted, tint_colour(tint), emoji.middle);
+      if (tint != kAbsent) apply_tint(tinted, tint_colour(tint), emoji.luma);
       auto& row = emoji.clashes.emplace_back();
-      for (const auto& background : backgrounds())
-        row.push_back(is_lost(tinted, background.colour));
+      for (const auto& [name, colour] : backgrounds()) {
+        const bool same =
+            tint != kAbsent && colour_distance(tint_colour(tint), colour) < kClearDistance;
+        row.push_back(same || is_lost(tinted, colour));
+      }
     }
     emoji_.push_back(std::move(emoji));
   }
@@ -123,7 +126,7 @@ Sprite SceneGenerator::draw_object(const ObjectSpec& object, int side, SceneRand
   const auto& emoji = emoji_[static_cast<std::size_t>(object.kind)];
   auto sprite = fit_into_square(emoji.sprite, side);
   if (object.tint != kAbsent) {
-    apply_tint(sprite, jitter(random, tint_colour(object.tint), kTintJitter), emoji.middle);
+    apply_tint(sprite, jitter(random, tint_colour(object.tint), kTintJitter), emoji.luma);
   }
   return sprite;
 }

@@ -70,7 +70,7 @@ class SceneGenerator {
  private:
   struct Emoji {
     Sprite sprite;
-    float middle = 0;                        // how light it is on the whole; takes a tint's colour
+    float luma = 0;                          // typical_luma: what takes a tint's colour
     std::vector<std::vector<bool>> clashes;  // [1 + tint][background], row 0: own colours
   };
   Sprite draw_object(const ObjectSpec& object, int side, SceneRandom& random) const;

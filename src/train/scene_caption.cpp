@@ -108,7 +108,8 @@ class CaptionWriter {
   void write_word(std::string_view word, WordRole role, int object) {
     const bool after_article = caption_.text == "a " || caption_.text.ends_with(" a ");
     if (after_article && std::string_view("aeiou").find(word[0]) != std::string_view::npos) {
-      caption_.text.insert(caption_.text.size() - 1, "n");
+      caption_.text.pop_back();
+      caption_.text += "n ";
     }
     const auto begin = caption_.text.size();
     caption_.text += word;

@@ -19,7 +19,8 @@ constexpr double kSaysPlace = 0.85;
 constexpr double kPlainBackground = 0.75;
 constexpr double kFirstPhrase = 0.4;  // the others share the rest
 
-constexpr double kBackgroundJitter = 6;
+constexpr double kLightnessJitter = 6;  // of 255, the same in each channel
+constexpr double kHueJitter = 3;        // of 255, in each channel
 
 Gradient draw_gradient(SceneRandom& random) {
   if (random.chance(kPlainBackground)) return Gradient::kPlain;
@@ -109,8 +110,9 @@ Rgb jitter(SceneRandom& random, const Rgb& colour, double amount) {
 }
 
 Image draw_background(SceneRandom& random, int background, Gradient gradient) {
-  Rgb from =
-      jitter(random, backgrounds()[static_cast<std::size_t>(background)].colour, kBackgroundJitter);
+  Rgb from = jitter(random, backgrounds()[static_cast<std::size_t>(background)].colour, kHueJitter);
+  const auto lighter = static_cast<float>(random.between(-kLightnessJitter, kLightnessJitter));
+  for (auto& channel : from) channel = std::clamp(channel + lighter, 0.0f, 255.0f);
   Rgb to = from;
   if (gradient != Gradient::kPlain) {
     to = shade_of(random, from);
