@@ -47,7 +47,7 @@ struct Scene {
 };
 
 /// Makes the demo model's scenes: one or two emoji on a coloured background, a caption, and a mask
-/// for each object. Immutable after construction (a few tens of milliseconds), shared by threads.
+/// for each object. Immutable after construction (a quarter of a second), shared by threads.
 class SceneGenerator {
  public:
   /// Throws IoError if the font is missing or lacks an emoji.
