@@ -36,9 +36,9 @@ ResBlockImpl::ResBlockImpl(int64_t in_channels, int64_t embedding_width, int64_t
 }
 
 torch::Tensor ResBlockImpl::forward(const torch::Tensor& x, const torch::Tensor& activated) {
-  auto h = in_conv->forward(at::silu(in_norm->forward(x)));
+  auto h = in_conv->forward(in_norm->forward_silu(x));
   h = h + emb_proj->forward(activated).unsqueeze(-1).unsqueeze(-1);  // [R,out,h,w]
-  h = out_conv->forward(at::silu(out_norm->forward(h)));
+  h = out_conv->forward(out_norm->forward_silu(h));
   return (skip_ ? skip_->forward(x) : x) + h;
 }
 
@@ -190,7 +190,7 @@ torch::Tensor UNetImpl::forward(const torch::Tensor& x, const torch::Tensor& t,
     skips.pop_back();
     h = apply(stage, h, activated, context, run);
   }
-  return conv_out_->forward(at::silu(norm_out_->forward(h)));
+  return conv_out_->forward(norm_out_->forward_silu(h));
 }
 
 }  // namespace sd

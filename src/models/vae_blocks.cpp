@@ -1,7 +1,6 @@
 #include "models/vae_blocks.h"
 
 #include <ATen/ops/constant_pad_nd.h>
-#include <ATen/ops/silu.h>
 #include <ATen/ops/upsample_nearest2d.h>
 
 #include <string>
@@ -26,8 +25,8 @@ VaeResBlockImpl::VaeResBlockImpl(int64_t in_channels, int64_t out_channels, int6
 }
 
 torch::Tensor VaeResBlockImpl::forward(const torch::Tensor& x) {
-  auto h = conv1->forward(at::silu(norm1->forward(x)));
-  h = conv2->forward(at::silu(norm2->forward(h)));
+  auto h = conv1->forward(norm1->forward_silu(x));
+  h = conv2->forward(norm2->forward_silu(h));
   return (nin_shortcut ? nin_shortcut->forward(x) : x) + h;
 }
 
@@ -94,7 +93,7 @@ torch::Tensor VaeEncoderImpl::forward(const torch::Tensor& pictures) {
     if (level.resample) h = level.resample->forward(at::constant_pad_nd(h, {0, 1, 0, 1}, 0));
   }
   h = mid->forward(h);
-  return conv_out->forward(at::silu(norm_out->forward(h)));
+  return conv_out->forward(norm_out->forward_silu(h));
 }
 
 VaeDecoderImpl::VaeDecoderImpl(const VaeConfig& config) {
@@ -130,7 +129,7 @@ torch::Tensor VaeDecoderImpl::forward(const torch::Tensor& z) {
       h = level->resample->forward(at::upsample_nearest2d(h, {2 * h.size(2), 2 * h.size(3)}));
     }
   }
-  return conv_out->forward(at::silu(norm_out->forward(h)));
+  return conv_out->forward(norm_out->forward_silu(h));
 }
 
 }  // namespace sd

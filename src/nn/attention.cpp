@@ -1,21 +1,46 @@
 #include "sd/nn/attention.h"
 
 #include <ATen/ops/matmul.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
 #include <ATen/ops/softmax.h>
+#include <c10/core/GradMode.h>
 
 #include <cmath>
+#include <limits>
 
 namespace sd {
+namespace {
+
+/// LibTorch's fused kernel for the CPU does its matrix products one by one when it goes backward,
+/// and sets oneDNN up anew for each: at the sizes that are trained here most of a step went there.
+bool trains_on_cpu(const torch::Tensor& q) {
+  return q.is_cpu() && q.requires_grad() && c10::GradMode::is_enabled();
+}
+
+/// q kᵀ / √d: [R,heads,Q,K].
+torch::Tensor attention_scores(const torch::Tensor& q, const torch::Tensor& k) {
+  const double scale = 1.0 / std::sqrt(static_cast<double>(q.size(-1)));
+  return at::matmul(q * scale, k.transpose(-2, -1));
+}
+
+}  // namespace
 
 torch::Tensor fused_attention(const torch::Tensor& q, const torch::Tensor& k,
                               const torch::Tensor& v, bool causal) {
+  if (trains_on_cpu(q)) {
+    auto scores = attention_scores(q, k);
+    if (causal) {
+      const auto later = at::ones({q.size(2), k.size(2)}, q.options().dtype(at::kBool)).triu_(1);
+      scores = scores.masked_fill(later, -std::numeric_limits<double>::infinity());
+    }
+    return at::matmul(at::softmax(scores, -1), v);
+  }
   return at::scaled_dot_product_attention(q, k, v, /*attn_mask=*/{}, /*dropout_p=*/0.0, causal);
 }
 
 torch::Tensor attention_probabilities(const torch::Tensor& q, const torch::Tensor& k) {
-  const double scale = 1.0 / std::sqrt(static_cast<double>(q.size(-1)));
-  return at::softmax(at::matmul(q * scale, k.transpose(-2, -1)), -1);
+  return at::softmax(attention_scores(q, k), -1);
 }
 
 torch::Tensor split_heads(const torch::Tensor& x, int64_t heads) {

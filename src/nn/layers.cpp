@@ -3,12 +3,12 @@
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/group_norm.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/linear.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "nn/group_norm.h"
 #include "nn/pack.h"
 #include "sd/core/error.h"
 
@@ -90,7 +90,11 @@ GroupNormImpl::GroupNormImpl(int64_t groups, int64_t channels, double eps)
 }
 
 torch::Tensor GroupNormImpl::forward(const torch::Tensor& x) const {
-  return at::group_norm(x, groups_, as_dtype_of(weight, x), as_dtype_of(bias, x), eps_);
+  return group_norm(x, groups_, weight, bias, eps_, /*silu=*/false);
+}
+
+torch::Tensor GroupNormImpl::forward_silu(const torch::Tensor& x) const {
+  return group_norm(x, groups_, weight, bias, eps_, /*silu=*/true);
 }
 
 LayerNormImpl::LayerNormImpl(int64_t width, double eps) : width_(width), eps_(eps) {

@@ -72,6 +72,8 @@ class GroupNormImpl : public LayerImpl {
  public:
   GroupNormImpl(int64_t groups, int64_t channels, double eps);
   torch::Tensor forward(const torch::Tensor& x) const;  // [N,C,...] → same
+  /// SiLU(forward(x)) in one pass over memory.
+  torch::Tensor forward_silu(const torch::Tensor& x) const;
 
   torch::Tensor weight, bias;
 
