@@ -8,9 +8,9 @@
 
 #include "cli/commands.h"
 #include "cli/option_groups.h"
-#include "cli/suggest.h"
 #include "cli/text_output.h"
 #include "sd/core/error.h"
+#include "text/suggest.h"
 
 namespace sd::cli {
 namespace {

@@ -10,9 +10,9 @@
 #include <system_error>
 #include <utility>
 
-#include "cli/suggest.h"
 #include "sd/core/error.h"
 #include "sd/image/infotext.h"
+#include "text/suggest.h"
 
 namespace sd::cli {
 namespace {

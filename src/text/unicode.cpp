@@ -202,4 +202,13 @@ CharClass char_class(char32_t code) {
   }
 }
 
+bool is_punctuation(char32_t code) {
+  if (code < 0x80) {
+    return (code >= '!' && code <= '/') || (code >= ':' && code <= '@') ||
+           (code >= '[' && code <= '`') || (code >= '{' && code <= '~');
+  }
+  const auto category = utf8proc_category(static_cast<utf8proc_int32_t>(code));
+  return category >= UTF8PROC_CATEGORY_PC && category <= UTF8PROC_CATEGORY_PO;
+}
+
 }  // namespace sd

@@ -36,4 +36,7 @@ std::vector<SourceChar> to_lower(std::vector<SourceChar> chars);
 
 CharClass char_class(char32_t code);
 
+/// General categories P*, and ASCII's symbols ($+<=>^`|~), as BERT's tokenizer counts them.
+bool is_punctuation(char32_t code);
+
 }  // namespace sd

@@ -117,5 +117,14 @@ TEST(CharClass, FollowsTheGeneralCategories) {
   }
 }
 
+TEST(IsPunctuation, CountsAsciiSymbolsButNoOthers) {
+  for (const char32_t c : {U'!', U'-', U'$', U'^', U'~', U'\u00bf', U'\u2019', U'\u3001'}) {
+    EXPECT_TRUE(is_punctuation(c)) << static_cast<uint32_t>(c);
+  }
+  for (const char32_t c : {U'a', U'0', U' ', U'\u007f', U'\u00a9', U'\u0301', U'\U0001F431'}) {
+    EXPECT_FALSE(is_punctuation(c)) << static_cast<uint32_t>(c);
+  }
+}
+
 }  // namespace
 }  // namespace sd

@@ -1,28 +1,14 @@
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "sd/text/tokenized_prompt.h"
+
 namespace sd {
-
-/// One token and the bytes [begin, end) of the prompt it came from (as the user wrote it, before
-/// any normalisation).
-struct Token {
-  int64_t id = 0;
-  std::size_t begin = 0;
-  std::size_t end = 0;
-};
-
-/// A prompt as the text encoder sees it.
-struct TokenizedPrompt {
-  std::vector<int64_t> ids;   // exactly `length`: BOS, tokens, EOS, padding
-  std::vector<Token> tokens;  // those kept, in order; tokens[i] stands at ids[i + 1]
-  std::vector<Token> cut;     // those that did not fit
-};
 
 /// CLIP's byte-pair encoding (49,408 ids), equal to Hugging Face's CLIPTokenizer. The merges are
 /// compiled in.

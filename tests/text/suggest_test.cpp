@@ -1,10 +1,10 @@
-#include "cli/suggest.h"
+#include "text/suggest.h"
 
 #include <gtest/gtest.h>
 
 #include <vector>
 
-namespace sd::cli {
+namespace sd {
 namespace {
 
 const std::vector<std::string> kOptions = {"--ddim_steps", "--ddim_eta", "--n_samples",
@@ -38,4 +38,4 @@ TEST(Nearest, SuggestsNothingForSomethingElse) {
 }
 
 }  // namespace
-}  // namespace sd::cli
+}  // namespace sd

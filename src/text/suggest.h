@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace sd::cli {
+namespace sd {
 
 /// Fewest insertions, deletions, replacements and swaps of neighbours that turn `from` into `to`
 /// (Damerau–Levenshtein, optimal string alignment).
@@ -18,4 +18,4 @@ std::optional<std::string> nearest(std::string_view word, std::span<const std::s
 /// "Did you mean 'x'?" on a line of its own, or nothing: to be appended to an error.
 std::string did_you_mean(std::string_view word, std::span<const std::string> candidates);
 
-}  // namespace sd::cli
+}  // namespace sd

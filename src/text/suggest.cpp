@@ -1,4 +1,4 @@
-#include "cli/suggest.h"
+#include "text/suggest.h"
 
 #include <fmt/format.h>
 
@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <vector>
 
-namespace sd::cli {
+namespace sd {
 namespace {
 
 constexpr std::size_t kMaxWord = 64;  // longer words are no slips of a finger
@@ -72,4 +72,4 @@ std::string did_you_mean(std::string_view word, std::span<const std::string> can
   return candidate ? fmt::format("\nDid you mean '{}'?", *candidate) : std::string();
 }
 
-}  // namespace sd::cli
+}  // namespace sd

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace sd {
+
+/// One token and the bytes [begin, end) of the prompt it came from (as the user wrote it, before
+/// any normalisation).
+struct Token {
+  int64_t id = 0;
+  std::size_t begin = 0;
+  std::size_t end = 0;
+};
+
+/// A prompt as the text encoder sees it, whichever tokenizer made it.
+struct TokenizedPrompt {
+  std::vector<int64_t> ids;   // exactly `length`: BOS, tokens, EOS, padding
+  std::vector<Token> tokens;  // those kept, in order; tokens[i] stands at ids[i + 1]
+  std::vector<Token> cut;     // those that did not fit
+};
+
+}  // namespace sd

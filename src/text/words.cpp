@@ -1,0 +1,224 @@
+#include "sd/text/words.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <system_error>
+#include <unordered_map>
+#include <utility>
+
+#include "sd/core/error.h"
+#include "text/suggest.h"
+#include "text/unicode.h"
+
+namespace sd {
+namespace {
+
+bool is_apostrophe(char32_t code) { return code == U'\'' || code == U'\u2019'; }
+bool is_hyphen(char32_t code) { return code == U'-' || code == U'\u2010' || code == U'\u2011'; }
+
+bool is_word_char(char32_t code) {
+  return char_class(code) != CharClass::kSpace && !is_punctuation(code);
+}
+
+struct Span {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+};
+
+std::vector<Span> split_words(std::string_view text) {
+  const auto chars = decode_utf8(text);
+  std::vector<Span> words;
+  bool inside = false;
+  for (std::size_t i = 0; i < chars.size(); ++i) {
+    const char32_t code = chars[i].code;
+    const bool joins = inside && (is_apostrophe(code) || is_hyphen(code)) && i + 1 < chars.size() &&
+                       is_word_char(chars[i + 1].code);
+    if (!is_word_char(code) && !joins) {
+      inside = false;
+      continue;
+    }
+    if (!inside) words.push_back({chars[i].begin, chars[i].end});
+    words.back().end = chars[i].end;
+    inside = true;
+  }
+  return words;
+}
+
+/// How words are compared: composed, lower case, one kind of apostrophe and hyphen.
+std::string fold(std::string_view word) {
+  std::string folded;
+  for (const SourceChar& c : to_lower(to_nfc(decode_utf8(word)))) {
+    append_utf8(is_apostrophe(c.code) ? U'\'' : is_hyphen(c.code) ? U'-' : c.code, folded);
+  }
+  return folded;
+}
+
+std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view kSpaces = " \t\r\n";
+  const auto begin = std::min(text.find_first_not_of(kSpaces), text.size());
+  const auto end = text.find_last_not_of(kSpaces) + 1;
+  return text.substr(begin, end - begin);
+}
+
+bool is_digits(std::string_view text) {
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+/// The number that `digits` spell, if it can be said in 64 bits.
+std::optional<int64_t> whole_number(std::string_view digits) {
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
+  return value;
+}
+
+std::string times(std::size_t count) {
+  return count == 1 ? "once" : fmt::format("{} times", count);
+}
+
+}  // namespace
+
+struct PromptWords::Query {
+  std::string_view text;            // as given, without spaces around
+  std::string_view index;           // of "@8", "8"; it may carry a sign
+  std::string_view phrase_text;     // of "Red car#2", "Red car"
+  std::vector<std::string> phrase;  // "red", "car"
+  std::string_view occurrence;      // "2"
+
+  explicit Query(std::string_view given) : text(trimmed(given)), phrase_text(text) {
+    if (text.starts_with('@')) {
+      const auto rest = text.substr(1);
+      const bool sign = rest.starts_with('-') || rest.starts_with('+');
+      if (is_digits(rest.substr(sign ? 1 : 0))) {
+        index = rest;
+        return;
+      }
+    }
+    const auto hash = text.rfind('#');
+    if (hash != std::string_view::npos && is_digits(text.substr(hash + 1)) &&
+        !split_words(text.substr(0, hash)).empty()) {
+      phrase_text = trimmed(text.substr(0, hash));
+      occurrence = text.substr(hash + 1);
+    }
+    for (const Span& word : split_words(phrase_text)) {
+      phrase.push_back(fold(phrase_text.substr(word.begin, word.end - word.begin)));
+    }
+  }
+};
+
+PromptWords::PromptWords(std::string prompt, const TokenizedPrompt& tokens)
+    : prompt_(std::move(prompt)), length_(static_cast<int64_t>(tokens.ids.size())) {
+  std::unordered_map<std::string, int64_t> occurrences;
+  for (const Span& span : split_words(prompt_)) {
+    PromptWord word;
+    word.text = prompt_.substr(span.begin, span.end - span.begin);
+    word.begin = span.begin;
+    word.end = span.end;
+    folded_.push_back(fold(word.text));
+    word.occurrence = ++occurrences[folded_.back()];
+    words_.push_back(std::move(word));
+  }
+  const auto words_under = [this](const Token& token, const auto& action) {
+    auto word = std::ranges::upper_bound(words_, token.begin, {}, &PromptWord::end);
+    for (; word != words_.end() && word->begin < token.end; ++word) action(*word);
+  };
+  for (std::size_t i = 0; i < tokens.tokens.size(); ++i) {
+    const auto position = static_cast<int64_t>(i) + 1;  // behind BOS
+    words_under(tokens.tokens[i], [&](PromptWord& word) { word.positions.push_back(position); });
+  }
+  for (const Token& token : tokens.cut) {
+    words_under(token, [](PromptWord& word) { word.cut = true; });
+  }
+}
+
+std::string PromptWords::list() const {
+  std::vector<std::string> names;
+  for (const auto& word : words_) {
+    if (word.cut) continue;
+    names.push_back(word.occurrence == 1 ? word.text
+                                         : fmt::format("{}({})", word.text, word.occurrence));
+  }
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+/// Where `phrase` begins in words_, every time.
+std::vector<std::size_t> PromptWords::places_of(const std::vector<std::string>& phrase) const {
+  std::vector<std::size_t> places;
+  auto from = folded_.begin();
+  while ((from = std::search(from, folded_.end(), phrase.begin(), phrase.end())) != folded_.end()) {
+    places.push_back(static_cast<std::size_t>(from - folded_.begin()));
+    ++from;
+  }
+  return places;
+}
+
+int64_t PromptWords::position_of(const Query& query) const {
+  const auto position = whole_number(query.index);
+  if (!position || *position < 0 || *position >= length_) {
+    throw UsageError(fmt::format("'{}' is not a token: tokens are counted from @0 to @{}",
+                                 query.text, length_ - 1));
+  }
+  return *position;
+}
+
+void PromptWords::fail_not_found(const Query& query) const {
+  const std::string words = list().empty() ? "It has no words" : "Words: " + list();
+  // The first word that is not there is what was mistyped; if all are, they stand apart.
+  const auto missing = std::ranges::find_if(query.phrase, [this](const std::string& word) {
+    return std::ranges::find(folded_, word) == folded_.end();
+  });
+  if (missing == query.phrase.end()) {
+    throw UsageError(fmt::format("'{}' is not in the prompt as consecutive words. {}",
+                                 query.phrase_text, words));
+  }
+  std::vector<std::string> candidates;
+  for (std::size_t i = 0; i < words_.size(); ++i) {
+    if (!words_[i].cut) candidates.push_back(folded_[i]);
+  }
+  constexpr std::size_t kShortest = 3;  // everything is near a word of one or two letters
+  throw UsageError(fmt::format(
+      "'{}' is not in the prompt. {}{}", query.phrase_text, words,
+      missing->size() < kShortest ? std::string() : did_you_mean(*missing, candidates)));
+}
+
+std::vector<int64_t> PromptWords::find(std::string_view given) const {
+  const Query query(given);
+  if (!query.index.empty()) return {position_of(query)};
+  if (query.phrase.empty()) {
+    throw UsageError(fmt::format("'{}' names no word of the prompt. Words: {}", given, list()));
+  }
+  auto places = places_of(query.phrase);
+  if (places.empty()) fail_not_found(query);
+  if (!query.occurrence.empty()) {
+    const auto wanted = whole_number(query.occurrence);
+    if (!wanted || *wanted < 1 || static_cast<std::size_t>(*wanted) > places.size()) {
+      throw UsageError(fmt::format(
+          "'{}' is not in the prompt: '{}' occurs {} there (counted from #1). Words: {}",
+          query.text, query.phrase_text, times(places.size()), list()));
+    }
+    places = {places[static_cast<std::size_t>(*wanted) - 1]};
+  }
+  std::erase_if(places, [&](std::size_t place) {
+    return std::any_of(words_.begin() + static_cast<std::ptrdiff_t>(place),
+                       words_.begin() + static_cast<std::ptrdiff_t>(place + query.phrase.size()),
+                       [](const PromptWord& word) { return word.cut; });
+  });
+  if (places.empty()) {
+    throw UsageError(fmt::format("'{}' was cut off after {} tokens: shorten the prompt. Words: {}",
+                                 query.text, length_, list()));
+  }
+  std::vector<int64_t> positions;
+  for (const std::size_t place : places) {
+    for (std::size_t i = place; i < place + query.phrase.size(); ++i) {
+      positions.insert(positions.end(), words_[i].positions.begin(), words_[i].positions.end());
+    }
+  }
+  std::ranges::sort(positions);
+  positions.erase(std::unique(positions.begin(), positions.end()), positions.end());
+  return positions;
+}
+
+}  // namespace sd
