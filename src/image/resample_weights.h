@@ -11,7 +11,7 @@ namespace sd {
 inline constexpr int kPrecisionBits = 32 - 8 - 2;
 
 /// Which inputs make an output sample, and by how much.
-struct Window {
+struct ResampleWindow {
   int64_t first = 0;
   int64_t count = 0;
   int64_t weights = 0;  // where its weights begin
@@ -19,7 +19,7 @@ struct Window {
 
 /// The weights of one axis, in units of 2^-kPrecisionBits.
 struct ResampleWeights {
-  std::vector<Window> windows;  // one for each output sample
+  std::vector<ResampleWindow> windows;  // one for each output sample
   std::vector<int32_t> weights;
 };
 

@@ -18,11 +18,11 @@ enum class Filter {
 /// No side of a picture that is resized may be longer: the weights of a row are kept in memory.
 inline constexpr int64_t kMaxSide = 1'000'000;
 
-/// `image` at width x height pixels, to the bit what Pillow's Image.resize(size, filter) gives for
-/// modes L, RGB and RGBA: when shrinking the filter widens with the scale, and colours are weighted
-/// by alpha. The same size is a copy. Throws UsageError if the picture contradicts itself or a side
-/// is not 1 to kMaxSide; or if the source, the result, or the step between them (its width, the
-/// source's height) has more than kMaxPixels.
+/// `image` at width x height pixels, to the bit what Pillow 13's Image.resize(size, filter) gives
+/// for modes L, RGB and RGBA: when shrinking the filter widens with the scale, and colours are
+/// weighted by alpha. Older Pillows differ by a rounding where the height loses over twice the
+/// pixels that the width does. The same size is a copy. Throws UsageError if the picture
+/// contradicts itself, a side is not 1 to kMaxSide, or source or result have more than kMaxPixels.
 Image resize(const Image& image, int64_t width, int64_t height, Filter filter);
 
 /// A map [h,w] at [height,width], rows top to bottom, as torch.nn.functional.interpolate does it
