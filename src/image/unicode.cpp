@@ -62,6 +62,16 @@ std::string repair_utf8(std::string_view text) {
   return out;
 }
 
+std::vector<TextChar> decode_text(std::string_view text) {
+  std::vector<TextChar> chars;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto decoded = decode_utf8(text, at);
+    at += decoded ? decoded->length : 1;
+    chars.push_back({decoded ? decoded->code : kReplacement, at});
+  }
+  return chars;
+}
+
 std::optional<std::string> utf8_to_latin1(std::string_view text) {
   std::string out;
   out.reserve(text.size());

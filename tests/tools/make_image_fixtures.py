@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the pictures of tests/data/image and what Pillow decodes them to.
 
-Needs Pillow (written with 13.0). `NAME.expected` holds "width height channels\\n" and the 8-bit
+Needs Pillow (written with 13.0) and, for resized maps, PyTorch (2.15). `NAME.expected` holds "width height channels\\n" and the 8-bit
 pixels after ImageOps.exif_transpose. Formats that Pillow cannot write (interlaced and 16-bit RGB
 PNG, PSD) are put together here.
 
@@ -9,6 +9,7 @@ PNG, PSD) are put together here.
 """
 
 import pathlib
+import random
 import struct
 import sys
 import zlib
@@ -164,6 +165,75 @@ def write_others(out):
     out.put("rgb.psd", psd(), "RGB")
 
 
+def noise(mode, size, seed):
+    """A picture of random bytes: every rounding and every overshoot occurs in it."""
+    bands = len(Image.new(mode, (1, 1)).getbands())
+    return Image.frombytes(mode, size, random.Random(seed).randbytes(size[0] * size[1] * bands))
+
+
+RESIZES = [
+    # from, to: shrink, enlarge, one axis only, odd, extreme
+    ((23, 17), (7, 5)),
+    ((23, 17), (41, 30)),
+    ((23, 17), (9, 31)),
+    ((23, 17), (23, 6)),
+    ((23, 17), (50, 17)),
+    ((34, 26), (17, 13)),
+    ((1, 1), (5, 3)),
+    ((37, 2), (1, 1)),
+    ((1, 200), (3, 11)),
+    ((301, 3), (2, 4)),
+    # columns before rows since Pillow 13 (the height loses over twice as much), and just not
+    ((25, 30), (29, 9)),
+    ((30, 40), (21, 15)),
+    ((20, 30), (15, 20)),
+]
+
+
+def write_resizes(folder):
+    """resize.bin: for each case one line of its numbers, then the bytes before and after."""
+    filters = ["BOX", "BILINEAR", "BICUBIC", "LANCZOS"]
+    modes = ["L", "RGB", "RGBA"]
+    with open(folder / "resize.bin", "wb") as out:
+        for number, (before, after) in enumerate(RESIZES):
+            for channels, mode in zip((1, 3, 4), modes):
+                picture = noise(mode, before, number)
+                for index, name in enumerate(filters):
+                    resized = picture.resize(after, getattr(Image.Resampling, name))
+                    out.write(b"%d %d %d %d %d %d\n" % (index, channels, *before, *after))
+                    out.write(picture.tobytes() + resized.tobytes())
+
+
+MAP_RESIZES = [
+    ((3, 5), (8, 7)),
+    ((8, 8), (32, 32)),
+    ((16, 12), (5, 9)),
+    ((1, 1), (3, 2)),
+    ((2, 9), (7, 9)),
+]
+
+
+def write_map_resizes(folder):
+    """resize_map.bin: the same of float32 maps (rows, columns), resized by PyTorch."""
+    import torch  # nothing else here needs it
+
+    generator = torch.Generator().manual_seed(0)
+    with open(folder / "resize_map.bin", "wb") as out:
+        for before, after in MAP_RESIZES:
+            plane = torch.rand((1, 1, *before), generator=generator)
+            for index, mode in enumerate(["area", "bilinear", "bicubic"]):
+                corners = {} if mode == "area" else {"align_corners": False}
+                resized = torch.nn.functional.interpolate(plane, after, mode=mode, **corners)
+                out.write(b"%d %d %d %d %d\n" % (index, *before, *after))
+                out.write(plane.numpy().tobytes() + resized.numpy().tobytes())
+
+
+def write_grey(folder):
+    """to_grey.bin: 500 RGB pixels, then what convert("L") makes of them."""
+    picture = noise("RGB", (500, 1), 7)
+    (folder / "to_grey.bin").write_bytes(picture.tobytes() + picture.convert("L").tobytes())
+
+
 def write_infotexts(folder):
     """Pictures whose pixels do not matter, with an infotext as other programs write it."""
     small = colour().crop((0, 0, 4, 4))
@@ -193,6 +263,9 @@ def main():
     write_webps(out)
     write_others(out)
     write_infotexts(folder)
+    write_resizes(folder)
+    write_map_resizes(folder)
+    write_grey(folder)
     total = sum(path.stat().st_size for path in folder.iterdir())
     print(f"{len(list(folder.iterdir()))} files, {total} bytes in {folder}")
 

@@ -1,0 +1,143 @@
+#include "sd/image/mask.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "image/checks.h"
+#include "sd/core/error.h"
+
+namespace sd {
+namespace {
+
+/// Weights of offsets -r to r, summing to 1.
+std::vector<float> gaussian(double sigma) {
+  const auto reach = static_cast<int64_t>(std::ceil(4 * sigma));  // beyond: under 1/1000 of a level
+  std::vector<double> weights;
+  double sum = 0;
+  for (int64_t i = -reach; i <= reach; ++i) {
+    const double x = static_cast<double>(i) / sigma;
+    weights.push_back(std::exp(-0.5 * x * x));
+    sum += weights.back();
+  }
+  std::vector<float> kernel;
+  for (const double weight : weights) kernel.push_back(static_cast<float>(weight / sum));
+  return kernel;
+}
+
+/// `line` convolved with `kernel`, in place; `padded` is scratch.
+void blur_line(std::vector<float>& line, const std::vector<float>& kernel,
+               std::vector<float>& padded) {
+  const std::size_t reach = kernel.size() / 2;
+  padded.assign(reach, line.front());
+  padded.insert(padded.end(), line.begin(), line.end());
+  padded.insert(padded.end(), reach, line.back());
+  std::fill(line.begin(), line.end(), 0.0F);
+  for (std::size_t k = 0; k < kernel.size(); ++k) {
+    for (std::size_t i = 0; i < line.size(); ++i) line[i] += kernel[k] * padded[i + k];
+  }
+}
+
+std::vector<float> nearest(const Image& mask, int64_t h, int64_t w) {
+  const auto source = [](int64_t i, int64_t in, int64_t out) {
+    return (2 * i + 1) * in / (2 * out);
+  };
+  std::vector<float> values;
+  values.reserve(static_cast<std::size_t>(h * w));
+  for (int64_t y = 0; y < h; ++y) {
+    const int64_t row = source(y, mask.height, h) * mask.width;
+    for (int64_t x = 0; x < w; ++x) {
+      const int64_t at = row + source(x, mask.width, w);
+      values.push_back(static_cast<float>(mask.pixels[static_cast<std::size_t>(at)]) / 255);
+    }
+  }
+  return values;
+}
+
+std::string size_text(const Image& image) {
+  return fmt::format("{} x {} pixels", image.width, image.height);
+}
+
+}  // namespace
+
+FittedMask fit_mask(const Image& mask, Size size, Filter filter) {
+  auto grey = to_gray(mask);
+  if (Size{grey.width, grey.height} == size) return {std::move(grey), false};
+  return {resize(grey, size.width, size.height, filter), true};
+}
+
+Image invert_mask(const Image& mask) {
+  check_grey(mask, "mask to invert");
+  auto inverted = mask;
+  for (auto& value : inverted.pixels) value = static_cast<uint8_t>(255 - value);
+  return inverted;
+}
+
+Image blur_mask(const Image& mask, double radius) {
+  check_grey(mask, "mask to blur");
+  if (!(radius >= 0 && radius <= 1000)) {
+    throw UsageError(fmt::format("the blur of a mask must be 0 to 1000 pixels, not {}", radius));
+  }
+  if (radius == 0) return mask;
+  const auto kernel = gaussian(radius);
+  std::vector<float> values(mask.pixels.begin(), mask.pixels.end());
+  std::vector<float> line(static_cast<std::size_t>(mask.width));
+  std::vector<float> padded;
+  for (auto row = values.begin(); row != values.end(); row += mask.width) {
+    std::copy(row, row + mask.width, line.begin());
+    blur_line(line, kernel, padded);
+    std::copy(line.begin(), line.end(), row);
+  }
+  line.resize(static_cast<std::size_t>(mask.height));
+  auto blurred = mask;
+  for (int64_t x = 0; x < mask.width; ++x) {
+    for (int64_t y = 0; y < mask.height; ++y) {
+      line[static_cast<std::size_t>(y)] = values[static_cast<std::size_t>(y * mask.width + x)];
+    }
+    blur_line(line, kernel, padded);
+    for (int64_t y = 0; y < mask.height; ++y) {
+      const float value = std::clamp(line[static_cast<std::size_t>(y)], 0.0F, 255.0F);
+      blurred.pixels[static_cast<std::size_t>(y * mask.width + x)] =
+          static_cast<uint8_t>(std::lround(value));
+    }
+  }
+  return blurred;
+}
+
+std::vector<float> latent_mask(const Image& mask, int64_t h, int64_t w, MaskReduction reduction) {
+  check_grey(mask, "mask to reduce");
+  check_size(w, h, "latent mask");
+  if (reduction == MaskReduction::kNearest) return nearest(mask, h, w);
+  const std::vector<float> values(mask.pixels.begin(), mask.pixels.end());
+  auto latents = resize_map(values, mask.height, mask.width, h, w, Filter::kBox);
+  for (auto& value : latents) value /= 255;
+  return latents;
+}
+
+Image paste_outside(const Image& edited, const Image& original, const Image& mask) {
+  check_picture(edited, "edited picture");
+  check_picture(original, "original picture");
+  check_grey(mask, "mask to paste by");
+  if (edited.channels != original.channels) {
+    throw UsageError(fmt::format("the edited picture has {} channels, the original {}",
+                                 edited.channels, original.channels));
+  }
+  for (const auto* other : {&original, &mask}) {
+    if (other->width == edited.width && other->height == edited.height) continue;
+    throw UsageError(fmt::format("the edited picture has {}, the {} {}", size_text(edited),
+                                 other == &mask ? "mask" : "original", size_text(*other)));
+  }
+  auto pasted = original;
+  auto pixel = pasted.pixels.begin();
+  auto replacement = edited.pixels.begin();
+  for (const int weight : mask.pixels) {
+    for (int64_t c = 0; c < edited.channels; ++c, ++pixel, ++replacement) {
+      const int blend = *replacement * weight + *pixel * (255 - weight);
+      *pixel = static_cast<uint8_t>((blend + 127) / 255);
+    }
+  }
+  return pasted;
+}
+
+}  // namespace sd

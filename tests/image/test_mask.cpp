@@ -1,0 +1,126 @@
+#include <cmath>
+#include <numeric>
+
+#include "image/fixtures.h"
+#include "sd/image/mask.h"
+
+namespace sd {
+namespace {
+
+Image grey(int64_t width, int64_t height, std::vector<uint8_t> pixels) {
+  return {width, height, 1, std::move(pixels)};
+}
+
+Image solid(int64_t width, int64_t height, uint8_t value) {
+  return grey(width, height, std::vector<uint8_t>(static_cast<std::size_t>(width * height), value));
+}
+
+TEST(FitMask, SaysWhetherItResized) {
+  const auto same = fit_mask(solid(4, 4, 255), {4, 4});
+  EXPECT_FALSE(same.resized);
+  const auto grown = fit_mask(grey(2, 1, {0, 255}), {8, 4});
+  EXPECT_TRUE(grown.resized);
+  EXPECT_EQ(grown.mask.width, 8);
+  EXPECT_EQ(grown.mask.height, 4);
+  EXPECT_EQ(grown.mask.pixels.front(), 0);
+  EXPECT_EQ(grown.mask.pixels.back(), 255);
+}
+
+TEST(FitMask, ColourBecomesGrey) {
+  EXPECT_EQ(fit_mask({1, 1, 3, {255, 255, 255}}, {1, 1}).mask.pixels, std::vector<uint8_t>{255});
+}
+
+TEST(InvertMask, TurnsWhiteToBlack) {
+  EXPECT_EQ(invert_mask(grey(3, 1, {0, 255, 100})).pixels, (std::vector<uint8_t>{255, 0, 155}));
+  EXPECT_THROW(invert_mask({1, 1, 3, {0, 0, 0}}), UsageError);
+}
+
+TEST(BlurMask, RadiusZeroChangesNothing) {
+  const auto mask = grey(3, 1, {0, 255, 100});
+  EXPECT_EQ(blur_mask(mask, 0).pixels, mask.pixels);
+}
+
+TEST(BlurMask, AnEdgeFollowsTheNormalDistribution) {
+  constexpr double sigma = 3;
+  auto mask = solid(40, 40, 0);
+  for (std::size_t i = 0; i < mask.pixels.size(); ++i) mask.pixels[i] = i % 40 < 20 ? 0 : 255;
+  const auto blurred = blur_mask(mask, sigma);
+  for (int x = 0; x < 40; ++x) {
+    // The edge lies between pixels 19 and 20. Samples of a Gaussian instead of its integral differ
+    // by less than 0.1 %, and the value is rounded to a whole one.
+    const double expected = 255 * 0.5 * std::erfc(-(x - 19.5) / (sigma * std::sqrt(2.0)));
+    EXPECT_NEAR(blurred.pixels[static_cast<std::size_t>(17 * 40 + x)], expected, 0.8) << x;
+  }
+}
+
+TEST(BlurMask, ActsAlikeOnRowsAndColumns) {
+  auto dot = solid(21, 21, 0);
+  dot.pixels[10 * 21 + 10] = 255;
+  const auto blurred = blur_mask(dot, 1.5);
+  const auto at = [&](std::size_t x, std::size_t y) { return blurred.pixels[y * 21 + x]; };
+  for (std::size_t i = 0; i < 21; ++i) EXPECT_EQ(at(i, 10), at(10, i));
+  EXPECT_EQ(at(8, 10), at(12, 10));
+  EXPECT_GT(at(10, 10), at(11, 10));
+}
+
+TEST(BlurMask, EdgesAreReplicated) {
+  EXPECT_EQ(blur_mask(solid(5, 3, 200), 50).pixels, solid(5, 3, 200).pixels);
+  EXPECT_EQ(blur_mask(solid(1, 1, 255), 1000).pixels, solid(1, 1, 255).pixels);
+}
+
+TEST(BlurMask, ARadiusThatIsNoneIsRefused) {
+  for (const double radius :
+       {-1.0, 1001.0, std::nan(""), std::numeric_limits<double>::infinity()}) {
+    EXPECT_THROW(blur_mask(solid(2, 2, 0), radius), UsageError) << radius;
+  }
+}
+
+TEST(LatentMask, BoxIsTheMeanOfACell) {
+  const auto mask = grey(4, 2,
+                         {255, 255, 0, 0,  //
+                          255, 255, 0, 255});
+  EXPECT_EQ(latent_mask(mask, 1, 2, MaskReduction::kBox), (std::vector<float>{1, 0.25}));
+}
+
+TEST(LatentMask, WhiteIsExactlyOneAtAnySize) {
+  for (const int64_t side : {1, 3, 7, 13}) {
+    const auto mask = latent_mask(solid(97, 45, 255), side, side, MaskReduction::kBox);
+    for (const float value : mask) EXPECT_EQ(value, 1.0F);
+  }
+}
+
+TEST(LatentMask, NearestTakesTheCentre) {
+  auto mask = solid(16, 8, 0);
+  mask.pixels[4 * 16 + 12] = 255;  // PIL: floor((1 + 0.5) * 8) = 12
+  EXPECT_EQ(latent_mask(mask, 1, 2, MaskReduction::kNearest), (std::vector<float>{0, 1}));
+}
+
+TEST(LatentMask, WhatCannotBeReducedIsRefused) {
+  EXPECT_THROW(latent_mask(solid(8, 8, 0), 0, 1, MaskReduction::kBox), UsageError);
+  EXPECT_THROW(latent_mask(solid(8, 8, 0), INT64_MAX, 4, MaskReduction::kNearest), UsageError);
+  EXPECT_THROW(latent_mask({1, 1, 3, {0, 0, 0}}, 1, 1, MaskReduction::kBox), UsageError);
+}
+
+TEST(PasteOutside, KeepsBytesWhereTheMaskIsBlackOrWhite) {
+  Image edited{256, 1, 1, std::vector<uint8_t>(256)};
+  std::iota(edited.pixels.begin(), edited.pixels.end(), uint8_t{0});
+  const auto original = invert_mask(edited);
+  EXPECT_EQ(paste_outside(edited, original, solid(256, 1, 0)).pixels, original.pixels);
+  EXPECT_EQ(paste_outside(edited, original, solid(256, 1, 255)).pixels, edited.pixels);
+}
+
+TEST(PasteOutside, BlendsBetween) {
+  const Image edited{1, 1, 3, {200, 0, 10}};
+  const Image original{1, 1, 3, {100, 255, 10}};
+  EXPECT_EQ(paste_outside(edited, original, solid(1, 1, 51)).pixels,
+            (std::vector<uint8_t>{120, 204, 10}));
+}
+
+TEST(PasteOutside, SizesMustAgree) {
+  EXPECT_THROW(paste_outside(solid(2, 1, 0), solid(1, 2, 0), solid(2, 1, 0)), UsageError);
+  EXPECT_THROW(paste_outside(solid(2, 1, 0), solid(2, 1, 0), solid(1, 2, 0)), UsageError);
+  EXPECT_THROW(paste_outside(solid(1, 1, 0), {1, 1, 3, {0, 0, 0}}, solid(1, 1, 0)), UsageError);
+}
+
+}  // namespace
+}  // namespace sd
