@@ -194,7 +194,11 @@ int parse_and_run(int argc, char** argv) {
   reject_extras(*chosen);
   TrainCommand command(options);
   if (chosen->get_name() == "scenes") return command.write_scenes();
-  if (chosen->get_name() == "all") return command.run({"vae", "latents", "unet", "export"});
+  if (chosen->get_name() == "all") {
+    // The autoencoder of a finished model stays as it is: its latents are what the UNet knows.
+    return options.init ? command.run({"latents", "unet", "export"})
+                        : command.run({"vae", "latents", "unet", "export"});
+  }
   return command.run({chosen->get_name()});
 }
 
