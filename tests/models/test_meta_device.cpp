@@ -29,7 +29,7 @@ ModelConfig small_config() {
 /// probabilities are.
 class Scaling final : public AttentionController {
  public:
-  bool wants(const AttentionCall&) const override { return true; }
+  AttentionUse use(const AttentionCall&) const override { return AttentionUse::kChange; }
   torch::Tensor apply(torch::Tensor probs, const AttentionCall&) override {
     ++calls;
     return probs * at::ones({probs.size(3)}, probs.options());
