@@ -12,9 +12,9 @@ namespace sd {
 class TokenTransfer;
 
 struct ForkSwapOptions {
-  PerRow<TokenAlignment> alignments;  // source to target
-  double tthres = 0;                  // steps that begin at a timestep below it are left alone
-  SiteFilter sites;
+  PerRow<TokenAlignment> alignments = {};  // source to target
+  double tthres = 0;                       // steps that begin at a timestep below it are left alone
+  SiteFilter sites = {};
   RowChoice rows = RowChoice::kBoth;  // the fork edits the unconditional rows too
 };
 

@@ -13,10 +13,10 @@ class TokenTransfer;
 
 struct PromptToPromptOptions {
   /// From the source to each target row: refinement (mapper, alphas) or replacement (matrix).
-  PerRow<std::variant<TokenAlignment, TokenMatrix>> edits;
+  PerRow<std::variant<TokenAlignment, TokenMatrix>> edits = {};
   /// When each token of a target follows the source; published default 0 to 0.8.
   PerRow<TokenSchedule> schedules = {TokenSchedule{{StepWindow::cross_steps(0, 0.8)}}};
-  SiteFilter sites;
+  SiteFilter sites = {};
   RowChoice rows = RowChoice::kConditional;
 };
 

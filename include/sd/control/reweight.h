@@ -15,12 +15,12 @@ struct TokenWeight {
 };
 
 struct ReweightOptions {
-  std::vector<TokenWeight> weights;
-  StepWindow steps;
+  std::vector<TokenWeight> weights = {};
+  StepWindow steps = {};
   /// With Prompt-to-Prompt its schedules: a token is weighted only while it follows the source.
   /// Empty: always.
-  PerRow<TokenSchedule> schedules;
-  SiteFilter sites;
+  PerRow<TokenSchedule> schedules = {};
+  SiteFilter sites = {};
   RowChoice rows = RowChoice::kConditional;
 };
 

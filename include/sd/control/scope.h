@@ -14,9 +14,9 @@ inline int64_t resolution(const AttentionCall& call) { return std::min(call.heig
 
 /// Which layers and heads a control is restricted to; an empty list means all of them.
 struct SiteFilter {
-  std::vector<UNetPart> parts;
-  std::vector<int64_t> resolutions;
-  std::vector<int64_t> heads;
+  std::vector<UNetPart> parts = {};
+  std::vector<int64_t> resolutions = {};
+  std::vector<int64_t> heads = {};
 
   /// Whether the layer of this call is meant; heads are another matter (see heads_of).
   bool matches(const AttentionCall& call) const;

@@ -10,7 +10,7 @@ struct SelfInjectionOptions {
   /// Layers whose queries stand for at least so many latent pixels a side: 4 is Prompt-to-Prompt's
   /// 16×16 of 64×64 latents, at any size; 2 its 32×32.
   int64_t min_downsampling = 4;
-  SiteFilter sites;
+  SiteFilter sites = {};
   RowChoice rows = RowChoice::kConditional;
 };
 
