@@ -96,11 +96,11 @@ torch::Tensor LocalBlend::mask_of(const RowGroup& target, const RowGroup& source
   }
   const auto either = [&](const torch::Tensor& a, const torch::Tensor& b, bool widen) {
     return exceeds(a, x, options_.threshold, widen)
-        .logical_or(exceeds(b, x, options_.threshold, widen));
+        .bitwise_or(exceeds(b, x, options_.threshold, widen));
   };
   // The published code widens the words' masks and not those of the exceptions.
   return either(of_target.words, of_source.words, true)
-      .logical_and(either(of_target.except, of_source.except, false).logical_not());
+      .bitwise_and(either(of_target.except, of_source.except, false).bitwise_not());
 }
 
 torch::Tensor LocalBlend::edit(torch::Tensor x, const StepInfo& step,

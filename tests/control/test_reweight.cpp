@@ -1,8 +1,11 @@
+#include <ATen/ops/zeros.h>
+#include <c10/core/InferenceMode.h>
 #include <gtest/gtest.h>
 
 #include "control/attention_scene.h"
 #include "sd/control/reweight.h"
 #include "sd/core/error.h"
+#include "sd/nn/attention.h"
 #include "support/expect_error.h"
 
 namespace sd {
@@ -75,6 +78,29 @@ TEST(Reweight, CanBeHeldToHeads) {
   auto expected = before.clone();
   scene.target(expected).select(1, 0).select(-1, 2).mul_(2.0);
   EXPECT_TRUE(after.equal(expected));
+}
+
+TEST(Reweight, AWeightOnAllTokensScalesTheLayersOutput) {
+  const c10::InferenceMode inference;
+  Attention attention(AttentionSite{AttentionKind::kCross, UNetPart::kUp}, 16, 24, 4, 4);
+  for (auto& slot : parameter_slots(*attention)) {
+    const bool bias = slot.name.ends_with("bias");
+    slot.bind(bias ? at::zeros(slot.shape) : at::randn(slot.shape));
+  }
+  const auto x = at::randn({2, 6, 16}), context = at::randn({2, 77, 24});
+  ForwardContext run;
+  run.step = {0, 1, 981, 0};
+  run.rows = {{RowGroup::Branch::kTarget, false, 0, 1, 0},
+              {RowGroup::Branch::kTarget, true, 1, 1, 0}};
+  const auto plain = attention->forward(x, context, run, 2, 3);
+  ReweightOptions options;
+  for (int64_t token = 0; token < 77; ++token) options.weights.push_back({token, {3.0}});
+  Reweight control(options);
+  run.controller = &control;
+  const auto scaled = attention->forward(x, context, run, 2, 3);
+  // Sums of 77 products of values below 100, in another order.
+  EXPECT_LT(test::distance(scaled[1], plain[1] * 3.0), 1e-3);
+  EXPECT_LT(test::distance(scaled[0], plain[0]), 1e-3);
 }
 
 TEST(Reweight, RefusesTokensAndSamplesThatAreNotThere) {
