@@ -5,6 +5,7 @@
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -87,7 +88,17 @@ void LocalBlend::observe(const torch::Tensor& probs, const RowGroup& rows,
 
 torch::Tensor LocalBlend::mask_of(const RowGroup& target, const RowGroup& source,
                                   const torch::Tensor& x) {
-  if (options_.mask) return options_.mask->to(x.device()).gt(0.5);
+  if (options_.mask) {
+    const auto& mask = *options_.mask;
+    const bool fits = mask.dim() == 4 && (mask.size(0) == 1 || mask.size(0) == target.count) &&
+                      mask.size(1) == 1 && mask.size(2) == x.size(2) && mask.size(3) == x.size(3);
+    if (!fits) {
+      throw UsageError(
+          fmt::format("local blend: the mask has shape [{}], expected [1 or {},1,{},{}]",
+                      fmt::join(mask.sizes(), ", "), target.count, x.size(2), x.size(3)));
+    }
+    return mask.to(x.device()).gt(0.5);
+  }
   const auto of_target = watched(target), of_source = watched(source);
   if (!of_target.words.defined() || !of_source.words.defined()) {
     throw UsageError(

@@ -109,6 +109,10 @@ TEST_F(LocalBlendTest, SaysWhatIsMissing) {
   expect_error<UsageError>([&] { edited(blend); }, "no cross-attention");
   rows_.pop_back();
   expect_error<UsageError>([&] { edited(blend); }, "source prompt");
+  options_.mask = at::zeros({1, 1, 8, 8});
+  rows_.push_back({RowGroup::Branch::kSource, true, 1, 1, 0});
+  LocalBlend masked(options_);
+  expect_error<UsageError>([&] { edited(masked); }, "[1, 1, 8, 8]", "1,16,16");
   options_.threshold = 2;
   expect_error<UsageError>([&] { LocalBlend other(options_); }, "threshold 2");
 }
