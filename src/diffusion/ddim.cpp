@@ -13,7 +13,7 @@ torch::Tensor sample_ddim(Denoiser& denoiser, torch::Tensor x, const SampleRun& 
     const auto x0 = predict_x0(x, eps, step.alpha);     // eq. 9
     x = step_towards(x0, eps, step.alpha_prev, sigma);  // eq. 12
     if (sigma > 0) x = x + sigma * run.noise->like(x);
-    report_step(run, i, x, x0);
+    x = finish_step(run, i, std::move(x), x0);
   }
   return x;
 }

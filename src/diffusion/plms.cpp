@@ -40,7 +40,7 @@ torch::Tensor sample_plms(Denoiser& denoiser, torch::Tensor x, const SampleRun& 
     x = step_towards(x0, slope, step.alpha_prev, 0.0);
     older.push_front(eps);
     if (older.size() > 3) older.pop_back();
-    report_step(run, i, x, x0);
+    x = finish_step(run, i, std::move(x), x0);
   }
   return x;
 }

@@ -47,6 +47,23 @@ StepSchedule uniform_steps(const NoiseSchedule& schedule, int64_t num_steps) {
   return result;
 }
 
+int64_t steps_at_strength(double strength, int64_t num_steps) {
+  if (!(strength >= 0 && strength <= 1)) {
+    throw UsageError(fmt::format("strength is {}; expected 0 to 1", strength));
+  }
+  return static_cast<int64_t>(strength * static_cast<double>(num_steps));
+}
+
+MidwayStart start_midway(const StepSchedule& schedule, int64_t count) {
+  if (count < 1 || count > schedule.size()) {
+    throw UsageError(fmt::format("a start {} steps before the end; this schedule has {}", count,
+                                 schedule.size()));
+  }
+  const auto first = schedule.steps.end() - count;
+  const auto above = first == schedule.steps.begin() ? first : first - 1;
+  return {above->alpha, {{first, schedule.steps.end()}}};
+}
+
 double ddim_sigma(const DiffusionStep& step, double eta) {
   return eta *
          std::sqrt((1 - step.alpha_prev) / (1 - step.alpha) * (1 - step.alpha / step.alpha_prev));

@@ -15,11 +15,18 @@ torch::Tensor step_towards(const torch::Tensor& x0, const torch::Tensor& eps, do
   return std::sqrt(alpha_prev) * x0 + std::sqrt(1 - alpha_prev - sigma * sigma) * eps;
 }
 
-void report_step(const SampleRun& run, int64_t step, const torch::Tensor& x,
-                 const torch::Tensor& x0) {
-  if (!run.on_step) return;
-  const StepReport report{step, run.schedule.size(), run.schedule.steps[step].t, x, x0};
-  if (!run.on_step(report)) throw Cancelled();
+torch::Tensor add_noise(const torch::Tensor& x0, const torch::Tensor& noise, double alpha) {
+  return std::sqrt(alpha) * x0 + std::sqrt(1 - alpha) * noise;
+}
+
+torch::Tensor finish_step(const SampleRun& run, int64_t step, torch::Tensor x,
+                          const torch::Tensor& x0) {
+  if (run.edit) x = run.edit(std::move(x), step);
+  if (run.on_step) {
+    const StepReport report{step, run.schedule.size(), run.schedule.steps[step].t, x, x0};
+    if (!run.on_step(report)) throw Cancelled();
+  }
+  return x;
 }
 
 }  // namespace sd

@@ -13,8 +13,9 @@ torch::Tensor predict_x0(const torch::Tensor& x, const torch::Tensor& eps, doubl
 torch::Tensor step_towards(const torch::Tensor& x0, const torch::Tensor& eps, double alpha_prev,
                            double sigma);
 
-/// Calls run.on_step if there is one; throws Cancelled when it says stop.
-void report_step(const SampleRun& run, int64_t step, const torch::Tensor& x,
-                 const torch::Tensor& x0);
+/// Ends a step: lets run.edit replace x, then calls run.on_step; throws Cancelled when that says
+/// stop. Returns the latents to go on with.
+torch::Tensor finish_step(const SampleRun& run, int64_t step, torch::Tensor x,
+                          const torch::Tensor& x0);
 
 }  // namespace sd

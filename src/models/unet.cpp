@@ -64,13 +64,14 @@ bool UNetImpl::attends_at(int64_t downsampling) const {
   return std::find(at.begin(), at.end(), downsampling) != at.end();
 }
 
-SpatialTransformer UNetImpl::make_transformer(UNetPart part, int64_t block,
+SpatialTransformer UNetImpl::make_transformer(UNetPart part, int64_t block, int64_t downsampling,
                                               int64_t channels) const {
   const bool fixed_width = config_.num_head_channels > 0;
   const int64_t heads = fixed_width ? channels / config_.num_head_channels : config_.num_heads;
   return SpatialTransformer(SpatialTransformerOptions{
       .part = part,
       .block = block,
+      .downsampling = downsampling,
       .channels = channels,
       .context_width = config_.context_dim,
       .heads = heads,
@@ -105,9 +106,9 @@ void UNetImpl::build_input_blocks(std::vector<int64_t>& skip_channels) {
           block->put("0", ResBlock(channels, 4 * config_.model_channels, out, config_.norm_groups));
       channels = out;
       if (attends_at(downsampling)) {
-        stage.transformer =
-            block->put("1", make_transformer(UNetPart::kDown,
-                                             static_cast<int64_t>(input_stages_.size()), channels));
+        stage.transformer = block->put(
+            "1", make_transformer(UNetPart::kDown, static_cast<int64_t>(input_stages_.size()),
+                                  downsampling, channels));
       }
       input_stages_.push_back(stage);
       skip_channels.push_back(channels);
@@ -123,10 +124,12 @@ void UNetImpl::build_input_blocks(std::vector<int64_t>& skip_channels) {
 }
 
 void UNetImpl::build_middle_block(int64_t channels) {
+  const int64_t downsampling = int64_t{1} << (config_.channel_mult.size() - 1);
   auto middle = register_module("middle_block", Group());
   const int64_t embedding = 4 * config_.model_channels;
   middle_first_ = middle->put("0", ResBlock(channels, embedding, channels, config_.norm_groups));
-  middle_transformer_ = middle->put("1", make_transformer(UNetPart::kMiddle, 1, channels));
+  middle_transformer_ =
+      middle->put("1", make_transformer(UNetPart::kMiddle, 1, downsampling, channels));
   middle_last_ = middle->put("2", ResBlock(channels, embedding, channels, config_.norm_groups));
 }
 
@@ -147,7 +150,8 @@ void UNetImpl::build_output_blocks(std::vector<int64_t> skip_channels) {
       channels = out;
       int64_t next = 1;
       if (attends_at(downsampling)) {
-        stage.transformer = block->put("1", make_transformer(UNetPart::kUp, index, channels));
+        stage.transformer =
+            block->put("1", make_transformer(UNetPart::kUp, index, downsampling, channels));
         ++next;
       }
       if (level > 0 && i == config_.num_res_blocks) {

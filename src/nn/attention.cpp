@@ -51,6 +51,23 @@ torch::Tensor merge_heads(const torch::Tensor& x) {
   return x.transpose(1, 2).reshape({x.size(0), x.size(2), x.size(1) * x.size(3)});
 }
 
+namespace {
+
+/// Computes the probabilities beside the fused kernel, for one group of rows at a time, and only
+/// where the controller looks.
+void show_rows(AttentionController& controller, const AttentionCall& call, const torch::Tensor& q,
+               const torch::Tensor& k) {
+  for (const auto& group : call.rows) {
+    if (!controller.observes(group, call)) continue;
+    const auto rows_of = [&](const torch::Tensor& x) {
+      return x.narrow(0, group.begin, group.count);
+    };
+    controller.observe(attention_probabilities(rows_of(q), rows_of(k)), group, call);
+  }
+}
+
+}  // namespace
+
 AttentionImpl::AttentionImpl(AttentionSite site, int64_t width, int64_t context_width,
                              int64_t heads, int64_t head_width)
     : site_(site), heads_(heads) {
@@ -69,12 +86,14 @@ torch::Tensor AttentionImpl::forward(const torch::Tensor& x, const torch::Tensor
   const auto v = split_heads(to_v->forward(context), heads_);
   if (run.controller != nullptr) {
     const AttentionCall call{site_, run.step, run.rows, grid_height, grid_width};
-    if (run.controller->wants(call)) {
-      // Only here are the probabilities ever held: 20 MB a row and layer at 64x64 pixels and 77
-      // tokens.
+    const AttentionUse use = run.controller->use(call);
+    if (use == AttentionUse::kChange) {
+      // Here the probabilities of all rows are held at once: 10 MB a row and layer at 64x64 pixels
+      // and 77 tokens in float32.
       const auto probs = run.controller->apply(attention_probabilities(q, k), call);
       return to_out_proj->forward(merge_heads(at::matmul(probs, v)));
     }
+    if (use == AttentionUse::kObserve) show_rows(*run.controller, call, q, k);
   }
   return to_out_proj->forward(merge_heads(fused_attention(q, k, v)));
 }

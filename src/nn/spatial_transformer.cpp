@@ -17,16 +17,15 @@ torch::Tensor FeedForwardImpl::forward(const torch::Tensor& x) {
   return out->forward(halves[0] * at::gelu(halves[1]));
 }
 
-TransformerBlockImpl::TransformerBlockImpl(UNetPart part, int64_t block, int64_t depth,
-                                           int64_t width, int64_t context_width, int64_t heads,
-                                           int64_t head_width) {
-  attn1 =
-      register_module("attn1", Attention(AttentionSite{AttentionKind::kSelf, part, block, depth},
-                                         width, width, heads, head_width));
+TransformerBlockImpl::TransformerBlockImpl(const SpatialTransformerOptions& o, int64_t depth) {
+  const int64_t width = o.heads * o.head_width;
+  const auto attention = [&](AttentionKind kind, int64_t context_width) {
+    return Attention(AttentionSite{kind, o.part, o.block, depth, o.downsampling}, width,
+                     context_width, o.heads, o.head_width);
+  };
+  attn1 = register_module("attn1", attention(AttentionKind::kSelf, width));
   ff = register_module("ff", FeedForward(width));
-  attn2 =
-      register_module("attn2", Attention(AttentionSite{AttentionKind::kCross, part, block, depth},
-                                         width, context_width, heads, head_width));
+  attn2 = register_module("attn2", attention(AttentionKind::kCross, o.context_width));
   norm1 = register_module("norm1", LayerNorm(width));
   norm2 = register_module("norm2", LayerNorm(width));
   norm3 = register_module("norm3", LayerNorm(width));
@@ -51,9 +50,7 @@ SpatialTransformerImpl::SpatialTransformerImpl(const SpatialTransformerOptions& 
   }
   auto list = register_module("transformer_blocks", Group());
   for (int64_t d = 0; d < o.depth; ++d) {
-    blocks_.push_back(list->put(
-        std::to_string(d),
-        TransformerBlock(o.part, o.block, d, inner, o.context_width, o.heads, o.head_width)));
+    blocks_.push_back(list->put(std::to_string(d), TransformerBlock(o, d)));
   }
   if (o.linear_projection) {
     proj_out_linear = register_module("proj_out", Linear(inner, o.channels));

@@ -8,7 +8,9 @@
 #include <map>
 
 #include "pipeline/check.h"
+#include "sd/core/error.h"
 #include "sd/models/latent_diffusion.h"
+#include "sd/pipeline/draw.h"
 #include "sd/text/clip_tokenizer.h"
 
 namespace sd {
@@ -28,6 +30,28 @@ torch::Tensor encode_prompts(const LoadedModel& model, const std::vector<std::st
     rows.push_back(context);
   }
   return at::cat(rows);
+}
+
+torch::Tensor encode_pictures(const LoadedModel& model, const torch::Tensor& pictures) {
+  std::vector<torch::Tensor> latents;
+  for (int64_t i = 0; i < pictures.size(0); ++i) {
+    const auto picture =
+        pictures.narrow(0, i, 1).to(torch::Device(model.device), model.compute_dtype);
+    latents.push_back(model.model->vae->encode(picture).mean.to(at::kFloat));
+    require_finite(latents.back(), "autoencoder, input picture");
+  }
+  return model.config.scale_factor * at::cat(latents);
+}
+
+torch::Tensor to_tensor(const Image& picture) {
+  if (picture.channels != 1 && picture.channels != 3) {
+    throw UsageError(
+        fmt::format("an input picture has {} channels, expected 1 or 3", picture.channels));
+  }
+  const auto bytes = at::tensor(at::ArrayRef<uint8_t>(picture.pixels), at::kByte)
+                         .view({1, picture.height, picture.width, picture.channels});
+  const auto floats = bytes.permute({0, 3, 1, 2}).to(at::kFloat) / 255.0 * 2.0 - 1.0;
+  return floats.expand({1, 3, picture.height, picture.width}).contiguous();
 }
 
 torch::Tensor decode_to_tensor(const LoadedModel& model, const torch::Tensor& latents) {

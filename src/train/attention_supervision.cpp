@@ -31,10 +31,13 @@ AttentionSupervision::AttentionSupervision(const torch::Tensor& groups,
   }
 }
 
-bool AttentionSupervision::wants(const AttentionCall& call) const {
-  return call.site.kind == AttentionKind::kCross &&
-         std::any_of(levels_.begin(), levels_.end(),
-                     [&](const Level& level) { return level.height == call.height; });
+AttentionUse AttentionSupervision::use(const AttentionCall& call) const {
+  const bool looked_at = call.site.kind == AttentionKind::kCross &&
+                         std::any_of(levels_.begin(), levels_.end(), [&](const Level& level) {
+                           return level.height == call.height;
+                         });
+  // Not kObserve: the gradients of the loss and of the picture go through the same probabilities.
+  return looked_at ? AttentionUse::kChange : AttentionUse::kNone;
 }
 
 torch::Tensor AttentionSupervision::apply(torch::Tensor probs, const AttentionCall& call) {

@@ -18,7 +18,7 @@ class AttentionSupervision final : public AttentionController {
   /// groups [N,77] uint8 (TokenGroup), masks [N,2,h,w] uint8.
   AttentionSupervision(const torch::Tensor& groups, const torch::Tensor& masks);
 
-  bool wants(const AttentionCall& call) const override;
+  AttentionUse use(const AttentionCall& call) const override;
   torch::Tensor apply(torch::Tensor probs, const AttentionCall& call) override;
 
   /// Mean over the layers seen so far; differentiable.

@@ -107,6 +107,39 @@ TEST(Samplers, StopWhenTheCallbackSaysSo) {
   EXPECT_EQ(denoiser.calls.size(), 3u);
 }
 
+TEST(Samplers, GoOnFromWhatAnEditMakesOfAStep) {
+  for (const auto sampler : {sample_ddim, sample_plms}) {
+    OracleDenoiser denoiser(picture());
+    auto run = run_of(5);
+    std::vector<int64_t> edited;
+    run.edit = [&](torch::Tensor x, int64_t step) {
+      edited.push_back(step);
+      return at::full(x.sizes(), static_cast<double>(step));
+    };
+    run.on_step = [](const StepReport& report) {
+      EXPECT_EQ(report.x.max().item<double>(), static_cast<double>(report.step));
+      return true;
+    };
+    const auto x = sampler(denoiser, picture(), run);
+    EXPECT_EQ(edited, (std::vector<int64_t>{0, 1, 2, 3, 4}));
+    EXPECT_EQ(x.max().item<double>(), 4.0);
+  }
+}
+
+TEST(Samplers, StartMidwayFromTheNoisedPicture) {
+  const auto start = start_midway(run_of(20).schedule, 10);
+  for (const auto sampler : {sample_ddim, sample_plms}) {
+    OracleDenoiser denoiser(picture());
+    SampleRun run;
+    run.schedule = start.schedule;
+    const auto noise = at::randn({1, 4, 8, 8});
+    const auto x = sampler(denoiser, add_noise(picture(), noise, start.alpha), run);
+    EXPECT_LT(distance(x, picture()), kRestNoise);
+    EXPECT_EQ(denoiser.calls.front().t, 451);
+    EXPECT_EQ(denoiser.calls.back().t, 1);
+  }
+}
+
 TEST(GuidedDenoiser, MixesTheTwoHalves) {
   GuidedDenoiser denoiser(
       [](const torch::Tensor& x, double, int64_t) {

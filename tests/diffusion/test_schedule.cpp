@@ -69,6 +69,30 @@ TEST(UniformSteps, RejectsImpossibleNumbers) {
   EXPECT_THROW(uniform_steps(v1_schedule(), 1001), UsageError);
 }
 
+TEST(StartMidway, BeginsOneIndexAboveItsFirstStep) {
+  const auto full = uniform_steps(v1_schedule(), 10);  // 901, 801, ..., 1
+  const auto start = start_midway(full, 7);
+  ASSERT_EQ(start.schedule.size(), 7);
+  EXPECT_EQ(start.schedule.steps.front().t, 601);
+  EXPECT_EQ(start.alpha, v1_schedule().alphas_cumprod[701]);
+}
+
+TEST(StartMidway, TheWholeRunBeginsAtItsFirstStep) {
+  const auto full = uniform_steps(v1_schedule(), 10);
+  EXPECT_EQ(start_midway(full, 10).alpha, v1_schedule().alphas_cumprod[901]);
+  EXPECT_EQ(start_midway(full, 10).schedule.size(), 10);
+  EXPECT_THROW(start_midway(full, 11), UsageError);
+  EXPECT_THROW(start_midway(full, 0), UsageError);
+}
+
+TEST(StepsAtStrength, AreCutToWholeSteps) {
+  EXPECT_EQ(steps_at_strength(0.75, 50), 37);
+  EXPECT_EQ(steps_at_strength(0.0, 50), 0);
+  EXPECT_EQ(steps_at_strength(1.0, 50), 50);
+  EXPECT_THROW(steps_at_strength(-0.1, 50), UsageError);
+  EXPECT_THROW(steps_at_strength(1.1, 50), UsageError);
+}
+
 TEST(NoiseSchedule, RejectsImpossibleBetas) {
   EXPECT_THROW(NoiseSchedule::sqrt_linear(0.0, 0.012, 1000), UsageError);
   EXPECT_THROW(NoiseSchedule::sqrt_linear(0.02, 0.01, 1000), UsageError);

@@ -5,6 +5,13 @@
 #include <ATen/ops/ones.h>
 #include <gtest/gtest.h>
 
+#include "sd/control/chain.h"
+#include "sd/control/fork_swap.h"
+#include "sd/control/local_blend.h"
+#include "sd/control/map_recorder.h"
+#include "sd/control/prompt_to_prompt.h"
+#include "sd/control/reweight.h"
+#include "sd/control/self_injection.h"
 #include "sd/diffusion/samplers.h"
 #include "sd/models/latent_diffusion.h"
 
@@ -29,7 +36,7 @@ ModelConfig small_config() {
 /// probabilities are.
 class Scaling final : public AttentionController {
  public:
-  bool wants(const AttentionCall&) const override { return true; }
+  AttentionUse use(const AttentionCall&) const override { return AttentionUse::kChange; }
   torch::Tensor apply(torch::Tensor probs, const AttentionCall&) override {
     ++calls;
     return probs * at::ones({probs.size(3)}, probs.options());
@@ -79,6 +86,49 @@ TEST(MetaDevice, UNetStaysOnItsDeviceWithAndWithoutController) {
     EXPECT_EQ(eps.sizes(), x.sizes());
   }
   EXPECT_EQ(scaling.calls, 2 * 16);  // self and cross attention of 6 + 1 + 9 transformers
+}
+
+/// Every third token follows the source's next one, the last few share two.
+WordReplacement shared_tokens() {
+  WordReplacement matrix{77, std::vector<double>(77 * 77, 0.0), {}};
+  for (int64_t w = 0; w < 77; ++w) {
+    matrix.matrix[static_cast<std::size_t>(w * 77 + w)] = w < 70 ? 1.0 : 0.5;
+    if (w >= 70) matrix.matrix[static_cast<std::size_t>(w * 77 + 76 - (w - 70))] += 0.5;
+  }
+  return matrix;
+}
+
+TEST(MetaDevice, EveryControlStaysOnItsDevice) {
+  const c10::InferenceMode inference;
+  LatentDiffusion model(small_config());
+  ForkSwapOptions swap;
+  swap.alignments = {{std::vector<float>(77, 1.0F), std::vector<int64_t>(77, 3)}};
+  PromptToPromptOptions replace;
+  replace.edits = {shared_tokens()};
+  ReweightOptions weights;
+  weights.weights = {{2, {3.0}}};
+  LocalBlendOptions words;
+  words.target_words = words.source_words = words.except_source = {{2, 3}};
+  const auto recorder = std::make_shared<MapRecorder>(MapRecorderOptions{.timeline = 2});
+  const auto blend = std::make_shared<LocalBlend>(words);
+  Chain chain({std::make_shared<ForkSwap>(swap), std::make_shared<PromptToPrompt>(replace),
+               std::make_shared<SelfInjection>(), std::make_shared<Reweight>(weights), recorder,
+               blend});
+  ForwardContext run;
+  run.controller = &chain;
+  run.step = {0, 1, 981, 0};
+  run.rows = {{RowGroup::Branch::kTarget, false, 0, 1, 0},
+              {RowGroup::Branch::kSource, false, 1, 1, 0},
+              {RowGroup::Branch::kTarget, true, 2, 1, 0},
+              {RowGroup::Branch::kSource, true, 3, 1, 0}};
+  const auto eps =
+      model->unet->forward(at::empty({4, 4, 16, 24}, kMetaFloat), at::empty({4}, kMetaFloat),
+                           at::empty({4, 77, 32}, kMetaFloat), run);
+  EXPECT_TRUE(eps.is_meta());
+  EXPECT_TRUE(heat_maps(recorder->layers(), 16, 24).is_meta());
+  const std::vector<RowGroup> latents = {{RowGroup::Branch::kTarget, true, 0, 1, 0},
+                                         {RowGroup::Branch::kSource, true, 1, 1, 0}};
+  EXPECT_TRUE(blend->edit(at::empty({2, 4, 16, 24}, kMetaFloat), run.step, latents).is_meta());
 }
 
 TEST(MetaDevice, AutoencoderStaysOnItsDevice) {

@@ -19,14 +19,18 @@ double distance(const torch::Tensor& a, const torch::Tensor& b) {
   return (a - b).abs().max().item<double>();
 }
 
-/// Records the call it is shown; wants it or not.
+/// Records the call it is shown.
 class Witness final : public AttentionController {
  public:
-  explicit Witness(bool wants) : wants_(wants) {}
-  bool wants(const AttentionCall& call) const override {
+  explicit Witness(AttentionUse use) : use_(use) {}
+  AttentionUse use(const AttentionCall& call) const override {
     asked_block = call.site.block;
     asked_height = call.height;
-    return wants_;
+    return use_;
+  }
+  void observe(const torch::Tensor& probs, const RowGroup& rows, const AttentionCall&) override {
+    seen = probs;
+    seen_rows.push_back(rows);
   }
   torch::Tensor apply(torch::Tensor probs, const AttentionCall&) override {
     seen = probs;
@@ -35,16 +39,17 @@ class Witness final : public AttentionController {
   mutable int64_t asked_block = -1;
   mutable int64_t asked_height = -1;
   torch::Tensor seen, replace;
+  std::vector<RowGroup> seen_rows;
 
  private:
-  bool wants_;
+  AttentionUse use_;
 };
 
 TEST(Attention, ExplicitProbabilitiesGiveWhatTheFusedKernelGives) {
   const c10::InferenceMode inference;
   auto attention = random_attention();
   const auto x = at::randn({2, 12, 16}), context = at::randn({2, 7, 24});
-  Witness witness(true);
+  Witness witness(AttentionUse::kChange);
   ForwardContext run;
   const auto fused = attention->forward(x, context, run, 3, 4);
   run.controller = &witness;
@@ -55,7 +60,7 @@ TEST(Attention, ExplicitProbabilitiesGiveWhatTheFusedKernelGives) {
 TEST(Attention, AControllerSeesProbabilitiesPlaceAndGrid) {
   const c10::InferenceMode inference;
   auto attention = random_attention();
-  Witness witness(true);
+  Witness witness(AttentionUse::kChange);
   ForwardContext run;
   run.controller = &witness;
   attention->forward(at::randn({2, 12, 16}), at::randn({2, 7, 24}), run, 3, 4);
@@ -69,7 +74,7 @@ TEST(Attention, WhatTheControllerReturnsIsUsed) {
   const c10::InferenceMode inference;
   auto attention = random_attention();
   const auto x = at::randn({2, 12, 16}), context = at::randn({2, 7, 24});
-  Witness witness(true);
+  Witness witness(AttentionUse::kChange);
   ForwardContext run;
   const auto plain = attention->forward(x, context, run, 3, 4);
   run.controller = &witness;
@@ -81,12 +86,32 @@ TEST(Attention, AControllerThatDoesNotWantTheLayerChangesNoBit) {
   const c10::InferenceMode inference;
   auto attention = random_attention();
   const auto x = at::randn({2, 12, 16}), context = at::randn({2, 7, 24});
-  Witness witness(false);
+  Witness witness(AttentionUse::kNone);
   ForwardContext run;
   const auto plain = attention->forward(x, context, run, 3, 4);
   run.controller = &witness;
   EXPECT_TRUE(attention->forward(x, context, run, 3, 4).equal(plain));
   EXPECT_FALSE(witness.seen.defined());
+}
+
+TEST(Attention, AnObserverSeesItsRowsAndChangesNoBit) {
+  const c10::InferenceMode inference;
+  auto attention = random_attention();
+  const auto x = at::randn({4, 12, 16}), context = at::randn({4, 7, 24});
+  Witness changer(AttentionUse::kChange), observer(AttentionUse::kObserve);
+  ForwardContext run;
+  run.rows = {{RowGroup::Branch::kTarget, false, 0, 1, 0},
+              {RowGroup::Branch::kTarget, true, 1, 2, 0},
+              {RowGroup::Branch::kSource, true, 3, 1, 0}};
+  const auto plain = attention->forward(x, context, run, 3, 4);
+  run.controller = &changer;
+  attention->forward(x, context, run, 3, 4);
+  run.controller = &observer;
+  EXPECT_TRUE(attention->forward(x, context, run, 3, 4).equal(plain));
+  ASSERT_EQ(observer.seen_rows.size(), 2u);  // the conditional groups, unless it says otherwise
+  EXPECT_EQ(observer.seen_rows[0].begin, 1);
+  EXPECT_EQ(observer.seen_rows[1].branch, RowGroup::Branch::kSource);
+  EXPECT_LT(distance(observer.seen, changer.seen.narrow(0, 3, 1)), 1e-6);
 }
 
 }  // namespace

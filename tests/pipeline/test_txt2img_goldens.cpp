@@ -7,7 +7,7 @@
 #include "pipeline/encode.h"
 #include "sd/models/latent_diffusion.h"
 #include "sd/pipeline/txt2img.h"
-#include "support/tiny_model.h"
+#include "support/drawing.h"
 
 namespace sd {
 namespace {
@@ -36,24 +36,18 @@ const std::vector<std::string>& prompts() {
   return texts;
 }
 
-struct Recorded {
+struct Drawn {
   std::vector<torch::Tensor> latents;  // start and after every step
   torch::Tensor picture;               // decoded, not clamped
 };
 
-Recorded record(Txt2ImgRequest request, const LoadedModel& model, NoiseSource* noise = nullptr) {
-  Recorded recorded;
-  recorded.latents.push_back(*request.start_latents);
-  request.on_step = [&](const StepReport& step) {
-    recorded.latents.push_back(step.x.clone());
-    return true;
-  };
+Drawn record(Txt2ImgRequest request, const LoadedModel& model, NoiseSource* noise = nullptr) {
+  const test::Recorded recorded(request);
   request.decode = false;
   SeededNoise unused(0, RngChoice::kCpu, torch::kCPU);
   const auto result = txt2img(model, request, noise != nullptr ? *noise : unused);
   const c10::InferenceMode inference;
-  recorded.picture = decode_to_tensor(model, result.latents);
-  return recorded;
+  return {recorded.latents, decode_to_tensor(model, result.latents)};
 }
 
 Txt2ImgRequest square_request(SamplerKind sampler) {
@@ -67,13 +61,8 @@ Txt2ImgRequest square_request(SamplerKind sampler) {
   return request;
 }
 
-void expect_latents(const Recorded& found, const std::string& name, double tolerance = kTolerance) {
-  const auto expected = golden()[name];
-  ASSERT_EQ(static_cast<int64_t>(found.latents.size()), expected.size(0));
-  for (int64_t i = 0; i < expected.size(0); ++i) {
-    EXPECT_LT(relative_difference(found.latents[i], expected[i]), tolerance)
-        << name << " after step " << i;
-  }
+void expect_latents(const Drawn& found, const std::string& name, double tolerance = kTolerance) {
+  test::expect_equal_steps(found.latents, golden()[name], name, tolerance);
 }
 
 TEST(TextEncoderGolden, ContextsAreEqual) {

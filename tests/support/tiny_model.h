@@ -26,7 +26,7 @@ inline const LoadedModel& tiny_model(DTypeChoice dtype = DTypeChoice::kF32) {
 /// Takes every layer through explicit attention and changes nothing.
 class Onlooker final : public AttentionController {
  public:
-  bool wants(const AttentionCall&) const override { return true; }
+  AttentionUse use(const AttentionCall&) const override { return AttentionUse::kChange; }
   torch::Tensor apply(torch::Tensor probs, const AttentionCall& call) override {
     ++calls;
     last_rows = call.rows;

@@ -16,9 +16,9 @@ namespace {
 
 TEST(LossWeights, AreTheFormulaOfTheHeader) {
   const auto weights = loss_weights({0.5, 0.9, 0.01}, 60);
-  EXPECT_NEAR(weights[0], 2.0, 1e-12);              // SNR 1: (1 + 1) / 1
-  EXPECT_NEAR(weights[1], 5.0 / 9.0, 1e-12);        // SNR 9: 5 / 9
-  EXPECT_NEAR(weights[2], 60, 1e-12);               // SNR 1/99: 100, cut
+  EXPECT_NEAR(weights[0], 2.0, 1e-12);        // SNR 1: (1 + 1) / 1
+  EXPECT_NEAR(weights[1], 5.0 / 9.0, 1e-12);  // SNR 9: 5 / 9
+  EXPECT_NEAR(weights[2], 60, 1e-12);         // SNR 1/99: 100, cut
 }
 
 TEST(StratifiedTimesteps, CoverTheScheduleEvenlyInU) {
@@ -47,7 +47,8 @@ struct Supervised {
     masks.select(1, 0).narrow(2, 0, 8).fill_(255);
   }
   AttentionCall call(int64_t side) const { return {site, step, rows, side, side}; }
-  /// Attention [1,1,256,77] with `share` on the right word at each pixel, the rest on the wrong one.
+  /// Attention [1,1,256,77] with `share` on the right word at each pixel, the rest on the wrong
+  /// one.
   torch::Tensor attention(double share) const {
     auto probs = at::zeros({1, 1, 16, 16, 77});
     for (const int64_t half : {0, 1}) {
@@ -75,11 +76,11 @@ TEST(AttentionSupervision, RewardsLookingAtTheRightPlace) {
 TEST(AttentionSupervision, LooksAtFullAndHalfSizeCrossAttentionOnly) {
   Supervised scene;
   const AttentionSupervision supervision(scene.groups, scene.masks);
-  EXPECT_TRUE(supervision.wants(scene.call(16)));
-  EXPECT_TRUE(supervision.wants(scene.call(8)));
-  EXPECT_FALSE(supervision.wants(scene.call(4)));
+  EXPECT_EQ(supervision.use(scene.call(16)), AttentionUse::kChange);
+  EXPECT_EQ(supervision.use(scene.call(8)), AttentionUse::kChange);
+  EXPECT_EQ(supervision.use(scene.call(4)), AttentionUse::kNone);
   scene.site.kind = AttentionKind::kSelf;
-  EXPECT_FALSE(supervision.wants(scene.call(16)));
+  EXPECT_EQ(supervision.use(scene.call(16)), AttentionUse::kNone);
 }
 
 TEST(AttentionSupervision, ACaptionWithoutWordsCostsNothing) {
@@ -102,7 +103,8 @@ TEST(CompactVocabulary, GivesBackTheRowsWhereTheyBelong) {
   const CompactVocabulary words(at::tensor({49406, 320, 2368, 320, 49407}, at::kInt));
   EXPECT_EQ(words.size(), 4);
   EXPECT_TRUE(words.compact(at::tensor({320, 49407})).equal(at::tensor({0, 3}, at::kLong)));
-  const auto whole = words.expand(at::full({4, 2}, 1.0).mul_(at::tensor({1.0, 2.0, 3.0, 4.0}).view({4, 1})));
+  const auto whole =
+      words.expand(at::full({4, 2}, 1.0).mul_(at::tensor({1.0, 2.0, 3.0, 4.0}).view({4, 1})));
   EXPECT_EQ(whole.size(0), ClipTokenizer::kVocabulary);
   EXPECT_EQ(whole[2368][0].item<double>(), 2);
   EXPECT_EQ(whole[0][0].item<double>(), 0);

@@ -95,7 +95,8 @@ TEST(AdamW, TheAverageFollowsTheWeights) {
 
 TEST(Initialize, IsTheSameForOneSeedAndAnotherForAnother) {
   Linear a(8, 8), b(8, 8), c(8, 8);
-  FlatParameters first(parameter_slots(*a)), second(parameter_slots(*b)), third(parameter_slots(*c));
+  FlatParameters first(parameter_slots(*a)), second(parameter_slots(*b)),
+      third(parameter_slots(*c));
   initialize(first, 1);
   initialize(second, 1);
   initialize(third, 2);

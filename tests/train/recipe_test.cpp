@@ -1,9 +1,10 @@
+#include "train/recipe.h"
+
 #include <gtest/gtest.h>
 
 #include "sd/core/error.h"
 #include "support/expect_error.h"
 #include "support/temp_folder.h"
-#include "train/recipe.h"
 
 namespace sd::train {
 namespace {

@@ -62,10 +62,10 @@ TEST_F(TrainBinary, TrainsFromNothingToAModelThatDraws) {
   EXPECT_EQ(log().back().at("pictures"), 256);
   EXPECT_TRUE(log().back().at("loss").contains("attention"));
 
-  const auto drawn = test::run_sd({"txt2img", "--ckpt", out() / "model/model.safetensors", "--prompt",
-                                   "a blue cat", "--H", "128", "--W", "128", "--ddim_steps", "2",
-                                   "--n_samples", "1", "--n_iter", "1", "--skip_grid", "--outdir",
-                                   folder / "pictures"});
+  const auto drawn =
+      test::run_sd({"txt2img", "--ckpt", out() / "model/model.safetensors", "--prompt",
+                    "a blue cat", "--H", "128", "--W", "128", "--ddim_steps", "2", "--n_samples",
+                    "1", "--n_iter", "1", "--skip_grid", "--outdir", folder / "pictures"});
   EXPECT_EQ(drawn.code, 0) << drawn.err;
   EXPECT_TRUE(fs::exists(folder / "pictures/samples/00000.png"));
 

@@ -1,3 +1,5 @@
+#include "train/training_state.h"
+
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -6,7 +8,6 @@
 #include "sd/nn/layers.h"
 #include "support/expect_error.h"
 #include "support/temp_folder.h"
-#include "train/training_state.h"
 
 namespace sd::train {
 namespace {

@@ -25,9 +25,15 @@ struct SampleRun {
   StepSchedule schedule;
   double eta = 0.0;
   NoiseSource* noise = nullptr;  // needed when eta > 0
+  /// Replaces the latents x that step number `step` left, before anyone sees them: [B,4,h,w] → the
+  /// same.
+  std::function<torch::Tensor(torch::Tensor x, int64_t step)> edit;
   /// False stops the run, which then throws Cancelled.
   std::function<bool(const StepReport&)> on_step;
 };
+
+/// Diffuses clean latents x0 to ᾱ: sqrt(ᾱ) x0 + sqrt(1−ᾱ) noise. DDPM eq. 4 (arXiv:2006.11239).
+torch::Tensor add_noise(const torch::Tensor& x0, const torch::Tensor& noise, double alpha);
 
 /// DDIM (arXiv:2010.02502, eq. 12) from latents x [B,4,h,w] through run.schedule. eta in [0,1]
 /// scales the noise (0: deterministic; then no random numbers are drawn). Returns latents of the

@@ -37,6 +37,22 @@ struct StepSchedule {
 /// UsageError unless 1 <= num_steps <= timesteps.
 StepSchedule uniform_steps(const NoiseSchedule& schedule, int64_t num_steps);
 
+/// How many of `num_steps` steps a start of this strength leaves: int(strength · num_steps), as the
+/// original's scripts cut it. Throws UsageError unless 0 <= strength <= 1.
+int64_t steps_at_strength(double strength, int64_t num_steps);
+
+/// A run that starts part of the way down.
+struct MidwayStart {
+  double alpha = 0;       // ᾱ to which the clean latents are diffused
+  StepSchedule schedule;  // what is left to run
+};
+
+/// The last `count` steps of a schedule and the ᾱ they start from. As in the original (SDEdit,
+/// arXiv:2108.01073, with DDIMSampler's indices) that is the ᾱ one index above the first step; at
+/// the top, where the original crashes, it is the first step's own. Throws UsageError unless
+/// 1 <= count <= size.
+MidwayStart start_midway(const StepSchedule& schedule, int64_t count);
+
 /// σ of a step: eta · sqrt((1-ᾱ_prev)/(1-ᾱ) · (1-ᾱ/ᾱ_prev)). DDIM eq. 16 (arXiv:2010.02502); eta 1
 /// is DDPM's.
 double ddim_sigma(const DiffusionStep& step, double eta);

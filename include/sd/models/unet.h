@@ -47,7 +47,8 @@ class UNetImpl : public torch::nn::Module {
   };
   torch::Tensor apply(Stage& stage, torch::Tensor h, const torch::Tensor& activated,
                       const torch::Tensor& context, const ForwardContext& run);
-  SpatialTransformer make_transformer(UNetPart part, int64_t block, int64_t channels) const;
+  SpatialTransformer make_transformer(UNetPart part, int64_t block, int64_t downsampling,
+                                      int64_t channels) const;
   void build_input_blocks(std::vector<int64_t>& skip_channels);
   void build_middle_block(int64_t channels);
   void build_output_blocks(std::vector<int64_t> skip_channels);

@@ -16,24 +16,27 @@ struct AttentionSite {
   UNetPart part = UNetPart::kDown;
   int64_t block =
       0;  // index in input_blocks / output_blocks as checkpoints number them; 1 in middle_block
-  int64_t depth = 0;  // transformer block inside the spatial transformer
+  int64_t depth = 0;         // transformer block inside the spatial transformer
+  int64_t downsampling = 1;  // latent pixels a side that one query stands for: 1, 2, 4, ...
 };
 
-/// Consecutive rows of a UNet batch that belong together.
+/// Consecutive rows of a batch that belong together.
 struct RowGroup {
   enum class Branch { kTarget, kSource };
   Branch branch = Branch::kTarget;
   bool conditional = true;  // false: the rows of the empty or negative prompt
   int64_t begin = 0;
   int64_t count = 0;
+  int64_t target = 0;  // which of several targets; 0 for the source
 };
 
-/// The sampler's place in its run: passed along, never counted by calls (PLMS and Heun call the
-/// UNet twice in a step).
+/// The sampler's place in its run: passed along, never counted by calls.
 struct StepInfo {
   int64_t step = 0;  // 0-based sampler step
   int64_t num_steps = 0;
-  double timestep = 0;  // DDPM timestep t of this UNet call
+  double timestep = 0;     // DDPM timestep t at which the step begins
+  int64_t evaluation = 0;  // UNet call within the step: PLMS makes two in its first step, at
+                           // different t; edits treat both alike, observers count the first
 };
 
 /// One attention call as a controller sees it.
@@ -45,17 +48,38 @@ struct AttentionCall {
   int64_t width;
 };
 
-/// Sees, and may replace, the probabilities of chosen attention layers. `wants` is asked first and
-/// must be cheap: where it answers no, the layer runs fused attention as if no controller were
-/// there.
+/// What a controller does at one attention call.
+enum class AttentionUse {
+  kNone,     // the layer runs fused attention as if no controller were there
+  kObserve,  // as kNone, to the last bit; the probabilities are computed aside and shown
+  kChange,   // the probabilities take the way through the controller
+};
+
+/// Sees, and may replace, the probabilities of chosen attention layers. `use` is asked first and
+/// must be cheap.
 class AttentionController {
  public:
   virtual ~AttentionController() = default;
-  virtual bool wants(const AttentionCall& call) const = 0;
-  /// `probs` [R, heads, Q, K] softmax output; returns probabilities of the same shape, dtype and
-  /// device.
-  virtual torch::Tensor apply(torch::Tensor probs, const AttentionCall& call) = 0;
+  virtual AttentionUse use(const AttentionCall& call) const = 0;
+
+  /// Whether `observe` wants these rows of a call; the probabilities of others are not computed.
+  virtual bool observes(const RowGroup& rows, const AttentionCall& call) const;
+  /// Shows the probabilities [rows.count, heads, Q, K] of one group of rows after softmax. They are
+  /// lent for the call: copy what is kept.
+  virtual void observe(const torch::Tensor& probs, const RowGroup& rows, const AttentionCall& call);
+  /// Changes the probabilities [R, heads, Q, K] of all rows; returns the same shape, dtype and
+  /// device. The argument is the controller's own and may be changed in place.
+  virtual torch::Tensor apply(torch::Tensor probs, const AttentionCall& call);
 };
+
+inline bool AttentionController::observes(const RowGroup& rows, const AttentionCall&) const {
+  return rows.conditional;
+}
+inline void AttentionController::observe(const torch::Tensor&, const RowGroup&,
+                                         const AttentionCall&) {}
+inline torch::Tensor AttentionController::apply(torch::Tensor probs, const AttentionCall&) {
+  return probs;
+}
 
 /// What a UNet call carries besides its tensors.
 struct ForwardContext {

@@ -19,12 +19,25 @@ class FeedForwardImpl : public torch::nn::Module {
 };
 TORCH_MODULE(FeedForward);
 
+struct SpatialTransformerOptions {
+  UNetPart part = UNetPart::kDown;
+  int64_t block = 0;
+  int64_t downsampling = 1;
+  int64_t channels = 0;
+  int64_t context_width = 0;
+  int64_t heads = 0;
+  int64_t head_width = 0;
+  int64_t depth = 1;
+  int64_t norm_groups = 32;
+  bool linear_projection = false;  // SD 2
+};
+
 /// Self-attention, cross-attention and feed-forward, each behind a layer norm and added to its
 /// input.
 class TransformerBlockImpl : public torch::nn::Module {
  public:
-  TransformerBlockImpl(UNetPart part, int64_t block, int64_t depth, int64_t width,
-                       int64_t context_width, int64_t heads, int64_t head_width);
+  /// The block number `depth` of a spatial transformer.
+  TransformerBlockImpl(const SpatialTransformerOptions& options, int64_t depth);
   torch::Tensor forward(torch::Tensor x, const torch::Tensor& context, const ForwardContext& run,
                         int64_t grid_height, int64_t grid_width);
 
@@ -34,18 +47,6 @@ class TransformerBlockImpl : public torch::nn::Module {
   LayerNorm norm1{nullptr}, norm2{nullptr}, norm3{nullptr};
 };
 TORCH_MODULE(TransformerBlock);
-
-struct SpatialTransformerOptions {
-  UNetPart part = UNetPart::kDown;
-  int64_t block = 0;
-  int64_t channels = 0;
-  int64_t context_width = 0;
-  int64_t heads = 0;
-  int64_t head_width = 0;
-  int64_t depth = 1;
-  int64_t norm_groups = 32;
-  bool linear_projection = false;  // SD 2
-};
 
 /// Transformer over the pixels of a feature map (latent diffusion, arXiv:2112.10752, appendix
 /// E.2.1).

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <variant>
+#include <vector>
+
+#include "sd/control/scope.h"
+#include "sd/nn/attention_controller.h"
+#include "sd/text/alignment.h"
+
+namespace sd {
+
+class TokenTransfer;
+
+struct PromptToPromptOptions {
+  /// From the source to each target row.
+  PerRow<std::variant<TokenRefinement, WordReplacement>> edits = {};
+  /// When each token of a target follows the source; published default 0 to 0.8.
+  PerRow<TokenSchedule> schedules = {TokenSchedule{{StepWindow::cross_steps(0, 0.8)}}};
+  SiteFilter sites = {};
+  RowChoice rows = RowChoice::kConditional;
+};
+
+/// Prompt-to-Prompt's word replacement and refinement (arXiv:2208.01626, section 3.2): in
+/// cross-attention A = α · A_new + (1−α) · A_target with α(step, token) 0 or 1. The source's rows
+/// are never changed. Does nothing in a batch without a source.
+class PromptToPrompt final : public AttentionController {
+ public:
+  /// Throws UsageError if there is no edit or one of them is malformed.
+  explicit PromptToPrompt(PromptToPromptOptions options);
+  ~PromptToPrompt() override;
+
+  AttentionUse use(const AttentionCall& call) const override;
+  torch::Tensor apply(torch::Tensor probs, const AttentionCall& call) override;
+
+ private:
+  PromptToPromptOptions options_;
+  std::vector<TokenTransfer> transfers_;
+};
+
+}  // namespace sd

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sd/control/latent_edit.h"
+#include "sd/core/noise_source.h"
+#include "sd/diffusion/samplers.h"
+#include "sd/image/image.h"
+#include "sd/nn/attention_controller.h"
+#include "sd/pipeline/load.h"
+#include "sd/pipeline/progress.h"
+
+namespace sd {
+
+enum class SamplerKind { kDdim, kPlms };
+
+/// What every way of drawing a batch of N samples asks for.
+struct DrawSettings {
+  std::string negative_prompt;
+  int64_t width = 512;  // pixels, a multiple of 64; with an input picture that picture's size
+  int64_t height = 512;
+  int64_t steps = 50;
+  double guidance_scale = 7.5;  // 1: no guidance, conditional rows only
+  double eta = 0.0;
+  SamplerKind sampler = SamplerKind::kDdim;
+  /// Start [N,4,h,w] float32, or with an input picture the noise that covers it; drawn from `noise`
+  /// when absent. All branches of a sample share it.
+  std::optional<torch::Tensor> start_latents;
+  /// Also decode the pictures (off: latents only).
+  bool decode = true;
+  /// Sees, and may change, attention; null leaves the fused kernels alone. Controllers that gather
+  /// something gather it for one batch: give each batch its own.
+  AttentionController* controller = nullptr;
+  /// Changes the latents after every step; null leaves them alone.
+  LatentEdit* latent_edit = nullptr;
+  /// Called after every sampler step; false stops the run.
+  std::function<bool(const StepReport&)> on_step;
+  ProgressCallback on_progress;
+};
+
+/// One batch in full: N samples in each of its branches, which are sampled side by side so that a
+/// controller sees them in one call. Rows stand target by target, N each, the source's last.
+struct DrawRequest : DrawSettings {
+  DrawRequest() = default;
+  explicit DrawRequest(const DrawSettings& settings) : DrawSettings(settings) {}
+
+  std::vector<std::vector<std::string>> targets;  // [T][N] prompts
+  std::vector<std::string> source;                // [N] prompts, or none: no source branch
+  /// Runs the last int(strength · steps) steps; absent: every step of the schedule (which may have
+  /// one more than asked for). 0 returns what the autoencoder makes of the input picture.
+  std::optional<double> strength;
+  /// Picture to start from, [1 or N,3,H,W] in [-1,1]; needs a strength. Its size is the batch's.
+  std::optional<torch::Tensor> init_image;
+  /// Where the targets may change, [1 or N,1,h,w] in [0,1] with 1 = edit: elsewhere the re-noised
+  /// input picture is put back after every step, and itself after the last. Needs an input picture.
+  std::optional<torch::Tensor> mask;
+};
+
+/// Where the time of one batch went, in seconds.
+struct DrawTiming {
+  double sample = 0;  // the sampler, text encoder and the input picture's encoding included
+  double decode = 0;
+  int64_t unet_calls = 0;
+};
+
+struct DrawResult {
+  torch::Tensor latents;        // [rows,4,h,w] float32 on the CPU, as the sampler left them
+  std::vector<Image> pictures;  // one a row, RGB; empty when decode is off
+  DrawTiming timing;
+};
+
+/// Draws one batch. Throws UsageError (sizes, steps, strength, eta, mask), Cancelled, OutOfMemory,
+/// Error (NaN or infinity, naming the stage).
+DrawResult draw(const LoadedModel& model, const DrawRequest& request, NoiseSource& noise);
+
+/// A picture [1,3,H,W] in [-1,1] as the autoencoder takes it; grey becomes RGB. Throws UsageError
+/// for another number of channels than 1 or 3.
+torch::Tensor to_tensor(const Image& picture);
+
+}  // namespace sd

@@ -1,0 +1,117 @@
+#include "sd/control/map_recorder.h"
+
+#include <ATen/ops/upsample_bicubic2d.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+
+#include "control/head_mean.h"
+#include "sd/core/error.h"
+
+namespace sd {
+namespace {
+
+bool same_place(const AttentionSite& a, const AttentionSite& b) {
+  return a.part == b.part && a.block == b.block && a.depth == b.depth;
+}
+
+bool same_grid(const torch::Tensor& a, const torch::Tensor& b) {
+  return a.size(2) == b.size(2) && a.size(3) == b.size(3);
+}
+
+/// Adds maps [count,tokens,h,w] to the rows of a sum from `row` on.
+void add_rows(MapSum& into, const torch::Tensor& maps, int64_t row, int64_t rows) {
+  if (!into.sum.defined()) {
+    into.sum = at::zeros({rows, maps.size(1), maps.size(2), maps.size(3)}, maps.options());
+  }
+  into.sum.narrow(0, row, maps.size(0)).add_(maps);
+}
+
+/// The sum of this grid's size in a part of the timeline; a new one where there is none.
+MapSum& sum_of_grid(std::vector<MapSum>& sums, const torch::Tensor& maps) {
+  const auto found = std::find_if(sums.begin(), sums.end(),
+                                  [&](const MapSum& s) { return same_grid(s.sum, maps); });
+  if (found != sums.end()) return *found;
+  return sums.emplace_back(MapSum{0, {}});
+}
+
+}  // namespace
+
+MapRecorder::MapRecorder(MapRecorderOptions options) : options_(std::move(options)) {
+  if (options_.timeline < 0) throw UsageError("timeline: a negative number of parts");
+  timeline_.resize(static_cast<std::size_t>(options_.timeline));
+}
+
+AttentionUse MapRecorder::use(const AttentionCall& call) const {
+  const bool looks = call.site.kind == AttentionKind::kCross && call.step.evaluation == 0 &&
+                     options_.steps.contains(call.step) && options_.sites.matches(call);
+  return looks ? AttentionUse::kObserve : AttentionUse::kNone;
+}
+
+bool MapRecorder::observes(const RowGroup& rows, const AttentionCall&) const {
+  return rows.branch == options_.branch && rows.conditional == options_.conditional;
+}
+
+void MapRecorder::observe(const torch::Tensor& probs, const RowGroup& rows,
+                          const AttentionCall& call) {
+  int64_t all_rows = 0;
+  for (const auto& group : call.rows) all_rows += observes(group, call) ? group.count : 0;
+  const int64_t row = rows.target * rows.count;
+  const auto maps = head_mean(probs, options_.sites)
+                        .transpose(1, 2)
+                        .unflatten(2, {call.height, call.width});  // [count,tokens,h,w]
+
+  auto layer = std::find_if(layers_.begin(), layers_.end(), [&](const LayerMaps& known) {
+    return same_place(known.site, call.site);
+  });
+  if (layer == layers_.end()) layer = layers_.insert(layer, {call.site, {1, {}}});
+  add_rows(layer->maps, maps, row, all_rows);
+  if (timesteps_.empty() || timesteps_.back() != call.step.timestep) {
+    timesteps_.push_back(call.step.timestep);
+  }
+
+  if (timeline_.empty()) return;
+  const int64_t part = call.step.step * options_.timeline / call.step.num_steps;
+  auto& sum = sum_of_grid(timeline_[static_cast<std::size_t>(part)], maps);
+  add_rows(sum, maps, row, all_rows);
+  sum.layers = std::count_if(layers_.begin(), layers_.end(), [&](const LayerMaps& known) {
+    return same_grid(known.maps.sum, maps);
+  });
+}
+
+std::vector<PartMaps> sum_by_part(const std::vector<LayerMaps>& layers) {
+  std::vector<PartMaps> parts;
+  for (const auto& layer : layers) {
+    const auto known = std::find_if(parts.begin(), parts.end(), [&](const PartMaps& p) {
+      return p.part == layer.site.part && same_grid(p.maps.sum, layer.maps.sum);
+    });
+    if (known == parts.end()) {
+      parts.push_back({layer.site.part, {1, layer.maps.sum}});
+    } else {
+      known->maps.sum = known->maps.sum + layer.maps.sum;
+      ++known->maps.layers;
+    }
+  }
+  return parts;
+}
+
+torch::Tensor heat_maps(const std::vector<MapSum>& sums, int64_t height, int64_t width) {
+  if (sums.empty()) throw UsageError("heat maps: no layer was recorded");
+  torch::Tensor total;
+  int64_t layers = 0;
+  for (const auto& maps : sums) {
+    const auto resized =
+        at::upsample_bicubic2d(maps.sum, {height, width}, /*align_corners=*/false).clamp_min(0);
+    total = total.defined() ? total.add_(resized) : resized;
+    layers += maps.layers;
+  }
+  return total.div_(layers);
+}
+
+torch::Tensor heat_maps(const std::vector<LayerMaps>& layers, int64_t height, int64_t width) {
+  std::vector<MapSum> sums;
+  for (const auto& layer : layers) sums.push_back(layer.maps);
+  return heat_maps(sums, height, width);
+}
+
+}  // namespace sd

@@ -1,0 +1,103 @@
+#include "pipeline/start.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "pipeline/check.h"
+#include "pipeline/encode.h"
+#include "sd/core/error.h"
+
+namespace sd {
+namespace {
+
+void check_sides(const LoadedModel& model, int64_t width, int64_t height) {
+  // The autoencoder shrinks by its factor, the UNet halves once a level: both must divide.
+  const int64_t multiple = model.config.vae.factor() << (model.config.unet.channel_mult.size() - 1);
+  for (const auto& [name, pixels] : {std::pair{"height", height}, {"width", width}}) {
+    if (pixels < multiple || pixels % multiple != 0) {
+      throw UsageError(
+          fmt::format("{} is {}; this model needs a multiple of {}", name, pixels, multiple));
+    }
+  }
+}
+
+void check_shape(const torch::Tensor& found, const std::vector<int64_t>& expected,
+                 const char* what) {
+  if (found.sizes() == at::IntArrayRef(expected)) return;
+  throw UsageError(fmt::format("{} have shape [{}], expected [{}]", what,
+                               fmt::join(found.sizes(), ", "), fmt::join(expected, ", ")));
+}
+
+/// [N,C,h,w] of the batch; the input picture's size goes before width and height.
+std::vector<int64_t> latent_shape(const LoadedModel& model, const DrawRequest& request,
+                                  const BatchRows& rows) {
+  int64_t width = request.width, height = request.height;
+  if (const auto& picture = request.init_image) {
+    const int64_t count = picture->dim() == 4 ? picture->size(0) : 0;
+    if ((count != 1 && count != rows.samples) || picture->size(1) != 3) {
+      throw UsageError(fmt::format("the input picture has shape [{}], expected [1 or {},3,H,W]",
+                                   fmt::join(picture->sizes(), ", "), rows.samples));
+    }
+    height = picture->size(2);
+    width = picture->size(3);
+  }
+  check_sides(model, width, height);
+  const int64_t factor = model.config.vae.factor();
+  return {rows.samples, model.config.unet.in_channels, height / factor, width / factor};
+}
+
+torch::Tensor start_noise(const LoadedModel& model, const DrawRequest& request,
+                          const std::vector<int64_t>& shape, NoiseSource& noise) {
+  if (!request.start_latents) return noise.randn(shape);
+  check_shape(*request.start_latents, shape, "start latents");
+  require_finite(*request.start_latents, "start latents");
+  return request.start_latents->to(torch::Device(model.device), at::kFloat);
+}
+
+torch::Tensor checked_mask(const LoadedModel& model, const torch::Tensor& mask,
+                           const std::vector<int64_t>& shape) {
+  const int64_t count = mask.dim() == 4 && mask.size(0) == 1 ? 1 : shape[0];
+  check_shape(mask, {count, 1, shape[2], shape[3]}, "the mask's values");
+  if (!mask.ge(0).logical_and(mask.le(1)).all().item<bool>()) {
+    throw UsageError("the mask has values outside [0, 1]");
+  }
+  return mask.to(torch::Device(model.device), at::kFloat);
+}
+
+}  // namespace
+
+Start make_start(const LoadedModel& model, const DrawRequest& request, const BatchRows& rows,
+                 NoiseSource& noise) {
+  const auto shape = latent_shape(model, request, rows);
+  const auto& config = model.config;
+  const auto full = uniform_steps(
+      NoiseSchedule::sqrt_linear(config.linear_start, config.linear_end, config.timesteps),
+      request.steps);
+  if (request.mask && !request.init_image) throw UsageError("a mask needs an input picture");
+  if (request.init_image && !request.strength) {
+    throw UsageError("an input picture needs a strength");
+  }
+  const int64_t count =
+      request.strength ? steps_at_strength(*request.strength, request.steps) : full.size();
+
+  Start start;
+  if (request.mask) start.mask = checked_mask(model, *request.mask, shape);
+  if (request.init_image) {
+    start.x0 = encode_pictures(model, *request.init_image).expand(shape);
+    if (count == 0) {
+      start.latents = rows.spread(start.x0);
+      return start;
+    }
+  } else if (count == 0) {
+    throw UsageError(fmt::format("strength {} of {} steps leaves none to draw from noise",
+                                 *request.strength, request.steps));
+  }
+  auto [alpha, schedule] = start_midway(full, count);
+  start.schedule = std::move(schedule);
+  auto x = start_noise(model, request, shape, noise);
+  if (start.x0.defined()) x = add_noise(start.x0, x, alpha);
+  start.latents = rows.spread(x);
+  return start;
+}
+
+}  // namespace sd

@@ -1,0 +1,20 @@
+#pragma once
+
+#include "pipeline/batch_rows.h"
+
+namespace sd {
+
+/// Where a batch starts.
+struct Start {
+  StepSchedule schedule;  // what is to run; empty at strength 0
+  torch::Tensor latents;  // [B,4,h,w]: the start, or x0 itself where nothing is to run
+  torch::Tensor x0;       // [N,4,h,w]: the input picture; undefined without one
+  torch::Tensor mask;     // [1 or N,1,h,w]; undefined without one
+};
+
+/// Checks sizes, encodes the input picture if there is one, and draws the start or its noise.
+/// Errors as `draw`.
+Start make_start(const LoadedModel& model, const DrawRequest& request, const BatchRows& rows,
+                 NoiseSource& noise);
+
+}  // namespace sd
