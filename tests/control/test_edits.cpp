@@ -19,11 +19,14 @@ using test::distance;
 using test::expect_error;
 
 const TokenAlignment kAlignment{{1, 0, 1, 1, 0, 1}, {0, 0, 1, 2, 0, 5}};
+/// The same as Prompt-to-Prompt's refinement says it.
+const TokenRefinement kRefinement{{0, TokenRefinement::kNew, 1, 2, TokenRefinement::kNew, 5},
+                                  kAlignment.mask};
 
 /// A = (1−m)·A_t + m·A_s[indices], written as the formula stands.
 torch::Tensor aligned(const torch::Tensor& target, const torch::Tensor& source,
                       const TokenAlignment& alignment) {
-  const auto m = at::tensor(alignment.mask);
+  const auto m = at::tensor(alignment.mask, at::kFloat);
   return (1 - m) * target + m * source.index_select(-1, at::tensor(alignment.indices));
 }
 
@@ -31,16 +34,16 @@ torch::Tensor aligned(const torch::Tensor& target, const torch::Tensor& source,
 /// after them the rest moves up, and the source's last two share the last place.
 WordReplacement split_matrix() {
   WordReplacement matrix{6, std::vector<double>(36, 0.0), {}};
-  const auto set = [&](int64_t w, int64_t n, float value) {
+  const auto set = [&](int64_t w, int64_t n, double value) {
     matrix.matrix[static_cast<std::size_t>(w * 6 + n)] = value;
   };
-  set(0, 0, 1), set(1, 1, 1), set(2, 2, 0.5F), set(2, 3, 0.5F), set(3, 4, 1), set(4, 5, 1);
+  set(0, 0, 1), set(1, 1, 1), set(2, 2, 0.5), set(2, 3, 0.5), set(3, 4, 1), set(4, 5, 1);
   set(5, 5, 1);
   return matrix;
 }
 
 torch::Tensor as_tensor(const WordReplacement& matrix) {
-  return at::tensor(matrix.matrix).view({matrix.length, matrix.length});
+  return at::tensor(matrix.matrix, at::kFloat).view({matrix.length, matrix.length});
 }
 
 TEST(ForkSwap, FollowsItsFormulaInBothHalvesOfGuidance) {
@@ -117,7 +120,7 @@ TEST(PromptToPrompt, RefinementTouchesConditionalRowsOnly) {
   AttentionScene scene;
   const auto before = scene.probabilities();
   PromptToPromptOptions options;
-  options.edits = {kAlignment};
+  options.edits = {kRefinement};
   const auto after = PromptToPrompt(options).apply(before.clone(), scene.call());
   EXPECT_TRUE(scene.unconditional(after).equal(scene.unconditional(before)));
   EXPECT_TRUE(
@@ -162,7 +165,7 @@ TEST(PromptToPrompt, NoTokenUnderControlMeansFusedAttention) {
   AttentionScene scene;
   scene.step = {9, 10, 1, 0};
   PromptToPromptOptions options;
-  options.edits = {kAlignment};
+  options.edits = {kRefinement};
   EXPECT_EQ(PromptToPrompt(options).use(scene.call()), AttentionUse::kNone);  // 0 to 0.8
 }
 
@@ -170,7 +173,7 @@ TEST(PromptToPrompt, SeveralTargetsFollowOneSource) {
   AttentionScene scene(2, /*targets=*/2);
   const auto before = scene.probabilities();
   PromptToPromptOptions options;
-  options.edits = {kAlignment, kAlignment, split_matrix(), split_matrix()};
+  options.edits = {kRefinement, kRefinement, split_matrix(), split_matrix()};
   const auto after = PromptToPrompt(options).apply(before.clone(), scene.call());
   EXPECT_TRUE(scene.target(after, 0).equal(
       aligned(scene.target(before, 0), scene.source(before), kAlignment)));
@@ -182,7 +185,7 @@ TEST(PromptToPrompt, SeveralTargetsFollowOneSource) {
 TEST(PromptToPrompt, SaysWhenRowsAreMissing) {
   AttentionScene scene(3);
   PromptToPromptOptions options;
-  options.edits = {kAlignment, kAlignment};
+  options.edits = {kRefinement, kRefinement};
   expect_error<UsageError>(
       [&] { PromptToPrompt(options).apply(scene.probabilities(), scene.call()); }, "2 given");
 }

@@ -102,7 +102,7 @@ TEST(MetaDevice, EveryControlStaysOnItsDevice) {
   const c10::InferenceMode inference;
   LatentDiffusion model(small_config());
   ForkSwapOptions swap;
-  swap.alignments = {{std::vector<float>(77, 1.0F), std::vector<int64_t>(77, 3)}};
+  swap.alignments = {TokenAlignment{std::vector<double>(77, 1.0), std::vector<int64_t>(77, 3)}};
   PromptToPromptOptions replace;
   replace.edits = {shared_tokens()};
   ReweightOptions weights;

@@ -86,7 +86,7 @@ std::shared_ptr<ForkSwap> fork_swap(double tthres = 0) {
 
 std::shared_ptr<PromptToPrompt> prompt_to_prompt(StepWindow window) {
   PromptToPromptOptions options;
-  options.edits = {identity()};
+  options.edits = {TokenRefinement{identity().indices, identity().mask}};
   options.schedules = {TokenSchedule{{window}}};
   return std::make_shared<PromptToPrompt>(options);
 }

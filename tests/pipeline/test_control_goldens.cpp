@@ -38,8 +38,8 @@ TEST_P(SwapGolden, EveryStepOfBothBranchesIsEqual) {
   const std::string name = std::to_string(GetParam());
 
   ForkSwapOptions options;
-  options.alignments = {
-      {pair.at("mask").get<std::vector<double>>(), pair.at("indices").get<std::vector<int64_t>>()}};
+  options.alignments = {TokenAlignment{pair.at("mask").get<std::vector<double>>(),
+                                       pair.at("indices").get<std::vector<int64_t>>()}};
   options.tthres = pair.at("tthres").get<double>();
   ForkSwap control(options);
 
