@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <fmt/format.h>
+#include <stdlib.h>
 
 #include <string>
 
@@ -22,7 +23,15 @@ constexpr const char* kEntry = "sd_engine_v1";
       reason == nullptr ? kLibrary : reason, kLibrary));
 }
 
+/// LibTorch's threads wait for each other in loops, 300,000 turns by default: where another program
+/// has one of the cores, that made small models a hundred times slower. A thousand turns lose
+/// nothing on an idle machine. Read by the OpenMP library when it is loaded; the user's choice stays.
+void limit_waiting_in_loops() {
+  if (getenv("OMP_WAIT_POLICY") == nullptr) setenv("GOMP_SPINCOUNT", "1000", /*overwrite=*/0);
+}
+
 const Engine& open_engine() {
+  limit_waiting_in_loops();
   // Never closed: LibTorch keeps threads and static state that outlive any call.
   void* library = dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) fail();

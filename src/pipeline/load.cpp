@@ -33,7 +33,8 @@ ModelConfig settle_config(const OpenedModel& opened, const LoadRequest& request)
 
 }  // namespace
 
-std::optional<std::filesystem::path> sidecar_config(const std::filesystem::path& checkpoint) {
+std::optional<std::filesystem::path> sidecar_config(const std::filesystem::path& path) {
+  const auto checkpoint = weights_path(path);
   auto yaml = checkpoint;
   yaml.replace_extension(".yaml");
   std::error_code ignored;

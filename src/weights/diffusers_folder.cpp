@@ -85,9 +85,9 @@ DiffusersFolder open_diffusers_folder(const fs::path& folder) {
   std::error_code ignored;
   if (!fs::exists(folder / "model_index.json", ignored)) {
     throw CheckpointError(
-        fmt::format("{}: a folder without model_index.json, so no diffusers model. Give a .ckpt or "
-                    ".safetensors file, or the folder "
-                    "that holds model_index.json.",
+        fmt::format("{}: a folder without model_index.json, so no diffusers model, and without "
+                    "model.safetensors or model.ckpt. Give a .ckpt or .safetensors file, or the "
+                    "folder that holds model_index.json.",
                     folder.string()));
   }
   DiffusersFolder opened;

@@ -10,7 +10,17 @@
 
 namespace sd {
 
-OpenedModel open_model(const std::filesystem::path& path) {
+std::filesystem::path weights_path(const std::filesystem::path& path) {
+  std::error_code ignored;
+  if (std::filesystem::exists(path / "model_index.json", ignored)) return path;
+  for (const char* name : {"model.safetensors", "model.ckpt"}) {
+    if (std::filesystem::is_regular_file(path / name, ignored)) return path / name;
+  }
+  return path;
+}
+
+OpenedModel open_model(const std::filesystem::path& given) {
+  const auto path = weights_path(given);
   std::error_code ignored;
   OpenedModel model;
   if (std::filesystem::is_directory(path, ignored)) {

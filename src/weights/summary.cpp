@@ -56,7 +56,8 @@ void count_tensors(const TensorSource& tensors, ModelSummary& summary) {
 
 }  // namespace
 
-ModelSummary describe_model(const std::filesystem::path& path) {
+ModelSummary describe_model(const std::filesystem::path& given) {
+  const auto path = weights_path(given);
   ModelSummary summary;
   std::unique_ptr<TensorSource> tensors;
   std::error_code ignored;

@@ -43,6 +43,15 @@ TEST(Formats, SafetensorsGiveTheSameBits) {
   EXPECT_TRUE(draw_tiny(load_f32(file, data("tiny-v1.yaml"))).equal(draw_tiny(test::tiny_model())));
 }
 
+TEST(Formats, AFolderWithWeightsAndYamlIsAModel) {
+  const test::TempFolder folder;
+  std::filesystem::copy(data("tiny-v1.ckpt"), folder / "model.ckpt");
+  std::filesystem::copy(data("tiny-v1.yaml"), folder / "model.yaml");
+  const auto model = load_f32(folder.path());
+  EXPECT_EQ(model.main_file, folder / "model.ckpt");
+  EXPECT_TRUE(draw_tiny(model).equal(draw_tiny(test::tiny_model())));
+}
+
 TEST(Formats, ADiffusersFolderGivesTheSamePicture) {
   const auto model = load_f32(data("tiny-v1-diffusers"));
   EXPECT_EQ(model.format, "diffusers");

@@ -21,6 +21,11 @@ struct OpenedModel {
   std::optional<ModelConfig> config;
 };
 
+/// Where a model's weights lie: `path` itself, or in a folder without model_index.json its
+/// `model.safetensors` or `model.ckpt` (what sd-train exports, and how the original scripts place
+/// theirs), if there is one.
+std::filesystem::path weights_path(const std::filesystem::path& path);
+
 /// Opens a checkpoint file or a diffusers folder, told apart by content and not by name. Throws
 /// IoError if it cannot be read, CheckpointError if it is something else, naming what it is (Git
 /// LFS pointer, HTML page, old pickle without a zip, truncated file, LoRA, …) and what to do.
