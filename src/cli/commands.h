@@ -16,6 +16,7 @@ struct Command {
 
 Command add_txt2img(CLI::App& app);
 Command add_info(CLI::App& app);
+Command add_attn(CLI::App& app);
 
 /// The options of `sd txt2img`, which must outlive `app`'s parsing.
 void add_txt2img_options(CLI::App& app, Txt2ImgOptions& options);

@@ -16,6 +16,6 @@ constexpr Engine kEngine{txt2img_command};
 
 /// What `sd` looks up. The number goes up when Engine or Txt2ImgOptions change shape, so that
 /// halves of two builds are not mixed.
-extern "C" __attribute__((visibility("default"))) const sd::cli::Engine* sd_engine_v1() {
+extern "C" __attribute__((visibility("default"))) const sd::cli::Engine* sd_engine_v2() {
   return &sd::cli::kEngine;
 }

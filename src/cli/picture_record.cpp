@@ -112,6 +112,13 @@ std::string json_line(const RunRecord& run, const PictureRecord& picture,
   return dump(line);
 }
 
+std::string maps_json_line(const std::filesystem::path& contact,
+                           const std::filesystem::path& picture) {
+  return dump({{"kind", "attention"},
+               {"path", contact.string()},
+               {"picture", picture.empty() ? Json() : Json(picture.string())}});
+}
+
 std::string grid_json_line(const std::filesystem::path& path, std::size_t pictures) {
   return dump({{"kind", "grid"}, {"path", path.string()}, {"pictures", pictures}});
 }

@@ -53,6 +53,8 @@ std::vector<PngText> png_texts(const RunRecord& run, const PictureRecord& pictur
 /// One line of `--json`. `path` is empty when the picture was not saved.
 std::string json_line(const RunRecord& run, const PictureRecord& picture,
                       const std::filesystem::path& path);
+std::string maps_json_line(const std::filesystem::path& contact,
+                           const std::filesystem::path& picture);
 std::string grid_json_line(const std::filesystem::path& path, std::size_t pictures);
 
 }  // namespace sd::cli

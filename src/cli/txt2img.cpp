@@ -1,6 +1,7 @@
 #include <memory>
 #include <string>
 
+#include "cli/attn_options.h"
 #include "cli/commands.h"
 #include "cli/engine.h"
 #include "cli/option_groups.h"
@@ -111,6 +112,8 @@ void add_txt2img_options(CLI::App& app, Txt2ImgOptions& options) {
   add_picture_options(app, options);
   group("How many");
   add_number_options(app, options);
+  group("Attention maps");
+  add_attn_options(app, options.attn);
   group("Model");
   add_model_options(app, options);
   group("Machine");

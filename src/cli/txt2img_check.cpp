@@ -5,6 +5,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "cli/attn_words.h"
 #include "cli/commands.h"
 #include "cli/find_model.h"
 #include "cli/output_folder.h"
@@ -72,6 +73,17 @@ void require_file(std::string_view option, const std::optional<fs::path>& path) 
   throw IoError(fmt::format("--{}: {} {}", option, path->string(), trouble));
 }
 
+/// Prompts of a file are known only when it is read, and standard input can be read only once.
+void check_maps(Txt2ImgOptions& options) {
+  settle_attn(options.attn, options.outdir);
+  AttnSubject subject;
+  if (!options.from_file) subject.prompts = {options.prompt};
+  subject.negative_prompt = options.negative_prompt;
+  subject.guided = options.scale != 1;
+  subject.steps = options.ddim_steps;
+  check_attn(options.attn, subject);
+}
+
 /// What would be noticed only after minutes of drawing is tried before the model is loaded.
 void check_destinations(const Txt2ImgOptions& options) {
   if (!options.skip_save || !options.skip_grid) OutputFolder{options.outdir};
@@ -105,6 +117,7 @@ void check(Txt2ImgOptions& options) {
     require_file("from-file", fs::path(*options.from_file));
   require_file("config", options.config);
   require_file("init-latents", options.init_latents);
+  check_maps(options);
   find_model(options.ckpt, model_roots());
   check_destinations(options);
 }

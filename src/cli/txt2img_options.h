@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "cli/attn_options.h"
 #include "sd/core/compute.h"
 
 namespace sd::cli {
@@ -40,6 +41,7 @@ struct Txt2ImgOptions {
   RngChoice rng = RngChoice::kDevice;
   std::optional<std::filesystem::path> init_latents;
   std::optional<std::filesystem::path> save_latents;
+  AttnOptions attn;
   int64_t threads = 0;  // 0: one a physical core
   bool json = false;
   bool quiet = false;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <span>
 #include <thread>
 #include <utility>
@@ -97,6 +98,7 @@ void Txt2ImgRun::prepare() {
   } else {
     prompts_.prompts.assign(static_cast<std::size_t>(options_.n_samples), {0, options_.prompt});
   }
+  check_attn(options_.attn, attn_subject());
   total_pictures_ = static_cast<int64_t>(prompts_.prompts.size()) * options_.n_iter;
   start_.emplace(options_,
                  std::array{options_.C, record_.height / options_.f, record_.width / options_.f});
@@ -106,6 +108,18 @@ void Txt2ImgRun::prepare() {
                     total_pictures_, record_.width, record_.height));
     options_.skip_grid = true;
   }
+}
+
+AttnSubject Txt2ImgRun::attn_subject() const {
+  AttnSubject subject;
+  std::set<std::string> distinct;
+  for (const auto& prompt : prompts_.prompts) {
+    if (distinct.insert(prompt.text).second) subject.prompts.push_back(prompt.text);
+  }
+  subject.negative_prompt = options_.negative_prompt;
+  subject.guided = options_.scale != 1;
+  subject.steps = options_.ddim_steps;
+  return subject;
 }
 
 void Txt2ImgRun::load() {
@@ -126,6 +140,8 @@ void Txt2ImgRun::load() {
         load_request_.checkpoint.string(), config.unet.in_channels, config.vae.factor(), options_.C,
         options_.f));
   }
+  attn_.emplace(options_.attn, options_.ddim_steps);
+  attn_->prepare(config, record_.height / options_.f, record_.width / options_.f);
   if (options_.verbose > 0) {
     say(fmt::format("{} ({}) loaded in {:.1f} s, computing in {} on {} with {}", record_.model_name,
                     record_.model_format, load_seconds_, record_.dtype, record_.device,
@@ -225,7 +241,9 @@ Txt2ImgRequest Txt2ImgRun::request_for(const Batch& batch, NoiseSource& noise) {
   request.eta = options_.ddim_eta;
   request.sampler = options_.plms ? SamplerKind::kPlms : SamplerKind::kDdim;
   request.start_latents = start_->batch(batch.first_picture, count, noise);
-  request.decode = !options_.skip_save || !options_.skip_grid;
+  request.decode = !options_.skip_save || !options_.skip_grid || options_.attn.draws();
+  observer_ = attn_->begin_batch();
+  request.controller = observer_.get();
   request.on_progress = [this, first = batch.first_picture, count](const Progress& progress) {
     return on_progress(progress, first, count);
   };
@@ -266,9 +284,19 @@ void Txt2ImgRun::save_picture(const PictureRecord& record, const Image& picture,
   } else if (!path.empty()) {
     output_.line(path.string());
   }
+  save_maps(record, picture, path);
   if (options_.quiet || progress_.shown()) return;
   print_message(fmt::format("picture {} of {} after {:.1f} s: {}", record.index + 1,
                             total_pictures_, seconds, shorten(record.prompt, kShownPrompt)));
+}
+
+void Txt2ImgRun::save_maps(const PictureRecord& record, const Image& picture,
+                           const std::filesystem::path& path) {
+  const auto prompt = attn_prompt(options_.attn, attn_subject(), record.prompt);
+  const auto folder = attn_->write(record.row, {picture, path, prompt});
+  if (!folder) return;
+  const auto contact = *folder / "contact.png";
+  output_.line(options_.json ? maps_json_line(contact, path) : contact.string());
 }
 
 void Txt2ImgRun::save_latents() const {

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "cli/attn_run.h"
+#include "cli/attn_words.h"
 #include "cli/output_folder.h"
 #include "cli/picture_record.h"
 #include "cli/progress_line.h"
@@ -50,6 +52,9 @@ class Txt2ImgRun {
   Txt2ImgRequest request_for(const Batch& batch, NoiseSource& noise);
   void save(const Batch& batch, Txt2ImgResult result, double seconds);
   void save_picture(const PictureRecord& record, const Image& picture, double seconds);
+  void save_maps(const PictureRecord& record, const Image& picture,
+                 const std::filesystem::path& path);
+  AttnSubject attn_subject() const;
   void save_latents() const;
   void save_grid();
   void conclude_early() const;
@@ -69,6 +74,8 @@ class Txt2ImgRun {
   std::optional<LoadedModel> model_;
   std::future<std::string> hash_;
   std::optional<OutputFolder> folder_;
+  std::optional<AttnRun> attn_;
+  std::shared_ptr<AttentionController> observer_;  // of the batch being drawn
   StandardOutput output_;
   ProgressLine progress_;
   StepRate rate_;

@@ -35,11 +35,24 @@ MapSum& sum_of_grid(std::vector<MapSum>& sums, const torch::Tensor& maps) {
   return sums.emplace_back(MapSum{0, {}});
 }
 
+void append_new(std::vector<double>& timesteps, double timestep) {
+  if (timesteps.empty() || timesteps.back() != timestep) timesteps.push_back(timestep);
+}
+
+/// Which of `parts` equal parts of a window a step of it lies in.
+std::size_t part_of(const StepInfo& step, const StepWindow& window, int64_t parts) {
+  const auto count = static_cast<double>(step.num_steps + window.extra);
+  const auto first = static_cast<int64_t>(window.begin * count);
+  const auto end = std::min(static_cast<int64_t>(window.end * count), step.num_steps);
+  return static_cast<std::size_t>((step.step - first) * parts / (end - first));
+}
+
 }  // namespace
 
 MapRecorder::MapRecorder(MapRecorderOptions options) : options_(std::move(options)) {
   if (options_.timeline < 0) throw UsageError("timeline: a negative number of parts");
   timeline_.resize(static_cast<std::size_t>(options_.timeline));
+  part_timesteps_.resize(timeline_.size());
 }
 
 AttentionUse MapRecorder::use(const AttentionCall& call) const {
@@ -66,13 +79,12 @@ void MapRecorder::observe(const torch::Tensor& probs, const RowGroup& rows,
   });
   if (layer == layers_.end()) layer = layers_.insert(layer, {call.site, {1, {}}});
   add_rows(layer->maps, maps, row, all_rows);
-  if (timesteps_.empty() || timesteps_.back() != call.step.timestep) {
-    timesteps_.push_back(call.step.timestep);
-  }
+  append_new(timesteps_, call.step.timestep);
 
   if (timeline_.empty()) return;
-  const int64_t part = call.step.step * options_.timeline / call.step.num_steps;
-  auto& sum = sum_of_grid(timeline_[static_cast<std::size_t>(part)], maps);
+  const auto part = part_of(call.step, options_.steps, options_.timeline);
+  append_new(part_timesteps_[part], call.step.timestep);
+  auto& sum = sum_of_grid(timeline_[part], maps);
   add_rows(sum, maps, row, all_rows);
   sum.layers = std::count_if(layers_.begin(), layers_.end(), [&](const LayerMaps& known) {
     return same_grid(known.maps.sum, maps);

@@ -28,7 +28,7 @@ struct MapRecorderOptions {
   RowGroup::Branch branch = RowGroup::Branch::kTarget;
   bool conditional = true;  // false: the rows of the empty or negative prompt
   StepWindow steps = {};
-  /// Also keeps sums for so many equal parts of the run (0: none).
+  /// Also keeps sums for so many equal parts of `steps` (0: none).
   int64_t timeline = 0;
 };
 
@@ -49,6 +49,8 @@ class MapRecorder final : public AttentionController {
   /// For each part of the run its sums, one for each grid size: all layers of that size together.
   /// Parts without a recorded step are empty.
   const std::vector<std::vector<MapSum>>& timeline() const { return timeline_; }
+  /// For each part of the run its recorded timesteps, in order.
+  const std::vector<std::vector<double>>& timeline_timesteps() const { return part_timesteps_; }
   /// The timesteps that were recorded, in order.
   const std::vector<double>& timesteps() const { return timesteps_; }
 
@@ -56,6 +58,7 @@ class MapRecorder final : public AttentionController {
   MapRecorderOptions options_;
   std::vector<LayerMaps> layers_;
   std::vector<std::vector<MapSum>> timeline_;
+  std::vector<std::vector<double>> part_timesteps_;
   std::vector<double> timesteps_;
 };
 

@@ -1,0 +1,40 @@
+#include "cli/attn_choices.h"
+
+namespace sd::cli {
+namespace {
+
+template <typename Value>
+std::string word_of(const Choices<Value>& choices, Value wanted) {
+  for (const auto& [word, value] : choices) {
+    if (value == wanted) return word;
+  }
+  return {};
+}
+
+}  // namespace
+
+const Choices<AttnNorm>& attn_norm_choices() {
+  static const Choices<AttnNorm> choices = {{"fork", AttnNorm::kFork},
+                                            {"minmax", AttnNorm::kMinMax},
+                                            {"absolute", AttnNorm::kAbsolute},
+                                            {"token", AttnNorm::kToken}};
+  return choices;
+}
+
+const Choices<AttnKind>& attn_kind_choices() {
+  static const Choices<AttnKind> choices = {
+      {"own", AttnKind::kOwn}, {"applied", AttnKind::kApplied}, {"source", AttnKind::kSource}};
+  return choices;
+}
+
+const Choices<Colormap>& colormap_choices() {
+  static const Choices<Colormap> choices = {
+      {"turbo", Colormap::kTurbo}, {"jet", Colormap::kJet}, {"grey", Colormap::kGrey}};
+  return choices;
+}
+
+std::string name_of(AttnNorm norm) { return word_of(attn_norm_choices(), norm); }
+std::string name_of(AttnKind kind) { return word_of(attn_kind_choices(), kind); }
+std::string name_of(Colormap colormap) { return word_of(colormap_choices(), colormap); }
+
+}  // namespace sd::cli

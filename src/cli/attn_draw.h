@@ -1,0 +1,45 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/attn_maps.h"
+#include "cli/attn_options.h"
+#include "cli/attn_words.h"
+#include "sd/image/image.h"
+
+namespace sd::cli {
+
+/// A mask holds what lies above this share of the way from a map's minimum to its maximum.
+inline constexpr double kMaskThreshold = 0.5;
+
+/// What maps are drawn over and how.
+struct AttnCanvas {
+  const Image& picture;
+  const std::vector<AttnWord>& words;
+  const AttnOptions& options;
+  int64_t prompt_tokens = 0;  // the prompt's own: positions 1 to this
+};
+
+/// One word's pictures, all of the picture's size.
+struct WordPictures {
+  Image overlay;
+  Image grey;
+  Image mask;
+};
+
+/// One for each word.
+std::vector<WordPictures> draw_words(const AttnCanvas& canvas, const TokenMaps& maps);
+
+/// The picture and every word's overlay, labelled, over `title`. Small pictures are scaled up so
+/// that labels fit, large ones down.
+Image draw_contact(const AttnCanvas& canvas, const TokenMaps& maps, const std::string& title);
+
+/// Words (rows) by stretches of the run (columns); a word's stretches share a scale, each divided
+/// by its number of steps.
+Image draw_timeline(const AttnCanvas& canvas, const std::vector<TimelineHeat>& timeline);
+
+/// Parts of the UNet and their resolutions (rows) by words (columns).
+Image draw_layers(const AttnCanvas& canvas, const std::vector<PartHeat>& parts);
+
+}  // namespace sd::cli

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "cli/attn_maps.h"
+#include "cli/attn_options.h"
+#include "sd/image/image.h"
+
+namespace sd::cli {
+
+/// One picture whose maps are to be written.
+struct AttnPicture {
+  const Image& picture;
+  std::filesystem::path path;  // of the picture; empty if it was not saved
+  std::string prompt;          // whose tokens the maps have (attn_prompt)
+};
+
+/// Where `--attn` puts what it draws: DIR/00000/ for a picture 00000.png and so on, counting on
+/// from the highest number there; nothing is ever overwritten. In each folder:
+///   words/02_snowy.png, grey/…, masks/…   overlay, map and mask of each word, as large as the
+///   picture contact.png, timeline.png, layers.png  labelled sheets maps.npy     [tokens,h,w]
+///   float32, h and w of the latents, summed over the recorded steps index.json   what all of that
+///   is; written last, so that a folder that has it is complete
+class AttnFolder {
+ public:
+  /// Makes `options.dir`. Throws IoError if it cannot be written.
+  explicit AttnFolder(const AttnOptions& options);
+
+  /// Returns the folder of this picture. Throws IoError (disk full), UsageError (no such word).
+  std::filesystem::path write(const AttnPicture& picture, const PictureMaps& maps);
+
+ private:
+  std::filesystem::path make_folder(const std::filesystem::path& picture);
+
+  AttnOptions options_;
+  int64_t next_ = 0;
+};
+
+}  // namespace sd::cli
