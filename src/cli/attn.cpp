@@ -32,7 +32,7 @@ wherever it occurs.
 With --from nothing is drawn anew: the saved maps of --token_idx are summed and laid over --img.)";
 
 struct AttnCommand {
-  Txt2ImgOptions draw;
+  DrawOptions draw;
   AttnFromOptions from;
   CLI::Option* norm = nullptr;
   CLI::Option* colormap = nullptr;
@@ -89,7 +89,7 @@ int run(AttnCommand& command) {
   auto& options = command.draw;
   if (!options.attn.dir) options.attn.dir = options.outdir / "attn";
   check(options);
-  return engine().txt2img(options);
+  return engine().draw(options);
 }
 
 }  // namespace
@@ -101,7 +101,7 @@ Command add_attn(CLI::App& app) {
   command->draw.outdir = "outputs/attn-samples";
   command->draw.n_samples = 1;
   command->draw.n_iter = 1;
-  add_txt2img_options(*parser, command->draw);
+  add_draw_options(*parser, command->draw);
   add_from_options(*parser, command->from);
   command->norm = parser->get_option("--attn-norm");
   command->colormap = parser->get_option("--attn-colormap");

@@ -95,7 +95,7 @@ std::vector<int64_t> parse_heads(std::string_view option, std::string_view text)
   return heads;
 }
 
-AttnSteps parse_steps(std::string_view option, std::string_view text) {
+AttnSteps parse_steps(std::string_view option, std::string_view text, bool may_be_empty) {
   const auto colon = text.find(':');
   const auto fraction = [](std::string_view piece, double otherwise) -> std::optional<double> {
     piece = trimmed(piece);
@@ -105,12 +105,26 @@ AttnSteps parse_steps(std::string_view option, std::string_view text) {
     const auto begin = fraction(text.substr(0, colon), 0);
     const auto end = fraction(text.substr(colon + 1), 1);
     // Written so that NaN fails.
-    if (begin && end && *begin >= 0 && *begin < *end && *end <= 1) return {*begin, *end};
+    const bool ordered =
+        begin && end && *begin >= 0 && *end <= 1 && (may_be_empty ? *begin <= *end : *begin < *end);
+    if (ordered) return {*begin, *end};
   }
   throw UsageError(fmt::format(
-      "{}: '{}' is no part of the steps\nExpected a:b in fractions of them, 0 <= a < b <= 1: "
+      "{}: '{}' is no part of the steps\nExpected a:b in fractions of them, 0 <= a {} b <= 1: "
       "0:0.4 is the first two fifths.",
-      option, text));
+      option, text, may_be_empty ? "<=" : "<"));
+}
+
+std::vector<double> parse_numbers(std::string_view option, std::string_view text) {
+  std::vector<double> numbers;
+  for (const auto piece : split(option, text)) {
+    const auto value = number<double>(piece.starts_with('+') ? piece.substr(1) : piece);
+    if (!value || !std::isfinite(*value)) {
+      throw UsageError(fmt::format("{}: '{}' is not a number", option, piece));
+    }
+    numbers.push_back(*value);
+  }
+  return numbers;
 }
 
 std::vector<std::string> parse_words(std::string_view option, std::string_view text) {

@@ -21,8 +21,12 @@ std::vector<int64_t> parse_resolutions(std::string_view option, std::string_view
 /// Whole numbers and ranges of them, from 0, each once, ascending.
 std::vector<int64_t> parse_heads(std::string_view option, std::string_view text);
 
-/// Fractions of the steps, 0 <= a < b <= 1; either may be left out ("0.5:").
-AttnSteps parse_steps(std::string_view option, std::string_view text);
+/// Fractions of the steps, 0 <= a <= b <= 1; either may be left out ("0.5:"). `may_be_empty` says
+/// whether a may equal b.
+AttnSteps parse_steps(std::string_view option, std::string_view text, bool may_be_empty = false);
+
+/// Numbers, such as "-2,1,5".
+std::vector<double> parse_numbers(std::string_view option, std::string_view text);
 
 /// Words at commas, without spaces around.
 std::vector<std::string> parse_words(std::string_view option, std::string_view text);

@@ -11,12 +11,6 @@ namespace {
 
 constexpr Range<double> kAlphaRange{0.0, 1.0};
 
-CLI::Option* add_list(CLI::App& app, const std::string& name,
-                      const std::function<void(const std::string&)>& parse, const std::string& type,
-                      const std::string& help) {
-  return app.add_option_function<std::string>(spellings(name), parse, help)->type_name(type);
-}
-
 void add_scope_options(CLI::App& app, AttnOptions& options) {
   add_choice(app, "attn-kind", options.kind, attn_kind_choices(),
              "Whose maps: the prompt's own (before control), the\napplied ones (after it), the "
@@ -26,21 +20,21 @@ void add_scope_options(CLI::App& app, AttnOptions& options) {
   add_choice(app, "attn-rows", options.conditional, rows,
              "Maps of the prompt, or of the negative prompt")
       ->default_str("cond");
-  add_list(
+  add_parsed(
       app, "attn-steps",
       [&options](const std::string& text) { options.steps = parse_steps("--attn-steps", text); },
       "A:B", "Only these steps, in fractions of all (0:1)");
-  add_list(
+  add_parsed(
       app, "attn-layers",
       [&options](const std::string& text) { options.parts = parse_parts("--attn-layers", text); },
       "LIST", "Only these parts of the UNet: down,middle,up");
-  add_list(
+  add_parsed(
       app, "attn-res",
       [&options](const std::string& text) {
         options.resolutions = parse_resolutions("--attn-res", text);
       },
       "LIST", "Only layers whose shorter side has so many latent\npixels: 16,32");
-  add_list(
+  add_parsed(
       app, "attn-heads",
       [&options](const std::string& text) { options.heads = parse_heads("--attn-heads", text); },
       "LIST", "Only these attention heads: 0-3,6");
@@ -63,7 +57,7 @@ void add_attn_look_options(CLI::App& app, AttnOptions& options) {
 void add_attn_options(CLI::App& app, AttnOptions& options) {
   add_path(app, "attn", options.dir, "DIR",
            "Write heat maps of each picture's words to DIR/00000\nand on; pictures stay the same");
-  add_list(
+  add_parsed(
       app, "words",
       [&options](const std::string& text) { options.words = parse_words("--words", text); }, "LIST",
       "Words to draw, such as \"cat,red car,cat#2,@8\" (a word,\na phrase, its second occurrence, "

@@ -3,7 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <functional>
 
-#include "cli/txt2img_options.h"
+#include "cli/draw_options.h"
 
 namespace sd::cli {
 
@@ -15,14 +15,28 @@ struct Command {
 };
 
 Command add_txt2img(CLI::App& app);
-Command add_info(CLI::App& app);
+Command add_img2img(CLI::App& app);
+Command add_swap(CLI::App& app);
 Command add_attn(CLI::App& app);
+Command add_info(CLI::App& app);
 
-/// The options of `sd txt2img`, which must outlive `app`'s parsing.
-void add_txt2img_options(CLI::App& app, Txt2ImgOptions& options);
+/// What stands under the help of every command that draws.
+inline constexpr const char* kDrawFooter =
+    R"(Pictures are written to OUTDIR/samples/00000.png and on, a grid of all to OUTDIR/grid-0000.png;
+nothing is overwritten. Their paths are printed on stdout. Names of options may be written with
+dashes or underscores.
+Exit codes: 0 done, 1 failed, 2 wrong options, 3 part of --from-file failed, 4 checkpoint,
+5 reading or writing, 6 out of memory, 130 interrupted.)";
+
+/// The options that all drawing commands share, worded for options.task; `options` must outlive
+/// `app`'s parsing.
+void add_draw_options(CLI::App& app, DrawOptions& options);
+
+/// `--init-img`, `--strength` and what belongs to masks.
+void add_input_options(CLI::App& app, PictureInput& input);
 
 /// Checks what needs no model: sizes, the sampler's options, contradictions, that given files are
 /// there. Fills in `dtype` from `precision`. Throws UsageError, or IoError for a missing file.
-void check(Txt2ImgOptions& options);
+void check(DrawOptions& options);
 
 }  // namespace sd::cli

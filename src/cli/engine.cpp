@@ -12,7 +12,7 @@ namespace sd::cli {
 namespace {
 
 constexpr const char* kLibrary = "libsd_engine.so";  // found through the binary's run path
-constexpr const char* kEntry = "sd_engine_v2";
+constexpr const char* kEntry = "sd_engine_v3";
 
 [[noreturn]] void fail() {
   const char* reason = dlerror();
@@ -25,7 +25,8 @@ constexpr const char* kEntry = "sd_engine_v2";
 
 /// LibTorch's threads wait for each other in loops, 300,000 turns by default: where another program
 /// has one of the cores, that made small models a hundred times slower. A thousand turns lose
-/// nothing on an idle machine. Read by the OpenMP library when it is loaded; the user's choice stays.
+/// nothing on an idle machine. Read by the OpenMP library when it is loaded; the user's choice
+/// stays.
 void limit_waiting_in_loops() {
   if (getenv("OMP_WAIT_POLICY") == nullptr) setenv("GOMP_SPINCOUNT", "1000", /*overwrite=*/0);
 }

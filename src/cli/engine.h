@@ -1,6 +1,6 @@
 #pragma once
 
-#include "cli/txt2img_options.h"
+#include "cli/draw_options.h"
 
 namespace sd::cli {
 
@@ -8,8 +8,7 @@ namespace sd::cli {
 /// opened only when a picture is to be drawn: linking LibTorch costs 0.3 s a start, which `--help`,
 /// `info` and wrong options need not pay.
 struct Engine {
-  int (*txt2img)(
-      const Txt2ImgOptions& options);  // never throws; returns the exit code, having said why
+  int (*draw)(const DrawOptions& options);  // never throws; returns the exit code, having said why
 };
 
 /// Opens the engine. Throws Error naming the file if it cannot be found or its libraries are

@@ -46,12 +46,6 @@ double parse_real(const std::string& option, const std::string& text, Range<doub
                                number_text(range.least), number_text(range.most)));
 }
 
-CLI::Option* add_parsed(CLI::App& app, const std::string& name,
-                        const std::function<void(const std::string&)>& parse,
-                        const std::string& type, const std::string& help) {
-  return app.add_option_function<std::string>(spellings(name), parse, help)->type_name(type);
-}
-
 std::vector<std::string> option_names(const CLI::App& app) {
   std::vector<std::string> names;
   for (const CLI::Option* option : app.get_options()) {
@@ -78,6 +72,24 @@ void reject_word(const std::string& option, const std::string& word,
                                did_you_mean(word, known)));
 }
 
+CLI::Option* add_parsed(CLI::App& app, const std::string& name,
+                        const std::function<void(const std::string&)>& parse,
+                        const std::string& type, const std::string& help) {
+  return app.add_option_function<std::string>(spellings(name), parse, help)->type_name(type);
+}
+
+CLI::Option* add_repeated(CLI::App& app, const std::string& name,
+                          const std::function<void(const std::string&)>& parse,
+                          const std::string& type, const std::string& help) {
+  const auto parse_all = [parse](const std::vector<std::string>& values) {
+    for (const auto& value : values) parse(value);
+  };
+  return app.add_option_function<std::vector<std::string>>(spellings(name), parse_all, help)
+      ->type_name(type)
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
 CLI::Option* add_whole(CLI::App& app, const std::string& name, int64_t& value, Range<int64_t> range,
                        const std::string& help) {
   const auto parse = [name, &value, range](const std::string& text) {
@@ -100,6 +112,14 @@ CLI::Option* add_number(CLI::App& app, const std::string& name, double& value, R
     value = parse_real("--" + name, text, range);
   };
   return add_parsed(app, name, parse, "X", help)->default_str(number_text(value));
+}
+
+CLI::Option* add_number(CLI::App& app, const std::string& name, std::optional<double>& value,
+                        Range<double> range, const std::string& help) {
+  const auto parse = [name, &value, range](const std::string& text) {
+    value = parse_real("--" + name, text, range);
+  };
+  return add_parsed(app, name, parse, "X", help);
 }
 
 CLI::Option* add_text(CLI::App& app, const std::string& name, std::string& value,

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -37,6 +38,16 @@ CLI::Option* add_whole(CLI::App& app, const std::string& name, std::optional<int
                        Range<int64_t> range, const std::string& help);
 CLI::Option* add_number(CLI::App& app, const std::string& name, double& value, Range<double> range,
                         const std::string& help);
+CLI::Option* add_number(CLI::App& app, const std::string& name, std::optional<double>& value,
+                        Range<double> range, const std::string& help);
+/// Adds `--name VALUE`, which `parse` reads; it may throw UsageError.
+CLI::Option* add_parsed(CLI::App& app, const std::string& name,
+                        const std::function<void(const std::string&)>& parse,
+                        const std::string& type, const std::string& help);
+/// The same for an option that may be given again: `parse` gets one value after the other.
+CLI::Option* add_repeated(CLI::App& app, const std::string& name,
+                          const std::function<void(const std::string&)>& parse,
+                          const std::string& type, const std::string& help);
 CLI::Option* add_text(CLI::App& app, const std::string& name, std::string& value,
                       const std::string& help);
 CLI::Option* add_path(CLI::App& app, const std::string& name,

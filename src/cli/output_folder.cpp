@@ -74,12 +74,40 @@ OutputFolder::OutputFolder(std::filesystem::path outdir)
     : outdir_(std::move(outdir)), samples_(outdir_ / "samples") {
   make_writable_folder(outdir_);
   make_writable_folder(samples_);
-  next_sample_ = next_number(samples_, "", kSampleDigits);
+  // Sources of swaps have their targets' numbers.
+  next_sample_ = std::max(next_number(samples_, "", kSampleDigits),
+                          next_number(outdir_ / "source", "", kSampleDigits));
   next_grid_ = next_number(outdir_, kGridPrefix, kGridDigits);
 }
 
 std::filesystem::path OutputFolder::write_sample(std::span<const std::byte> png) {
   return write_numbered(samples_, "", kSampleDigits, next_sample_, png);
+}
+
+std::filesystem::path OutputFolder::write_source(std::span<const std::byte> png,
+                                                 const std::filesystem::path& sample) {
+  const auto folder = outdir_ / "source";
+  make_writable_folder(folder);
+  auto path = folder / sample.filename();
+  write_file(path, png);
+  return path;
+}
+
+std::filesystem::path OutputFolder::write_named(std::span<const std::byte> png,
+                                                const std::string& name, std::string_view suffix) {
+  const auto path = outdir_ / fmt::format("{}{}{}", name, suffix, kSuffix);
+  std::error_code ignored;
+  if (!std::filesystem::exists(path, ignored)) {
+    write_file(path, png);
+    return path;
+  }
+  int64_t next = 1;
+  return write_numbered(outdir_, fmt::format("{}{}-", name, suffix), kGridDigits, next, png);
+}
+
+std::filesystem::path OutputFolder::write_sheet(std::span<const std::byte> png) {
+  int64_t next = next_number(outdir_, "sheet-", kGridDigits);
+  return write_numbered(outdir_, "sheet-", kGridDigits, next, png);
 }
 
 std::filesystem::path OutputFolder::write_grid(std::span<const std::byte> png) {

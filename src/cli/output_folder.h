@@ -9,8 +9,9 @@
 
 namespace sd::cli {
 
-/// The file of `--save-latents`.
+/// The files of `--save-latents`.
 inline constexpr const char* kLatentsName = "latents.npy";
+inline constexpr const char* kSourceLatentsName = "source_latents.npy";
 
 /// One more than the highest number among the files of `folder` named prefix, at least `digits`
 /// digits, ".png"; 0 if there are none or no such folder.
@@ -28,6 +29,15 @@ class OutputFolder {
   /// Writes the bytes of a PNG and returns its path. Throws IoError (disk full, folder gone).
   std::filesystem::path write_sample(std::span<const std::byte> png);
   std::filesystem::path write_grid(std::span<const std::byte> png);
+
+  /// Writes a swap's source under the number of `sample`, in `source/`.
+  std::filesystem::path write_source(std::span<const std::byte> png,
+                                     const std::filesystem::path& sample);
+  /// Writes `<name><suffix>.png`, or where that is taken `<name><suffix>-0001.png` and on.
+  std::filesystem::path write_named(std::span<const std::byte> png, const std::string& name,
+                                    std::string_view suffix);
+  /// Writes `sheet-0000.png` and on.
+  std::filesystem::path write_sheet(std::span<const std::byte> png);
 
  private:
   std::filesystem::path outdir_;

@@ -16,7 +16,7 @@ constexpr std::size_t kShortHash = 10;  // A1111's "Model hash"
 /// A1111's words for where the noise comes from; its own default is the device's generator too.
 std::string infotext_rng(RngChoice rng) { return rng == RngChoice::kCuda ? "NV" : "CPU"; }
 
-std::string sampler_name(const Txt2ImgOptions& options) { return options.plms ? "PLMS" : "DDIM"; }
+std::string sampler_name(const DrawOptions& options) { return options.plms ? "PLMS" : "DDIM"; }
 
 std::string dump(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -26,7 +26,82 @@ Json file_name(const std::optional<std::filesystem::path>& path) {
   return path ? Json(path->filename().string()) : Json();
 }
 
-Json batch_json(const Txt2ImgOptions& options, const PictureRecord& picture) {
+double strength_of(const DrawOptions& options) {
+  return options.input.strength.value_or(kDefaultStrength);
+}
+
+double value_of(const WordWeight& weight, const PictureRecord& picture) {
+  return weight.values.size() == 1 ? weight.values[0]
+                                   : weight.values.at(static_cast<std::size_t>(picture.sample));
+}
+
+const char* command_of(DrawTask task) {
+  switch (task) {
+    case DrawTask::kImg2Img:
+      return "img2img";
+    case DrawTask::kSwap:
+      return "swap";
+    default:
+      return "txt2img";
+  }
+}
+
+Json steps_json(const AttnSteps& steps) { return Json::array({steps.begin, steps.end}); }
+
+/// Null where a command has no picture to start from.
+Json input_json(const DrawOptions& options) {
+  const auto& input = options.input;
+  if (!input.init_img) return {};
+  return {{"init_img", file_name(input.init_img)},
+          {"strength", strength_of(options)},
+          {"init_mask", file_name(input.init_mask)},
+          {"invert_mask", input.invert_mask},
+          {"mask_blur", input.mask_blur},
+          {"paste", !input.no_paste}};
+}
+
+Json swap_json(const DrawOptions& options, const PictureRecord& picture) {
+  if (!picture.source) return {};
+  const auto& swap = options.swap;
+  Json json = {{"source", *picture.source},
+               {"branch", picture.is_source ? "source" : "target"},
+               {"target", picture.target},
+               {"mode", swap.mode == SwapMode::kFork ? "fork" : "p2p"}};
+  if (swap.mode == SwapMode::kFork) {
+    json["tthres"] = swap.tthres;
+    return json;
+  }
+  json["cross_steps"] = Json::array();
+  for (const auto& [word, steps] : swap.cross_steps) {
+    json["cross_steps"].push_back({{"word", word}, {"steps", steps_json(steps)}});
+  }
+  json["self_steps"] = steps_json(swap.self_steps.value_or(kDefaultSelfSteps));
+  json["self_max_res"] = swap.self_max_res.value_or(kDefaultSelfMaxRes);
+  if (swap.blends()) {
+    json["local_blend"] = swap.local_blend;
+    json["blend_except"] = swap.blend_except;
+    json["blend_threshold"] = swap.blend_threshold;
+    json["blend_start"] = swap.blend_start;
+    json["blend_mask"] = file_name(swap.blend_mask);
+  }
+  return json;
+}
+
+/// Reweighting and what restricts control; null where there is neither.
+Json control_json(const ControlOptions& control) {
+  Json json;
+  for (const auto& weight : control.reweight) {
+    json["reweight"].push_back({{"word", weight.word}, {"values", weight.values}});
+  }
+  if (!control.reweight.empty()) json["reweight_steps"] = steps_json(control.reweight_steps);
+  if (!control.parts.empty()) json["layers"] = control.parts;
+  if (!control.resolutions.empty()) json["res"] = control.resolutions;
+  if (!control.heads.empty()) json["heads"] = control.heads;
+  if (control.both_rows) json["rows"] = *control.both_rows ? "both" : "cond";
+  return json;
+}
+
+Json batch_json(const DrawOptions& options, const PictureRecord& picture) {
   return {{"n_samples", options.n_samples},
           {"n_iter", options.n_iter},
           {"fixed_code", options.fixed_code},
@@ -34,6 +109,7 @@ Json batch_json(const Txt2ImgOptions& options, const PictureRecord& picture) {
           {"batch", picture.batch},
           {"batch_size", picture.batch_size},
           {"row", picture.row},
+          {"sample", picture.sample},
           {"index", picture.index},
           {"prompt_index", picture.prompt_index},
           {"prompt_count", picture.prompt_count},
@@ -63,11 +139,18 @@ Infotext infotext_of(const RunRecord& run, const PictureRecord& picture) {
   if (!run.model_hash.empty())
     settings.emplace_back("Model hash", run.model_hash.substr(0, kShortHash));
   settings.emplace_back("Model", run.model_name);
+  if (options.input.init_img) {
+    settings.emplace_back("Denoising strength", number_text(strength_of(options)));
+  }
   if (options.rng != RngChoice::kDevice) settings.emplace_back("RNG", infotext_rng(options.rng));
   if (options.ddim_eta != 0) settings.emplace_back("Eta", number_text(options.ddim_eta));
   if (picture.batch_size > 1) {
     settings.emplace_back("Batch size", std::to_string(picture.batch_size));
-    settings.emplace_back("Batch pos", std::to_string(picture.row));
+    settings.emplace_back("Batch pos", std::to_string(picture.sample));
+  }
+  if (picture.source) settings.emplace_back("Source prompt", *picture.source);
+  for (const auto& weight : options.control.reweight) {
+    settings.emplace_back("Reweight " + weight.word, number_text(value_of(weight, picture)));
   }
   settings.emplace_back("Version", "sd " SD_VERSION);
   return info;
@@ -76,9 +159,9 @@ Infotext infotext_of(const RunRecord& run, const PictureRecord& picture) {
 Json settings_of(const RunRecord& run, const PictureRecord& picture) {
   const auto& options = run.options;
   const auto& from_file = options.from_file;
-  return {
+  Json settings = {
       {"version", SD_VERSION},
-      {"command", "txt2img"},
+      {"command", command_of(options.task)},
       {"prompt", picture.prompt},
       {"negative_prompt", options.negative_prompt},
       {"width", run.width},
@@ -98,6 +181,12 @@ Json settings_of(const RunRecord& run, const PictureRecord& picture) {
       {"device", run.device},
       {"dtype", run.dtype},
       {"threads", run.threads}};
+  for (const auto& [key, json] : {std::pair<const char*, Json>{"input", input_json(options)},
+                                  {"swap", swap_json(options, picture)},
+                                  {"control", control_json(options.control)}}) {
+    if (!json.is_null()) settings[key] = json;
+  }
+  return settings;
 }
 
 std::vector<PngText> png_texts(const RunRecord& run, const PictureRecord& picture) {

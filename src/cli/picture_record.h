@@ -3,10 +3,11 @@
 #include <cstdint>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "cli/txt2img_options.h"
+#include "cli/draw_options.h"
 #include "sd/image/infotext.h"
 #include "sd/image/png.h"
 
@@ -14,7 +15,7 @@ namespace sd::cli {
 
 /// What all pictures of a run share, after defaults were filled in and the model was loaded.
 struct RunRecord {
-  Txt2ImgOptions options;
+  DrawOptions options;
   int64_t width = 512;
   int64_t height = 512;
   std::string model_name;    // "v1-5-pruned-emaonly"
@@ -28,13 +29,17 @@ struct RunRecord {
 /// Where one picture stands in the run.
 struct PictureRecord {
   std::string prompt;
-  int64_t prompt_index = 0;  // in the list of prompts, from 0
+  std::optional<std::string> source;  // the prompt drawn beside it
+  bool is_source = false;             // this picture is that one
+  int64_t target = 0;                 // of several prompts beside one source
+  int64_t sample = 0;                 // in the batch
+  int64_t prompt_index = 0;           // in the list of prompts, from 0
   int64_t prompt_count = 1;
   int64_t prompt_line = 0;  // of --from-file, from 1; 0 without one
   int64_t iteration = 0;    // of --n_iter
   int64_t batch = 0;        // in the whole run
   int64_t batch_size = 1;
-  int64_t row = 0;    // in the batch
+  int64_t row = 0;    // in the batch: target by target, its samples
   int64_t index = 0;  // in the whole run
 };
 

@@ -27,7 +27,7 @@ torch::Tensor read_latents(const std::filesystem::path& path, std::array<int64_t
 
 }  // namespace
 
-StartLatents::StartLatents(const Txt2ImgOptions& options, std::array<int64_t, 3> shape)
+StartLatents::StartLatents(const DrawOptions& options, std::array<int64_t, 3> shape)
     : shape_(shape), n_samples_(options.n_samples), fixed_code_(options.fixed_code) {
   if (options.init_latents) given_ = read_latents(*options.init_latents, shape);
 }

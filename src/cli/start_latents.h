@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "cli/txt2img_options.h"
+#include "cli/draw_options.h"
 #include "sd/core/noise_source.h"
 
 namespace sd::cli {
@@ -17,7 +17,7 @@ class StartLatents {
  public:
   /// Latents of [channels, height, width] each. Reads `--init-latents`. Throws IoError if the file
   /// cannot be read, UsageError if its shape does not fit.
-  StartLatents(const Txt2ImgOptions& options, std::array<int64_t, 3> shape);
+  StartLatents(const DrawOptions& options, std::array<int64_t, 3> shape);
 
   /// Start [count,4,h,w] float32 of the batch whose first picture is number `first` of the run;
   /// nothing when the sampler is to draw it. `--fixed_code` starts every batch alike: it draws once

@@ -17,17 +17,17 @@ using test::TempFolder;
 using test::write_text;
 
 /// Parses as `sd txt2img arguments…` does, without running it.
-Txt2ImgOptions parse(const std::vector<std::string>& arguments) {
+DrawOptions parse(const std::vector<std::string>& arguments) {
   CLI::App app("", "txt2img");
-  Txt2ImgOptions options;
-  add_txt2img_options(app, options);
+  DrawOptions options;
+  add_draw_options(app, options);
   app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   reject_extras(app);
   return options;
 }
 
 /// Parses and checks with a checkpoint and an output folder that exist.
-Txt2ImgOptions parse_and_check(std::vector<std::string> arguments) {
+DrawOptions parse_and_check(std::vector<std::string> arguments) {
   const TempFolder folder;
   write_text(folder / "model.ckpt", "weights");
   arguments.insert(arguments.end(), {"--ckpt", folder / "model.ckpt", "--outdir", folder / "out"});
@@ -36,7 +36,7 @@ Txt2ImgOptions parse_and_check(std::vector<std::string> arguments) {
   return options;
 }
 
-TEST(Txt2ImgOptions, HasTheDefaultsOfTheOriginal) {
+TEST(DrawOptions, HasTheDefaultsOfTheOriginal) {
   const auto options = parse({});
   EXPECT_EQ(options.prompt, "a painting of a virus monster playing guitar");
   EXPECT_EQ(options.outdir, "outputs/txt2img-samples");
@@ -51,7 +51,7 @@ TEST(Txt2ImgOptions, HasTheDefaultsOfTheOriginal) {
                options.laion400m);
 }
 
-TEST(Txt2ImgOptions, KnowsEveryArgumentOfTheOriginalInBothSpellings) {
+TEST(DrawOptions, KnowsEveryArgumentOfTheOriginalInBothSpellings) {
   const auto options = parse({"--prompt",
                               "p",
                               "--outdir",
@@ -110,7 +110,7 @@ TEST(Txt2ImgOptions, KnowsEveryArgumentOfTheOriginalInBothSpellings) {
   EXPECT_EQ(options.precision, "full");
 }
 
-TEST(Txt2ImgOptions, KnowsOurOwn) {
+TEST(DrawOptions, KnowsOurOwn) {
   const auto options = parse({"--negative_prompt", "n", "--device", "cuda:1", "--dtype", "bf16",
                               "--rng", "cuda", "--init_latents", "i", "--save-latents", "s",
                               "--threads", "2", "--json", "-q", "-v", "--ema"});
@@ -126,7 +126,7 @@ TEST(Txt2ImgOptions, KnowsOurOwn) {
   EXPECT_EQ(options.verbose, 1);
 }
 
-TEST(Txt2ImgOptions, TakesPromptsAsTheyAre) {
+TEST(DrawOptions, TakesPromptsAsTheyAre) {
   EXPECT_EQ(parse({"--prompt", ""}).prompt, "");
   EXPECT_EQ(parse({"--prompt", "--seed"}).prompt, "--seed");
   EXPECT_EQ(parse({"--prompt", "[a, b] {} %% = 'x'"}).prompt, "[a, b] {} %% = 'x'");
@@ -134,11 +134,11 @@ TEST(Txt2ImgOptions, TakesPromptsAsTheyAre) {
   EXPECT_EQ(parse({"--prompt=a=b"}).prompt, "a=b");
 }
 
-TEST(Txt2ImgOptions, LetsTheLastOfTwoWin) {
+TEST(DrawOptions, LetsTheLastOfTwoWin) {
   EXPECT_EQ(parse({"--seed", "1", "--seed", "2"}).seed, 2);
 }
 
-TEST(Txt2ImgOptions, RejectsUnknownOptionsWithTheNearest) {
+TEST(DrawOptions, RejectsUnknownOptionsWithTheNearest) {
   expect_error<UsageError>(
       [] {
         parse({"--ddim_step", "20"});
@@ -151,7 +151,7 @@ TEST(Txt2ImgOptions, RejectsUnknownOptionsWithTheNearest) {
       "unexpected argument 'a'", "--prompt");
 }
 
-TEST(Txt2ImgOptions, RejectsUnknownWordsWithTheNearest) {
+TEST(DrawOptions, RejectsUnknownWordsWithTheNearest) {
   expect_error<UsageError>(
       [] {
         parse({"--dtype", "fp16"});
@@ -164,7 +164,7 @@ TEST(Txt2ImgOptions, RejectsUnknownWordsWithTheNearest) {
       "--precision: 'half' is none of full, autocast");
 }
 
-TEST(Txt2ImgOptions, RejectsNumbersOutOfRange) {
+TEST(DrawOptions, RejectsNumbersOutOfRange) {
   expect_error<UsageError>(
       [] {
         parse({"--ddim_steps", "0"});

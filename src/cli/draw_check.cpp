@@ -7,10 +7,12 @@
 
 #include "cli/attn_words.h"
 #include "cli/commands.h"
+#include "cli/control_words.h"
+#include "cli/draw_limits.h"
+#include "cli/edit_check.h"
 #include "cli/find_model.h"
 #include "cli/output_folder.h"
 #include "cli/prompt_list.h"
-#include "cli/txt2img_limits.h"
 #include "sd/core/atomic_file.h"
 #include "sd/core/error.h"
 
@@ -30,7 +32,7 @@ void check_side(std::string_view option, std::string_view what,
                                *pixels, what, kSideStep, nearest));
 }
 
-void check_sampling(const Txt2ImgOptions& options) {
+void check_sampling(const DrawOptions& options) {
   if (options.plms && options.ddim_eta != 0) {
     throw UsageError("ddim_eta must be 0 for PLMS\nLeave out --ddim_eta or --plms.");
   }
@@ -52,7 +54,7 @@ void check_prompt(std::string_view option, const std::string& prompt) {
 
 /// `--precision` of the original and `--dtype` say the same thing; both are heard unless they
 /// contradict each other.
-void settle_dtype(Txt2ImgOptions& options) {
+void settle_dtype(DrawOptions& options) {
   if (!options.precision) return;
   const bool full = *options.precision == "full";
   const bool agree =
@@ -74,10 +76,14 @@ void require_file(std::string_view option, const std::optional<fs::path>& path) 
 }
 
 /// Prompts of a file are known only when it is read, and standard input can be read only once.
-void check_maps(Txt2ImgOptions& options) {
+void check_maps(DrawOptions& options) {
   settle_attn(options.attn, options.outdir);
   AttnSubject subject;
-  if (!options.from_file) subject.prompts = {options.prompt};
+  if (!options.from_file) {
+    subject.prompts = options.swap.targets;
+    if (subject.prompts.empty()) subject.prompts = {options.prompt};
+    subject.source = options.swap.source;
+  }
   subject.negative_prompt = options.negative_prompt;
   subject.guided = options.scale != 1;
   subject.steps = options.ddim_steps;
@@ -85,13 +91,15 @@ void check_maps(Txt2ImgOptions& options) {
 }
 
 /// What would be noticed only after minutes of drawing is tried before the model is loaded.
-void check_destinations(const Txt2ImgOptions& options) {
+void check_destinations(const DrawOptions& options) {
+  if (options.swap.dry_run) return;
   if (!options.skip_save || !options.skip_grid) OutputFolder{options.outdir};
   if (!options.save_latents) return;
   make_writable_folder(*options.save_latents);
-  const auto latents = *options.save_latents / kLatentsName;
-  std::error_code ignored;
-  if (fs::exists(latents, ignored)) {
+  for (const char* name : {kLatentsName, kSourceLatentsName}) {
+    const auto latents = *options.save_latents / name;
+    std::error_code ignored;
+    if (!fs::exists(latents, ignored)) continue;
     throw IoError(fmt::format(
         "--save-latents: {} is there already and is not overwritten\nGive another folder.",
         latents.string()));
@@ -100,7 +108,7 @@ void check_destinations(const Txt2ImgOptions& options) {
 
 }  // namespace
 
-void check(Txt2ImgOptions& options) {
+void check(DrawOptions& options) {
   if (options.laion400m) {
     throw UsageError(
         "--laion400m: this model is not supported yet\nLeave the option out to use Stable "
@@ -110,6 +118,8 @@ void check(Txt2ImgOptions& options) {
   check_side("H", "height", options.H);
   check_sampling(options);
   check_prompt("prompt", options.prompt);
+  for (const auto& target : options.swap.targets) check_prompt("prompt", target);
+  if (options.swap.source) check_prompt("sprompt", *options.swap.source);
   check_prompt("negative-prompt", options.negative_prompt);
   settle_dtype(options);
   if (options.outdir.empty()) throw UsageError("--outdir: the path is empty");
@@ -117,6 +127,13 @@ void check(Txt2ImgOptions& options) {
     require_file("from-file", fs::path(*options.from_file));
   require_file("config", options.config);
   require_file("init-latents", options.init_latents);
+  check_input(options);
+  check_swap(options);
+  if (!options.from_file) {
+    const auto targets =
+        options.swap.targets.empty() ? std::vector{options.prompt} : options.swap.targets;
+    check_controls(options, {{targets, options.swap.source}});
+  }
   check_maps(options);
   find_model(options.ckpt, model_roots());
   check_destinations(options);

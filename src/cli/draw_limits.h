@@ -7,11 +7,16 @@
 
 namespace sd::cli {
 
-// What an option of `sd txt2img` may be before any model is known.
+// What an option of a drawing command may be before any model is known.
 inline constexpr int64_t kSideStep = 64;  // three halvings in the UNet below a factor of 8
 inline constexpr Range<int64_t> kSideRange{1, 4096};
 inline constexpr Range<int64_t> kStepsRange{1, 1000};  // the model's timesteps
 inline constexpr Range<double> kEtaRange{0.0, 1.0};
+inline constexpr Range<double> kStrengthRange{0.0, 1.0};
+inline constexpr Range<double> kBlurRange{0.0, 1000.0};
+inline constexpr Range<double> kThresholdRange{0.0, 1.0};
+inline constexpr Range<double> kTimestepRange{0.0, 1000.0};
+inline constexpr Range<int64_t> kLatentSideRange{1, 64};
 inline constexpr Range<double> kScaleRange{-1000.0, 1000.0};
 inline constexpr Range<int64_t> kSeedRange{0, std::numeric_limits<int64_t>::max()};
 inline constexpr Range<int64_t> kSamplesRange{1, 256};

@@ -1,0 +1,77 @@
+#include "cli/control_words.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "sd/core/error.h"
+#include "sd/text/clip_tokenizer.h"
+#include "sd/text/words.h"
+
+namespace sd::cli {
+namespace {
+
+/// Whether any of the prompts has the word; the last error of those that have it not.
+bool any_has(std::string_view option, const std::vector<std::string>& prompts,
+             const std::string& word, std::string& problem) {
+  for (const auto& prompt : prompts) {
+    try {
+      word_positions(option, prompt, word);
+      return true;
+    } catch (const UsageError& error) {
+      problem = error.what();
+    }
+  }
+  return false;
+}
+
+void check_blend_words(const SwapOptions& swap, const PromptSet& prompts) {
+  auto all = prompts.targets;
+  if (prompts.source) all.push_back(*prompts.source);
+  for (const auto& [option, words] :
+       {std::pair{"--local-blend", &swap.local_blend}, {"--blend-except", &swap.blend_except}}) {
+    for (const auto& word : *words) {
+      std::string problem;
+      if (!any_has(option, all, word, problem)) throw UsageError(problem);
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<int64_t> word_positions(std::string_view option, const std::string& prompt,
+                                    const std::string& word, int64_t positions) {
+  const auto tokens = ClipTokenizer::instance().encode(prompt, positions);
+  try {
+    return PromptWords(prompt, tokens).find(word);
+  } catch (const UsageError& error) {
+    throw UsageError(fmt::format("{}: {}", option, error.what()));
+  }
+}
+
+void check_controls(const DrawOptions& options, const std::vector<PromptSet>& prompts) {
+  const auto samples = static_cast<std::size_t>(options.n_samples);
+  for (const auto& weight : options.control.reweight) {
+    if (weight.values.size() != 1 && weight.values.size() != samples) {
+      throw UsageError(
+          fmt::format("--reweight: '{}' has {} values for {} samples\nGive one value, or one for "
+                      "each: --n_samples {}.",
+                      weight.word, weight.values.size(), samples, weight.values.size()));
+    }
+  }
+  for (const auto& set : prompts) {
+    for (const auto& weight : options.control.reweight) {
+      std::string problem;
+      if (!any_has("--reweight", set.targets, weight.word, problem)) throw UsageError(problem);
+    }
+    for (const auto& steps : options.swap.cross_steps) {
+      std::string problem;
+      if (!steps.word.empty() && !any_has("--cross-steps", set.targets, steps.word, problem)) {
+        throw UsageError(problem);
+      }
+    }
+    check_blend_words(options.swap, set);
+  }
+}
+
+}  // namespace sd::cli

@@ -1,0 +1,217 @@
+#include "cli/draw_controls.h"
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "sd/control/fork_swap.h"
+#include "sd/control/prompt_to_prompt.h"
+#include "sd/control/reweight.h"
+#include "sd/control/self_injection.h"
+#include "sd/core/error.h"
+#include "sd/text/alignment.h"
+#include "sd/text/clip_tokenizer.h"
+
+namespace sd::cli {
+namespace {
+
+constexpr int64_t kReferenceSide = 64;  // latents of SD v1, for which self-max-res is stated
+
+SiteFilter sites_of(const ControlOptions& options) {
+  SiteFilter filter;
+  for (const auto& part : options.parts) {
+    filter.parts.push_back(part == "down"     ? UNetPart::kDown
+                           : part == "middle" ? UNetPart::kMiddle
+                                              : UNetPart::kUp);
+  }
+  filter.resolutions = options.resolutions;
+  filter.heads = options.heads;
+  return filter;
+}
+
+RowChoice rows_of(const ControlOptions& options, RowChoice otherwise) {
+  if (!options.both_rows) return otherwise;
+  return *options.both_rows ? RowChoice::kBoth : RowChoice::kConditional;
+}
+
+/// Rows of a batch stand target by target: calls make(target prompt, its sample's set) for each.
+template <typename Make>
+auto for_each_row(const std::vector<PromptSet>& samples, Make make) {
+  std::vector<decltype(make(samples.front().targets.front(), samples.front()))> rows;
+  for (std::size_t target = 0; target < samples.front().targets.size(); ++target) {
+    for (const auto& sample : samples) rows.push_back(make(sample.targets[target], sample));
+  }
+  return rows;
+}
+
+TokenizedPrompt tokens_of(const std::string& prompt, int64_t positions) {
+  return ClipTokenizer::instance().encode(prompt, positions);
+}
+
+/// Positions of `word` in `prompt`, none where it is not: with several prompts each has its own
+/// words, and check_controls has seen to it that some prompt has it.
+std::vector<int64_t> positions_if_there(const std::string& prompt, const std::string& word,
+                                        int64_t positions) {
+  try {
+    return word_positions("", prompt, word, positions);
+  } catch (const UsageError&) {
+    return {};
+  }
+}
+
+std::shared_ptr<AttentionController> make_fork_swap(const DrawOptions& options,
+                                                    const std::vector<PromptSet>& samples,
+                                                    int64_t positions) {
+  ForkSwapOptions swap;
+  swap.alignments = for_each_row(samples, [&](const std::string& target, const PromptSet& sample) {
+    return align_ids(tokens_of(*sample.source, positions).ids, tokens_of(target, positions).ids);
+  });
+  swap.tthres = options.swap.tthres;
+  swap.sites = sites_of(options.control);
+  swap.rows = rows_of(options.control, RowChoice::kBoth);
+  return std::make_shared<ForkSwap>(std::move(swap));
+}
+
+std::variant<TokenRefinement, WordReplacement> edit_of(const std::string& source,
+                                                       const std::string& target,
+                                                       int64_t positions) {
+  const auto from = tokens_of(source, positions), to = tokens_of(target, positions);
+  if (prompt_to_prompt_mode(source, target) == AlignmentMode::kReplace) {
+    return replace_words({source, from}, {target, to});
+  }
+  return refine_tokens(from, to);
+}
+
+/// When each token of `target` follows the source.
+TokenSchedule schedule_of(const SwapOptions& swap, const std::string& target, int64_t positions) {
+  AttnSteps all = kDefaultCrossSteps;
+  for (const auto& steps : swap.cross_steps) {
+    if (steps.word.empty()) all = steps.steps;
+  }
+  std::vector<StepWindow> windows(static_cast<std::size_t>(positions),
+                                  StepWindow::cross_steps(all.begin, all.end));
+  for (const auto& [word, steps] : swap.cross_steps) {
+    if (word.empty()) continue;
+    for (const int64_t position : positions_if_there(target, word, positions)) {
+      windows[static_cast<std::size_t>(position)] = StepWindow::cross_steps(steps.begin, steps.end);
+    }
+  }
+  return {std::move(windows)};
+}
+
+std::shared_ptr<AttentionController> make_self_injection(const DrawOptions& options) {
+  const auto steps = options.swap.self_steps.value_or(kDefaultSelfSteps);
+  const int64_t side = options.swap.self_max_res.value_or(kDefaultSelfMaxRes);
+  SelfInjectionOptions self;
+  self.steps = StepWindow::steps(steps.begin, steps.end);
+  self.min_downsampling = std::max<int64_t>(1, kReferenceSide / side);
+  self.sites = sites_of(options.control);
+  self.rows = rows_of(options.control, RowChoice::kConditional);
+  return std::make_shared<SelfInjection>(std::move(self));
+}
+
+/// Every word of `--reweight` in every row that has it: a value a sample, 1 where there is none.
+std::vector<TokenWeight> weights_of(const DrawOptions& options,
+                                    const std::vector<PromptSet>& samples, int64_t positions) {
+  std::map<std::pair<int64_t, int64_t>, std::vector<double>> found;  // by target and token
+  for (const auto& weight : options.control.reweight) {
+    for (std::size_t target = 0; target < samples.front().targets.size(); ++target) {
+      for (std::size_t i = 0; i < samples.size(); ++i) {
+        const double value = weight.values.size() == 1 ? weight.values[0] : weight.values.at(i);
+        for (const int64_t token :
+             positions_if_there(samples[i].targets[target], weight.word, positions)) {
+          auto& values = found[{static_cast<int64_t>(target), token}];
+          values.resize(samples.size(), 1.0);
+          values[i] *= value;
+        }
+      }
+    }
+  }
+  std::vector<TokenWeight> weights;
+  for (auto& [place, values] : found) {
+    weights.push_back({place.second, std::move(values), place.first});
+  }
+  return weights;
+}
+
+BlendTokens blend_tokens(const std::string& prompt, const std::vector<std::string>& words,
+                         int64_t positions) {
+  BlendTokens tokens;
+  for (const auto& word : words) {
+    const auto found = positions_if_there(prompt, word, positions);
+    tokens.insert(tokens.end(), found.begin(), found.end());
+  }
+  return tokens;
+}
+
+std::shared_ptr<LocalBlend> make_blend(const DrawOptions& options,
+                                       const std::vector<PromptSet>& samples,
+                                       const std::optional<torch::Tensor>& mask,
+                                       int64_t positions) {
+  const auto& swap = options.swap;
+  const auto of_targets = [&](const std::vector<std::string>& words) {
+    return for_each_row(samples, [&](const std::string& target, const PromptSet&) {
+      return blend_tokens(target, words, positions);
+    });
+  };
+  const auto of_sources = [&](const std::vector<std::string>& words) {
+    PerRow<BlendTokens> rows;
+    for (const auto& sample : samples) {
+      rows.push_back(blend_tokens(*sample.source, words, positions));
+    }
+    return rows;
+  };
+  LocalBlendOptions blend;
+  blend.target_words = of_targets(swap.local_blend);
+  blend.source_words = of_sources(swap.local_blend);
+  blend.except_targets = of_targets(swap.blend_except);
+  blend.except_source = of_sources(swap.blend_except);
+  blend.threshold = swap.blend_threshold;
+  blend.start = swap.blend_start;
+  blend.mask = mask;
+  return std::make_shared<LocalBlend>(std::move(blend));
+}
+
+}  // namespace
+
+BatchControls make_controls(const DrawOptions& options, const std::vector<PromptSet>& samples,
+                            const std::optional<torch::Tensor>& blend_mask, int64_t positions) {
+  BatchControls controls;
+  const bool swaps = samples.front().source.has_value();
+  const bool p2p = swaps && options.swap.mode == SwapMode::kPromptToPrompt;
+  PerRow<TokenSchedule> schedules;
+  if (p2p) {
+    PromptToPromptOptions edit;
+    edit.edits = for_each_row(samples, [&](const std::string& target, const PromptSet& sample) {
+      return edit_of(*sample.source, target, positions);
+    });
+    schedules = for_each_row(samples, [&](const std::string& target, const PromptSet&) {
+      return schedule_of(options.swap, target, positions);
+    });
+    edit.schedules = schedules;
+    edit.sites = sites_of(options.control);
+    edit.rows = rows_of(options.control, RowChoice::kConditional);
+    controls.links.push_back(std::make_shared<PromptToPrompt>(std::move(edit)));
+    controls.links.push_back(make_self_injection(options));
+  } else if (swaps) {
+    controls.links.push_back(make_fork_swap(options, samples, positions));
+  }
+  if (!options.control.reweight.empty()) {
+    ReweightOptions reweight;
+    reweight.weights = weights_of(options, samples, positions);
+    const auto& steps = options.control.reweight_steps;
+    reweight.steps = StepWindow::steps(steps.begin, steps.end);
+    reweight.schedules = schedules;
+    reweight.sites = sites_of(options.control);
+    reweight.rows = rows_of(options.control, RowChoice::kConditional);
+    controls.links.push_back(std::make_shared<Reweight>(std::move(reweight)));
+  }
+  if (swaps && options.swap.blends()) {
+    controls.blend = make_blend(options, samples, blend_mask, positions);
+    controls.links.push_back(controls.blend);
+  }
+  return controls;
+}
+
+}  // namespace sd::cli

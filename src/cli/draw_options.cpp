@@ -1,0 +1,140 @@
+#include "cli/draw_options.h"
+
+#include <string>
+
+#include "cli/attn_options.h"
+#include "cli/commands.h"
+#include "cli/control_options.h"
+#include "cli/draw_limits.h"
+#include "cli/option_groups.h"
+#include "sd/image/infotext.h"
+
+namespace sd::cli {
+namespace {
+
+void add_picture_options(CLI::App& app, DrawOptions& options) {
+  if (options.task == DrawTask::kSwap) {
+    add_repeated(
+        app, "prompt",
+        [&options](const std::string& text) { options.swap.targets.push_back(text); }, "TEXT",
+        "What to draw; given again, several beside one source");
+  } else {
+    add_text(app, "prompt", options.prompt, "What to draw")
+        ->default_str("\"a painting of a virus...\"");
+  }
+  add_text(app, "negative-prompt", options.negative_prompt, "What to keep away from");
+  app.add_option_function<std::string>(
+         spellings("from-file"), [&options](const std::string& file) { options.from_file = file; },
+         options.task == DrawTask::kSwap
+             ? "Read pairs instead, source and target with a tab\nbetween, or targets of --sprompt "
+               "(- "
+               "is standard input;\nempty lines and lines starting with # are skipped)"
+             : "Read a prompt a line instead (- is standard input;\nempty lines and lines starting "
+               "with # are skipped)")
+      ->type_name("FILE");
+  add_whole(
+      app, "W", options.W, kSideRange,
+      options.task == DrawTask::kTxt2Img
+          ? "Width in pixels, a multiple of 64 (512; demo model: its own)"
+          : "Width in pixels, a multiple of 64 (the picture's,\nrounded down; without one 512 or "
+            "the demo model's)");
+  add_whole(app, "H", options.H, kSideRange, "Height in pixels, likewise");
+  add_whole(app, "ddim_steps", options.ddim_steps, kStepsRange, "Sampling steps, 1 to 1000");
+  app.add_flag("--plms", options.plms, "Sample with PLMS instead of DDIM");
+  add_number(app, "ddim_eta", options.ddim_eta, kEtaRange,
+             "Noise added while sampling, 0 to 1 (DDIM only)");
+  add_number(app, "scale", options.scale, kScaleRange,
+             "Guidance scale: how closely to follow the prompt");
+  add_whole(app, "seed", options.seed, kSeedRange, "Start of the random numbers");
+  add_choice(app, "rng", options.rng, rng_choices(),
+             "Whose random numbers: cuda gives a GPU's anywhere")
+      ->default_str("device");
+}
+
+void add_number_options(CLI::App& app, DrawOptions& options) {
+  add_whole(app, "n_samples", options.n_samples, kSamplesRange, "Pictures drawn at a time");
+  add_whole(app, "n_iter", options.n_iter, kIterRange, "How often to draw them");
+  add_whole(app, "n_rows", options.n_rows, kRowsRange,
+            "Pictures in a row of the grid (0: n_samples)");
+  app.add_flag("--fixed_code,--fixed-code", options.fixed_code,
+               "Start every batch from the same noise");
+  add_path(app, "init-latents", options.init_latents, "FILE.npy",
+           "Start from these float32 latents [N,4,H/8,W/8] instead\nof noise; rows repeat where "
+           "there are too few");
+}
+
+void add_model_options(CLI::App& app, DrawOptions& options) {
+  add_path(app, "ckpt", options.ckpt, "FILE",
+           "Weights: .ckpt, .safetensors or a diffusers folder\n"
+           "(models/ldm/stable-diffusion-v1/model.ckpt, else the\ndemo model)");
+  add_path(
+      app, "config", options.config, "FILE.yaml",
+      "Model configuration (a .yaml of the same name beside\nthe weights; they tell the rest)");
+  app.add_flag("--ema", options.ema, "Use the averaged weights of a full checkpoint");
+  app.add_flag("--laion400m", options.laion400m, "The LAION-400M model (not supported yet)");
+  add_whole(app, "C", options.C, kChannelsRange, "Latent channels");
+  add_whole(app, "f", options.f, kFactorRange, "Pixels per latent");
+}
+
+void add_compute_options(CLI::App& app, DrawOptions& options) {
+  add_device(app, options.device, "Where to compute")->default_str("auto");
+  add_choice(app, "dtype", options.dtype, dtype_choices(), "What to compute in")
+      ->default_str("auto");
+  const Choices<std::optional<std::string>> precisions = {{"full", "full"},
+                                                          {"autocast", "autocast"}};
+  add_choice(app, "precision", options.precision, precisions,
+             "As in the original: full is f32, autocast is auto");
+  add_whole(app, "threads", options.threads, kThreadsRange, "CPU threads (0: one a physical core)");
+}
+
+void add_file_options(CLI::App& app, DrawOptions& options) {
+  app.add_option_function<std::string>(
+         "--outdir", [&options](const std::string& folder) { options.outdir = folder; },
+         "Where to write")
+      ->type_name("DIR")
+      ->default_str(options.outdir.string());
+  app.add_flag("--skip_save,--skip-save", options.skip_save, "Write no single pictures");
+  app.add_flag("--skip_grid,--skip-grid", options.skip_grid, "Write no grid");
+  add_path(app, "save-latents", options.save_latents, "DIR",
+           options.task == DrawTask::kSwap
+               ? "Also write final latents to DIR/latents.npy and\nsource_latents.npy"
+               : "Also write the final latents to DIR/latents.npy");
+}
+
+}  // namespace
+
+void add_draw_options(CLI::App& app, DrawOptions& options) {
+  set_parsing_rules(app);
+  const auto group = [&app](const std::string& name) { app.option_defaults()->group(name); };
+  group("What to draw");
+  add_picture_options(app, options);
+  group("How many");
+  add_number_options(app, options);
+  group("Attention control");
+  add_reweight_options(app, options.control);
+  group("Attention maps");
+  add_attn_options(app, options.attn);
+  group("Model");
+  add_model_options(app, options);
+  group("Machine");
+  add_compute_options(app, options);
+  group("Output");
+  add_file_options(app, options);
+  add_output_options(app, options.json, options.quiet, options.verbose);
+}
+
+void add_input_options(CLI::App& app, PictureInput& input) {
+  add_path(app, "init-img", input.init_img, "FILE", "Picture to start from");
+  add_number(app, "strength", input.strength, kStrengthRange,
+             "How much to change it: 0 nothing, 1 all; the last\nSTRENGTH x STEPS steps are run")
+      ->default_str(number_text(kDefaultStrength));
+  add_path(app, "init-mask", input.init_mask, "FILE", "Draw anew only where this picture is white");
+  app.add_flag("--use_mask,--use-mask", input.use_mask, "Use --init-mask (naming one is enough)");
+  app.add_flag("--invert-mask,--invert_mask", input.invert_mask, "Draw anew where it is black");
+  add_number(app, "mask-blur", input.mask_blur, kBlurRange, "Soften the mask by so many pixels");
+  app.add_flag("--no-paste,--no_paste", input.no_paste,
+               "Leave pixels outside the mask as the autoencoder\nmakes them, do not paste the "
+               "original's back");
+}
+
+}  // namespace sd::cli

@@ -1,0 +1,129 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/attn_options.h"
+#include "sd/core/compute.h"
+
+namespace sd::cli {
+
+/// Which script of the original a run mirrors.
+enum class DrawTask { kTxt2Img, kImg2Img, kSwap };
+
+inline constexpr double kDefaultStrength = 0.75;  // the original script's
+
+/// A picture to start from (`img2img`, `swap`).
+struct PictureInput {
+  std::optional<std::filesystem::path> init_img;
+  std::optional<double> strength;                  // absent: kDefaultStrength
+  std::optional<std::filesystem::path> init_mask;  // white is drawn anew
+  bool use_mask = false;                           // the fork's flag; a mask is used when named
+  bool invert_mask = false;
+  double mask_blur = 0;   // pixels
+  bool no_paste = false;  // leave what the autoencoder made of the pixels outside the mask
+};
+
+// Prompt-to-Prompt's published settings.
+inline constexpr AttnSteps kDefaultCrossSteps{0, 0.8};
+inline constexpr AttnSteps kDefaultSelfSteps{0, 0.4};
+inline constexpr int64_t kDefaultSelfMaxRes = 16;
+
+enum class SwapMode { kFork, kPromptToPrompt };
+
+/// A value of `--cross-steps`: the steps of one word, or of all.
+struct WordSteps {
+  std::string word;  // empty: all words
+  AttnSteps steps;
+};
+
+/// `sd swap` beside what all commands have.
+struct SwapOptions {
+  std::vector<std::string> targets;  // every --prompt
+  std::optional<std::string> source;
+  bool is_swap = false;
+  SwapMode mode = SwapMode::kFork;
+  double tthres = 0;
+  std::vector<WordSteps> cross_steps;   // in the order given; later ones win
+  std::optional<AttnSteps> self_steps;  // absent: kDefaultSelfSteps
+  std::optional<int64_t> self_max_res;  // latent pixels of 64, scaled with the latents; absent: 16
+  std::vector<std::string> local_blend;
+  std::vector<std::string> blend_except;
+  double blend_threshold = 0.3;
+  double blend_start = 0.2;
+  std::optional<std::filesystem::path> blend_mask;
+  bool dry_run = false;
+
+  bool blends() const { return !local_blend.empty() || blend_mask.has_value(); }
+};
+
+/// A value of `--reweight`: "snowy=-2,1,5".
+struct WordWeight {
+  std::string word;            // as PromptWords::find takes it
+  std::vector<double> values;  // one, or one for each sample of a batch
+};
+
+/// What restricts and weighs attention, in every command.
+struct ControlOptions {
+  std::vector<WordWeight> reweight;
+  AttnSteps reweight_steps;
+  std::vector<std::string> parts;    // --layers; empty: all
+  std::vector<int64_t> resolutions;  // --res
+  std::vector<int64_t> heads;        // --heads
+  std::optional<bool> both_rows;     // --rows: cond, or both; absent: what each control does
+
+  bool sweeps() const {
+    for (const auto& weight : reweight) {
+      if (weight.values.size() > 1) return true;
+    }
+    return false;
+  }
+};
+
+/// A drawing command as typed; names and defaults are the original scripts'. Torch-free.
+struct DrawOptions {
+  DrawTask task = DrawTask::kTxt2Img;
+  std::string prompt = "a painting of a virus monster playing guitar";
+  std::string negative_prompt;
+  std::filesystem::path outdir = "outputs/txt2img-samples";
+  bool skip_grid = false;
+  bool skip_save = false;
+  int64_t ddim_steps = 50;
+  bool plms = false;
+  bool laion400m = false;
+  bool fixed_code = false;
+  double ddim_eta = 0.0;
+  int64_t n_iter = 2;
+  std::optional<int64_t> H;  // absent: 512, what the demo model was trained for, or
+                             // the input picture's
+  std::optional<int64_t> W;
+  int64_t C = 4;
+  int64_t f = 8;
+  int64_t n_samples = 3;
+  int64_t n_rows = 0;
+  double scale = 7.5;
+  std::optional<std::string> from_file;  // "-" is stdin
+  std::optional<std::filesystem::path> config;
+  std::optional<std::filesystem::path> ckpt;
+  int64_t seed = 42;
+  std::optional<std::string> precision;  // "full" or "autocast"
+  bool ema = false;
+  DeviceChoice device;
+  DTypeChoice dtype = DTypeChoice::kAuto;
+  RngChoice rng = RngChoice::kDevice;
+  std::optional<std::filesystem::path> init_latents;
+  std::optional<std::filesystem::path> save_latents;
+  PictureInput input;
+  SwapOptions swap;
+  ControlOptions control;
+  AttnOptions attn;
+  int64_t threads = 0;  // 0: one a physical core
+  bool json = false;
+  bool quiet = false;
+  int verbose = 0;
+};
+
+}  // namespace sd::cli

@@ -1,0 +1,520 @@
+#include "cli/draw_run.h"
+
+#include <ATen/ops/cat.h>
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <span>
+#include <thread>
+#include <utility>
+
+#include "cli/draw.h"
+#include "cli/find_model.h"
+#include "cli/interrupt.h"
+#include "cli/prompt_notice.h"
+#include "sd/core/atomic_file.h"
+#include "sd/core/model_hash.h"
+#include "sd/core/npy.h"
+#include "sd/image/infotext.h"
+#include "sd/image/label.h"
+
+namespace sd::cli {
+namespace {
+
+constexpr int64_t kPixels = 512;  // the original's --H and --W
+constexpr int64_t kMaxGridPixels = int64_t{400} * 1000 * 1000;
+constexpr std::size_t kShownPrompt = 60;
+
+double now() {
+  const auto time = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration<double>(time).count();
+}
+
+std::string prompt_label(const ListedPrompt& prompt) {
+  return prompt.line == 0 ? "the prompt" : fmt::format("line {}", prompt.line);
+}
+
+}  // namespace
+
+DrawRun::DrawRun(const DrawOptions& options)
+    : options_(options), progress_(wants_progress_line(options.quiet)) {}
+
+ExitCode DrawRun::run() {
+  prepare();
+  // Not before: until here Ctrl-C may simply end the process, also while stdin is read.
+  const InterruptGuard guard;
+  try {
+    load();
+    announce_cut_prompts();
+    SeededNoise noise(static_cast<uint64_t>(options_.seed), options_.rng,
+                      torch::Device(record_.device));
+    draw_all(noise);
+  } catch (...) {
+    progress_.clear();
+    conclude_early();
+    throw;
+  }
+  save_latents();
+  save_grid();
+  if (options_.verbose > 0) {
+    // scripts/bench_peers.py reads this line.
+    say(fmt::format("timing: load={:.3f}s sample={:.3f}s evals={} decode={:.3f}s", load_seconds_,
+                    timing_.sample, timing_.unet_calls, timing_.decode));
+  }
+  const std::size_t bad = failed_ + prompts_.bad_lines.size();
+  if (bad == 0) return ExitCode::kDone;
+  say(fmt::format("{} could not be drawn; {} done", counted(bad, "prompt"),
+                  counted(saved_, "picture")));
+  return ExitCode::kPartOfBatch;
+}
+
+/// Everything that can fail without the model, before seconds are spent on loading it.
+void DrawRun::prepare() {
+  find_weights();
+  read_prompts();
+  check_controls(options_, sets_);
+  check_attn(options_.attn, attn_subject());
+  total_pictures_ = static_cast<int64_t>(prompts_.prompts.size() * targets()) * options_.n_iter;
+  start_.emplace(options_,
+                 std::array{options_.C, record_.height / options_.f, record_.width / options_.f});
+  if (options_.swap.blend_mask) {
+    blend_mask_ =
+        read_latent_mask(*options_.swap.blend_mask, {record_.width, record_.height}, options_.f);
+  }
+  if (!options_.skip_save || !options_.skip_grid) folder_.emplace(options_.outdir);
+  if (!options_.skip_grid && total_pictures_ > kMaxGridPixels / (record_.width * record_.height)) {
+    say(fmt::format("no grid is drawn: {} pictures of {}x{} are too many for one picture",
+                    total_pictures_, record_.width, record_.height));
+    options_.skip_grid = true;
+  }
+}
+
+void DrawRun::find_weights() {
+  const auto found = find_model(options_.ckpt, model_roots());
+  if (found.is_demo && !options_.quiet) {
+    say(fmt::format("no --ckpt given and no {}: using the demo model in {}", kDefaultCheckpoint,
+                    found.checkpoint.string()));
+  }
+  load_request_.checkpoint = found.checkpoint;
+  load_request_.config = options_.config;
+  load_request_.ema = options_.ema;
+  load_request_.device = options_.device;
+  load_request_.dtype = options_.dtype;
+  load_request_.threads = static_cast<int>(options_.threads);
+  const int64_t side = found.is_demo ? default_pixels(load_request_) : kPixels;
+
+  record_.options = options_;
+  if (!options_.config) record_.options.config = sidecar_config(found.checkpoint);
+  record_.model_name = model_name(found.checkpoint);
+  record_.threads = options_.threads > 0 ? static_cast<int>(options_.threads) : physical_cores();
+  settle_size(side);
+}
+
+/// An input picture decides the size unless told otherwise.
+void DrawRun::settle_size(int64_t side) {
+  record_.width = options_.W.value_or(side);
+  record_.height = options_.H.value_or(side);
+  if (!options_.input.init_img) return;
+  input_ = read_input(options_.input, options_.W, options_.H, options_.f,
+                      [this](const std::string& text) { say(text); });
+  record_.width = input_->picture.width;
+  record_.height = input_->picture.height;
+}
+
+void DrawRun::read_prompts() {
+  if (!options_.from_file) {
+    prompts_.prompts.assign(static_cast<std::size_t>(options_.n_samples), {0, options_.prompt});
+  } else {
+    prompts_ = read_prompt_list(*options_.from_file);
+  }
+  std::vector<ListedPrompt> usable;
+  for (auto& prompt : prompts_.prompts) {
+    auto set = prompt_set(prompt);
+    if (!sets_.empty() && set.source.has_value() != sets_.front().source.has_value()) {
+      prompts_.bad_lines.push_back({prompt.line,
+                                    "has no source beside it as the first has, or "
+                                    "has one where the first has none"});
+      continue;
+    }
+    prompt.text = set.targets.front();
+    sets_.push_back(std::move(set));
+    usable.push_back(std::move(prompt));
+  }
+  prompts_.prompts = std::move(usable);
+  for (const auto& bad : prompts_.bad_lines)
+    print_message(fmt::format("line {} {}", bad.line, bad.reason));
+}
+
+PromptSet DrawRun::prompt_set(const ListedPrompt& prompt) const {
+  const auto& swap = options_.swap;
+  if (options_.task != DrawTask::kSwap) return {{prompt.text}, std::nullopt};
+  if (!options_.from_file) return {swap.targets, swap.source};
+  const auto tab = prompt.text.find('\t');
+  if (tab == std::string::npos) return {{prompt.text}, swap.source};
+  return {{prompt.text.substr(tab + 1)}, prompt.text.substr(0, tab)};
+}
+
+AttnSubject DrawRun::attn_subject() const {
+  AttnSubject subject;
+  std::set<std::string> distinct;
+  for (const auto& set : sets_) {
+    for (const auto& target : set.targets) {
+      if (distinct.insert(target).second) subject.prompts.push_back(target);
+    }
+  }
+  subject.source = sets_.front().source;
+  subject.negative_prompt = options_.negative_prompt;
+  subject.guided = options_.scale != 1;
+  subject.steps = options_.ddim_steps;
+  return subject;
+}
+
+void DrawRun::load() {
+  const double began = now();
+  load_request_.on_progress = [this](const Progress& progress) {
+    return on_progress(progress, 0, 0);
+  };
+  model_ = load_model(load_request_);
+  load_seconds_ = now() - began;
+  progress_.clear();
+  record_.model_format = model_->format;
+  record_.device = model_->device;
+  record_.dtype = model_->dtype;
+  const auto& config = model_->config;
+  if (config.unet.in_channels != options_.C || config.vae.factor() != options_.f) {
+    throw UsageError(fmt::format(
+        "{} has latents of {} channels for {} pixels a side, expected --C {} and --f {}",
+        load_request_.checkpoint.string(), config.unet.in_channels, config.vae.factor(), options_.C,
+        options_.f));
+  }
+  attn_.emplace(options_.attn, options_.ddim_steps);
+  attn_->prepare(config, record_.height / options_.f, record_.width / options_.f);
+  if (options_.verbose > 0) {
+    say(fmt::format("{} ({}) loaded in {:.1f} s, computing in {} on {} with {}", record_.model_name,
+                    record_.model_format, load_seconds_, record_.dtype, record_.device,
+                    counted(static_cast<std::size_t>(record_.threads), "thread")));
+  }
+  if (!options_.skip_save) start_hashing();
+}
+
+void DrawRun::start_hashing() {
+  std::packaged_task<std::string(std::filesystem::path)> task(
+      [](const std::filesystem::path& file) {
+        setpriority(PRIO_PROCESS, 0, 19);  // of this thread only, on Linux: drawing goes first
+        try {
+          return model_hash(file);
+        } catch (const IoError&) {
+          return std::string();  // the model is loaded; its name will do
+        }
+      });
+  hash_ = task.get_future();
+  // Detached: Ctrl-C must not wait for seconds of hashing that nobody needs any more.
+  std::thread(std::move(task), model_->main_file).detach();
+}
+
+void DrawRun::announce_cut_prompts() {
+  if (options_.quiet) return;
+  const int64_t positions = model_->config.text.positions;
+  // Without --from-file the list holds one prompt many times over.
+  const std::size_t distinct = options_.from_file ? prompts_.prompts.size() : 1;
+  for (const auto& prompt : std::span(prompts_.prompts).first(distinct)) {
+    const auto notice = truncation_notice(prompt_label(prompt), prompt.text, positions);
+    if (!notice.empty()) print_message(notice);
+  }
+  const auto notice = truncation_notice("the negative prompt", options_.negative_prompt, positions);
+  if (!notice.empty()) print_message(notice);
+}
+
+void DrawRun::draw_all(NoiseSource& noise) {
+  const auto size = static_cast<std::size_t>(options_.n_samples);
+  const std::size_t count = prompts_.prompts.size();
+  const auto batches = options_.n_iter * static_cast<int64_t>((count + size - 1) / size);
+  steps_left_ = batches * options_.ddim_steps;
+  Batch batch;
+  for (batch.iteration = 0; batch.iteration < options_.n_iter; ++batch.iteration) {
+    for (batch.first = 0; batch.first < count; batch.first += size) {
+      batch.size = std::min(size, count - batch.first);
+      steps_left_ -= options_.ddim_steps;
+      draw(batch, noise);
+      ++batch.number;
+      batch.first_sample += static_cast<int64_t>(batch.size);
+    }
+  }
+  progress_.clear();
+  if (options_.verbose > 0 && rate_.per_second() > 0)
+    say(fmt::format("{:.3f} s a step", 1 / rate_.per_second()));
+}
+
+/// With --from-file a batch that fails is reported and the rest go on; what would fail again ends
+/// the run.
+void DrawRun::draw(const Batch& batch, NoiseSource& noise) {
+  if (InterruptGuard::requested()) throw Cancelled();
+  const double began = now();
+  DrawResult result;
+  try {
+    rate_.begin_batch(began);
+    result = sd::draw(*model_, request_for(batch, noise), noise);
+  } catch (const Error& error) {
+    const bool hopeless =
+        error.code() == ExitCode::kInterrupted || error.code() == ExitCode::kMemory;
+    if (!options_.from_file || hopeless) throw;
+    progress_.clear();
+    const auto& first = prompts_.prompts[batch.first];
+    const auto& last = prompts_.prompts[batch.first + batch.size - 1];
+    const auto lines = first.line == last.line
+                           ? fmt::format("line {}", first.line)
+                           : fmt::format("lines {} to {}", first.line, last.line);
+    print_message(fmt::format("{}: {}", lines, error.what()));
+    failed_ += batch.size * targets();
+    return;
+  }
+  timing_.sample += result.timing.sample;
+  timing_.decode += result.timing.decode;
+  timing_.unet_calls += result.timing.unet_calls;
+  save(batch, std::move(result), now() - began);
+}
+
+DrawRequest DrawRun::request_for(const Batch& batch, NoiseSource& noise) {
+  DrawRequest request;
+  const auto sets =
+      std::vector(sets_.begin() + static_cast<std::ptrdiff_t>(batch.first),
+                  sets_.begin() + static_cast<std::ptrdiff_t>(batch.first + batch.size));
+  request.targets.resize(targets());
+  for (const auto& set : sets) {
+    for (std::size_t t = 0; t < targets(); ++t) request.targets[t].push_back(set.targets[t]);
+    if (set.source) request.source.push_back(*set.source);
+  }
+  const auto count = static_cast<int64_t>(batch.size);
+  request.negative_prompt = options_.negative_prompt;
+  request.width = record_.width;
+  request.height = record_.height;
+  request.steps = options_.ddim_steps;
+  request.guidance_scale = options_.scale;
+  request.eta = options_.ddim_eta;
+  request.sampler = options_.plms ? SamplerKind::kPlms : SamplerKind::kDdim;
+  request.start_latents = start_->batch(batch.first_sample, count, noise);
+  request.decode = !options_.skip_save || !options_.skip_grid || options_.attn.draws();
+  if (input_) {
+    request.init_image = input_->tensor;
+    if (input_->mask) request.mask = input_->latent_mask;
+    request.strength = options_.input.strength.value_or(kDefaultStrength);
+  } else if (options_.task == DrawTask::kSwap) {
+    request.strength = 1.0;  // as the fork: the last `steps` of a schedule that may have one more
+  }
+  controls_ = make_controls(options_, sets, blend_mask_, model_->config.text.positions);
+  controller_ = attn_->begin_batch(controls_.links);
+  request.controller = controller_.get();
+  request.latent_edit = controls_.blend.get();
+  const int64_t pictures = count * static_cast<int64_t>(targets());
+  request.on_progress = [this, first = batch.first_sample * static_cast<int64_t>(targets()),
+                         pictures](const Progress& progress) {
+    return on_progress(progress, first, pictures);
+  };
+  return request;
+}
+
+PictureRecord DrawRun::record_of(const Batch& batch, std::size_t target, std::size_t sample) const {
+  const auto& prompt = prompts_.prompts[batch.first + sample];
+  const auto& set = sets_[batch.first + sample];
+  PictureRecord picture;
+  picture.prompt = set.targets[target];
+  picture.source = set.source;
+  picture.target = static_cast<int64_t>(target);
+  // Without --from-file there is one prompt, however many pictures.
+  picture.prompt_index = options_.from_file ? static_cast<int64_t>(batch.first + sample) : 0;
+  picture.prompt_count = options_.from_file ? static_cast<int64_t>(prompts_.prompts.size()) : 1;
+  picture.prompt_line = prompt.line;
+  picture.iteration = batch.iteration;
+  picture.batch = batch.number;
+  picture.batch_size = static_cast<int64_t>(batch.size);
+  picture.sample = static_cast<int64_t>(sample);
+  picture.row = static_cast<int64_t>(target * batch.size + sample);
+  picture.index = batch.first_sample * static_cast<int64_t>(targets()) + picture.row;
+  return picture;
+}
+
+void DrawRun::save(const Batch& batch, DrawResult result, double seconds) {
+  progress_.clear();
+  const std::size_t count = batch.size, drawn = count * targets();
+  if (input_ && input_->mask && !options_.input.no_paste) {
+    for (std::size_t row = 0; row < std::min(drawn, result.pictures.size()); ++row) {
+      result.pictures[row] = input_->paste(result.pictures[row]);
+    }
+  }
+  for (std::size_t row = 0; row < std::min(drawn, result.pictures.size()); ++row) {
+    const std::size_t target = row / count, sample = row % count;
+    const auto record = record_of(batch, target, sample);
+    const auto path = save_picture(record, result.pictures[row], seconds);
+    if (swaps() && target == 0) save_source(record, result.pictures[drawn + sample], path);
+  }
+  if (options_.save_latents) {
+    latents_.push_back(result.latents.narrow(0, 0, static_cast<int64_t>(drawn)));
+    if (swaps()) {
+      source_latents_.push_back(
+          result.latents.narrow(0, static_cast<int64_t>(drawn), static_cast<int64_t>(count)));
+    }
+  }
+  if (options_.skip_grid || result.pictures.empty()) return;
+  const auto first = result.pictures.begin();
+  const auto middle = first + static_cast<std::ptrdiff_t>(drawn);
+  std::move(first, middle, std::back_inserter(pictures_));
+  std::move(middle, result.pictures.end(), std::back_inserter(sources_));
+}
+
+std::filesystem::path DrawRun::save_picture(const PictureRecord& record, const Image& picture,
+                                            double seconds) {
+  std::filesystem::path path;
+  if (!options_.skip_save) {
+    if (hash_.valid()) record_.model_hash = hash_.get();
+    path = folder_->write_sample(encode_png(picture, png_texts(record_, record)));
+    ++saved_;
+  }
+  if (options_.json) {
+    output_.line(json_line(record_, record, path));
+  } else if (!path.empty()) {
+    output_.line(path.string());
+  }
+  save_maps(record, picture, path);
+  if (options_.quiet || progress_.shown()) return path;
+  print_message(fmt::format("picture {} of {} after {:.1f} s: {}", record.index + 1,
+                            total_pictures_, seconds, shorten(record.prompt, kShownPrompt)));
+  return path;
+}
+
+void DrawRun::save_source(const PictureRecord& target, const Image& picture,
+                          const std::filesystem::path& sample) {
+  if (options_.skip_save) return;
+  auto record = target;
+  record.is_source = true;
+  record.prompt = *target.source;
+  const auto path = folder_->write_source(encode_png(picture, png_texts(record_, record)), sample);
+  output_.line(options_.json ? json_line(record_, record, path) : path.string());
+}
+
+void DrawRun::save_maps(const PictureRecord& record, const Image& picture,
+                        const std::filesystem::path& path) {
+  const auto prompt = attn_prompt(options_.attn, attn_subject(), record.prompt);
+  const auto folder =
+      attn_->write(options_.attn.kind == AttnKind::kSource ? record.sample : record.row,
+                   {picture, path, prompt});
+  if (!folder) return;
+  const auto contact = *folder / "contact.png";
+  output_.line(options_.json ? maps_json_line(contact, path) : contact.string());
+}
+
+void DrawRun::save_latents() const {
+  if (!options_.save_latents) return;
+  for (const auto& [name, batches] :
+       {std::pair{kLatentsName, &latents_}, {kSourceLatentsName, &source_latents_}}) {
+    if (batches->empty()) continue;
+    const auto all = at::cat(*batches).contiguous();
+    const std::span values(all.const_data_ptr<float>(), static_cast<std::size_t>(all.numel()));
+    write_file(*options_.save_latents / name, encode_npy(all.sizes(), values));
+  }
+}
+
+/// The values of `--reweight` under each picture where they differ between samples.
+std::vector<std::string> DrawRun::sweep_captions() const {
+  std::vector<std::string> captions;
+  const auto samples = static_cast<std::size_t>(options_.n_samples);
+  for (std::size_t i = 0; i < pictures_.size(); ++i) {
+    std::string text;
+    for (const auto& weight : options_.control.reweight) {
+      const double value =
+          weight.values.size() == 1 ? weight.values[0] : weight.values[i % samples];
+      text += fmt::format("{}{}={}", text.empty() ? "" : ", ", weight.word, number_text(value));
+    }
+    captions.push_back(std::move(text));
+  }
+  return captions;
+}
+
+void DrawRun::save_grid() {
+  if (options_.skip_grid || pictures_.empty()) return;
+  if (swaps()) return save_swap_grids();
+  const int64_t columns = options_.n_rows > 0 ? options_.n_rows : options_.n_samples;
+  Image grid;
+  if (options_.control.sweeps()) {
+    const auto captions = sweep_captions();
+    std::vector<LabelledImage> cells;
+    for (std::size_t i = 0; i < pictures_.size(); ++i) cells.push_back({pictures_[i], captions[i]});
+    grid = labelled_sheet(cells, columns);
+  } else {
+    grid = make_grid(pictures_, columns);
+  }
+  const auto path = folder_->write_grid(encode_png(grid));
+  output_.line(options_.json ? grid_json_line(path, pictures_.size()) : path.string());
+}
+
+/// The fork's two grids, named after the prompts, and each source beside its targets.
+void DrawRun::save_swap_grids() {
+  const int64_t columns = options_.n_rows > 0 ? options_.n_rows : options_.n_samples;
+  const auto print = [&](const std::filesystem::path& path, std::size_t count) {
+    output_.line(options_.json ? grid_json_line(path, count) : path.string());
+  };
+  const auto& first = sets_.front();
+  print(folder_->write_named(encode_png(make_grid(pictures_, columns)),
+                             file_name_part(first.targets.front()), "_tar"),
+        pictures_.size());
+  print(folder_->write_named(encode_png(make_grid(sources_, columns)),
+                             file_name_part(*first.source), "_src"),
+        sources_.size());
+  std::vector<LabelledImage> cells;
+  const auto samples = static_cast<std::size_t>(options_.n_samples);
+  const auto caption_of = [&](std::size_t source) { return sets_[source % sets_.size()]; };
+  std::size_t next = 0;  // first target picture of the batch
+  for (std::size_t begin = 0; begin < sources_.size();) {
+    const std::size_t left = sets_.size() - begin % sets_.size();
+    const std::size_t count = std::min(samples, left);
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto set = caption_of(begin + i);
+      cells.push_back({sources_[begin + i], *set.source});
+      for (std::size_t t = 0; t < targets(); ++t) {
+        cells.push_back({pictures_[next + t * count + i], set.targets[t]});
+      }
+    }
+    next += count * targets();
+    begin += count;
+  }
+  const auto sheet = labelled_sheet(cells, static_cast<int64_t>(1 + targets()));
+  print(folder_->write_sheet(encode_png(sheet)), cells.size());
+}
+
+/// Says what is kept of a run that ends early.
+void DrawRun::conclude_early() const {
+  save_latents();
+  if (saved_ == 0 || options_.quiet) return;
+  print_message(fmt::format("{} of {} kept in {}", saved_,
+                            counted(static_cast<std::size_t>(total_pictures_), "picture"),
+                            (options_.outdir / "samples").string()));
+}
+
+bool DrawRun::on_progress(const Progress& progress, int64_t first_picture, int64_t count) {
+  RunProgress shown;
+  shown.stage = progress;
+  shown.model = record_.model_name;
+  shown.first_picture = first_picture + 1;
+  shown.last_picture = first_picture + count;
+  shown.pictures = total_pictures_;
+  if (progress.stage == Progress::Stage::kSample) {
+    rate_.finished(progress.done, now());
+    shown.steps_per_second = rate_.per_second();
+    const auto left = static_cast<double>(steps_left_ + progress.total - progress.done);
+    if (shown.steps_per_second > 0) shown.seconds_left = left / shown.steps_per_second;
+  }
+  progress_.update(shown);
+  return !InterruptGuard::requested();
+}
+
+void DrawRun::say(const std::string& message) {
+  if (options_.quiet) return;
+  progress_.clear();
+  print_message(message);
+}
+
+ExitCode run_draw(const DrawOptions& options) { return DrawRun(options).run(); }
+
+}  // namespace sd::cli

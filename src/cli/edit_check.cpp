@@ -1,0 +1,73 @@
+#include "cli/edit_check.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string_view>
+#include <system_error>
+
+#include "cli/text_output.h"
+#include "sd/core/error.h"
+#include "sd/image/metadata.h"
+
+namespace sd::cli {
+namespace {
+
+/// Reads the head of a picture, so that what is none is said before anything is loaded or written.
+void require_picture(std::string_view option, const std::optional<std::filesystem::path>& path) {
+  if (!path) return;
+  std::error_code ignored;
+  if (!std::filesystem::exists(*path, ignored)) {
+    throw IoError(fmt::format("--{}: {} does not exist", option, path->string()));
+  }
+  read_metadata(*path);
+}
+
+void forbid(bool given, std::string_view option, std::string_view why) {
+  if (given) throw UsageError(fmt::format("--{}: {}", option, why));
+}
+
+}  // namespace
+
+void check_input(const DrawOptions& options) {
+  const auto& input = options.input;
+  const bool image = input.init_img.has_value(), mask = input.init_mask.has_value();
+  constexpr std::string_view kNeedsImage = "needs a picture to start from: --init-img";
+  constexpr std::string_view kNeedsMask = "needs a mask: --init-mask";
+  forbid(mask && !image, "init-mask", kNeedsImage);
+  forbid(input.strength.has_value() && !image, "strength", kNeedsImage);
+  forbid(input.use_mask && !mask, "use_mask", kNeedsMask);
+  forbid(input.invert_mask && !mask, "invert-mask", kNeedsMask);
+  forbid(input.mask_blur > 0 && !mask, "mask-blur", kNeedsMask);
+  forbid(input.no_paste && !mask, "no-paste", kNeedsMask);
+  require_picture("init-img", input.init_img);
+  require_picture("init-mask", input.init_mask);
+}
+
+void check_swap(const DrawOptions& options) {
+  const auto& swap = options.swap;
+  const bool fork = swap.mode == SwapMode::kFork;
+  constexpr std::string_view kBelongs = "belongs to --mode p2p";
+  forbid(fork && !swap.cross_steps.empty(), "cross-steps", kBelongs);
+  forbid(fork && swap.self_steps.has_value(), "self-steps", kBelongs);
+  forbid(fork && swap.self_max_res.has_value(), "self-max-res", kBelongs);
+  forbid(fork && !swap.local_blend.empty(), "local-blend", kBelongs);
+  forbid(fork && !swap.blend_except.empty(), "blend-except", kBelongs);
+  forbid(fork && swap.blend_mask.has_value(), "blend-mask", kBelongs);
+  forbid(!fork && swap.tthres > 0, "tthres",
+         "belongs to --mode fork; here --cross-steps says when");
+  forbid(!swap.blend_except.empty() && swap.local_blend.empty(), "blend-except",
+         "takes from --local-blend, which is not given");
+  forbid(swap.blend_mask.has_value() && !swap.local_blend.empty(), "blend-mask",
+         "and --local-blend both say where to edit: give one of them");
+  forbid(!fork && !swap.source && !options.from_file, "mode",
+         "p2p takes attention from a source: give --sprompt");
+  require_picture("blend-mask", swap.blend_mask);
+  if (!swap.source || options.quiet) return;
+  for (const auto& target : swap.targets) {
+    if (target != *swap.source) continue;
+    print_message("--prompt equals --sprompt: the target will be the source again");
+  }
+}
+
+}  // namespace sd::cli

@@ -1,0 +1,72 @@
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/control_options.h"
+#include "cli/engine.h"
+#include "cli/option_groups.h"
+#include "cli/swap_options.h"
+#include "sd/core/error.h"
+
+namespace sd::cli {
+namespace {
+
+constexpr const char* kDescription =
+    R"(Draws a source and, beside it from the same start, targets that take their attention from it.
+
+Examples:
+  sd swap --sprompt "a cat on a sofa" --prompt "a dog on a sofa"
+  sd swap --sprompt "a cat on a sofa" --prompt "a dog on a sofa" --dry-run
+  sd swap --mode p2p --sprompt "a house" --prompt "a house in the snow" --cross-steps 0:0.6
+  sd swap --mode p2p --sprompt "a cat" --prompt "a dog" --local-blend cat --local-blend dog
+  sd swap --init-img photo.png --strength 0.7 --sprompt "a photo" --prompt "an oil painting")";
+
+constexpr const char* kFooter =
+    R"(Targets are written to OUTDIR/samples/00000.png and on, their sources under the same numbers to
+OUTDIR/source, two grids and a sheet side by side to OUTDIR; nothing is overwritten.
+Exit codes: 0 done, 1 failed, 2 wrong options, 3 part of --from-file failed, 4 checkpoint,
+5 reading or writing, 6 out of memory, 130 interrupted.)";
+
+void settle(DrawOptions& options) {
+  auto& swap = options.swap;
+  if (swap.targets.empty()) swap.targets = {options.prompt};
+  options.prompt = swap.targets.front();
+  if (swap.is_swap && !swap.source && !options.from_file) {
+    throw UsageError("--is-swap: name the source with --sprompt");
+  }
+  if (swap.dry_run && (options.from_file || !swap.source)) {
+    throw UsageError("--dry-run shows --sprompt beside --prompt: give both, and no --from-file");
+  }
+}
+
+int run(DrawOptions& options) {
+  settle(options);
+  check(options);
+  if (options.swap.dry_run) {
+    print_alignment(options);
+    return static_cast<int>(ExitCode::kDone);
+  }
+  return engine().draw(options);
+}
+
+}  // namespace
+
+Command add_swap(CLI::App& app) {
+  auto* parser = app.add_subcommand("swap", kDescription)->group("Commands");
+  parser->footer(kFooter);
+  auto options = std::make_shared<DrawOptions>();
+  options->task = DrawTask::kSwap;
+  options->outdir = "outputs/swap-samples";  // the fork's defaults from here on
+  options->n_samples = 2;
+  options->n_iter = 1;
+  add_draw_options(*parser, *options);
+  parser->option_defaults()->group("Picture");
+  add_input_options(*parser, options->input);
+  parser->option_defaults()->group("Attention control");
+  add_swap_options(*parser, options->swap);
+  add_scope_options(*parser, options->control);
+  return {parser, [options] { return run(*options); }};
+}
+
+}  // namespace sd::cli

@@ -1,0 +1,112 @@
+#include "cli/swap_options.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "cli/attn_lists.h"
+#include "cli/control_options.h"
+#include "cli/draw_limits.h"
+#include "cli/option_groups.h"
+#include "cli/text_output.h"
+#include "sd/text/alignment_table.h"
+#include "sd/text/clip_tokenizer.h"
+
+namespace sd::cli {
+namespace {
+
+void add_blend_options(CLI::App& app, SwapOptions& options) {
+  add_repeated(
+      app, "local-blend",
+      [&options](const std::string& word) { options.local_blend.push_back(word); }, "WORD",
+      "p2p: edit only where this word of source or target is\nlooked at. May be given again");
+  add_repeated(
+      app, "blend-except",
+      [&options](const std::string& word) { options.blend_except.push_back(word); }, "WORD",
+      "p2p: but not where this word is looked at");
+  add_number(app, "blend-threshold", options.blend_threshold, kThresholdRange,
+             "p2p: of the largest attention, from 0 to 1");
+  add_number(app, "blend-start", options.blend_start, kThresholdRange,
+             "p2p: part of the steps before blending begins");
+  add_path(app, "blend-mask", options.blend_mask, "FILE",
+           "p2p: edit only where this picture is white");
+}
+
+std::size_t width_of(const std::string& text) {
+  // Continuation bytes of UTF-8 take no column.
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
+std::string padded(const std::string& text, std::size_t width) {
+  return text + std::string(width - std::min(width, width_of(text)), ' ');
+}
+
+}  // namespace
+
+void add_swap_options(CLI::App& app, SwapOptions& options) {
+  add_parsed(
+      app, "sprompt", [&options](const std::string& text) { options.source = text; }, "TEXT",
+      "The source: what the targets take their attention from");
+  app.add_flag("--is-swap,--is_swap", options.is_swap, "Swap (naming a source is enough)");
+  const Choices<SwapMode> modes = {{"fork", SwapMode::kFork}, {"p2p", SwapMode::kPromptToPrompt}};
+  add_choice(
+      app, "mode", options.mode, modes,
+      "fork: maps of tokens that stand in the same place, in\nall rows; p2p: Prompt-to-Prompt")
+      ->default_str("fork");
+  add_number(app, "tthres", options.tthres, kTimestepRange,
+             "fork: swap while the timestep is not below this one");
+  add_repeated(
+      app, "cross-steps",
+      [&options](const std::string& text) {
+        options.cross_steps.push_back(parse_word_steps("--cross-steps", text));
+      },
+      "[WORD=]A:B",
+      "p2p: steps in which words follow the source (0:0.8),\nin fractions of all; one word's own: "
+      "\"cat=0:0.4\"");
+  add_parsed(
+      app, "self-steps",
+      [&options](const std::string& text) {
+        options.self_steps = parse_steps("--self-steps", text, /*may_be_empty=*/true);
+      },
+      "A:B", "p2p: steps in which self-attention is the source's\n(0:0.4)");
+  add_whole(app, "self-max-res", options.self_max_res, kLatentSideRange,
+            "p2p: in layers of at most so many latent pixels of 64\n(16); scaled with the latents");
+  add_blend_options(app, options);
+  app.add_flag("--dry-run,--dry_run", options.dry_run,
+               "Print what would happen to each token, draw nothing");
+}
+
+void print_alignment(const DrawOptions& options) {
+  const auto& tokenizer = ClipTokenizer::instance();
+  const auto& source = *options.swap.source;
+  const auto source_tokens = tokenizer.encode(source);
+  StandardOutput output;
+  for (const auto& target : options.swap.targets) {
+    const auto target_tokens = tokenizer.encode(target);
+    const auto mode = options.swap.mode == SwapMode::kFork ? AlignmentMode::kFork
+                                                           : prompt_to_prompt_mode(source, target);
+    const auto rows = describe_alignment(mode, {source, source_tokens}, {target, target_tokens},
+                                         [&](int64_t id) { return tokenizer.decode(id); });
+    std::size_t left = width_of("source"), right = width_of("target");
+    for (const auto& row : rows) {
+      left = std::max(left, width_of(printable(row.source)));
+      right = std::max(right, width_of(printable(row.target)));
+    }
+    const char* name = mode == AlignmentMode::kFork      ? "fork"
+                       : mode == AlignmentMode::kReplace ? "p2p, replacement"
+                                                         : "p2p, refinement";
+    output.line(fmt::format("{} > {} ({})", printable(source), printable(target), name));
+    output.line(
+        fmt::format("  {}  {}  what happens", padded("source", left), padded("target", right)));
+    for (const auto& row : rows) {
+      output.line(fmt::format("  {}  {}  {}", padded(printable(row.source), left),
+                              padded(printable(row.target), right), name_of(row.action)));
+    }
+  }
+}
+
+}  // namespace sd::cli
