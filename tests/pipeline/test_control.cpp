@@ -350,6 +350,7 @@ TEST(Control, MapsBeforeControlSumToOneAStepAndLieAsThePictureDoes) {
     SeededNoise noise(1, RngChoice::kCpu, torch::kCPU);
     txt2img(tiny_model(), request, noise);
     EXPECT_EQ(recorder->timesteps(), (std::vector<double>{501, 1}));
+    EXPECT_EQ(heat_maps(recorder->layers(), 16, 24).sizes(), at::IntArrayRef({1, 77, 16, 24}));
     for (const auto& layer : recorder->layers()) {
       const auto& sum = layer.maps.sum;
       EXPECT_EQ(sum.sizes(), at::IntArrayRef({1, 77, 16 / layer.site.downsampling,
