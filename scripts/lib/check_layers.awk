@@ -15,6 +15,7 @@ BEGIN {
   # The command line knows the torch-free rooms too: `sd info` and option checks must not load LibTorch.
   allowed["cli"] = "pipeline train control core text weights image"
   extra["control", "sd/nn/attention_controller.h"] = 1
+  extra["cli", "sd/nn/attention_controller.h"] = 1  # chains controls with what observes them
   torch_free["text"] = torch_free["image"] = torch_free["weights"] = 1
   sees_torch["load_weights"] = 1  # the one file of weights that does
   breaches = 0

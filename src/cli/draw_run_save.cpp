@@ -1,0 +1,191 @@
+// What a run writes: pictures, sources, maps, latents, grids.
+#include <ATen/ops/cat.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <span>
+#include <utility>
+
+#include "cli/draw_run.h"
+#include "sd/core/atomic_file.h"
+#include "sd/core/npy.h"
+#include "sd/image/infotext.h"
+#include "sd/image/label.h"
+#include "sd/image/png.h"
+
+namespace sd::cli {
+namespace {
+
+constexpr std::size_t kShownPrompt = 60;
+
+}  // namespace
+
+PictureRecord DrawRun::record_of(const Batch& batch, std::size_t target, std::size_t sample) const {
+  const auto& prompt = prompts_.prompts[batch.first + sample];
+  const auto& set = sets_[batch.first + sample];
+  PictureRecord picture;
+  picture.prompt = set.targets[target];
+  picture.source = set.source;
+  picture.target = static_cast<int64_t>(target);
+  // Without --from-file there is one prompt, however many pictures.
+  picture.prompt_index = options_.from_file ? static_cast<int64_t>(batch.first + sample) : 0;
+  picture.prompt_count = options_.from_file ? static_cast<int64_t>(prompts_.prompts.size()) : 1;
+  picture.prompt_line = prompt.line;
+  picture.iteration = batch.iteration;
+  picture.batch = batch.number;
+  picture.batch_size = static_cast<int64_t>(batch.size);
+  picture.sample = static_cast<int64_t>(sample);
+  picture.row = static_cast<int64_t>(target * batch.size + sample);
+  picture.index = batch.first_sample * static_cast<int64_t>(targets()) + picture.row;
+  return picture;
+}
+
+void DrawRun::save(const Batch& batch, DrawResult result, double seconds) {
+  progress_.clear();
+  const std::size_t count = batch.size, drawn = count * targets();
+  if (input_ && input_->mask && !options_.input.no_paste) {
+    for (std::size_t row = 0; row < std::min(drawn, result.pictures.size()); ++row) {
+      result.pictures[row] = input_->paste(result.pictures[row]);
+    }
+  }
+  for (std::size_t row = 0; row < std::min(drawn, result.pictures.size()); ++row) {
+    const std::size_t target = row / count, sample = row % count;
+    const auto record = record_of(batch, target, sample);
+    const auto path = save_picture(record, result.pictures[row], seconds);
+    if (swaps() && target == 0) save_source(record, result.pictures[drawn + sample], path);
+  }
+  if (options_.save_latents) {
+    latents_.push_back(result.latents.narrow(0, 0, static_cast<int64_t>(drawn)));
+    if (swaps()) {
+      source_latents_.push_back(
+          result.latents.narrow(0, static_cast<int64_t>(drawn), static_cast<int64_t>(count)));
+    }
+  }
+  if (options_.skip_grid || result.pictures.empty()) return;
+  const auto first = result.pictures.begin();
+  const auto middle = first + static_cast<std::ptrdiff_t>(drawn);
+  std::move(first, middle, std::back_inserter(pictures_));
+  std::move(middle, result.pictures.end(), std::back_inserter(sources_));
+}
+
+std::filesystem::path DrawRun::save_picture(const PictureRecord& record, const Image& picture,
+                                            double seconds) {
+  std::filesystem::path path;
+  if (!options_.skip_save) {
+    if (hash_.valid()) record_.model_hash = hash_.get();
+    path = folder_->write_sample(encode_png(picture, png_texts(record_, record)));
+    ++saved_;
+  }
+  if (options_.json) {
+    output_.line(json_line(record_, record, path));
+  } else if (!path.empty()) {
+    output_.line(path.string());
+  }
+  save_maps(record, picture, path);
+  if (options_.quiet || progress_.shown()) return path;
+  print_message(fmt::format("picture {} of {} after {:.1f} s: {}", record.index + 1,
+                            total_pictures_, seconds, shorten(record.prompt, kShownPrompt)));
+  return path;
+}
+
+void DrawRun::save_source(const PictureRecord& target, const Image& picture,
+                          const std::filesystem::path& sample) {
+  if (options_.skip_save) return;
+  auto record = target;
+  record.is_source = true;
+  record.prompt = *target.source;
+  const auto path = folder_->write_source(encode_png(picture, png_texts(record_, record)), sample);
+  output_.line(options_.json ? json_line(record_, record, path) : path.string());
+}
+
+void DrawRun::save_maps(const PictureRecord& record, const Image& picture,
+                        const std::filesystem::path& path) {
+  const auto prompt = attn_prompt(options_.attn, attn_subject(), record.prompt);
+  const auto folder =
+      attn_->write(options_.attn.kind == AttnKind::kSource ? record.sample : record.row,
+                   {picture, path, prompt});
+  if (!folder) return;
+  const auto contact = *folder / "contact.png";
+  output_.line(options_.json ? maps_json_line(contact, path) : contact.string());
+}
+
+void DrawRun::save_latents() const {
+  if (!options_.save_latents) return;
+  for (const auto& [name, batches] :
+       {std::pair{kLatentsName, &latents_}, {kSourceLatentsName, &source_latents_}}) {
+    if (batches->empty()) continue;
+    const auto all = at::cat(*batches).contiguous();
+    const std::span values(all.const_data_ptr<float>(), static_cast<std::size_t>(all.numel()));
+    write_file(*options_.save_latents / name, encode_npy(all.sizes(), values));
+  }
+}
+
+/// The values of `--reweight` under each picture where they differ between samples.
+std::vector<std::string> DrawRun::sweep_captions() const {
+  std::vector<std::string> captions;
+  const auto samples = static_cast<std::size_t>(options_.n_samples);
+  for (std::size_t i = 0; i < pictures_.size(); ++i) {
+    std::string text;
+    for (const auto& weight : options_.control.reweight) {
+      const double value =
+          weight.values.size() == 1 ? weight.values[0] : weight.values[i % samples];
+      text += fmt::format("{}{}={}", text.empty() ? "" : ", ", weight.word, number_text(value));
+    }
+    captions.push_back(std::move(text));
+  }
+  return captions;
+}
+
+void DrawRun::save_grid() {
+  if (options_.skip_grid || pictures_.empty()) return;
+  if (swaps()) return save_swap_grids();
+  const int64_t columns = options_.n_rows > 0 ? options_.n_rows : options_.n_samples;
+  Image grid;
+  if (options_.control.sweeps()) {
+    const auto captions = sweep_captions();
+    std::vector<LabelledImage> cells;
+    for (std::size_t i = 0; i < pictures_.size(); ++i) cells.push_back({pictures_[i], captions[i]});
+    grid = labelled_sheet(cells, columns);
+  } else {
+    grid = make_grid(pictures_, columns);
+  }
+  const auto path = folder_->write_grid(encode_png(grid));
+  output_.line(options_.json ? grid_json_line(path, pictures_.size()) : path.string());
+}
+
+/// The fork's two grids, named after the prompts, and each source beside its targets.
+void DrawRun::save_swap_grids() {
+  const int64_t columns = options_.n_rows > 0 ? options_.n_rows : options_.n_samples;
+  const auto print = [&](const std::filesystem::path& path, std::size_t count) {
+    output_.line(options_.json ? grid_json_line(path, count) : path.string());
+  };
+  const auto& first = sets_.front();
+  print(folder_->write_named(encode_png(make_grid(pictures_, columns)),
+                             file_name_part(first.targets.front()), "_tar"),
+        pictures_.size());
+  print(folder_->write_named(encode_png(make_grid(sources_, columns)),
+                             file_name_part(*first.source), "_src"),
+        sources_.size());
+  std::vector<LabelledImage> cells;
+  const auto samples = static_cast<std::size_t>(options_.n_samples);
+  const auto caption_of = [&](std::size_t source) { return sets_[source % sets_.size()]; };
+  std::size_t next = 0;  // first target picture of the batch
+  for (std::size_t begin = 0; begin < sources_.size();) {
+    const std::size_t left = sets_.size() - begin % sets_.size();
+    const std::size_t count = std::min(samples, left);
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto set = caption_of(begin + i);
+      cells.push_back({sources_[begin + i], *set.source});
+      for (std::size_t t = 0; t < targets(); ++t) {
+        cells.push_back({pictures_[next + t * count + i], set.targets[t]});
+      }
+    }
+    next += count * targets();
+    begin += count;
+  }
+  const auto sheet = labelled_sheet(cells, static_cast<int64_t>(1 + targets()));
+  print(folder_->write_sheet(encode_png(sheet)), cells.size());
+}
+
+}  // namespace sd::cli

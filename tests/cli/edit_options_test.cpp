@@ -1,0 +1,131 @@
+#include <gtest/gtest.h>
+
+#include "cli/control_options.h"
+#include "cli/control_words.h"
+#include "cli/edit_check.h"
+#include "sd/core/error.h"
+#include "support/expect_error.h"
+#include "support/temp_folder.h"
+
+namespace sd::cli {
+namespace {
+
+using test::expect_error;
+
+TEST(WordWeight, HoldsAWordAndItsValues) {
+  const auto one = parse_word_weight("snowy=2");
+  EXPECT_EQ(one.word, "snowy");
+  EXPECT_EQ(one.values, std::vector<double>{2});
+  EXPECT_EQ(parse_word_weight("red car=-2, 1,+5").values, (std::vector<double>{-2, 1, 5}));
+  EXPECT_EQ(parse_word_weight("a=b=0.5").word, "a=b");
+}
+
+TEST(WordWeight, WhatIsNoWeightIsRefused) {
+  expect_error<UsageError>([] { parse_word_weight("snowy"); }, "--reweight", "WORD=NUMBER");
+  expect_error<UsageError>([] { parse_word_weight("=2"); }, "--reweight", "names no word");
+  expect_error<UsageError>([] { parse_word_weight("snowy=x"); }, "--reweight", "'x'");
+  expect_error<UsageError>([] { parse_word_weight("snowy=1,,2"); }, "--reweight", "empty");
+  expect_error<UsageError>([] { parse_word_weight("snowy=nan"); }, "--reweight");
+}
+
+TEST(WordSteps, AreOfOneWordOrOfAll) {
+  EXPECT_EQ(parse_word_steps("--cross-steps", "0:0.8").word, "");
+  const auto cat = parse_word_steps("--cross-steps", "cat=0.1:0.4");
+  EXPECT_EQ(cat.word, "cat");
+  EXPECT_EQ(cat.steps.begin, 0.1);
+  EXPECT_EQ(cat.steps.end, 0.4);
+  EXPECT_EQ(parse_word_steps("--cross-steps", "0.5:0.5").steps.end, 0.5);  // none is a choice too
+  expect_error<UsageError>([] { parse_word_steps("--cross-steps", "0.8:0.2"); }, "--cross-steps",
+                           "0.8:0.2");
+}
+
+DrawOptions with_weight(const std::string& word, std::vector<double> values = {2}) {
+  DrawOptions options;
+  options.n_samples = 3;
+  options.control.reweight = {{word, std::move(values)}};
+  return options;
+}
+
+TEST(CheckControls, AWordThatIsNotThereListsThoseThatAre) {
+  const std::vector<PromptSet> prompts = {{{"a house on a snowy mountain"}, std::nullopt}};
+  EXPECT_NO_THROW(check_controls(with_weight("snowy"), prompts));
+  EXPECT_NO_THROW(check_controls(with_weight("a#2"), prompts));
+  expect_error<UsageError>([&] { check_controls(with_weight("snowwy"), prompts); }, "--reweight",
+                           "snowwy", "mountain");
+}
+
+TEST(CheckControls, WantsOneValueOrOneForEachSample) {
+  const std::vector<PromptSet> prompts = {{{"a cat"}, std::nullopt}};
+  EXPECT_NO_THROW(check_controls(with_weight("cat", {1, 2, 3}), prompts));
+  expect_error<UsageError>(
+      [&] {
+        check_controls(with_weight("cat", {1, 2}), prompts);
+      },
+      "2 values for 3 samples");
+}
+
+TEST(CheckControls, AWordThatWasCutOffIsSaid) {
+  std::string prompt;
+  for (int i = 0; i < 80; ++i) prompt += "very ";
+  expect_error<UsageError>(
+      [&] {
+        check_controls(with_weight("cat"), {{{prompt + "cat"}, std::nullopt}});
+      },
+      "cut off");
+}
+
+TEST(CheckControls, ABlendWordMayBeTheSourcesOrTheTargets) {
+  DrawOptions options;
+  options.swap.local_blend = {"cat", "dog"};
+  EXPECT_NO_THROW(check_controls(options, {{{"a dog"}, "a cat"}}));
+  options.swap.local_blend = {"fox"};
+  expect_error<UsageError>(
+      [&] {
+        check_controls(options, {{{"a dog"}, "a cat"}});
+      },
+      "--local-blend", "fox");
+}
+
+TEST(CheckInput, OptionsWithoutWhatTheyBelongToAreRefused) {
+  DrawOptions options;
+  options.input.strength = 0.5;
+  expect_error<UsageError>([&] { check_input(options); }, "--strength", "--init-img");
+  options = {};
+  options.input.init_mask = "mask.png";
+  expect_error<UsageError>([&] { check_input(options); }, "--init-mask", "--init-img");
+  options = {};
+  options.input.mask_blur = 2;
+  expect_error<UsageError>([&] { check_input(options); }, "--mask-blur", "--init-mask");
+}
+
+TEST(CheckInput, AMissingPictureAndOneThatIsNoneAreInputErrors) {
+  const test::TempFolder folder;
+  DrawOptions options;
+  options.input.init_img = folder / "none.png";
+  expect_error<IoError>([&] { check_input(options); }, "--init-img", "does not exist");
+  test::write_text(folder / "text.png", "no picture");
+  options.input.init_img = folder / "text.png";
+  expect_error<IoError>([&] { check_input(options); }, "text.png");
+}
+
+TEST(CheckSwap, OptionsOfTheOtherModeAreRefused) {
+  DrawOptions options;
+  options.swap.source = "a cat";
+  options.swap.targets = {"a dog"};
+  options.swap.cross_steps = {{"", {0, 0.5}}};
+  expect_error<UsageError>([&] { check_swap(options); }, "--cross-steps", "--mode p2p");
+  options.swap.mode = SwapMode::kPromptToPrompt;
+  EXPECT_NO_THROW(check_swap(options));
+  options.swap.tthres = 200;
+  expect_error<UsageError>([&] { check_swap(options); }, "--tthres", "--mode fork");
+}
+
+TEST(CheckSwap, PromptToPromptNeedsASource) {
+  DrawOptions options;
+  options.swap.mode = SwapMode::kPromptToPrompt;
+  options.swap.targets = {"a dog"};
+  expect_error<UsageError>([&] { check_swap(options); }, "--sprompt");
+}
+
+}  // namespace
+}  // namespace sd::cli
