@@ -13,7 +13,7 @@ BEGIN {
   allowed["pipeline"] = "core text weights nn models diffusion control image"
   allowed["train"] = "core text weights nn models diffusion control image pipeline"
   # The command line knows the torch-free rooms too: `sd info` and option checks must not load LibTorch.
-  allowed["cli"] = "pipeline train core text weights image"
+  allowed["cli"] = "pipeline control train core text weights image"
   extra["control", "sd/nn/attention_controller.h"] = 1
   torch_free["text"] = torch_free["image"] = torch_free["weights"] = 1
   sees_torch["load_weights"] = 1  # the one file of weights that does
