@@ -21,8 +21,23 @@ using test::expect_error;
 using test::TempFolder;
 using test::write_text;
 
+SavedChoice choice(int64_t resolution, int64_t first_level = 0, int64_t last_level = 2,
+                   int64_t first_time = 0, std::optional<int64_t> last_time = std::nullopt,
+                   int64_t token = 1) {
+  return {first_level, last_level, first_time, last_time, resolution, token};
+}
+
+/// The fork's look.
+AttnOptions fork_look() {
+  AttnOptions look;
+  look.norm = AttnNorm::kFork;
+  look.colormap = Colormap::kGrey;
+  look.alpha = 0.7;
+  return look;
+}
+
 /// A folder as the fork leaves it: two samples of 2x3 maps with four tokens; every value of token 1
-/// is `down` in its down files.
+/// is the one its kind of file has.
 class ForkFolder {
  public:
   ForkFolder() {
@@ -50,8 +65,8 @@ class ForkFolder {
   TempFolder folder_;
 };
 
-float sum_of(const ForkFolder& folder, const SavedChoice& choice) {
-  const auto sum = sum_saved_maps(list_saved_maps(folder.root()), choice);
+float sum_of(const ForkFolder& folder, const SavedChoice& chosen) {
+  const auto sum = sum_saved_maps(list_saved_maps(folder.root()), chosen);
   for (const float value : sum.values) EXPECT_EQ(value, sum.values[0]);
   return sum.values[0];
 }
@@ -73,27 +88,27 @@ TEST(SavedNames, AreTheForks) {
 
 TEST(SavedMapsSum, CountsAllBlocksOfALevelAndEveryTimestep) {
   const ForkFolder folder;
-  EXPECT_EQ(sum_of(folder, {.resolution = 2}), 3 * (1 + 1 + 10 + 100));
-  EXPECT_EQ(sum_of(folder, {.last_level = 0, .resolution = 2}), 3 * 2);
-  EXPECT_EQ(sum_of(folder, {.first_level = 1, .last_level = 1, .resolution = 0}), 3 * 10);
-  EXPECT_EQ(sum_of(folder, {.first_time = 1, .last_time = 1, .resolution = 2}), 112);
-  EXPECT_EQ(sum_of(folder, {.resolution = 2, .token = 0}), 3 * 4 * 0.5F);
+  EXPECT_EQ(sum_of(folder, choice(2)), 3 * (1 + 1 + 10 + 100));
+  EXPECT_EQ(sum_of(folder, choice(2, 0, 0)), 3 * 2);
+  EXPECT_EQ(sum_of(folder, choice(0, 1, 1)), 3 * 10);
+  EXPECT_EQ(sum_of(folder, choice(2, 0, 2, 1, 1)), 112);
+  EXPECT_EQ(sum_of(folder, choice(2, 0, 2, 0, std::nullopt, 0)), 3 * 4 * 0.5F);
 }
 
 TEST(SavedMapsSum, SaysWhatThereIsWhenNothingIsChosen) {
   const ForkFolder folder;
-  const auto sum = [&](SavedChoice choice) {
-    return [&folder, choice] { sum_saved_maps(list_saved_maps(folder.root()), choice); };
+  const auto sum = [&](const SavedChoice& chosen) {
+    return [&folder, chosen] { sum_saved_maps(list_saved_maps(folder.root()), chosen); };
   };
-  expect_error<UsageError>(sum({.resolution = 16}), "resolution 2");
-  expect_error<UsageError>(sum({.last_time = 49, .resolution = 2}), "maps of 3 timesteps");
-  expect_error<UsageError>(sum({.resolution = 2, .token = 4}), "from 0 to 3");
-  expect_error<UsageError>(sum({.first_level = 2, .last_level = 0, .resolution = 2}), "behind");
+  expect_error<UsageError>(sum(choice(16)), "resolution 2");
+  expect_error<UsageError>(sum(choice(2, 0, 2, 0, 49)), "maps of 3 timesteps");
+  expect_error<UsageError>(sum(choice(2, 0, 2, 0, std::nullopt, 4)), "from 0 to 3");
+  expect_error<UsageError>(sum(choice(2, 2, 0)), "behind");
 }
 
 TEST(SavedMapsSum, RefusesFilesThatAreNotMaps) {
   const auto sum = [](const ForkFolder& folder) {
-    return [&folder] { sum_saved_maps(list_saved_maps(folder.root()), {.resolution = 2}); };
+    return [&folder] { sum_saved_maps(list_saved_maps(folder.root()), choice(2)); };
   };
   for (const std::vector<int64_t>& shape :
        {std::vector<int64_t>{2, 3, 4}, {2, 4, 3, 4}, {1, 2, 3, 4}, {2, 2, 3, 5}, {2, 0, 3, 4}}) {
@@ -113,7 +128,7 @@ TEST(SavedMapsSum, ValuesThatAreNotFiniteCountAsNothing) {
   ForkFolder folder;
   folder.add("up_time0501_res002_num003.npy", std::numeric_limits<float>::infinity());
   folder.add("up_time0001_res002_num003.npy", std::nanf(""));
-  EXPECT_EQ(sum_of(folder, {.first_level = 2, .resolution = 2}), 100);
+  EXPECT_EQ(sum_of(folder, choice(2, 2)), 100);
 }
 
 Image plain(int64_t width, int64_t height, uint8_t level) {
@@ -123,8 +138,8 @@ Image plain(int64_t width, int64_t height, uint8_t level) {
 
 SavedSum wide_sum(int64_t samples) {
   // Bright only in the right half.
-  SavedSum sum{samples, 2, 3, 2, 1, {}};
-  for (int64_t i = 0; i < samples; ++i) sum.values.insert(sum.values.end(), {0, 0, 4, 0, 0, 4});
+  SavedSum sum{samples, 2, 3, 2, 1, std::vector<float>(static_cast<std::size_t>(samples * 6))};
+  for (std::size_t i = 2; i < sum.values.size(); i += 3) sum.values[i] = 4;
   return sum;
 }
 
@@ -141,7 +156,7 @@ TEST(DrawSaved, FindsThePicturesOfAGrid) {
 }
 
 TEST(DrawSaved, LaysThreeTenthsOfPictureUnderSevenOfMap) {
-  const AttnOptions look{.norm = AttnNorm::kFork, .colormap = Colormap::kGrey, .alpha = 0.7};
+  const auto look = fork_look();
   const auto drawn = draw_saved(plain(192, 128, 100), wide_sum(1), look);
   const auto pixel = [&](int64_t x) { return drawn.pixels[static_cast<std::size_t>(x * 3)]; };
   EXPECT_EQ(pixel(0), 30);          // 0.3 * 100
@@ -152,8 +167,8 @@ TEST(DrawFrom, WritesAPictureBesideEarlierOnes) {
   const ForkFolder maps;
   const TempFolder out;
   write_file(out / "grid.png", encode_png(make_grid({plain(192, 128, 9), plain(192, 128, 9)}, 2)));
-  const AttnFromOptions from{maps.root(), out / "grid.png", {.resolution = 2, .token = 1}};
-  const AttnOptions look{.norm = AttnNorm::kFork};
+  const AttnFromOptions from{maps.root(), out / "grid.png", choice(2)};
+  const auto look = fork_look();
   EXPECT_EQ(draw_from(from, look, out.path()), out / "token001_res002-0000.png");
   EXPECT_EQ(draw_from(from, look, out.path()), out / "token001_res002-0001.png");
   EXPECT_EQ(read_image(out / "token001_res002-0000.png").width, 2 + 2 * 194);

@@ -48,12 +48,12 @@ TEST(CheckAttn, AWordThatOnePromptLacksIsAnError) {
   AttnOptions options;
   options.dir = "maps";
   options.words = {"cat"};
-  EXPECT_NO_THROW(check_attn(options, {.prompts = {"a cat", "two cat"}}));
-  expect_error<UsageError>(
-      [&] {
-        check_attn(options, {.prompts = {"a cat", "a dog"}});
-      },
-      "\"a dog\"", "'cat' is not in the prompt");
+  AttnSubject subject;
+  subject.prompts = {"a cat", "two cat"};
+  EXPECT_NO_THROW(check_attn(options, subject));
+  subject.prompts = {"a cat", "a dog"};
+  expect_error<UsageError>([&] { check_attn(options, subject); }, "\"a dog\"",
+                           "'cat' is not in the prompt");
 }
 
 TEST(ParseHeads, TakesRanges) {
