@@ -24,8 +24,8 @@ Examples:
   sd attn --from maps --img outputs/txt2img-samples/grid-0000.png --res 16 --token_idx 2)";
 
 constexpr const char* kFooter =
-    R"(Draws as 'sd txt2img' does, one picture unless told otherwise, and writes its maps to OUTDIR/attn/00000:
-words/, grey/ and masks/ with a picture a word, contact.png with all words, timeline.png (words by
+    R"(Draws as 'sd txt2img' does, one picture unless told otherwise, and writes its maps to
+OUTDIR/attn/00000: words/, grey/ and masks/ with a picture a word, contact.png with all words, timeline.png (words by
 stretches of the run), layers.png (parts of the UNet by words), maps.npy [tokens,h,w] (probabilities
 summed over the steps) and index.json with the numbers. A word's map is the mean of its tokens' maps
 wherever it occurs.

@@ -100,9 +100,11 @@ std::vector<Map> scaled_each(std::vector<Map> maps, AttnNorm norm) {
   return maps;
 }
 
+/// Colours are the map's alone: they lie over the picture in grey. A grey map keeps the picture's.
 Image heat_over(const Image& picture, const Map& map, const AttnOptions& options) {
-  return overlay(picture, colorize(map, picture.height, picture.width, options.colormap),
-                 options.alpha);
+  const bool grey = options.colormap == Colormap::kGrey;
+  return overlay(grey ? picture : to_gray(picture),
+                 colorize(map, picture.height, picture.width, options.colormap), options.alpha);
 }
 
 Image small_picture(const AttnCanvas& canvas, int64_t longest) {

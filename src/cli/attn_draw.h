@@ -28,7 +28,8 @@ struct WordPictures {
   Image mask;
 };
 
-/// One for each word.
+/// One for each word. Coloured maps are laid over the picture in grey, so that a colour means one
+/// thing; grey maps over the picture itself.
 std::vector<WordPictures> draw_words(const AttnCanvas& canvas, const TokenMaps& maps);
 
 /// The picture and every word's overlay, labelled, over `title`. Small pictures are scaled up so

@@ -48,7 +48,8 @@ void add_attn_look_options(CLI::App& app, AttnOptions& options) {
              "maximum; absolute: 0 to the\nlargest value of all words, so that words compare;\n"
              "token: the word's share of what a pixel pays to the\nprompt's tokens, 0 to 1")
       ->default_str(name_of(options.norm));
-  add_choice(app, "attn-colormap", options.colormap, colormap_choices(), "Colours of the maps")
+  add_choice(app, "attn-colormap", options.colormap, colormap_choices(),
+             "Colours of the maps; turbo and jet lie over the picture\nin grey")
       ->default_str(name_of(options.colormap));
   add_number(app, "attn-alpha", options.alpha, kAlphaRange,
              "How much of an overlay is map, 0 to 1");

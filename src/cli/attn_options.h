@@ -48,7 +48,7 @@ struct AttnOptions {
   std::vector<int64_t> heads;        // empty: all
   std::vector<std::string> words;    // as PromptWords::find takes them; empty: all words
   Colormap colormap = Colormap::kTurbo;
-  double alpha = 0.5;
+  double alpha = 0.6;
   bool is_get_attn = false;                            // the fork's own files
   std::optional<std::filesystem::path> save_attn_dir;  // naming it implies is_get_attn
 

@@ -10,7 +10,6 @@
 #include "cli/attn_options.h"
 #include "sd/control/map_recorder.h"
 #include "sd/core/model_config.h"
-#include "sd/nn/attention_controller.h"
 
 namespace sd::cli {
 

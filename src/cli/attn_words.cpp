@@ -14,6 +14,7 @@ namespace sd::cli {
 namespace {
 
 constexpr std::size_t kMaxNameBytes = 48;
+constexpr std::size_t kShownPrompt = 60;
 
 bool is_plain(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
@@ -124,9 +125,11 @@ void check_attn(const AttnOptions& options, const AttnSubject& subject) {
       choose_words(prompt, options.words);
     } catch (const UsageError& error) {
       const bool several = subject.prompts.size() > 1 && options.conditional;
-      throw UsageError(fmt::format("--{}: {}{}", options.words.empty() ? "attn" : "words",
-                                   several ? fmt::format("\"{}\": ", shorten(prompt, 60)) : "",
-                                   error.what()));
+      const auto whose = !options.conditional ? std::string("the negative prompt: ")
+                         : several ? fmt::format("\"{}\": ", shorten(prompt, kShownPrompt))
+                                   : std::string();
+      throw UsageError(
+          fmt::format("--{}: {}{}", options.words.empty() ? "attn" : "words", whose, error.what()));
     }
   }
 }
