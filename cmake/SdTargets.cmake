@@ -34,7 +34,7 @@ function(sd_add_test name)
   endif()
   include(GoogleTest)
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST
-                       PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}"
-                       # Threads that wait in loops for one that has no core make a busy machine a hundred times slower.
-                       ENVIRONMENT "GOMP_SPINCOUNT=1000")
+                       # Threads that wait in loops for one that has no core make a busy machine a hundred times
+                       # slower. (LABELS stands last: an empty one would swallow what follows.)
+                       PROPERTIES TIMEOUT ${ARG_TIMEOUT} ENVIRONMENT "GOMP_SPINCOUNT=1000" LABELS "${ARG_LABELS}")
 endfunction()

@@ -125,7 +125,9 @@ TEST_F(EditBinary, AMaskedEditKeepsTheOtherPixelsToTheByte) {
     for (int64_t x = 0; x < 128; ++x) {
       for (int64_t c = 0; c < 3; ++c) {
         const auto at = static_cast<std::size_t>((y * 128 + x) * 3 + c);
-        if (x < 60) ASSERT_EQ(drawn.pixels[at], original.pixels[at]) << x << "," << y;
+        if (x < 60) {
+          ASSERT_EQ(drawn.pixels[at], original.pixels[at]) << x << "," << y;
+        }
         if (x > 68 && drawn.pixels[at] != original.pixels[at]) ++changed;
       }
     }

@@ -43,7 +43,7 @@ TEST(PictureRecord, NamesInTheInfotextWhatIsNotTheDefault) {
   run.options.rng = RngChoice::kCuda;
   auto record = picture("x");
   record.batch_size = 3;
-  record.row = 2;
+  record.row = record.sample = 2;
   const auto text = png_texts(run, record)[0].text;
   EXPECT_NE(text.find("Sampler: DDIM"), std::string::npos) << text;
   EXPECT_NE(text.find("RNG: NV, Eta: 0.7, Batch size: 3, Batch pos: 2, Version: sd 0.1.0"),
