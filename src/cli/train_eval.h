@@ -1,0 +1,27 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+
+namespace sd::cli {
+
+/// Options of the subcommands that train the classifier and measure models with it.
+struct EvalOptions {
+  std::optional<std::filesystem::path> model, out, classifier, font;
+  int64_t n = 500;
+  int64_t scenes = 200;
+  int64_t pairs = 200;
+  int64_t pictures = 120'000;
+  int64_t threads = 0;
+  bool known_only = false;
+};
+
+/// Adds `classifier` and `eval`.
+void add_eval_commands(CLI::App& app, EvalOptions& options);
+
+/// Runs one of them. Returns the exit code.
+int run_eval_command(const std::string& name, const EvalOptions& options);
+
+}  // namespace sd::cli

@@ -1,0 +1,62 @@
+#include "train/eval_prompts.h"
+
+#include <algorithm>
+
+#include "train/scene_draw.h"
+
+namespace sd::train {
+namespace {
+
+constexpr uint64_t kPromptSeed = 0xe7a1;
+constexpr uint64_t kSwapSeed = 0x5a9;
+constexpr int64_t kTwoInFive = 5;
+
+/// Draws until a scene of these kinds fits that is held out and can be seen.
+SceneSpec draw_held_out(const SceneGenerator& scenes, SceneRandom& random, std::size_t objects,
+                        const std::vector<int>& kinds) {
+  const auto known = [&](const ObjectSpec& object) {
+    return kinds.empty() || std::find(kinds.begin(), kinds.end(), object.kind) != kinds.end();
+  };
+  for (;;) {
+    auto spec = draw_spec(random, objects, /*empty_captions=*/0);
+    spec.phrasing = {};
+    spec.gradient = Gradient::kPlain;
+    if (std::all_of(spec.objects.begin(), spec.objects.end(), known) && held_out(spec) &&
+        !scenes.clashes(spec)) {
+      return spec;
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<SceneSpec> evaluation_prompts(const SceneGenerator& scenes, int64_t n,
+                                          const std::vector<int>& kinds) {
+  std::vector<SceneSpec> prompts;
+  for (int64_t i = 0; i < n; ++i) {
+    SceneRandom random(kPromptSeed, static_cast<uint64_t>(i));
+    prompts.push_back(draw_held_out(scenes, random, i % kTwoInFive < 2 ? 2 : 1, kinds));
+  }
+  return prompts;
+}
+
+std::vector<SwapPair> swap_pairs(const SceneGenerator& scenes, int64_t n,
+                                 const std::vector<int>& kinds) {
+  const auto all = static_cast<int>(object_kinds().size());
+  std::vector<SwapPair> pairs;
+  for (int64_t i = 0; i < n; ++i) {
+    SceneRandom random(kSwapSeed, static_cast<uint64_t>(i));
+    SwapPair pair{draw_held_out(scenes, random, 1, kinds), {}};
+    do {
+      pair.target = pair.source;
+      auto& kind = pair.target.objects.front().kind;
+      kind = kinds.empty()
+                 ? random.below(all)
+                 : kinds[static_cast<std::size_t>(random.below(static_cast<int>(kinds.size())))];
+    } while (pair.target.objects == pair.source.objects || scenes.clashes(pair.target));
+    pairs.push_back(std::move(pair));
+  }
+  return pairs;
+}
+
+}  // namespace sd::train
