@@ -4,18 +4,20 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <string>
 
 namespace sd::cli {
 
 /// Options of the subcommands that train the classifier and measure models with it.
 struct EvalOptions {
-  std::optional<std::filesystem::path> model, out, classifier, font;
+  std::optional<std::filesystem::path> model, out, classifier, font, init;
+  std::string kinds;  // names between commas; empty: all
   int64_t n = 500;
   int64_t scenes = 200;
   int64_t pairs = 200;
   int64_t pictures = 120'000;
   int64_t threads = 0;
-  bool known_only = false;
+  int64_t seed = 1;
 };
 
 /// Adds `classifier` and `eval`.

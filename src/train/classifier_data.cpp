@@ -1,6 +1,7 @@
 #include "train/classifier_data.h"
 
 #include <ATen/CPUGeneratorImpl.h>
+#include <ATen/ops/avg_pool2d.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/empty.h>
@@ -26,6 +27,9 @@ constexpr double kColour = 0.04;       // deviation of each channel's shift, of 
 constexpr double kFineNoise = 0.06;    // largest deviation
 constexpr double kCoarseNoise = 0.12;  // largest deviation, over spots of kSpot pixels
 constexpr int64_t kSpot = 5;
+constexpr double kCoarse = 0.4;  // share of pictures that lose what is finer than kGrain
+constexpr int64_t kGrain = 4;    // pixels
+constexpr double kLeastColour = 0.65, kMostColour = 1.2;  // saturation
 
 /// Random numbers of one seed, uniform and normal.
 class Draws {
@@ -45,6 +49,12 @@ torch::Tensor blurred(const torch::Tensor& pictures) {
   const auto kernel = (weights / weights.sum()).expand({3, 1, 1, 7});
   const auto wide = at::conv2d(pictures, kernel, {}, 1, at::IntArrayRef({0, 3}), 1, 3);
   return at::conv2d(wide, kernel.transpose(2, 3), {}, 1, at::IntArrayRef({3, 0}), 1, 3);
+}
+
+/// Without detail finer than kGrain, as autoencoders leave small things.
+torch::Tensor coarse(const torch::Tensor& pictures) {
+  const int64_t side = pictures.size(2);
+  return at::upsample_bilinear2d(at::avg_pool2d(pictures, {kGrain, kGrain}), {side, side}, false);
 }
 
 void bend(LabelledScenes& scenes, Draws& draws) {
@@ -73,11 +83,16 @@ void imitate_drawing(LabelledScenes& scenes, uint64_t seed) {
   const int64_t n = scenes.pictures.size(0), side = scenes.pictures.size(2);
   auto x = scenes.pictures;
   x = x + draws.uniform({n, 1, 1, 1}) * (blurred(x) - x);
+  const auto chosen = draws.uniform({n, 1, 1, 1}).lt(kCoarse).to(at::kFloat);
+  x = x + chosen * draws.uniform({n, 1, 1, 1}) * (coarse(x) - x);
+  const auto grey = x.mean(1, /*keepdim=*/true);
+  x = grey +
+      (kLeastColour + (kMostColour - kLeastColour) * draws.uniform({n, 1, 1, 1})) * (x - grey);
   x = x * (1 + kContrast * draws.normal({n, 1, 1, 1})) + kColour * draws.normal({n, 3, 1, 1});
-  const auto coarse = at::upsample_bilinear2d(draws.normal({n, 3, side / kSpot, side / kSpot}),
-                                              {side, side}, false);
+  const auto spots = at::upsample_bilinear2d(draws.normal({n, 3, side / kSpot, side / kSpot}),
+                                             {side, side}, false);
   // Squared, so that most pictures have little of it.
-  x = x + kCoarseNoise * draws.uniform({n, 1, 1, 1}).square() * coarse;
+  x = x + kCoarseNoise * draws.uniform({n, 1, 1, 1}).square() * spots;
   x = x + kFineNoise * draws.uniform({n, 1, 1, 1}).square() * draws.normal(x.sizes());
   scenes.pictures = x.clamp(-1, 1);
 }

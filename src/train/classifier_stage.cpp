@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "sd/core/compute.h"
 #include "sd/core/error.h"
@@ -21,7 +22,6 @@
 namespace sd::train {
 namespace {
 
-constexpr uint64_t kSeed = 0xc1a5;
 constexpr int64_t kBatch = 32;
 constexpr double kTintWeight = 0.3, kBackgroundWeight = 0.2;
 constexpr LearningRate kLearningRate{3e-3, 100, 0.3, 0.02};
@@ -52,6 +52,25 @@ CellLosses losses_of(Classifier& classifier, const LabelledScenes& scenes) {
   return {cross_entropy(logits.kind, at::cat({spread(scenes.kinds, coverage, kinds), free}, 1)),
           cross_entropy(logits.tint, spread(scenes.tints, coverage, logits.tint.size(1))),
           cross_entropy(logits.background, background * free)};
+}
+
+void copy_from(const std::filesystem::path& file, FlatParameters& parameters) {
+  const c10::InferenceMode inference;
+  auto known = load_classifier(file);
+  const auto weights = known->named_parameters();
+  for (const auto& entry : parameters.entries()) {
+    FlatParameters::view(parameters.values(), entry).copy_(weights[entry.name]);
+  }
+}
+
+Classifier averaged(const FlatParameters& parameters, const torch::Tensor& average) {
+  std::map<std::string, torch::Tensor> weights;
+  for (const auto& entry : parameters.entries()) {
+    weights[entry.name] = FlatParameters::view(average, entry).clone();
+  }
+  Classifier classifier;
+  for (const auto& slot : parameter_slots(*classifier)) slot.bind(weights.at(slot.name));
+  return classifier;
 }
 
 PixelBox box_of_mask(const std::vector<uint8_t>& mask) {
@@ -102,21 +121,23 @@ double share(double part, double whole) { return whole > 0 ? part / whole : 0; }
 
 }  // namespace
 
-Classifier train_classifier(const RunContext& run, const SceneGenerator& scenes, int64_t pictures) {
+Classifier train_classifier(const RunContext& run, const SceneGenerator& scenes,
+                            const ClassifierRun& wanted) {
   Classifier classifier;
   FlatParameters parameters(parameter_slots(*classifier));
-  initialize(parameters, kSeed);
+  initialize(parameters, wanted.seed);
+  if (!wanted.init.empty()) copy_from(wanted.init, parameters);
   AdamWSettings settings;
   settings.ema_decay = 0.99;  // thousands of steps, not a hundred thousand
   AdamW optimizer(parameters, settings);
   optimizer.average.copy_(parameters.values());
-  LabelledBatches batches(scenes, kSeed, kBatch);
+  LabelledBatches batches(scenes, wanted.seed, kBatch);
   Position position;
-  StageClock clock(run, "classifier", pictures, position);
+  StageClock clock(run, "classifier", wanted.pictures, position);
   while (!clock.done()) {
     if (run.stop_requested()) throw Cancelled();
     auto batch = batches.get(position.step);
-    imitate_drawing(batch, kSeed + static_cast<uint64_t>(position.step));
+    imitate_drawing(batch, wanted.seed + static_cast<uint64_t>(position.step));
     const auto losses = losses_of(classifier, batch);
     (losses.kind + kTintWeight * losses.tint + kBackgroundWeight * losses.background).backward();
     const double rate = kLearningRate.at(clock.share(), position.step);
@@ -127,18 +148,12 @@ Classifier train_classifier(const RunContext& run, const SceneGenerator& scenes,
                  {"background", losses.background.item<double>()}},
                 rate, norm);
   }
-  Classifier averaged;
-  for (const auto& slot : parameter_slots(*averaged)) {
-    const auto entry =
-        std::find_if(parameters.entries().begin(), parameters.entries().end(),
-                     [&](const auto& candidate) { return candidate.name == slot.name; });
-    slot.bind(FlatParameters::view(optimizer.average, *entry).clone());
-  }
-  return averaged;
+  return averaged(parameters, optimizer.average);
 }
 
 ClassifierAccuracy measure_classifier(Classifier& classifier, const SceneGenerator& scenes,
-                                      int64_t n, uint64_t seed) {
+                                      int64_t n, uint64_t seed,
+                                      const std::function<Image(Image)>& change) {
   Tally tally;
   std::vector<Scene> batch;
   const auto flush = [&] {
@@ -150,6 +165,7 @@ ClassifierAccuracy measure_classifier(Classifier& classifier, const SceneGenerat
   };
   for (int64_t i = 0; i < n; ++i) {
     batch.push_back(scenes.make(seed, static_cast<uint64_t>(i), Split::kHeldOut));
+    if (change) batch.back().picture = change(std::move(batch.back().picture));
     if (batch.size() == kMeasureBatch || i + 1 == n) flush();
   }
   ClassifierAccuracy accuracy;

@@ -1,6 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
 
 #include "train/classifier.h"
 #include "train/run_context.h"
@@ -8,9 +11,16 @@
 
 namespace sd::train {
 
-/// Trains a classifier on `pictures` composed scenes (Split::kTrain) that are made to look drawn.
-/// Minutes. Throws Cancelled if stopped.
-Classifier train_classifier(const RunContext& run, const SceneGenerator& scenes, int64_t pictures);
+struct ClassifierRun {
+  int64_t pictures = 120'000;
+  uint64_t seed = 1;
+  std::filesystem::path init;  // go on from this classifier; empty: from nothing
+};
+
+/// Trains a classifier on composed scenes (Split::kTrain) that are made to look drawn. Minutes.
+/// Throws Cancelled if stopped, and what load_classifier() throws.
+Classifier train_classifier(const RunContext& run, const SceneGenerator& scenes,
+                            const ClassifierRun& settings);
 
 /// How a classifier reads composed scenes; shares in [0,1].
 struct ClassifierAccuracy {
@@ -25,9 +35,10 @@ struct ClassifierAccuracy {
   double box_iou = 0;      // mean, of objects found
 };
 
-/// Measures scenes 0 to n-1 of `seed` (Split::kHeldOut), as composed.
+/// Measures scenes 0 to n-1 of `seed` (Split::kHeldOut): as composed, or as `change` makes them.
 ClassifierAccuracy measure_classifier(Classifier& classifier, const SceneGenerator& scenes,
-                                      int64_t n, uint64_t seed);
+                                      int64_t n, uint64_t seed,
+                                      const std::function<Image(Image)>& change = {});
 
 /// "objects 98.7 %, …" in one line.
 std::string summary_of(const ClassifierAccuracy& accuracy);

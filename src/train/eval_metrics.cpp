@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <utility>
 
 #include "sd/core/error.h"
 
@@ -16,6 +17,29 @@ double area(const PixelBox& box) {
 bool inside(const PixelBox& box, double x, double y, double margin) {
   return x > box.left - margin && x < box.right + margin && y > box.top - margin &&
          y < box.bottom + margin;
+}
+
+/// What stands in the picture for each object of the prompt, null if nothing does: the largest
+/// object for one; for two those of their kinds, else what is left of the two largest, told apart
+/// by the place.
+std::vector<const FoundObject*> objects_for(const SceneSpec& spec, const PictureReading& reading) {
+  const auto& there = reading.objects;
+  if (spec.objects.size() == 1) return {there.empty() ? nullptr : &there.front()};
+  std::vector<const FoundObject*> found;
+  for (const auto& object : spec.objects) found.push_back(find_object(reading, object.kind));
+  std::vector<const FoundObject*> left;
+  for (std::size_t i = 0; i < std::min<std::size_t>(2, there.size()); ++i) {
+    if (&there[i] != found[0] && &there[i] != found[1]) left.push_back(&there[i]);
+  }
+  if (found[0] == nullptr && found[1] == nullptr) {
+    if (left.size() < 2) return found;
+    if (!stands(left[0]->box, spec.place, left[1]->box)) std::swap(left[0], left[1]);
+    return left;
+  }
+  for (auto& object : found) {
+    if (object == nullptr && !left.empty()) object = left.front();
+  }
+  return found;
 }
 
 }  // namespace
@@ -54,18 +78,14 @@ bool stands(const PixelBox& a, Place place, const PixelBox& b) {
 Judgement judge(const SceneSpec& spec, const PictureReading& reading) {
   Judgement judgement;
   judgement.background = reading.background == spec.background;
-  std::vector<const FoundObject*> found;
-  for (const auto& object : spec.objects) {
+  const auto found = objects_for(spec, reading);
+  for (std::size_t i = 0; i < spec.objects.size(); ++i) {
+    const auto& [kind, tint] = spec.objects[i];
     ++judgement.objects;
-    judgement.tints += object.tint != kAbsent;
-    found.push_back(find_object(reading, object.kind));
-    // A picture of one thing shows it as the largest one, not as some speck.
-    if (spec.objects.size() == 1 && found.back() != &reading.objects.front()) {
-      found.back() = nullptr;
-    }
-    if (found.back() == nullptr) continue;
-    ++judgement.objects_right;
-    judgement.tints_right += object.tint != kAbsent && found.back()->tint == object.tint;
+    judgement.tints += tint != kAbsent;
+    if (found[i] == nullptr) continue;
+    judgement.objects_right += found[i]->kind == kind;
+    judgement.tints_right += tint != kAbsent && found[i]->tint == tint;
   }
   judgement.both = judgement.objects == 2 && judgement.objects_right == 2;
   judgement.place = judgement.both && stands(found[0]->box, spec.place, found[1]->box);

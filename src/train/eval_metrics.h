@@ -18,12 +18,13 @@ const FoundObject* find_object(const PictureReading& reading, int kind);
 /// the place's axis than across it. True for kNone.
 bool stands(const PixelBox& a, Place place, const PixelBox& b);
 
-/// How a drawn picture answers its prompt.
+/// How a drawn picture answers its prompt. Kinds, tints and background are judged apart: a cat that
+/// is taken for a dog may still be red as asked.
 struct Judgement {
   int objects = 0;          // in the prompt
-  int objects_right = 0;    // of a kind that was found (one object: that of the largest found)
+  int objects_right = 0;    // of a kind that was found (one object: as the largest one)
   int tints = 0;            // in the prompt
-  int tints_right = 0;      // an object that is missing has none
+  int tints_right = 0;      // of the objects found, or of those that stand for them
   bool background = false;  // right
   bool both = false;        // two objects: both found
   bool place = false;       // two objects: both found, and they stand as the prompt says

@@ -9,7 +9,10 @@ namespace {
 
 constexpr uint64_t kPromptSeed = 0xe7a1;
 constexpr uint64_t kSwapSeed = 0x5a9;
-constexpr int64_t kTwoInFive = 5;
+constexpr int64_t kFive = 5, kPairsOfFive = 2;
+// Untinted combinations are few: drawn freely, each would come five times among 500.
+constexpr int64_t kMostRepeats = 3;
+constexpr int kTries = 100;  // a choice of two kinds has few combinations
 
 /// Draws until a scene of these kinds fits that is held out and can be seen.
 SceneSpec draw_held_out(const SceneGenerator& scenes, SceneRandom& random, std::size_t objects,
@@ -35,7 +38,14 @@ std::vector<SceneSpec> evaluation_prompts(const SceneGenerator& scenes, int64_t 
   std::vector<SceneSpec> prompts;
   for (int64_t i = 0; i < n; ++i) {
     SceneRandom random(kPromptSeed, static_cast<uint64_t>(i));
-    prompts.push_back(draw_held_out(scenes, random, i % kTwoInFive < 2 ? 2 : 1, kinds));
+    const std::size_t objects = i % kFive < kPairsOfFive ? 2 : 1;
+    auto spec = draw_held_out(scenes, random, objects, kinds);
+    for (int tries = 0;
+         tries < kTries && std::count(prompts.begin(), prompts.end(), spec) >= kMostRepeats;
+         ++tries) {
+      spec = draw_held_out(scenes, random, objects, kinds);
+    }
+    prompts.push_back(std::move(spec));
   }
   return prompts;
 }

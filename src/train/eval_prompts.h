@@ -9,8 +9,8 @@ namespace sd::train {
 
 /// Prompt `i` of every evaluation: a scene that training never saw as a whole (held_out, not
 /// clashing), said in full in the first phrasing ("a blue cat on a yellow background"). Two in five
-/// have two objects. `kinds`: the only ones that may occur (names in object_kinds() that the model
-/// knows); empty means all.
+/// have two objects, none comes more than three times while there are others. `kinds`: the only
+/// ones that may occur (names in object_kinds() that the model knows); empty means all.
 std::vector<SceneSpec> evaluation_prompts(const SceneGenerator& scenes, int64_t n,
                                           const std::vector<int>& kinds = {});
 
