@@ -13,6 +13,7 @@
 #include "cli/interrupt.h"
 #include "cli/option_groups.h"
 #include "cli/text_output.h"
+#include "cli/train_eval.h"
 #include "sd/core/atomic_file.h"
 #include "sd/core/compute.h"
 #include "sd/core/error.h"
@@ -32,7 +33,8 @@ constexpr const char* kDescription =
 Examples:
   sd-train all --out training            everything, from nothing; run it again to go on
   sd-train export --out training --to models/demo
-  sd-train scenes --out scenes --n 20    pictures, captions and masks to look at)";
+  sd-train scenes --out scenes --n 20    pictures, captions and masks to look at
+  sd-train eval --model models/demo --out eval    how well a model draws what it is asked for)";
 
 constexpr const char* kVaeFile = "vae.safetensors";
 constexpr int64_t kPsnrScenes = 200;
@@ -181,6 +183,8 @@ int parse_and_run(int argc, char** argv) {
   auto* scenes = add("scenes", "Write scenes, captions and masks");
   add_whole(*scenes, "n", options.scenes, {1, 1'000'000}, "how many");
   add_whole(*scenes, "seed", options.seed, {0, 1'000'000'000}, "which");
+  EvalOptions eval;
+  add_eval_commands(app, eval);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
@@ -192,6 +196,8 @@ int parse_and_run(int argc, char** argv) {
   }
   auto* chosen = app.get_subcommands().front();
   reject_extras(*chosen);
+  const auto name = chosen->get_name();
+  if (name == "classifier" || name == "eval") return run_eval_command(name, eval);
   TrainCommand command(options);
   if (chosen->get_name() == "scenes") return command.write_scenes();
   if (chosen->get_name() == "all") {
