@@ -63,7 +63,6 @@ torch::Tensor mean_maps(const EvalContext& context, const std::vector<Scene>& sc
   WordMapSums sums(config.image_size);
   ForwardContext run;
   run.controller = &sums;
-  run.rows = {{RowGroup::Branch::kTarget, true, 0, z.size(0), 0}};
   run.rows = {{RowGroup::Branch::kTarget, true, 0, z.size(0)}};
   run.step.num_steps = kTimesteps;
   for (int64_t i = 0; i < kTimesteps; ++i) {

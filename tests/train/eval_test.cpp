@@ -22,21 +22,22 @@ torch::Tensor one_hot_attention(int64_t side, int64_t pixel, int64_t token) {
 TEST(WordMapSums, MeansOverHeadsLayersAndBothSizes) {
   WordMapSums sums(4);
   const StepInfo step;
-  const std::vector<RowGroup> rows;
+  const RowGroup group{RowGroup::Branch::kTarget, true, 0, 1};
+  const std::vector<RowGroup> rows = {group};
   const AttentionSite cross, self{AttentionKind::kSelf, UNetPart::kDown, 0, 0};
   const AttentionCall full{cross, step, rows, 4, 4}, half{cross, step, rows, 2, 2},
       quarter{cross, step, rows, 1, 1}, own{self, step, rows, 4, 4};
-  EXPECT_TRUE(sums.wants(full));
-  EXPECT_TRUE(sums.wants(half));
-  EXPECT_FALSE(sums.wants(quarter));
-  EXPECT_FALSE(sums.wants(own));
-  sums.apply(one_hot_attention(4, 5, 1), full);
-  sums.apply(one_hot_attention(4, 5, 1), full);
+  EXPECT_EQ(sums.use(full), AttentionUse::kObserve);
+  EXPECT_EQ(sums.use(half), AttentionUse::kObserve);
+  EXPECT_EQ(sums.use(quarter), AttentionUse::kNone);
+  EXPECT_EQ(sums.use(own), AttentionUse::kNone);
+  sums.observe(one_hot_attention(4, 5, 1), group, full);
+  sums.observe(one_hot_attention(4, 5, 1), group, full);
   const auto map = sums.mean();
   ASSERT_EQ(map.sizes(), at::IntArrayRef({1, 3, 4, 4}));
   EXPECT_FLOAT_EQ(map[0][1][1][1].item<float>(), 1);
   EXPECT_FLOAT_EQ(map[0][1].sum().item<float>(), 1);
-  sums.apply(one_hot_attention(2, 0, 2), half);
+  sums.observe(one_hot_attention(2, 0, 2), group, half);
   EXPECT_FLOAT_EQ(sums.mean()[0][1][1][1].item<float>(), 2.0f / 3);
   EXPECT_GT(sums.mean()[0][2][0][0].item<float>(), sums.mean()[0][2][3][3].item<float>());
 }
