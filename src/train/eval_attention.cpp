@@ -135,8 +135,8 @@ void count_scene(const Scene& scene, const torch::Tensor& maps, AttentionScores&
 }  // namespace
 
 AttentionUse WordMapSums::use(const AttentionCall& call) const {
-  const bool seen = call.site.kind == AttentionKind::kCross &&
-                    (call.height == side_ || 2 * call.height == side_);
+  const bool seen =
+      call.site.kind == AttentionKind::kCross && (call.height == side_ || 2 * call.height == side_);
   return seen ? AttentionUse::kObserve : AttentionUse::kNone;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "sd/core/error.h"
 #include "train/scene_draw.h"
 
 namespace sd::train {
@@ -12,6 +13,8 @@ constexpr uint64_t kSwapSeed = 0x5a9;
 constexpr int64_t kFive = 5, kPairsOfFive = 2;
 // Untinted combinations are few: drawn freely, each would come five times among 500.
 constexpr int64_t kMostRepeats = 3;
+// About one in 17 scenes of all kinds is held out; of three kinds there may be none.
+constexpr int kMostDraws = 1'000'000;
 constexpr int kTries = 100;  // a choice of two kinds has few combinations
 
 /// Draws until a scene of these kinds fits that is held out and can be seen.
@@ -20,7 +23,7 @@ SceneSpec draw_held_out(const SceneGenerator& scenes, SceneRandom& random, std::
   const auto known = [&](const ObjectSpec& object) {
     return kinds.empty() || std::find(kinds.begin(), kinds.end(), object.kind) != kinds.end();
   };
-  for (;;) {
+  for (int tries = 0; tries < kMostDraws; ++tries) {
     auto spec = draw_spec(random, objects, /*empty_captions=*/0);
     spec.phrasing = {};
     spec.gradient = Gradient::kPlain;
@@ -29,6 +32,9 @@ SceneSpec draw_held_out(const SceneGenerator& scenes, SceneRandom& random, std::
       return spec;
     }
   }
+  throw UsageError(
+      "--kinds: none of the combinations of these kinds is held out from training\nName more of "
+      "them, or leave the option out.");
 }
 
 }  // namespace

@@ -134,9 +134,7 @@ TEST(DrawOptions, TakesPromptsAsTheyAre) {
   EXPECT_EQ(parse({"--prompt=a=b"}).prompt, "a=b");
 }
 
-TEST(DrawOptions, LetsTheLastOfTwoWin) {
-  EXPECT_EQ(parse({"--seed", "1", "--seed", "2"}).seed, 2);
-}
+TEST(DrawOptions, LetsTheLastOfTwoWin) { EXPECT_EQ(parse({"--seed", "1", "--seed", "2"}).seed, 2); }
 
 TEST(DrawOptions, RejectsUnknownOptionsWithTheNearest) {
   expect_error<UsageError>(

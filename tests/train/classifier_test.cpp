@@ -33,7 +33,7 @@ TEST(Classifier, FileIsSmall) {
 }
 
 TEST(Classifier, NamesWhatUnseenScenesShow) {
-  const auto accuracy = measure_classifier(classifier(), generator(), 200, /*seed=*/321);
+  const auto accuracy = measure_classifier(classifier(), generator(), 1000, /*seed=*/321);
   EXPECT_GE(accuracy.objects, 0.97);
   EXPECT_GE(accuracy.single, 0.97);
   EXPECT_GE(accuracy.tints, 0.97);

@@ -25,10 +25,10 @@ TEST(EvaluationPrompts, WereNeverSeenAsAWholeAndCanBeSeen) {
 // The numbers of models are comparable only while these stay.
 TEST(EvaluationPrompts, AreFixed) {
   const auto prompts = evaluation_prompts(generator(), 4);
-  EXPECT_EQ(caption_of(prompts[0]).text, "?");
-  EXPECT_EQ(caption_of(prompts[1]).text, "?");
-  EXPECT_EQ(caption_of(prompts[2]).text, "?");
-  EXPECT_EQ(caption_of(prompts[3]).text, "?");
+  EXPECT_EQ(caption_of(prompts[0]).text, "a lion to the left of a strawberry on a blue background");
+  EXPECT_EQ(caption_of(prompts[1]).text, "a pink bell above a brown guitar on a yellow background");
+  EXPECT_EQ(caption_of(prompts[2]).text, "a green whale on a yellow background");
+  EXPECT_EQ(caption_of(prompts[3]).text, "a yellow whale on a red background");
 }
 
 TEST(EvaluationPrompts, MoreOfThemBeginWithTheSameOnes) {

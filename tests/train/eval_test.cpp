@@ -73,7 +73,7 @@ TEST(Evaluation, OfTheDemoModelRunsFromEndToEnd) {
   const auto model = load_model(request);
   auto classifier = load_classifier(kRoot / "tests/data/eval/classifier.safetensors");
   const SceneGenerator scenes;
-  const EvalContext context{model, classifier, scenes, [](const std::string&) {}, {}, {0, 1, 2}};
+  const EvalContext context{model, classifier, scenes, [](const std::string&) {}, {}, {}};
   EvalSizes sizes;
   sizes.prompts = 3;
   sizes.scenes = sizes.pairs = 1;
