@@ -82,7 +82,7 @@ std::filesystem::path DrawRun::save_picture(const PictureRecord& record, const I
   } else if (!path.empty()) {
     output_.line(path.string());
   }
-  save_maps(record, picture, path);
+  if (options_.attn.kind != AttnKind::kSource) save_maps(record, picture, path);
   if (options_.quiet || progress_.shown()) return path;
   print_message(fmt::format("picture {} of {} after {:.1f} s: {}", record.index + 1,
                             total_pictures_, seconds, shorten(record.prompt, kShownPrompt)));
@@ -91,20 +91,25 @@ std::filesystem::path DrawRun::save_picture(const PictureRecord& record, const I
 
 void DrawRun::save_source(const PictureRecord& target, const Image& picture,
                           const std::filesystem::path& sample) {
-  if (options_.skip_save) return;
   auto record = target;
   record.is_source = true;
   record.prompt = *target.source;
-  const auto path = folder_->write_source(encode_png(picture, png_texts(record_, record)), sample);
-  output_.line(options_.json ? json_line(record_, record, path) : path.string());
+  std::filesystem::path path;
+  if (!options_.skip_save) {
+    path = folder_->write_source(encode_png(picture, png_texts(record_, record)), sample);
+    output_.line(options_.json ? json_line(record_, record, path) : path.string());
+  }
+  if (options_.attn.kind == AttnKind::kSource) save_maps(record, picture, path);
 }
 
+/// The maps of a picture: its own rows, or the source's where those were recorded.
 void DrawRun::save_maps(const PictureRecord& record, const Image& picture,
                         const std::filesystem::path& path) {
-  const auto prompt = attn_prompt(options_.attn, attn_subject(), record.prompt);
+  auto subject = attn_subject();
+  subject.source = record.source;
+  const auto prompt = attn_prompt(options_.attn, subject, record.prompt);
   const auto folder =
-      attn_->write(options_.attn.kind == AttnKind::kSource ? record.sample : record.row,
-                   {picture, path, prompt});
+      attn_->write(record.is_source ? record.sample : record.row, {picture, path, prompt});
   if (!folder) return;
   const auto contact = *folder / "contact.png";
   output_.line(options_.json ? maps_json_line(contact, path) : contact.string());

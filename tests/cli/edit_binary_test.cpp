@@ -203,6 +203,30 @@ TEST_F(EditBinary, SwapStartsFromAPictureToo) {
   EXPECT_EQ(finished.code, 0) << finished.err;
 }
 
+TEST_F(EditBinary, MapsOfASwapAreTheTargetsOrTheSources) {
+  const Names common = {"--sprompt",   "a red cat", "--prompt",   "a blue dog",
+                        "--n_samples", "1",         "--skip_grid"};
+  for (const char* kind : {"own", "applied", "source"}) {
+    auto arguments = common;
+    const auto folder = run.path(kind);
+    arguments.insert(arguments.end(), {"--attn", folder, "--attn-kind", kind});
+    const auto finished = command("swap", arguments);
+    ASSERT_EQ(finished.code, 0) << finished.err;
+    const auto index = nlohmann::json::parse(
+        test::read_text(std::filesystem::directory_iterator(folder)->path() / "index.json"));
+    EXPECT_EQ(index.at("prompt"), kind == std::string("source") ? "a red cat" : "a blue dog");
+  }
+  const auto maps = [&](const char* kind) {
+    return latents(std::filesystem::directory_iterator(run.path(kind))->path() / "maps.npy");
+  };
+  EXPECT_GT(distance(maps("own"), maps("applied")), 1e-6);
+  // The fork's swap gives the target the source's maps: all tokens stand in the same places.
+  EXPECT_LT(distance(maps("applied"), maps("source")), 1e-4);
+  // Pictures do not depend on what is recorded.
+  EXPECT_EQ(run.sample("00000.png").pixels, run.sample("00001.png").pixels);
+  EXPECT_EQ(run.sample("00000.png").pixels, run.sample("00002.png").pixels);
+}
+
 TEST_F(EditBinary, WithoutASourceSwapDrawsThePromptAlone) {
   ASSERT_EQ(command("swap", {"--prompt", "a dog", "--n_samples", "1", "--reweight", "dog=3"}).code,
             0);
