@@ -13,7 +13,6 @@
 #include "cli/find_model.h"
 #include "cli/output_folder.h"
 #include "cli/prompt_list.h"
-#include "sd/core/atomic_file.h"
 #include "sd/core/error.h"
 
 namespace sd::cli {
@@ -90,12 +89,9 @@ void check_maps(DrawOptions& options) {
   check_attn(options.attn, subject);
 }
 
-/// What would be noticed only after minutes of drawing is tried before the model is loaded.
-void check_destinations(const DrawOptions& options) {
-  if (options.swap.dry_run) return;
-  if (!options.skip_save || !options.skip_grid) OutputFolder{options.outdir};
-  if (!options.save_latents) return;
-  make_writable_folder(*options.save_latents);
+/// Latents are written when everything is drawn, so what is in their way is said now.
+void check_latents(const DrawOptions& options) {
+  if (options.swap.dry_run || !options.save_latents) return;
   for (const char* name : {kLatentsName, kSourceLatentsName}) {
     const auto latents = *options.save_latents / name;
     std::error_code ignored;
@@ -136,7 +132,7 @@ void check(DrawOptions& options) {
   }
   check_maps(options);
   find_model(options.ckpt, model_roots());
-  check_destinations(options);
+  check_latents(options);
 }
 
 }  // namespace sd::cli

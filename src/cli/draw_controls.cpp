@@ -105,7 +105,7 @@ std::shared_ptr<AttentionController> make_self_injection(const DrawOptions& opti
   const int64_t side = options.swap.self_max_res.value_or(kDefaultSelfMaxRes);
   SelfInjectionOptions self;
   self.steps = StepWindow::steps(steps.begin, steps.end);
-  self.min_downsampling = std::max<int64_t>(1, kReferenceSide / side);
+  self.min_downsampling = (kReferenceSide + side - 1) / side;  // never a layer larger than asked
   self.sites = sites_of(options.control);
   self.rows = rows_of(options.control, RowChoice::kConditional);
   return std::make_shared<SelfInjection>(std::move(self));
@@ -167,8 +167,8 @@ std::shared_ptr<LocalBlend> make_blend(const DrawOptions& options,
   blend.source_words = of_sources(swap.local_blend);
   blend.except_targets = of_targets(swap.blend_except);
   blend.except_source = of_sources(swap.blend_except);
-  blend.threshold = swap.blend_threshold;
-  blend.start = swap.blend_start;
+  blend.threshold = swap.blend_threshold.value_or(kDefaultBlendThreshold);
+  blend.start = swap.blend_start.value_or(kDefaultBlendStart);
   blend.mask = mask;
   return std::make_shared<LocalBlend>(std::move(blend));
 }

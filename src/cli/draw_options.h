@@ -31,6 +31,8 @@ struct PictureInput {
 inline constexpr AttnSteps kDefaultCrossSteps{0, 0.8};
 inline constexpr AttnSteps kDefaultSelfSteps{0, 0.4};
 inline constexpr int64_t kDefaultSelfMaxRes = 16;
+inline constexpr double kDefaultBlendThreshold = 0.3;
+inline constexpr double kDefaultBlendStart = 0.2;
 
 enum class SwapMode { kFork, kPromptToPrompt };
 
@@ -52,8 +54,8 @@ struct SwapOptions {
   std::optional<int64_t> self_max_res;  // latent pixels of 64, scaled with the latents; absent: 16
   std::vector<std::string> local_blend;
   std::vector<std::string> blend_except;
-  double blend_threshold = 0.3;
-  double blend_start = 0.2;
+  std::optional<double> blend_threshold;  // absent: kDefaultBlendThreshold
+  std::optional<double> blend_start;      // absent: kDefaultBlendStart
   std::optional<std::filesystem::path> blend_mask;
   bool dry_run = false;
 

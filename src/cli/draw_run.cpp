@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
-#include <span>
 #include <thread>
 #include <utility>
 
@@ -70,6 +69,7 @@ ExitCode DrawRun::run() {
 void DrawRun::prepare() {
   find_weights();
   read_prompts();
+  check_sources();
   check_controls(options_, sets_);
   check_attn(options_.attn, attn_subject());
   total_pictures_ = static_cast<int64_t>(prompts_.prompts.size() * targets()) * options_.n_iter;
@@ -79,11 +79,40 @@ void DrawRun::prepare() {
     blend_mask_ =
         read_latent_mask(*options_.swap.blend_mask, {record_.width, record_.height}, options_.f);
   }
+  // Last: what is wrong above leaves nothing behind.
   if (!options_.skip_save || !options_.skip_grid) folder_.emplace(options_.outdir);
-  if (!options_.skip_grid && total_pictures_ > kMaxGridPixels / (record_.width * record_.height)) {
+  if (options_.save_latents) make_writable_folder(*options_.save_latents);
+  if (!options_.skip_grid && grid_pixels() > kMaxGridPixels) {
     say(fmt::format("no grid is drawn: {} pictures of {}x{} are too many for one picture",
                     total_pictures_, record_.width, record_.height));
     options_.skip_grid = true;
+  }
+}
+
+/// Of the largest picture that shows all of the run's, at most.
+int64_t DrawRun::grid_pixels() const {
+  if (!swaps() && !options_.control.sweeps()) {
+    return total_pictures_ * record_.width * record_.height;
+  }
+  constexpr int64_t kMargin = 64;  // room for a caption and what is between cells
+  const auto sources = static_cast<int64_t>(swaps() ? sets_.size() : 0) * options_.n_iter;
+  return (total_pictures_ + sources) * (record_.width + kMargin) * (record_.height + kMargin);
+}
+
+/// Options of `sd swap` that only a file of prompts could have made sense of.
+void DrawRun::check_sources() const {
+  if (!options_.from_file || options_.task != DrawTask::kSwap) return;
+  const bool asks = options_.swap.is_swap || options_.swap.mode == SwapMode::kPromptToPrompt;
+  if (asks && !swaps()) {
+    throw UsageError(fmt::format(
+        "--from-file: {} names no source to swap with\nExpected source and target with a tab "
+        "between on each line, or --sprompt.",
+        *options_.from_file));
+  }
+  for (std::size_t i = 0; i < sets_.size(); ++i) {
+    if (options_.quiet || sets_[i].source != sets_[i].targets.front()) continue;
+    print_message(fmt::format("line {}: the target equals the source and will be it again",
+                              prompts_.prompts[i].line));
   }
 }
 
@@ -213,14 +242,20 @@ void DrawRun::start_hashing() {
 void DrawRun::announce_cut_prompts() {
   if (options_.quiet) return;
   const int64_t positions = model_->config.text.positions;
+  const auto announce = [positions](const std::string& what, const std::string& prompt) {
+    const auto notice = truncation_notice(what, prompt, positions);
+    if (!notice.empty()) print_message(notice);
+  };
   // Without --from-file the list holds one prompt many times over.
   const std::size_t distinct = options_.from_file ? prompts_.prompts.size() : 1;
-  for (const auto& prompt : std::span(prompts_.prompts).first(distinct)) {
-    const auto notice = truncation_notice(prompt_label(prompt), prompt.text, positions);
-    if (!notice.empty()) print_message(notice);
+  std::set<std::string> sources;  // one --sprompt may stand beside every line
+  for (std::size_t i = 0; i < distinct; ++i) {
+    const auto label = prompt_label(prompts_.prompts[i]);
+    for (const auto& target : sets_[i].targets) announce(label, target);
+    const auto& source = sets_[i].source;
+    if (source && sources.insert(*source).second) announce("the source of " + label, *source);
   }
-  const auto notice = truncation_notice("the negative prompt", options_.negative_prompt, positions);
-  if (!notice.empty()) print_message(notice);
+  announce("the negative prompt", options_.negative_prompt);
 }
 
 void DrawRun::draw_all(NoiseSource& noise) {

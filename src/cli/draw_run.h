@@ -54,6 +54,8 @@ class DrawRun {
   PromptSet prompt_set(const ListedPrompt& prompt) const;
   void load();
   void announce_cut_prompts();
+  void check_sources() const;
+  int64_t grid_pixels() const;
   void draw_all(NoiseSource& noise);
   void draw(const Batch& batch, NoiseSource& noise);
   DrawRequest request_for(const Batch& batch, NoiseSource& noise);
@@ -69,7 +71,7 @@ class DrawRun {
   void save_latents() const;
   void save_grid();
   void save_swap_grids();
-  std::vector<std::string> sweep_captions() const;
+  Image target_grid(int64_t columns);
   void conclude_early() const;
 
   bool swaps() const { return sets_.front().source.has_value(); }
@@ -100,6 +102,7 @@ class DrawRun {
   StepRate rate_;
   int64_t steps_left_ = 0;                               // of batches not begun
   std::vector<Image> pictures_, sources_;                // kept for the grids
+  std::vector<Batch> kept_;                              // the batches these are of
   std::vector<torch::Tensor> latents_, source_latents_;  // kept for --save-latents
   double load_seconds_ = 0;
   DrawTiming timing_;  // of all batches

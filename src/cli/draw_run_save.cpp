@@ -10,7 +10,6 @@
 #include "cli/draw_run.h"
 #include "sd/core/atomic_file.h"
 #include "sd/core/npy.h"
-#include "sd/image/infotext.h"
 #include "sd/image/label.h"
 #include "sd/image/png.h"
 
@@ -67,6 +66,7 @@ void DrawRun::save(const Batch& batch, DrawResult result, double seconds) {
   const auto middle = first + static_cast<std::ptrdiff_t>(drawn);
   std::move(first, middle, std::back_inserter(pictures_));
   std::move(middle, result.pictures.end(), std::back_inserter(sources_));
+  kept_.push_back(batch);
 }
 
 std::filesystem::path DrawRun::save_picture(const PictureRecord& record, const Image& picture,
@@ -97,7 +97,11 @@ void DrawRun::save_source(const PictureRecord& target, const Image& picture,
   std::filesystem::path path;
   if (!options_.skip_save) {
     path = folder_->write_source(encode_png(picture, png_texts(record_, record)), sample);
-    output_.line(options_.json ? json_line(record_, record, path) : path.string());
+  }
+  if (options_.json) {
+    output_.line(json_line(record_, record, path));
+  } else if (!path.empty()) {
+    output_.line(path.string());
   }
   if (options_.attn.kind == AttnKind::kSource) save_maps(record, picture, path);
 }
@@ -126,36 +130,24 @@ void DrawRun::save_latents() const {
   }
 }
 
-/// The values of `--reweight` under each picture where they differ between samples.
-std::vector<std::string> DrawRun::sweep_captions() const {
-  std::vector<std::string> captions;
-  const auto samples = static_cast<std::size_t>(options_.n_samples);
-  for (std::size_t i = 0; i < pictures_.size(); ++i) {
-    std::string text;
-    for (const auto& weight : options_.control.reweight) {
-      const double value =
-          weight.values.size() == 1 ? weight.values[0] : weight.values[i % samples];
-      text += fmt::format("{}{}={}", text.empty() ? "" : ", ", weight.word, number_text(value));
+/// The targets in rows; where `--reweight` differs between samples its values stand below.
+Image DrawRun::target_grid(int64_t columns) {
+  if (!options_.control.sweeps()) return make_grid(pictures_, columns);
+  std::vector<LabelledImage> cells;
+  for (const auto& batch : kept_) {
+    for (std::size_t row = 0; row < batch.size * targets(); ++row) {
+      const auto sample = static_cast<int64_t>(row % batch.size);
+      cells.push_back({pictures_[cells.size()], weights_text(options_.control, sample)});
     }
-    captions.push_back(std::move(text));
   }
-  return captions;
+  return labelled_sheet(cells, columns);
 }
 
 void DrawRun::save_grid() {
   if (options_.skip_grid || pictures_.empty()) return;
   if (swaps()) return save_swap_grids();
   const int64_t columns = options_.n_rows > 0 ? options_.n_rows : options_.n_samples;
-  Image grid;
-  if (options_.control.sweeps()) {
-    const auto captions = sweep_captions();
-    std::vector<LabelledImage> cells;
-    for (std::size_t i = 0; i < pictures_.size(); ++i) cells.push_back({pictures_[i], captions[i]});
-    grid = labelled_sheet(cells, columns);
-  } else {
-    grid = make_grid(pictures_, columns);
-  }
-  const auto path = folder_->write_grid(encode_png(grid));
+  const auto path = folder_->write_grid(encode_png(target_grid(columns)));
   output_.line(options_.json ? grid_json_line(path, pictures_.size()) : path.string());
 }
 
@@ -165,29 +157,28 @@ void DrawRun::save_swap_grids() {
   const auto print = [&](const std::filesystem::path& path, std::size_t count) {
     output_.line(options_.json ? grid_json_line(path, count) : path.string());
   };
-  const auto& first = sets_.front();
-  print(folder_->write_named(encode_png(make_grid(pictures_, columns)),
+  const auto& first = sets_[kept_.front().first];
+  print(folder_->write_named(encode_png(target_grid(columns)),
                              file_name_part(first.targets.front()), "_tar"),
         pictures_.size());
   print(folder_->write_named(encode_png(make_grid(sources_, columns)),
                              file_name_part(*first.source), "_src"),
         sources_.size());
   std::vector<LabelledImage> cells;
-  const auto samples = static_cast<std::size_t>(options_.n_samples);
-  const auto caption_of = [&](std::size_t source) { return sets_[source % sets_.size()]; };
-  std::size_t next = 0;  // first target picture of the batch
-  for (std::size_t begin = 0; begin < sources_.size();) {
-    const std::size_t left = sets_.size() - begin % sets_.size();
-    const std::size_t count = std::min(samples, left);
-    for (std::size_t i = 0; i < count; ++i) {
-      const auto set = caption_of(begin + i);
-      cells.push_back({sources_[begin + i], *set.source});
+  std::size_t source = 0, target = 0;  // first pictures of the batch
+  for (const auto& batch : kept_) {
+    for (std::size_t i = 0; i < batch.size; ++i) {
+      const auto& set = sets_[batch.first + i];
+      cells.push_back({sources_[source + i], *set.source});
       for (std::size_t t = 0; t < targets(); ++t) {
-        cells.push_back({pictures_[next + t * count + i], set.targets[t]});
+        const auto caption = options_.control.sweeps()
+                                 ? weights_text(options_.control, static_cast<int64_t>(i))
+                                 : set.targets[t];
+        cells.push_back({pictures_[target + t * batch.size + i], caption});
       }
     }
-    next += count * targets();
-    begin += count;
+    source += batch.size;
+    target += batch.size * targets();
   }
   const auto sheet = labelled_sheet(cells, static_cast<int64_t>(1 + targets()));
   print(folder_->write_sheet(encode_png(sheet)), cells.size());

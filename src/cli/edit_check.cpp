@@ -6,21 +6,35 @@
 #include <string_view>
 #include <system_error>
 
+#include "cli/draw_limits.h"
 #include "cli/text_output.h"
 #include "sd/core/error.h"
+#include "sd/image/fit.h"
 #include "sd/image/metadata.h"
 
 namespace sd::cli {
 namespace {
 
 /// Reads the head of a picture, so that what is none is said before anything is loaded or written.
-void require_picture(std::string_view option, const std::optional<std::filesystem::path>& path) {
-  if (!path) return;
+/// Returns its size.
+Size require_picture(std::string_view option, const std::optional<std::filesystem::path>& path) {
+  if (!path) return {};
   std::error_code ignored;
   if (!std::filesystem::exists(*path, ignored)) {
     throw IoError(fmt::format("--{}: {} does not exist", option, path->string()));
   }
-  read_metadata(*path);
+  const auto picture = read_metadata(*path);
+  return {picture.width, picture.height};
+}
+
+/// A picture may be as large as it likes, what is drawn may not.
+void check_drawn_size(const DrawOptions& options, Size given) {
+  const auto size = fit_size(given, options.W, options.H, kSideStep);
+  if (std::max(size.width, size.height) <= kSideRange.most) return;
+  throw UsageError(
+      fmt::format("--init-img: {}x{} would be drawn as {}x{}, more than {} pixels a "
+                  "side\nSay how large with --W, --H or both.",
+                  given.width, given.height, size.width, size.height, kSideRange.most));
 }
 
 void forbid(bool given, std::string_view option, std::string_view why) {
@@ -40,7 +54,8 @@ void check_input(const DrawOptions& options) {
   forbid(input.invert_mask && !mask, "invert-mask", kNeedsMask);
   forbid(input.mask_blur > 0 && !mask, "mask-blur", kNeedsMask);
   forbid(input.no_paste && !mask, "no-paste", kNeedsMask);
-  require_picture("init-img", input.init_img);
+  const auto size = require_picture("init-img", input.init_img);
+  if (image) check_drawn_size(options, size);
   require_picture("init-mask", input.init_mask);
 }
 
@@ -54,10 +69,16 @@ void check_swap(const DrawOptions& options) {
   forbid(fork && !swap.local_blend.empty(), "local-blend", kBelongs);
   forbid(fork && !swap.blend_except.empty(), "blend-except", kBelongs);
   forbid(fork && swap.blend_mask.has_value(), "blend-mask", kBelongs);
+  forbid(fork && swap.blend_threshold.has_value(), "blend-threshold", kBelongs);
+  forbid(fork && swap.blend_start.has_value(), "blend-start", kBelongs);
   forbid(!fork && swap.tthres > 0, "tthres",
          "belongs to --mode fork; here --cross-steps says when");
   forbid(!swap.blend_except.empty() && swap.local_blend.empty(), "blend-except",
          "takes from --local-blend, which is not given");
+  forbid(swap.blend_threshold.has_value() && swap.local_blend.empty(), "blend-threshold",
+         "is of the words of --local-blend, which is not given");
+  forbid(swap.blend_start.has_value() && !swap.blends(), "blend-start",
+         "needs --local-blend or --blend-mask");
   forbid(swap.blend_mask.has_value() && !swap.local_blend.empty(), "blend-mask",
          "and --local-blend both say where to edit: give one of them");
   forbid(!fork && !swap.source && !options.from_file, "mode",

@@ -30,11 +30,6 @@ double strength_of(const DrawOptions& options) {
   return options.input.strength.value_or(kDefaultStrength);
 }
 
-double value_of(const WordWeight& weight, const PictureRecord& picture) {
-  return weight.values.size() == 1 ? weight.values[0]
-                                   : weight.values.at(static_cast<std::size_t>(picture.sample));
-}
-
 const char* command_of(DrawTask task) {
   switch (task) {
     case DrawTask::kImg2Img:
@@ -80,8 +75,8 @@ Json swap_json(const DrawOptions& options, const PictureRecord& picture) {
   if (swap.blends()) {
     json["local_blend"] = swap.local_blend;
     json["blend_except"] = swap.blend_except;
-    json["blend_threshold"] = swap.blend_threshold;
-    json["blend_start"] = swap.blend_start;
+    json["blend_threshold"] = swap.blend_threshold.value_or(kDefaultBlendThreshold);
+    json["blend_start"] = swap.blend_start.value_or(kDefaultBlendStart);
     json["blend_mask"] = file_name(swap.blend_mask);
   }
   return json;
@@ -127,6 +122,16 @@ std::string model_name(const std::filesystem::path& checkpoint) {
                                                      : whole.stem().string();
 }
 
+std::string weights_text(const ControlOptions& control, int64_t sample) {
+  std::string text;
+  for (const auto& [word, values] : control.reweight) {
+    const double value =
+        values.size() == 1 ? values[0] : values.at(static_cast<std::size_t>(sample));
+    text += fmt::format("{}{}={}", text.empty() ? "" : ", ", word, number_text(value));
+  }
+  return text;
+}
+
 Infotext infotext_of(const RunRecord& run, const PictureRecord& picture) {
   const auto& options = run.options;
   Infotext info{picture.prompt, options.negative_prompt, {}};
@@ -149,8 +154,8 @@ Infotext infotext_of(const RunRecord& run, const PictureRecord& picture) {
     settings.emplace_back("Batch pos", std::to_string(picture.sample));
   }
   if (picture.source) settings.emplace_back("Source prompt", *picture.source);
-  for (const auto& weight : options.control.reweight) {
-    settings.emplace_back("Reweight " + weight.word, number_text(value_of(weight, picture)));
+  if (!options.control.reweight.empty() && !picture.is_source) {
+    settings.emplace_back("Reweight", weights_text(options.control, picture.sample));
   }
   settings.emplace_back("Version", "sd " SD_VERSION);
   return info;

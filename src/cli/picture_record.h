@@ -46,6 +46,9 @@ struct PictureRecord {
 /// The name people know a model by: the file's name without its ending, or the folder's.
 std::string model_name(const std::filesystem::path& checkpoint);
 
+/// The `--reweight` of one sample of a batch: "red=2, cat#2=0.5".
+std::string weights_text(const ControlOptions& control, int64_t sample);
+
 /// What A1111 would write into `parameters`.
 Infotext infotext_of(const RunRecord& run, const PictureRecord& picture);
 

@@ -28,18 +28,24 @@ torch::Tensor read_latents(const std::filesystem::path& path, std::array<int64_t
 }  // namespace
 
 StartLatents::StartLatents(const DrawOptions& options, std::array<int64_t, 3> shape)
-    : shape_(shape), n_samples_(options.n_samples), fixed_code_(options.fixed_code) {
+    : shape_(shape),
+      n_samples_(options.n_samples),
+      fixed_code_(options.fixed_code),
+      one_start_(options.fixed_code && options.task == DrawTask::kSwap) {
   if (options.init_latents) given_ = read_latents(*options.init_latents, shape);
 }
 
 std::optional<torch::Tensor> StartLatents::batch(int64_t first, int64_t count, NoiseSource& noise) {
+  if (given_ && one_start_) return given_->narrow(0, 0, 1).expand({count, -1, -1, -1});
   if (given_) {
     const int64_t start = fixed_code_ ? 0 : first;
     const auto rows = at::arange(start, start + count, torch::kLong).remainder(given_->size(0));
     return given_->index_select(0, rows);
   }
   if (!fixed_code_) return std::nullopt;
-  if (!drawn_) drawn_ = noise.randn({n_samples_, shape_[0], shape_[1], shape_[2]});
+  const int64_t starts = one_start_ ? 1 : n_samples_;
+  if (!drawn_) drawn_ = noise.randn({starts, shape_[0], shape_[1], shape_[2]});
+  if (one_start_) return drawn_->expand({count, -1, -1, -1});
   return drawn_->narrow(0, 0, count);
 }
 

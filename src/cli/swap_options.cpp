@@ -12,6 +12,7 @@
 #include "cli/draw_limits.h"
 #include "cli/option_groups.h"
 #include "cli/text_output.h"
+#include "sd/image/infotext.h"
 #include "sd/text/alignment_table.h"
 #include "sd/text/clip_tokenizer.h"
 
@@ -28,9 +29,11 @@ void add_blend_options(CLI::App& app, SwapOptions& options) {
       [&options](const std::string& word) { options.blend_except.push_back(word); }, "WORD",
       "p2p: but not where this word is looked at");
   add_number(app, "blend-threshold", options.blend_threshold, kThresholdRange,
-             "p2p: of the largest attention, from 0 to 1");
+             "p2p: of the largest attention, from 0 to 1")
+      ->default_str(number_text(kDefaultBlendThreshold));
   add_number(app, "blend-start", options.blend_start, kThresholdRange,
-             "p2p: part of the steps before blending begins");
+             "p2p: part of the steps before blending begins")
+      ->default_str(number_text(kDefaultBlendStart));
   add_path(app, "blend-mask", options.blend_mask, "FILE",
            "p2p: edit only where this picture is white");
 }

@@ -244,6 +244,54 @@ TEST_F(EditBinary, PairsComeFromAFileWithATabBetween) {
   EXPECT_EQ(images[2].at("swap").at("source"), "a house");
 }
 
+TEST_F(EditBinary, ABatchThatFailsIsLeftOutOfTheGrids) {
+  const auto pairs = run.file("pairs.txt", "a cat\ta dog\na red cat\ta red dog\na frog\ta car\n");
+  // Only the first batch has a second sample, whose weight overflows.
+  const auto finished =
+      command("swap", {"--from-file", pairs, "--n_samples", "2", "--reweight", "@1=1,1e38"});
+  EXPECT_EQ(finished.code, 3) << finished.err;
+  EXPECT_TRUE(contains(finished.err, "lines 1 to 2: ")) << finished.err;
+  for (const char* name : {"a_car_tar.png", "a_frog_src.png", "sheet-0000.png"}) {
+    EXPECT_TRUE(fs::exists(run.outdir() / name)) << name << "\n" << finished.out;
+  }
+}
+
+TEST_F(EditBinary, SelfMaxResNeverMeansALargerLayer) {
+  std::vector<std::vector<float>> all;
+  for (const char* side : {"16", "24", "32"}) {
+    ASSERT_EQ(command("swap", {"--mode", "p2p", "--sprompt", "a cat", "--prompt", "a dog",
+                               "--self-steps", "0:1", "--self-max-res", side, "--n_samples", "1",
+                               "--skip_grid", "--save-latents", run.path(side)})
+                  .code,
+              0);
+    all.push_back(latents(run.path(side) / "latents.npy"));
+  }
+  EXPECT_EQ(all[0], all[1]);
+  EXPECT_NE(all[0], all[2]);
+}
+
+TEST_F(EditBinary, FixedCodeGivesAllSamplesOfASwapOneStart) {
+  ASSERT_EQ(command("swap", {"--sprompt", "a cat", "--prompt", "a dog", "--fixed_code"}).code, 0);
+  EXPECT_EQ(run.sample("00000.png").pixels, run.sample("00001.png").pixels);
+}
+
+TEST_F(EditBinary, ASweepInASwapIsWrittenUnderItsTargets) {
+  const auto finished = command("swap", {"--sprompt", "a red cat", "--prompt", "a red dog",
+                                         "--reweight", "red=1,5", "--skip_save"});
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  const auto sources = read_image(run.outdir() / "a_red_cat_src.png");
+  EXPECT_GT(read_image(run.outdir() / "a_red_dog_tar.png").height, sources.height + 10);
+}
+
+TEST_F(EditBinary, WhatASwapCutsOffIsSaidOfEachPrompt) {
+  std::string cut;
+  for (int i = 0; i < 90; ++i) cut += "very ";
+  const auto finished = command("swap", {"--sprompt", cut + "cat", "--prompt", "a dog", "--prompt",
+                                         cut + "fox", "--n_samples", "1", "--skip_grid"});
+  EXPECT_TRUE(contains(finished.err, "sd: the prompt has ")) << finished.err;
+  EXPECT_TRUE(contains(finished.err, "sd: the source of the prompt has ")) << finished.err;
+}
+
 TEST_F(EditBinary, LocalBlendAndPerWordStepsRun) {
   const auto finished = command("swap", {"--mode",         "p2p",
                                          "--sprompt",      "a cat on a sofa",
@@ -291,6 +339,8 @@ TEST_F(EditBinary, AValueForEachSampleIsWrittenUnderThePictures) {
 TEST_F(EditBinary, WrongInputIsSaidBeforeAnythingIsWritten) {
   const auto text = run.file("text.png", "no picture");
   const auto start = picture("start.png", pattern(64, 64));
+  const auto targets = run.file("targets.txt", "a cat\na dog\n");
+  const auto damaged = run.file("damaged.png", test::read_text(start).replace(50, 8, 8, '\xff'));
   struct Wrong {
     std::string command;
     Names arguments;
@@ -301,6 +351,7 @@ TEST_F(EditBinary, WrongInputIsSaidBeforeAnythingIsWritten) {
       {"img2img", {}, 2, "--init-img"},
       {"img2img", {"--init-img", run.path("none.png")}, 5, "does not exist"},
       {"img2img", {"--init-img", text}, 5, "text.png"},
+      {"img2img", {"--init-img", damaged}, 5, "damaged.png"},
       {"img2img", {"--init-img", start, "--strength", "1.5"}, 2, "--strength"},
       {"img2img", {"--init-img", start, "--mask-blur", "3"}, 2, "--init-mask"},
       {"swap", {"--sprompt", "a", "--prompt", "b", "--strength", "0.5"}, 2, "--init-img"},
@@ -310,6 +361,8 @@ TEST_F(EditBinary, WrongInputIsSaidBeforeAnythingIsWritten) {
        2,
        "0.9:0.1"},
       {"swap", {"--is-swap", "--prompt", "b"}, 2, "--sprompt"},
+      {"swap", {"--from-file", targets, "--mode", "p2p"}, 2, "no source to swap with"},
+      {"txt2img", {"--from-file", targets, "--reweight", "cat=2"}, 2, "'cat' is not in"},
       {"txt2img", {"--prompt", "a cat", "--reweight", "cta=2"}, 2, "cat"},
       {"txt2img", {"--prompt", "a cat", "--reweight", "cat"}, 2, "--reweight"},
       {"txt2img", {"--prompt", "a cat", "--layers", "top"}, 2, "down, middle, up"}};

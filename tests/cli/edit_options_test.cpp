@@ -1,9 +1,11 @@
 #include <gtest/gtest.h>
+#include <zlib.h>
 
 #include "cli/control_options.h"
 #include "cli/control_words.h"
 #include "cli/edit_check.h"
 #include "sd/core/error.h"
+#include "sd/image/png.h"
 #include "support/expect_error.h"
 #include "support/temp_folder.h"
 
@@ -98,6 +100,29 @@ TEST(CheckInput, OptionsWithoutWhatTheyBelongToAreRefused) {
   expect_error<UsageError>([&] { check_input(options); }, "--mask-blur", "--init-mask");
 }
 
+/// The head of a PNG of that size, which is all that is read of a picture here.
+std::string png_head(uint32_t side) {
+  auto png = encode_png(Image{1, 1, 1, {0}});
+  constexpr std::size_t kHeader = 12, kEnd = 29;  // "IHDR", width, height, …, and its CRC
+  for (std::size_t i = 0; i < 4; ++i) {
+    png[kHeader + 4 + i] = png[kHeader + 8 + i] = static_cast<std::byte>(side >> (24 - 8 * i));
+  }
+  const auto* text = reinterpret_cast<const unsigned char*>(png.data());
+  const auto crc = crc32(0, text + kHeader, kEnd - kHeader);
+  for (std::size_t i = 0; i < 4; ++i) png[kEnd + i] = static_cast<std::byte>(crc >> (24 - 8 * i));
+  return {reinterpret_cast<const char*>(text), png.size()};
+}
+
+TEST(CheckInput, AHugePictureIsRefusedUnlessASizeIsGiven) {
+  const test::TempFolder folder;
+  test::write_text(folder / "huge.png", png_head(20000));
+  DrawOptions options;
+  options.input.init_img = folder / "huge.png";
+  expect_error<UsageError>([&] { check_input(options); }, "--init-img", "19968x19968", "--W");
+  options.W = 512;
+  EXPECT_NO_THROW(check_input(options));
+}
+
 TEST(CheckInput, AMissingPictureAndOneThatIsNoneAreInputErrors) {
   const test::TempFolder folder;
   DrawOptions options;
@@ -118,6 +143,19 @@ TEST(CheckSwap, OptionsOfTheOtherModeAreRefused) {
   EXPECT_NO_THROW(check_swap(options));
   options.swap.tthres = 200;
   expect_error<UsageError>([&] { check_swap(options); }, "--tthres", "--mode fork");
+}
+
+TEST(CheckSwap, BlendSettingsWithoutABlendAreRefused) {
+  DrawOptions options;
+  options.swap.source = "a cat";
+  options.swap.targets = {"a dog"};
+  options.swap.blend_threshold = 0.5;
+  expect_error<UsageError>([&] { check_swap(options); }, "--blend-threshold", "--mode p2p");
+  options.swap.mode = SwapMode::kPromptToPrompt;
+  expect_error<UsageError>([&] { check_swap(options); }, "--blend-threshold", "--local-blend");
+  options.swap.blend_start = 0.1;
+  options.swap.local_blend = {"cat"};
+  EXPECT_NO_THROW(check_swap(options));
 }
 
 TEST(CheckSwap, PromptToPromptNeedsASource) {

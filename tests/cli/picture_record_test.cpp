@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <utility>
+
 #include "support/temp_folder.h"
 
 namespace sd::cli {
@@ -49,6 +52,19 @@ TEST(PictureRecord, NamesInTheInfotextWhatIsNotTheDefault) {
   EXPECT_NE(text.find("RNG: NV, Eta: 0.7, Batch size: 3, Batch pos: 2, Version: sd 0.1.0"),
             std::string::npos)
       << text;
+}
+
+TEST(PictureRecord, NamesWeightsUnderAKeyThatReadersTake) {
+  auto run = run_record();
+  run.options.control.reweight = {{"cat#2", {2}}, {"@3", {0.5, -1}}};
+  auto record = picture("a cat, a cat");
+  record.sample = 1;
+  const auto text = png_texts(run, record)[0].text;
+  const auto settings = parse_infotext(text).settings;
+  const std::pair<std::string, std::string> expected{"Reweight", "cat#2=2, @3=-1"};
+  EXPECT_NE(std::find(settings.begin(), settings.end(), expected), settings.end()) << text;
+  record.is_source = true;  // a source's attention is never weighed
+  EXPECT_EQ(png_texts(run, record)[0].text.find("Reweight"), std::string::npos);
 }
 
 TEST(PictureRecord, HoldsEverySettingAsJson) {
