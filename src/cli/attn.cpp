@@ -2,11 +2,14 @@
 
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "cli/attn_from.h"
+#include "cli/attn_lists.h"
 #include "cli/attn_options.h"
 #include "cli/commands.h"
+#include "cli/control_options.h"
 #include "cli/engine.h"
 #include "cli/option_groups.h"
 #include "cli/text_output.h"
@@ -34,6 +37,7 @@ With --from nothing is drawn anew: the saved maps of --token_idx are summed and 
 struct AttnCommand {
   DrawOptions draw;
   AttnFromOptions from;
+  std::optional<std::string> res;  // of saved maps, or of the layers under control
   CLI::Option* norm = nullptr;
   CLI::Option* colormap = nullptr;
   CLI::Option* alpha = nullptr;
@@ -43,7 +47,7 @@ struct AttnCommand {
 constexpr double kForkAlpha = 0.7;
 constexpr Range<int64_t> kLevelRange{0, 2};
 constexpr Range<int64_t> kTimeRange{0, 999};
-constexpr Range<int64_t> kResolutionRange{0, 1024};
+constexpr Range<int64_t> kResolutionRange{0, 1024};  // 0: the only one
 constexpr Range<int64_t> kTokenRange{0, 4095};
 
 void add_from_options(CLI::App& app, AttnFromOptions& from) {
@@ -62,13 +66,12 @@ void add_from_options(CLI::App& app, AttnFromOptions& from) {
   add_whole(app, "elevel", choice.last_level, kLevelRange, "Last level");
   add_whole(app, "stime", choice.first_time, kTimeRange, "First recorded timestep, from 0");
   add_whole(app, "etime", choice.last_time, kTimeRange, "Last one (all)");
-  add_whole(app, "res", choice.resolution, kResolutionRange,
-            "Resolution of the layers (0: the only one)");
   add_whole(app, "token_idx", choice.token, kTokenRange, "Token, counted from 0, the start");
   app.add_flag("--is_mid,--is-mid", from.is_mid, "As --slevel 1 --elevel 1 --res 0");
 }
 
 int run_from(AttnCommand& command) {
+  if (command.res) command.from.choice.resolution = parse_whole("--res", *command.res, kResolutionRange);
   auto look = command.draw.attn;
   if (command.norm->count() == 0) look.norm = AttnNorm::kFork;
   if (command.colormap->count() == 0) look.colormap = Colormap::kGrey;
@@ -87,6 +90,7 @@ int run(AttnCommand& command) {
   if (command.from.from) return run_from(command);
   if (command.from.image) throw UsageError("--img belongs to --from DIR");
   auto& options = command.draw;
+  if (command.res) options.control.resolutions = parse_resolutions("--res", *command.res);
   if (!options.attn.dir) options.attn.dir = options.outdir / "attn";
   check(options);
   return engine().draw(options);
@@ -102,7 +106,12 @@ Command add_attn(CLI::App& app) {
   command->draw.n_samples = 1;
   command->draw.n_iter = 1;
   add_draw_options(*parser, command->draw);
+  parser->option_defaults()->group("Attention control");
+  add_scope_options_but_res(*parser, command->draw.control);
   add_from_options(*parser, command->from);
+  add_parsed(
+      *parser, "res", [&res = command->res](const std::string& text) { res = text; }, "N",
+      "Resolution of the layers (0: the only one); without\n--from, control only such layers: 16,32");
   command->norm = parser->get_option("--attn-norm");
   command->colormap = parser->get_option("--attn-colormap");
   command->alpha = parser->get_option("--attn-alpha");

@@ -52,16 +52,20 @@ void add_reweight_options(CLI::App& app, ControlOptions& options) {
 }
 
 void add_scope_options(CLI::App& app, ControlOptions& options) {
-  add_parsed(
-      app, "layers",
-      [&options](const std::string& text) { options.parts = parse_parts("--layers", text); },
-      "LIST", "Control only these parts of the UNet: down,middle,up");
+  add_scope_options_but_res(app, options);
   add_parsed(
       app, "res",
       [&options](const std::string& text) {
         options.resolutions = parse_resolutions("--res", text);
       },
       "LIST", "Control only layers of so many latent pixels: 16,32");
+}
+
+void add_scope_options_but_res(CLI::App& app, ControlOptions& options) {
+  add_parsed(
+      app, "layers",
+      [&options](const std::string& text) { options.parts = parse_parts("--layers", text); },
+      "LIST", "Control only these parts of the UNet: down,middle,up");
   add_parsed(
       app, "heads",
       [&options](const std::string& text) { options.heads = parse_heads("--heads", text); }, "LIST",

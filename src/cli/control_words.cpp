@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "sd/core/error.h"
@@ -37,6 +39,25 @@ void check_blend_words(const SwapOptions& swap, const PromptSet& prompts) {
   }
 }
 
+void forbid(bool given, std::string_view option, std::string_view why) {
+  if (given) throw UsageError(fmt::format("--{}: {}", option, why));
+}
+
+/// What restricts a control is a mistake where there is none.
+void check_restrictions(const DrawOptions& options, bool swaps) {
+  const auto& control = options.control;
+  forbid(control.reweight_steps.has_value() && control.reweight.empty(), "reweight-steps",
+         "says when --reweight holds, which is not given");
+  forbid(options.swap.tthres > 0 && !swaps, "tthres",
+         "says when to swap, and there is no source: give --sprompt");
+  if (swaps || !control.reweight.empty()) return;
+  constexpr std::string_view kIdle = "restricts attention control, and none is asked for";
+  forbid(!control.parts.empty(), "layers", kIdle);
+  forbid(!control.resolutions.empty(), "res", kIdle);
+  forbid(!control.heads.empty(), "heads", kIdle);
+  forbid(control.both_rows.has_value(), "rows", kIdle);
+}
+
 }  // namespace
 
 std::vector<int64_t> word_positions(std::string_view option, const std::string& prompt,
@@ -59,6 +80,9 @@ void check_controls(const DrawOptions& options, const std::vector<PromptSet>& pr
                       weight.word, weight.values.size(), samples, weight.values.size()));
     }
   }
+  check_restrictions(options, std::any_of(prompts.begin(), prompts.end(), [](const PromptSet& set) {
+                       return set.source.has_value();
+                     }));
   for (const auto& set : prompts) {
     for (const auto& weight : options.control.reweight) {
       std::string problem;

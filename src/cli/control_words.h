@@ -22,7 +22,7 @@ std::vector<int64_t> word_positions(std::string_view option, const std::string& 
                                     const std::string& word, int64_t positions = 77);
 
 /// Checks that every word the controls name is in the prompts that it is looked for in, and that
-/// options fit each other. Throws UsageError.
+/// options fit each other; what restricts controls must have one to restrict. Throws UsageError.
 void check_controls(const DrawOptions& options, const std::vector<PromptSet>& prompts);
 
 }  // namespace sd::cli

@@ -200,7 +200,7 @@ BatchControls make_controls(const DrawOptions& options, const std::vector<Prompt
   if (!options.control.reweight.empty()) {
     ReweightOptions reweight;
     reweight.weights = weights_of(options, samples, positions);
-    const auto& steps = options.control.reweight_steps;
+    const auto steps = options.control.reweight_steps.value_or(AttnSteps{});
     reweight.steps = StepWindow::steps(steps.begin, steps.end);
     reweight.schedules = schedules;
     reweight.sites = sites_of(options.control);

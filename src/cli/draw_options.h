@@ -71,7 +71,7 @@ struct WordWeight {
 /// What restricts and weighs attention, in every command.
 struct ControlOptions {
   std::vector<WordWeight> reweight;
-  AttnSteps reweight_steps;
+  std::optional<AttnSteps> reweight_steps;  // absent: every step
   std::vector<std::string> parts;    // --layers; empty: all
   std::vector<int64_t> resolutions;  // --res
   std::vector<int64_t> heads;        // --heads

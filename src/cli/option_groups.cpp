@@ -31,13 +31,6 @@ std::optional<Number> parse_number(const std::string& text) {
   return number;
 }
 
-int64_t parse_whole(const std::string& option, const std::string& text, Range<int64_t> range) {
-  const auto number = parse_number<int64_t>(text);
-  if (number && *number >= range.least && *number <= range.most) return *number;
-  throw UsageError(fmt::format("{}: '{}' is not a whole number from {} to {}", option, text,
-                               range.least, range.most));
-}
-
 double parse_real(const std::string& option, const std::string& text, Range<double> range) {
   const auto number = parse_number<double>(text);
   if (number && std::isfinite(*number) && *number >= range.least && *number <= range.most)
@@ -56,6 +49,13 @@ std::vector<std::string> option_names(const CLI::App& app) {
 }
 
 }  // namespace
+
+int64_t parse_whole(const std::string& option, const std::string& text, Range<int64_t> range) {
+  const auto number = parse_number<int64_t>(text);
+  if (number && *number >= range.least && *number <= range.most) return *number;
+  throw UsageError(fmt::format("{}: '{}' is not a whole number from {} to {}", option, text,
+                               range.least, range.most));
+}
 
 std::string spellings(const std::string& name) {
   std::string dashed = name;

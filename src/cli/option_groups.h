@@ -29,6 +29,9 @@ std::string spellings(const std::string& name);
 [[noreturn]] void reject_word(const std::string& option, const std::string& word,
                               const std::vector<std::string>& known);
 
+/// `text` as a number of `range`; throws UsageError, beginning with `option`.
+int64_t parse_whole(const std::string& option, const std::string& text, Range<int64_t> range);
+
 // Each adds `--name VALUE` and checks it when it is parsed: UsageError says what was given and what
 // is expected.
 

@@ -88,7 +88,7 @@ Json control_json(const ControlOptions& control) {
   for (const auto& weight : control.reweight) {
     json["reweight"].push_back({{"word", weight.word}, {"values", weight.values}});
   }
-  if (!control.reweight.empty()) json["reweight_steps"] = steps_json(control.reweight_steps);
+  if (!control.reweight.empty()) json["reweight_steps"] = steps_json(control.reweight_steps.value_or(AttnSteps{}));
   if (!control.parts.empty()) json["layers"] = control.parts;
   if (!control.resolutions.empty()) json["res"] = control.resolutions;
   if (!control.heads.empty()) json["heads"] = control.heads;

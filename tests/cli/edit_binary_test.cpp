@@ -336,6 +336,61 @@ TEST_F(EditBinary, AValueForEachSampleIsWrittenUnderThePictures) {
   EXPECT_EQ(image_lines(finished).at(2).at("control").at("reweight").at(0).at("values").at(2), 5);
 }
 
+TEST_F(EditBinary, CaptionsOfASweepBelongToTheirOwnIteration) {
+  const auto finished =
+      command("txt2img", {"--prompt", "a red cat", "--reweight", "red=-2,5", "--fixed_code",
+                          "--n_samples", "2", "--n_iter", "2", "--skip_save"});
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  // One start for both iterations: the two rows of the grid are equal, captions included.
+  const auto grid = read_image(run.outdir() / "grid-0000.png");
+  constexpr int64_t kGap = 8;  // of a labelled sheet, above each row and below the last
+  const auto row = static_cast<std::ptrdiff_t>((grid.height - kGap) / 2 * grid.width * 3);
+  const auto first = grid.pixels.begin();
+  EXPECT_TRUE(std::equal(first, first + row, first + row));
+  EXPECT_NE(std::adjacent_find(first, first + row, std::not_equal_to<>()), first + row);
+}
+
+TEST_F(EditBinary, EqualPairsOfAFileAreNamedByTheirLine) {
+  const auto pairs = run.file("pairs.txt", "a cat\ta dog\na house\ta house\n");
+  const auto finished = command("swap", {"--from-file", pairs, "--n_samples", "1", "--skip_grid"});
+  EXPECT_EQ(finished.code, 0);
+  EXPECT_TRUE(contains(finished.err, "line 2: the target equals the source")) << finished.err;
+  EXPECT_FALSE(contains(finished.err, "line 1: the target")) << finished.err;
+}
+
+TEST_F(EditBinary, WithoutSavingEveryPictureStillHasItsLineOfJson) {
+  const auto finished = command("swap", {"--sprompt", "a cat", "--prompt", "a dog", "--n_samples",
+                                         "1", "--skip_save", "--json"});
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  const auto images = image_lines(finished);
+  ASSERT_EQ(images.size(), 2u);
+  EXPECT_EQ(images[0].at("prompt"), "a dog");
+  EXPECT_EQ(images[1].at("prompt"), "a cat");
+}
+
+TEST_F(EditBinary, AGridThatNoPictureCouldHoldIsNotDrawn) {
+  // The damaged model ends the run before its 30,000 iterations of 128x128 begin.
+  const auto model = run.file("damaged.ckpt", "no model");
+  const auto finished =
+      command("txt2img", {"--prompt", "a", "--n_iter", "30000", "--n_samples", "1", "--ckpt", model});
+  EXPECT_EQ(finished.code, 4);
+  EXPECT_TRUE(contains(finished.err, "no grid is drawn")) << finished.err;
+}
+
+TEST_F(EditBinary, MapsCanBeDrawnOfARestrictedControl) {
+  const Names common = {"--prompt",   "a red cat", "--reweight",  "red=8", "--ddim_steps",
+                        "3",          "--n_iter",  "1",           "--n_samples",
+                        "1",          "--words",   "cat"};
+  for (const Names& scope : {Names{}, Names{"--res", "8"}, Names{"--res", "16", "--heads", "0"}}) {
+    auto arguments = common;
+    arguments.insert(arguments.end(), scope.begin(), scope.end());
+    const auto finished = command("attn", arguments);
+    ASSERT_EQ(finished.code, 0) << finished.err;
+  }
+  EXPECT_NE(run.sample("00000.png").pixels, run.sample("00001.png").pixels);
+  EXPECT_NE(run.sample("00001.png").pixels, run.sample("00002.png").pixels);
+}
+
 TEST_F(EditBinary, WrongInputIsSaidBeforeAnythingIsWritten) {
   const auto text = run.file("text.png", "no picture");
   const auto start = picture("start.png", pattern(64, 64));
@@ -365,7 +420,12 @@ TEST_F(EditBinary, WrongInputIsSaidBeforeAnythingIsWritten) {
       {"txt2img", {"--from-file", targets, "--reweight", "cat=2"}, 2, "'cat' is not in"},
       {"txt2img", {"--prompt", "a cat", "--reweight", "cta=2"}, 2, "cat"},
       {"txt2img", {"--prompt", "a cat", "--reweight", "cat"}, 2, "--reweight"},
-      {"txt2img", {"--prompt", "a cat", "--layers", "top"}, 2, "down, middle, up"}};
+      {"txt2img", {"--prompt", "a cat", "--layers", "top"}, 2, "down, middle, up"},
+      {"txt2img", {"--prompt", "a cat", "--layers", "down"}, 2, "--layers: restricts"},
+      {"attn", {"--prompt", "a cat", "--res", "16"}, 2, "--res: restricts"},
+      {"txt2img", {"--prompt", "a cat", "--reweight-steps", "0:0.5"}, 2, "--reweight-steps"},
+      {"swap", {"--prompt", "a cat", "--tthres", "500"}, 2, "--tthres"},
+      {"swap", {"--from-file", targets, "--rows", "cond"}, 2, "--rows: restricts"}};
   for (const auto& wrong : all) {
     const auto finished = command(wrong.command, wrong.arguments);
     EXPECT_EQ(finished.code, wrong.code) << wrong.command << ": " << finished.err;
