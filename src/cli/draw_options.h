@@ -8,6 +8,7 @@
 
 #include "cli/attn_options.h"
 #include "sd/core/compute.h"
+#include "sd/core/sampler_table.h"
 
 namespace sd::cli {
 
@@ -95,6 +96,8 @@ struct DrawOptions {
   bool skip_save = false;
   int64_t ddim_steps = 50;
   bool plms = false;
+  std::optional<SamplerKind> sampler;  // absent: DDIM, or PLMS with its flag
+  std::optional<SchedulerKind> scheduler;
   bool laion400m = false;
   bool fixed_code = false;
   double ddim_eta = 0.0;
@@ -126,6 +129,10 @@ struct DrawOptions {
   bool json = false;
   bool quiet = false;
   int verbose = 0;
+
+  SamplerKind chosen_sampler() const {
+    return sampler.value_or(plms ? SamplerKind::kPlms : SamplerKind::kDdim);
+  }
 };
 
 }  // namespace sd::cli

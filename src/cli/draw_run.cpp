@@ -324,7 +324,9 @@ DrawRequest DrawRun::request_for(const Batch& batch, NoiseSource& noise) {
   request.steps = options_.ddim_steps;
   request.guidance_scale = options_.scale;
   request.eta = options_.ddim_eta;
-  request.sampler = options_.plms ? SamplerKind::kPlms : SamplerKind::kDdim;
+  request.sampler = options_.chosen_sampler();
+  request.scheduler = options_.scheduler;
+  request.seed = static_cast<uint64_t>(options_.seed + batch.first_sample);
   request.start_latents = start_->batch(batch.first_sample, count, noise);
   request.decode = !options_.skip_save || !options_.skip_grid || options_.attn.draws();
   if (input_) {

@@ -16,7 +16,14 @@ constexpr std::size_t kShortHash = 10;  // A1111's "Model hash"
 /// A1111's words for where the noise comes from; its own default is the device's generator too.
 std::string infotext_rng(RngChoice rng) { return rng == RngChoice::kCuda ? "NV" : "CPU"; }
 
-std::string sampler_name(const DrawOptions& options) { return options.plms ? "PLMS" : "DDIM"; }
+std::string sampler_name(const DrawOptions& options) {
+  return std::string(info_of(options.chosen_sampler()).label);
+}
+
+/// The schedule that is used; DDIM and PLMS name none.
+SchedulerKind scheduler_of(const DrawOptions& options) {
+  return options.scheduler.value_or(info_of(options.chosen_sampler()).scheduler);
+}
 
 std::string dump(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -141,6 +148,10 @@ Infotext infotext_of(const RunRecord& run, const PictureRecord& picture) {
               {"CFG scale", number_text(options.scale)},
               {"Seed", std::to_string(options.seed)},
               {"Size", fmt::format("{}x{}", run.width, run.height)}};
+  if (scheduler_of(options) != SchedulerKind::kUniform) {
+    settings.insert(settings.begin() + 2,
+                    {"Schedule type", std::string(label_of(scheduler_of(options)))});
+  }
   if (!run.model_hash.empty())
     settings.emplace_back("Model hash", run.model_hash.substr(0, kShortHash));
   settings.emplace_back("Model", run.model_name);
@@ -173,6 +184,7 @@ Json settings_of(const RunRecord& run, const PictureRecord& picture) {
       {"height", run.height},
       {"steps", options.ddim_steps},
       {"sampler", sampler_name(options)},
+      {"scheduler", name_of(scheduler_of(options))},
       {"scale", options.scale},
       {"eta", options.ddim_eta},
       {"seed", options.seed},

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "diffusion/known_denoisers.h"
+#include "support/sampler_cases.h"
 
 namespace sd {
 namespace {
@@ -87,7 +88,7 @@ TEST_P(Convergence, IsOfTheOrderThatTheTableSays) {
 }
 
 TEST_P(Convergence, ARandomSamplerEndsWithTheVarianceOfTheData) {
-  if (!GetParam().random) GTEST_SKIP() << "draws no noise";
+  if (GetParam().noise == StepNoiseKind::kNone) GTEST_SKIP() << "draws no noise";
   const auto sampler = sigma_sampler(GetParam().kind);
   const int64_t draws = GetParam().kind == SamplerKind::kDpmppSde ? 2 : 1;
   const double coarse = variance_error(sampler, 40, draws), fine = variance_error(sampler, 80, draws);
@@ -104,10 +105,8 @@ std::vector<SamplerInfo> solvers() {
   return solvers;
 }
 
-std::string test_name(const ::testing::TestParamInfo<SamplerInfo>& test) {
-  std::string name;
-  for (const char c : test.param.name) name += c == '+' || c == '_' ? 'x' : c;
-  return name;
+std::string test_name(const ::testing::TestParamInfo<SamplerInfo>& solver) {
+  return test::case_name(solver.param.kind);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Convergence, ::testing::ValuesIn(solvers()), test_name);

@@ -40,17 +40,20 @@ enum class SchedulerKind {
   kLcm,
 };
 
+/// What a sampler draws in its steps: nothing, fresh noise, or increments of a Brownian path.
+enum class StepNoiseKind { kNone, kFresh, kBrownian };
+
 /// What is known about a sampler without running it. Torch-free.
 struct SamplerInfo {
   SamplerKind kind = SamplerKind::kDdim;
-  std::string_view name;   // as --sampler takes it
-  std::string_view label;  // as AUTOMATIC1111's web UI writes it into pictures
+  std::string_view name = {};   // as --sampler takes it
+  std::string_view label = {};  // as AUTOMATIC1111's web UI writes it into pictures
   SchedulerKind scheduler = SchedulerKind::kDiscrete;  // where none is asked for, as the web UI
   int order = 1;                                       // of convergence, its random part aside
   int calls = 1;                                       // of the UNet a step
-  bool random = false;                                 // draws noise in its steps
+  StepNoiseKind noise = StepNoiseKind::kNone;
   bool drops_penultimate = false;  // leaves out the lowest noise level but 0, as the web UI does
-  std::string_view paper;
+  std::string_view paper = {};
 };
 
 std::span<const SamplerInfo> all_samplers();
