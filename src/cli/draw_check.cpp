@@ -14,6 +14,7 @@
 #include "cli/output_folder.h"
 #include "cli/prompt_list.h"
 #include "cli/sampler_options.h"
+#include "cli/seed_options.h"
 #include "sd/core/error.h"
 
 namespace sd::cli {
@@ -117,6 +118,7 @@ void check(DrawOptions& options) {
   if (options.swap.source) check_prompt("sprompt", *options.swap.source);
   check_prompt("negative-prompt", options.negative_prompt);
   settle_dtype(options);
+  settle_seed(options);
   if (options.outdir.empty()) throw UsageError("--outdir: the path is empty");
   if (options.from_file && *options.from_file != "-")
     require_file("from-file", fs::path(*options.from_file));

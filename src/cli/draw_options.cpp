@@ -8,6 +8,7 @@
 #include "cli/draw_limits.h"
 #include "cli/option_groups.h"
 #include "cli/sampler_options.h"
+#include "cli/seed_options.h"
 #include "sd/image/infotext.h"
 
 namespace sd::cli {
@@ -43,10 +44,7 @@ void add_picture_options(CLI::App& app, DrawOptions& options) {
   add_sampler_options(app, options);
   add_number(app, "scale", options.scale, kScaleRange,
              "Guidance scale: how closely to follow the prompt");
-  add_whole(app, "seed", options.seed, kSeedRange, "Start of the random numbers");
-  add_choice(app, "rng", options.rng, rng_choices(),
-             "Whose random numbers: cuda gives a GPU's anywhere")
-      ->default_str("device");
+  add_seed_options(app, options);
 }
 
 void add_number_options(CLI::App& app, DrawOptions& options) {

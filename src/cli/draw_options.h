@@ -15,6 +15,7 @@ namespace sd::cli {
 /// Which script of the original a run mirrors.
 enum class DrawTask { kTxt2Img, kImg2Img, kSwap };
 
+inline constexpr int64_t kRandomSeed = -1;
 inline constexpr double kDefaultStrength = 0.75;  // the original script's
 
 /// A picture to start from (`img2img`, `swap`).
@@ -86,6 +87,18 @@ struct ControlOptions {
   }
 };
 
+/// What a picture's random numbers come from.
+enum class SeedMode {
+  kBatch,  // one draw for a batch, as the original scripts make it
+  kImage,  // picture i has the numbers of seed + i drawn alone
+};
+
+/// `--variation SEED:STRENGTH`: the start lies so far on the way to that of another seed.
+struct Variation {
+  uint64_t seed = 0;
+  double strength = 0;  // 0 to 1
+};
+
 /// A drawing command as typed; names and defaults are the original scripts'. Torch-free.
 struct DrawOptions {
   DrawTask task = DrawTask::kTxt2Img;
@@ -113,7 +126,10 @@ struct DrawOptions {
   std::optional<std::string> from_file;  // "-" is stdin
   std::optional<std::filesystem::path> config;
   std::optional<std::filesystem::path> ckpt;
-  int64_t seed = 42;
+  int64_t seed = 42;  // kRandomSeed until it is checked, then the one that was chosen
+  SeedMode seed_mode = SeedMode::kBatch;
+  std::optional<Variation> variation;
+  std::optional<int64_t> only;  // the one picture of the run to draw, from 0
   std::optional<std::string> precision;  // "full" or "autocast"
   bool ema = false;
   DeviceChoice device;

@@ -1,5 +1,6 @@
 #include "pipeline/start.h"
 
+#include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -81,7 +82,9 @@ Start make_start(const LoadedModel& model, const DrawRequest& request, const Bat
     if (!mask.eq(1).all().item<bool>()) start.mask = std::move(mask);
   }
   if (request.init_image) {
-    start.x0 = encode_pictures(model, *request.init_image).expand(shape);
+    start.x0 = request.noise_only
+                   ? at::zeros(shape, at::TensorOptions().device(torch::Device(model.device)))
+                   : encode_pictures(model, *request.init_image).expand(shape);
     if (start.plan.size() == 0) {
       start.latents = rows.spread(start.x0);
       return start;

@@ -37,6 +37,11 @@ struct DrawSettings {
   std::optional<torch::Tensor> start_latents;
   /// Also decode the pictures (off: latents only).
   bool decode = true;
+  /// Decode this sample's alone; the others' pictures are empty.
+  std::optional<int64_t> decode_only;
+  /// Draw all random numbers that the batch takes and nothing else: no model is run, and latents mean
+  /// nothing. For what comes behind a batch that is not wanted.
+  bool noise_only = false;
   /// Sees, and may change, attention; null leaves the fused kernels alone. Controllers that gather
   /// something gather it for one batch: give each batch its own.
   AttentionController* controller = nullptr;
