@@ -13,6 +13,8 @@
 #include "cli/find_model.h"
 #include "cli/output_folder.h"
 #include "cli/prompt_list.h"
+#include "cli/sampler_options.h"
+#include "cli/seed_options.h"
 #include "sd/core/error.h"
 
 namespace sd::cli {
@@ -32,9 +34,7 @@ void check_side(std::string_view option, std::string_view what,
 }
 
 void check_sampling(const DrawOptions& options) {
-  if (options.plms && options.ddim_eta != 0) {
-    throw UsageError("ddim_eta must be 0 for PLMS\nLeave out --ddim_eta or --plms.");
-  }
+  check_sampler(options);
   if (options.C != kLatentChannels) {
     throw UsageError(fmt::format("--C {}: latents of Stable Diffusion v1 have {} channels",
                                  options.C, kLatentChannels));
@@ -118,6 +118,7 @@ void check(DrawOptions& options) {
   if (options.swap.source) check_prompt("sprompt", *options.swap.source);
   check_prompt("negative-prompt", options.negative_prompt);
   settle_dtype(options);
+  settle_seed(options);
   if (options.outdir.empty()) throw UsageError("--outdir: the path is empty");
   if (options.from_file && *options.from_file != "-")
     require_file("from-file", fs::path(*options.from_file));

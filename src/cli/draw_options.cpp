@@ -7,6 +7,8 @@
 #include "cli/control_options.h"
 #include "cli/draw_limits.h"
 #include "cli/option_groups.h"
+#include "cli/sampler_options.h"
+#include "cli/seed_options.h"
 #include "sd/image/infotext.h"
 
 namespace sd::cli {
@@ -39,16 +41,10 @@ void add_picture_options(CLI::App& app, DrawOptions& options) {
           : "Width in pixels, a multiple of 64 (the picture's,\nrounded down; without one 512 or "
             "the demo model's)");
   add_whole(app, "H", options.H, kSideRange, "Height in pixels, likewise");
-  add_whole(app, "ddim_steps", options.ddim_steps, kStepsRange, "Sampling steps, 1 to 1000");
-  app.add_flag("--plms", options.plms, "Sample with PLMS instead of DDIM");
-  add_number(app, "ddim_eta", options.ddim_eta, kEtaRange,
-             "Noise added while sampling, 0 to 1 (DDIM only)");
+  add_sampler_options(app, options);
   add_number(app, "scale", options.scale, kScaleRange,
              "Guidance scale: how closely to follow the prompt");
-  add_whole(app, "seed", options.seed, kSeedRange, "Start of the random numbers");
-  add_choice(app, "rng", options.rng, rng_choices(),
-             "Whose random numbers: cuda gives a GPU's anywhere")
-      ->default_str("device");
+  add_seed_options(app, options);
 }
 
 void add_number_options(CLI::App& app, DrawOptions& options) {

@@ -8,12 +8,14 @@
 
 #include "cli/attn_options.h"
 #include "sd/core/compute.h"
+#include "sd/core/sampler_table.h"
 
 namespace sd::cli {
 
 /// Which script of the original a run mirrors.
 enum class DrawTask { kTxt2Img, kImg2Img, kSwap };
 
+inline constexpr int64_t kRandomSeed = -1;
 inline constexpr double kDefaultStrength = 0.75;  // the original script's
 
 /// A picture to start from (`img2img`, `swap`).
@@ -85,6 +87,18 @@ struct ControlOptions {
   }
 };
 
+/// What a picture's random numbers come from.
+enum class SeedMode {
+  kBatch,  // one draw for a batch, as the original scripts make it
+  kImage,  // picture i has the numbers of seed + i drawn alone
+};
+
+/// `--variation SEED:STRENGTH`: the start lies so far on the way to that of another seed.
+struct Variation {
+  uint64_t seed = 0;
+  double strength = 0;  // 0 to 1
+};
+
 /// A drawing command as typed; names and defaults are the original scripts'. Torch-free.
 struct DrawOptions {
   DrawTask task = DrawTask::kTxt2Img;
@@ -95,6 +109,8 @@ struct DrawOptions {
   bool skip_save = false;
   int64_t ddim_steps = 50;
   bool plms = false;
+  std::optional<SamplerKind> sampler;  // absent: DDIM, or PLMS with its flag
+  std::optional<SchedulerKind> scheduler;
   bool laion400m = false;
   bool fixed_code = false;
   double ddim_eta = 0.0;
@@ -110,7 +126,10 @@ struct DrawOptions {
   std::optional<std::string> from_file;  // "-" is stdin
   std::optional<std::filesystem::path> config;
   std::optional<std::filesystem::path> ckpt;
-  int64_t seed = 42;
+  int64_t seed = 42;  // kRandomSeed until it is checked, then the one that was chosen
+  SeedMode seed_mode = SeedMode::kBatch;
+  std::optional<Variation> variation;
+  std::optional<int64_t> only;  // the one picture of the run to draw, from 0
   std::optional<std::string> precision;  // "full" or "autocast"
   bool ema = false;
   DeviceChoice device;
@@ -126,6 +145,10 @@ struct DrawOptions {
   bool json = false;
   bool quiet = false;
   int verbose = 0;
+
+  SamplerKind chosen_sampler() const {
+    return sampler.value_or(plms ? SamplerKind::kPlms : SamplerKind::kDdim);
+  }
 };
 
 }  // namespace sd::cli

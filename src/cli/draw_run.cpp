@@ -43,8 +43,7 @@ ExitCode DrawRun::run() {
   try {
     load();
     announce_cut_prompts();
-    SeededNoise noise(static_cast<uint64_t>(options_.seed), options_.rng,
-                      torch::Device(record_.device));
+    RunNoise noise(options_, torch::Device(record_.device));
     draw_all(noise);
   } catch (...) {
     progress_.clear();
@@ -73,6 +72,7 @@ void DrawRun::prepare() {
   check_controls(options_, sets_);
   check_attn(options_.attn, attn_subject());
   total_pictures_ = static_cast<int64_t>(prompts_.prompts.size() * targets()) * options_.n_iter;
+  settle_only();
   start_.emplace(options_,
                  std::array{options_.C, record_.height / options_.f, record_.width / options_.f});
   if (options_.swap.blend_mask) {
@@ -87,6 +87,18 @@ void DrawRun::prepare() {
                     total_pictures_, record_.width, record_.height));
     options_.skip_grid = true;
   }
+}
+
+/// One picture alone needs no grid, and must be one of the run.
+void DrawRun::settle_only() {
+  if (!options_.only) return;
+  const int64_t samples = total_pictures_ / static_cast<int64_t>(targets());
+  if (*options_.only >= samples) {
+    throw UsageError(fmt::format("--only {}: the run has {}, counted from 0", *options_.only,
+                                 counted(static_cast<std::size_t>(samples), "picture")));
+  }
+  total_pictures_ = static_cast<int64_t>(targets());
+  options_.skip_grid = true;
 }
 
 /// Of the largest picture that shows all of the run's, at most.
@@ -258,16 +270,19 @@ void DrawRun::announce_cut_prompts() {
   announce("the negative prompt", options_.negative_prompt);
 }
 
-void DrawRun::draw_all(NoiseSource& noise) {
-  const auto size = static_cast<std::size_t>(options_.n_samples);
+void DrawRun::draw_all(RunNoise& noise) {
+  const auto together = static_cast<std::size_t>(options_.n_samples);
+  // Pictures with random numbers of their own are drawn one by one: arithmetic depends on the size of
+  // a batch in the last bit.
+  const std::size_t size = options_.seed_mode == SeedMode::kImage ? 1 : together;
   const std::size_t count = prompts_.prompts.size();
   const auto batches = options_.n_iter * static_cast<int64_t>((count + size - 1) / size);
-  steps_left_ = batches * options_.ddim_steps;
+  steps_left_ = (options_.only ? 1 : batches) * options_.ddim_steps;
   Batch batch;
   for (batch.iteration = 0; batch.iteration < options_.n_iter; ++batch.iteration) {
-    for (batch.first = 0; batch.first < count; batch.first += size) {
-      batch.size = std::min(size, count - batch.first);
-      steps_left_ -= options_.ddim_steps;
+    for (batch.first = 0; batch.first < count; batch.first += batch.size) {
+      batch.offset = batch.first % together;
+      batch.size = std::min({size, count - batch.first, together - batch.offset});
       draw(batch, noise);
       ++batch.number;
       batch.first_sample += static_cast<int64_t>(batch.size);
@@ -278,15 +293,34 @@ void DrawRun::draw_all(NoiseSource& noise) {
     say(fmt::format("{:.3f} s a step", 1 / rate_.per_second()));
 }
 
+bool DrawRun::wants(const Batch& batch, std::size_t sample) const {
+  return !options_.only || *options_.only == batch.first_sample + static_cast<int64_t>(sample);
+}
+
+/// Passes over a batch that `--only` leaves out: one before the picture takes its random numbers from
+/// the common stream.
+void DrawRun::skip(const Batch& batch, RunNoise& noise) {
+  if (batch.first_sample > *options_.only || options_.seed_mode == SeedMode::kImage) return;
+  auto request = request_for(batch, noise);
+  request.noise_only = true;
+  sd::draw(*model_, request, noise.of_batch(batch.first_sample));
+}
+
 /// With --from-file a batch that fails is reported and the rest go on; what would fail again ends
 /// the run.
-void DrawRun::draw(const Batch& batch, NoiseSource& noise) {
+void DrawRun::draw(const Batch& batch, RunNoise& noise) {
   if (InterruptGuard::requested()) throw Cancelled();
+  bool wanted = false;
+  for (std::size_t sample = 0; sample < batch.size; ++sample) wanted |= wants(batch, sample);
+  if (!wanted) return skip(batch, noise);
+  steps_left_ -= options_.ddim_steps;
   const double began = now();
   DrawResult result;
   try {
     rate_.begin_batch(began);
-    result = sd::draw(*model_, request_for(batch, noise), noise);
+    auto request = request_for(batch, noise);
+    attach_controls(request, batch);
+    result = sd::draw(*model_, request, noise.of_batch(batch.first_sample));
   } catch (const Error& error) {
     const bool hopeless =
         error.code() == ExitCode::kInterrupted || error.code() == ExitCode::kMemory;
@@ -307,13 +341,10 @@ void DrawRun::draw(const Batch& batch, NoiseSource& noise) {
   save(batch, std::move(result), now() - began);
 }
 
-DrawRequest DrawRun::request_for(const Batch& batch, NoiseSource& noise) {
+DrawRequest DrawRun::request_for(const Batch& batch, RunNoise& noise) {
   DrawRequest request;
-  const auto sets =
-      std::vector(sets_.begin() + static_cast<std::ptrdiff_t>(batch.first),
-                  sets_.begin() + static_cast<std::ptrdiff_t>(batch.first + batch.size));
   request.targets.resize(targets());
-  for (const auto& set : sets) {
+  for (const auto& set : sets_of(batch)) {
     for (std::size_t t = 0; t < targets(); ++t) request.targets[t].push_back(set.targets[t]);
     if (set.source) request.source.push_back(*set.source);
   }
@@ -324,8 +355,11 @@ DrawRequest DrawRun::request_for(const Batch& batch, NoiseSource& noise) {
   request.steps = options_.ddim_steps;
   request.guidance_scale = options_.scale;
   request.eta = options_.ddim_eta;
-  request.sampler = options_.plms ? SamplerKind::kPlms : SamplerKind::kDdim;
+  request.sampler = options_.chosen_sampler();
+  request.scheduler = options_.scheduler;
+  request.seed = static_cast<uint64_t>(options_.seed + batch.first_sample);
   request.start_latents = start_->batch(batch.first_sample, count, noise);
+  if (options_.only) request.decode_only = *options_.only - batch.first_sample;
   request.decode = !options_.skip_save || !options_.skip_grid || options_.attn.draws();
   if (input_) {
     request.init_image = input_->tensor;
@@ -334,16 +368,31 @@ DrawRequest DrawRun::request_for(const Batch& batch, NoiseSource& noise) {
   } else if (options_.task == DrawTask::kSwap) {
     request.strength = 1.0;  // as the fork: the last `steps` of a schedule that may have one more
   }
-  controls_ = make_controls(options_, sets, blend_mask_, model_->config.text.positions);
-  controller_ = attn_->begin_batch(controls_.links);
-  request.controller = controller_.get();
-  request.latent_edit = controls_.blend.get();
   const int64_t pictures = count * static_cast<int64_t>(targets());
   request.on_progress = [this, first = batch.first_sample * static_cast<int64_t>(targets()),
                          pictures](const Progress& progress) {
     return on_progress(progress, first, pictures);
   };
   return request;
+}
+
+std::vector<PromptSet> DrawRun::sets_of(const Batch& batch) const {
+  const auto first = sets_.begin() + static_cast<std::ptrdiff_t>(batch.first);
+  return {first, first + static_cast<std::ptrdiff_t>(batch.size)};
+}
+
+void DrawRun::attach_controls(DrawRequest& request, const Batch& batch) {
+  auto options = options_;
+  // A value a sample is that of the samples drawn at a time, of which a batch may be one.
+  for (auto& [word, values] : options.control.reweight) {
+    if (values.size() == 1) continue;
+    values.erase(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(batch.offset));
+    values.resize(std::min(values.size(), batch.size));
+  }
+  controls_ = make_controls(options, sets_of(batch), blend_mask_, model_->config.text.positions);
+  controller_ = attn_->begin_batch(controls_.links);
+  request.controller = controller_.get();
+  request.latent_edit = controls_.blend.get();
 }
 
 /// Says what is kept of a run that ends early.

@@ -20,6 +20,7 @@
 #include "cli/picture_record.h"
 #include "cli/progress_line.h"
 #include "cli/prompt_list.h"
+#include "cli/run_noise.h"
 #include "cli/start_latents.h"
 #include "cli/text_output.h"
 #include "sd/core/error.h"
@@ -45,6 +46,7 @@ class DrawRun {
     std::size_t first = 0;
     std::size_t size = 0;
     int64_t first_sample = 0;  // in the whole run
+    std::size_t offset = 0;    // of the first sample among those drawn at a time
   };
 
   void prepare();
@@ -56,9 +58,14 @@ class DrawRun {
   void announce_cut_prompts();
   void check_sources() const;
   int64_t grid_pixels() const;
-  void draw_all(NoiseSource& noise);
-  void draw(const Batch& batch, NoiseSource& noise);
-  DrawRequest request_for(const Batch& batch, NoiseSource& noise);
+  void settle_only();
+  std::vector<PromptSet> sets_of(const Batch& batch) const;
+  void draw_all(RunNoise& noise);
+  void draw(const Batch& batch, RunNoise& noise);
+  DrawRequest request_for(const Batch& batch, RunNoise& noise);
+  void attach_controls(DrawRequest& request, const Batch& batch);
+  void skip(const Batch& batch, RunNoise& noise);
+  bool wants(const Batch& batch, std::size_t sample) const;
   void save(const Batch& batch, DrawResult result, double seconds);
   PictureRecord record_of(const Batch& batch, std::size_t target, std::size_t sample) const;
   std::filesystem::path save_picture(const PictureRecord& record, const Image& picture,
@@ -68,6 +75,7 @@ class DrawRun {
   void save_maps(const PictureRecord& record, const Image& picture,
                  const std::filesystem::path& path);
   AttnSubject attn_subject() const;
+  void keep_latents(const Batch& batch, const torch::Tensor& latents);
   void save_latents() const;
   void save_grid();
   void save_swap_grids();

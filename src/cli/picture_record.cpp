@@ -16,7 +16,25 @@ constexpr std::size_t kShortHash = 10;  // A1111's "Model hash"
 /// A1111's words for where the noise comes from; its own default is the device's generator too.
 std::string infotext_rng(RngChoice rng) { return rng == RngChoice::kCuda ? "NV" : "CPU"; }
 
-std::string sampler_name(const DrawOptions& options) { return options.plms ? "PLMS" : "DDIM"; }
+std::string sampler_name(const DrawOptions& options) {
+  return std::string(info_of(options.chosen_sampler()).label);
+}
+
+/// The schedule that is used; DDIM and PLMS name none.
+SchedulerKind scheduler_of(const DrawOptions& options) {
+  return options.scheduler.value_or(info_of(options.chosen_sampler()).scheduler);
+}
+
+/// What a picture's own stream begins with; a batch's pictures share one.
+int64_t stream_of(const DrawOptions& options, const PictureRecord& picture) {
+  return options.seed_mode == SeedMode::kImage ? picture.sample_index : 0;
+}
+int64_t seed_of(const DrawOptions& options, const PictureRecord& picture) {
+  return options.seed + stream_of(options, picture);
+}
+uint64_t variation_seed_of(const DrawOptions& options, const PictureRecord& picture) {
+  return options.variation->seed + static_cast<uint64_t>(stream_of(options, picture));
+}
 
 std::string dump(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -139,11 +157,20 @@ Infotext infotext_of(const RunRecord& run, const PictureRecord& picture) {
   settings = {{"Steps", std::to_string(options.ddim_steps)},
               {"Sampler", sampler_name(options)},
               {"CFG scale", number_text(options.scale)},
-              {"Seed", std::to_string(options.seed)},
+              {"Seed", std::to_string(seed_of(options, picture))},
               {"Size", fmt::format("{}x{}", run.width, run.height)}};
+  if (scheduler_of(options) != SchedulerKind::kUniform) {
+    settings.insert(settings.begin() + 2,
+                    {"Schedule type", std::string(label_of(scheduler_of(options)))});
+  }
   if (!run.model_hash.empty())
     settings.emplace_back("Model hash", run.model_hash.substr(0, kShortHash));
   settings.emplace_back("Model", run.model_name);
+  if (options.variation) {
+    settings.emplace_back("Variation seed",
+                          std::to_string(variation_seed_of(options, picture)));
+    settings.emplace_back("Variation seed strength", number_text(options.variation->strength));
+  }
   if (options.input.init_img) {
     settings.emplace_back("Denoising strength", number_text(strength_of(options)));
   }
@@ -173,9 +200,11 @@ Json settings_of(const RunRecord& run, const PictureRecord& picture) {
       {"height", run.height},
       {"steps", options.ddim_steps},
       {"sampler", sampler_name(options)},
+      {"scheduler", name_of(scheduler_of(options))},
       {"scale", options.scale},
       {"eta", options.ddim_eta},
       {"seed", options.seed},
+      {"seed_mode", options.seed_mode == SeedMode::kImage ? "image" : "batch"},
       {"rng", name_of(options.rng)},
       {"run", batch_json(options, picture)},
       {"from_file", from_file ? file_name(std::filesystem::path(*from_file)) : Json()},
@@ -186,6 +215,10 @@ Json settings_of(const RunRecord& run, const PictureRecord& picture) {
       {"device", run.device},
       {"dtype", run.dtype},
       {"threads", run.threads}};
+  if (options.variation) {
+    settings["variation"] = {{"seed", options.variation->seed},
+                             {"strength", options.variation->strength}};
+  }
   for (const auto& [key, json] : {std::pair<const char*, Json>{"input", input_json(options)},
                                   {"swap", swap_json(options, picture)},
                                   {"control", control_json(options.control)}}) {

@@ -41,6 +41,7 @@ struct PictureRecord {
   int64_t batch_size = 1;
   int64_t row = 0;    // in the batch: target by target, its samples
   int64_t index = 0;  // in the whole run
+  int64_t sample_index = 0;  // in the whole run, the targets of a sample counted once
 };
 
 /// The name people know a model by: the file's name without its ending, or the folder's.

@@ -19,14 +19,20 @@ torch::Tensor add_noise(const torch::Tensor& x0, const torch::Tensor& noise, dou
   return std::sqrt(alpha) * x0 + std::sqrt(1 - alpha) * noise;
 }
 
-torch::Tensor finish_step(const SampleRun& run, int64_t step, torch::Tensor x,
+torch::Tensor finish_step(const StepHooks& hooks, const StepPlace& place, torch::Tensor x,
                           const torch::Tensor& x0) {
-  if (run.edit) x = run.edit(std::move(x), step);
-  if (run.on_step) {
-    const StepReport report{step, run.schedule.size(), run.schedule.steps[step].t, x, x0};
-    if (!run.on_step(report)) throw Cancelled();
+  if (hooks.edit) x = hooks.edit(std::move(x), place.step);
+  if (hooks.on_step) {
+    const StepReport report{place.step, place.num_steps, place.t, x, x0};
+    if (!hooks.on_step(report)) throw Cancelled();
   }
   return x;
+}
+
+torch::Tensor finish_step(const SampleRun& run, int64_t step, torch::Tensor x,
+                          const torch::Tensor& x0) {
+  const auto t = static_cast<double>(run.schedule.steps[step].t);
+  return finish_step(run, {step, run.schedule.size(), t}, std::move(x), x0);
 }
 
 }  // namespace sd

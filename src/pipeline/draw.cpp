@@ -1,5 +1,7 @@
 #include "sd/pipeline/draw.h"
 
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros_like.h>
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
 
@@ -11,6 +13,7 @@
 #include "pipeline/noise_model.h"
 #include "pipeline/start.h"
 #include "sd/core/error.h"
+#include "sd/diffusion/brownian.h"
 
 namespace sd {
 namespace {
@@ -27,10 +30,9 @@ bool report(const DrawRequest& request, Progress::Stage stage, int64_t done, int
 /// starts, after the last step as it is. All targets of a sample get the same noise.
 torch::Tensor put_back(torch::Tensor x, const Start& start, const BatchRows& rows, int64_t step,
                        NoiseSource& noise) {
-  const bool last = step + 1 == start.schedule.size();
-  const auto known = last ? start.x0
-                          : add_noise(start.x0, noise.like(start.x0),
-                                      start.schedule.steps[step].alpha_prev);  // [N,4,h,w]
+  const bool last = step + 1 == start.plan.size();
+  const auto known =
+      last ? start.x0 : start.plan.at_end_of(step, start.x0, noise.like(start.x0));  // [N,4,h,w]
   for (int64_t target = 0; target < rows.targets; ++target) {
     const auto branch = x.narrow(0, target * rows.samples, rows.samples);
     branch.copy_(start.mask * branch + (1 - start.mask) * known);
@@ -38,44 +40,88 @@ torch::Tensor put_back(torch::Tensor x, const Start& start, const BatchRows& row
   return x;
 }
 
-/// Everything that happens between two steps, in the sampler's terms.
-SampleRun make_run(const DrawRequest& request, const Start& start, const BatchRows& rows,
-                   NoiseSource& noise) {
-  SampleRun run;
-  run.schedule = start.schedule;
-  run.eta = request.eta;
-  run.noise = &noise;
+/// Everything that happens between two steps.
+StepHooks make_hooks(const DrawRequest& request, const Start& start, const BatchRows& rows,
+                     NoiseSource& noise) {
+  StepHooks hooks;
   if (request.latent_edit != nullptr || start.mask.defined()) {
-    run.edit = [&](torch::Tensor x, int64_t step) {
-      const auto t = static_cast<double>(start.schedule.steps[step].t);
+    hooks.edit = [&](torch::Tensor x, int64_t step) {
       if (request.latent_edit != nullptr) {
-        x = request.latent_edit->edit(std::move(x), {step, start.schedule.size(), t, 0},
+        x = request.latent_edit->edit(std::move(x),
+                                      {step, start.plan.size(), start.plan.timestep(step), 0},
                                       rows.groups(/*conditional=*/true));
       }
       return start.mask.defined() ? put_back(std::move(x), start, rows, step, noise) : x;
     };
   }
-  run.on_step = [&](const StepReport& step) {
-    require_finite(step.x, fmt::format("latents after step {} of {} (t = {})", step.step + 1,
+  hooks.on_step = [&](const StepReport& step) {
+    require_finite(step.x, fmt::format("latents after step {} of {} (t = {:.4g})", step.step + 1,
                                        step.num_steps, step.t));
     if (request.on_step && !request.on_step(step)) return false;
     return report(request, Progress::Stage::kSample, step.step + 1, step.num_steps);
   };
-  return run;
+  return hooks;
 }
+
+/// What samplers with random steps draw: one noise a sample, which its branches share, so that a
+/// source is the picture of its prompt alone and equal prompts stay equal.
+StepNoise make_step_noise(const DrawRequest& request, const BatchRows& rows, NoiseSource& noise) {
+  const auto one_a_sample = [rows](const torch::Tensor& x) {
+    return x.narrow(0, 0, rows.samples);
+  };
+  if (info_of(request.sampler).noise == StepNoiseKind::kBrownian) {
+    std::vector<uint64_t> seeds;
+    for (int64_t i = 0; i < rows.samples; ++i) {
+      seeds.push_back(request.seed + static_cast<uint64_t>(i));
+    }
+    return [=, path = BrownianNoise(std::move(seeds))](const torch::Tensor& x, double sigma,
+                                                       double next) mutable {
+      return rows.spread(path(one_a_sample(x), sigma, next));
+    };
+  }
+  return [=, &noise](const torch::Tensor& x, double, double) {
+    return rows.spread(noise.like(one_a_sample(x)));
+  };
+}
+
+/// Stands in for a model where only the random numbers of a run matter.
+class ZeroDenoiser final : public Denoiser {
+ public:
+  torch::Tensor eps(const torch::Tensor& x, double, int64_t) override { return at::zeros_like(x); }
+};
 
 torch::Tensor sample(const LoadedModel& model, const DrawRequest& request, NoiseSource& noise,
                      int64_t* unet_calls) {
   const auto rows = BatchRows::of(request);
   const auto start = make_start(model, request, rows, noise);
-  if (start.schedule.size() == 0) return start.latents;
+  if (start.plan.size() == 0) return start.latents;
+  if (request.noise_only) {
+    ZeroDenoiser nothing;
+    StepHooks hooks;
+    if (start.mask.defined()) {
+      hooks.edit = [&](torch::Tensor x, int64_t step) {
+        return put_back(std::move(x), start, rows, step, noise);
+      };
+    }
+    return start.plan.run(nothing, start.latents, hooks, noise,
+                          make_step_noise(request, rows, noise));
+  }
   if (!report(request, Progress::Stage::kEncode, 0, 1)) throw Cancelled();
-  const auto run = make_run(request, start, rows, noise);
-  GuidedDenoiser denoiser(BatchNoiseModel(model, request, run.schedule.size(), unet_calls),
+  GuidedDenoiser denoiser(BatchNoiseModel(model, request, start.plan.size(), unet_calls),
                           request.guidance_scale);
-  if (!report(request, Progress::Stage::kSample, 0, run.schedule.size())) throw Cancelled();
-  return request.sampler == SamplerKind::kPlms ? sample_plms(denoiser, start.latents, run)
-                                               : sample_ddim(denoiser, start.latents, run);
+  if (!report(request, Progress::Stage::kSample, 0, start.plan.size())) throw Cancelled();
+  return start.plan.run(denoiser, start.latents, make_hooks(request, start, rows, noise), noise,
+                        make_step_noise(request, rows, noise));
+}
+
+/// Rows that are to be decoded: all, or one sample's in every branch.
+std::vector<int64_t> wanted_rows(const DrawRequest& request, int64_t rows) {
+  const auto samples = BatchRows::of(request).samples;
+  std::vector<int64_t> wanted;
+  for (int64_t row = 0; row < rows; ++row) {
+    if (!request.decode_only || row % samples == *request.decode_only) wanted.push_back(row);
+  }
+  return wanted;
 }
 
 }  // namespace
@@ -87,15 +133,22 @@ DrawResult draw(const LoadedModel& model, const DrawRequest& request, NoiseSourc
   result.latents = guard_torch(
       "sampling", [&] { return sample(model, request, noise, &result.timing.unet_calls).cpu(); });
   result.timing.sample = seconds_since(began);
-  if (request.decode) {
+  if (request.decode && !request.noise_only) {
     began = std::chrono::steady_clock::now();
-    const int64_t total = result.latents.size(0);
+    const auto wanted = wanted_rows(request, result.latents.size(0));
     const auto on_picture = [&](int64_t done) {
+      const auto total = static_cast<int64_t>(wanted.size());
       if (!report(request, Progress::Stage::kDecode, done, total)) throw Cancelled();
     };
     on_picture(0);
-    result.pictures =
-        guard_torch("decoding", [&] { return decode_latents(model, result.latents, on_picture); });
+    auto pictures = guard_torch("decoding", [&] {
+      const auto latents = result.latents.index_select(0, at::tensor(wanted, at::kLong));
+      return decode_latents(model, latents, on_picture);
+    });
+    result.pictures.resize(static_cast<std::size_t>(result.latents.size(0)));
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      result.pictures[static_cast<std::size_t>(wanted[i])] = std::move(pictures[i]);
+    }
     result.timing.decode = seconds_since(began);
   }
   return result;

@@ -1,5 +1,6 @@
 #include "pipeline/start.h"
 
+#include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -69,34 +70,32 @@ torch::Tensor checked_mask(const LoadedModel& model, const torch::Tensor& mask,
 Start make_start(const LoadedModel& model, const DrawRequest& request, const BatchRows& rows,
                  NoiseSource& noise) {
   const auto shape = latent_shape(model, request, rows);
-  const auto& config = model.config;
-  const auto full = uniform_steps(
-      NoiseSchedule::sqrt_linear(config.linear_start, config.linear_end, config.timesteps),
-      request.steps);
   if (request.mask && !request.init_image) throw UsageError("a mask needs an input picture");
   if (request.init_image && !request.strength) {
     throw UsageError("an input picture needs a strength");
   }
-  const int64_t count =
-      request.strength ? steps_at_strength(*request.strength, request.steps) : full.size();
-
   Start start;
-  if (request.mask) start.mask = checked_mask(model, *request.mask, shape);
+  start.plan = SamplingPlan::make(model.config, request, request.strength);
+  if (request.mask) {
+    auto mask = checked_mask(model, *request.mask, shape);
+    // One that lets everything change is none: it draws no noise to put back.
+    if (!mask.eq(1).all().item<bool>()) start.mask = std::move(mask);
+  }
   if (request.init_image) {
-    start.x0 = encode_pictures(model, *request.init_image).expand(shape);
-    if (count == 0) {
+    start.x0 = request.noise_only
+                   ? at::zeros(shape, at::TensorOptions().device(torch::Device(model.device)))
+                   : encode_pictures(model, *request.init_image).expand(shape);
+    if (start.plan.size() == 0) {
       start.latents = rows.spread(start.x0);
       return start;
     }
-  } else if (count == 0) {
+  } else if (start.plan.size() == 0) {
     throw UsageError(fmt::format("strength {} of {} steps leaves none to draw from noise",
                                  *request.strength, request.steps));
   }
-  auto [alpha, schedule] = start_midway(full, count);
-  start.schedule = std::move(schedule);
-  auto x = start_noise(model, request, shape, noise);
-  if (start.x0.defined()) x = add_noise(start.x0, x, alpha);
-  start.latents = rows.spread(x);
+  const auto drawn = start_noise(model, request, shape, noise);
+  start.latents = rows.spread(start.x0.defined() ? start.plan.from_picture(start.x0, drawn)
+                                                 : start.plan.from_noise(drawn));
   return start;
 }
 

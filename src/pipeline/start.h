@@ -1,12 +1,13 @@
 #pragma once
 
 #include "pipeline/batch_rows.h"
+#include "pipeline/sampling_plan.h"
 
 namespace sd {
 
 /// Where a batch starts.
 struct Start {
-  StepSchedule schedule;  // what is to run; empty at strength 0
+  SamplingPlan plan;      // what is to run; nothing at strength 0
   torch::Tensor latents;  // [B,4,h,w]: the start, or x0 itself where nothing is to run
   torch::Tensor x0;       // [N,4,h,w]: the input picture; undefined without one
   torch::Tensor mask;     // [1 or N,1,h,w]; undefined without one

@@ -13,14 +13,11 @@ namespace sd {
 namespace {
 
 namespace fs = std::filesystem;
+using test::contains;
 using test::Finished;
 using test::image_lines;
 using test::TinyRun;
 using Names = std::vector<std::string>;
-
-bool contains(const std::string& text, std::string_view part) {
-  return text.find(part) != std::string::npos;
-}
 
 /// A picture with a soft pattern, 1, 3 or 4 channels.
 Image pattern(int64_t width, int64_t height, int64_t channels = 3) {

@@ -66,10 +66,18 @@ class TinyRun {
   }
 
   Image sample(const std::string& name) const { return read_image(outdir() / "samples" / name); }
+  /// The picture that is the i-th, counted from 0.
+  std::filesystem::path sample_path(std::size_t i) const {
+    return outdir() / "samples" / samples().at(i);
+  }
 
  private:
   TempFolder folder_;
 };
+
+inline bool contains(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
 
 /// What `--json` wrote for the single pictures.
 inline std::vector<nlohmann::json> image_lines(const Finished& finished) {

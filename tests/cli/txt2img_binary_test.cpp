@@ -11,6 +11,7 @@
 namespace sd {
 namespace {
 
+using test::contains;
 using test::Finished;
 using test::image_lines;
 using test::run_sd;
@@ -28,10 +29,6 @@ std::vector<float> wave(int64_t rows) {
   for (std::size_t i = 0; i < values.size(); ++i)
     values[i] = std::sin(static_cast<float>(i % 1024));
   return values;
-}
-
-bool contains(const std::string& text, std::string_view part) {
-  return text.find(part) != std::string::npos;
 }
 
 TEST(Txt2ImgBinary, WritesPicturesAndGridAndPrintsTheirPaths) {

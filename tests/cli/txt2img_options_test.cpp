@@ -170,7 +170,7 @@ TEST(DrawOptions, RejectsNumbersOutOfRange) {
       "--ddim_steps: '0' is not a whole number from 1 to 1000");
   expect_error<UsageError>([] { parse({"--ddim_steps", "1001"}); }, "from 1 to 1000");
   expect_error<UsageError>([] { parse({"--ddim_steps", "5.5"}); }, "'5.5' is not a whole number");
-  expect_error<UsageError>([] { parse({"--seed", "-1"}); }, "--seed: '-1'");
+  expect_error<UsageError>([] { parse({"--seed", "-2"}); }, "--seed: '-2'");
   expect_error<UsageError>([] { parse({"--seed", "99999999999999999999"}); }, "--seed");
   expect_error<UsageError>([] { parse({"--n_samples", ""}); }, "--n_samples: ''");
   expect_error<UsageError>(

@@ -16,6 +16,7 @@
 #include "sd/pipeline/txt2img.h"
 #include "support/drawing.h"
 #include "support/expect_error.h"
+#include "support/sampler_cases.h"
 
 namespace sd {
 namespace {
@@ -173,15 +174,20 @@ TEST_P(EveryMode, AReweightedTokenMovesTheLatents) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(SamplersAndScales, EveryMode,
-                         testing::Combine(testing::Values(SamplerKind::kDdim, SamplerKind::kPlms),
-                                          testing::Values(7.5, 1.0)),
-                         [](const auto& mode) {
-                           return std::string(std::get<0>(mode.param) == SamplerKind::kDdim
-                                                  ? "Ddim"
-                                                  : "Plms") +
-                                  (std::get<1>(mode.param) == 1.0 ? "Unguided" : "Guided");
-                         });
+std::string mode_name(const testing::TestParamInfo<std::tuple<SamplerKind, double>>& mode) {
+  return test::case_name(std::get<0>(mode.param)) +
+         (std::get<1>(mode.param) == 1.0 ? "_unguided" : "_guided");
+}
+
+INSTANTIATE_TEST_SUITE_P(Samplers, EveryMode,
+                         testing::Combine(testing::ValuesIn(test::all_sampler_kinds()),
+                                          testing::Values(7.5)),
+                         mode_name);
+INSTANTIATE_TEST_SUITE_P(WithoutGuidance, EveryMode,
+                         testing::Combine(testing::Values(SamplerKind::kDdim, SamplerKind::kPlms,
+                                                          SamplerKind::kDpmpp2m),
+                                          testing::Values(1.0)),
+                         mode_name);
 
 TEST(Control, LatentsBeforeTheFirstEditedStepEqualPlainOnesBitForBit) {
   auto plain_pair = pair_request(), late = pair_request();

@@ -11,6 +11,7 @@
 #include "sd/pipeline/swap.h"
 #include "support/drawing.h"
 #include "support/expect_error.h"
+#include "support/sampler_cases.h"
 
 namespace sd {
 namespace {
@@ -96,11 +97,8 @@ TEST_P(MidwayTest, StrengthSaysHowManyStepsRun) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Samplers, MidwayTest,
-                         testing::Values(SamplerKind::kDdim, SamplerKind::kPlms),
-                         [](const auto& sampler) {
-                           return sampler.param == SamplerKind::kDdim ? "Ddim" : "Plms";
-                         });
+INSTANTIATE_TEST_SUITE_P(Samplers, MidwayTest, testing::ValuesIn(test::all_sampler_kinds()),
+                         [](const auto& sampler) { return test::case_name(sampler.param); });
 
 TEST(Img2Img, StrengthZeroIsTheAutoencodersRoundTrip) {
   auto request = small_request();

@@ -15,21 +15,25 @@ namespace sd {
 struct StepReport {
   int64_t step = 0;  // 0-based
   int64_t num_steps = 0;
-  int64_t t = 0;            // the timestep just left
+  double t = 0;             // the timestep just left
   const torch::Tensor& x;   // latents after the step
   const torch::Tensor& x0;  // the clean latents as predicted in this step
 };
 
-/// One run of a sampler.
-struct SampleRun {
-  StepSchedule schedule;
-  double eta = 0.0;
-  NoiseSource* noise = nullptr;  // needed when eta > 0
+/// What happens between two steps of any sampler.
+struct StepHooks {
   /// Replaces the latents x that step number `step` left, before anyone sees them: [B,4,h,w] → the
   /// same.
   std::function<torch::Tensor(torch::Tensor x, int64_t step)> edit;
   /// False stops the run, which then throws Cancelled.
   std::function<bool(const StepReport&)> on_step;
+};
+
+/// One run of DDIM or PLMS.
+struct SampleRun : StepHooks {
+  StepSchedule schedule;
+  double eta = 0.0;
+  NoiseSource* noise = nullptr;  // needed when eta > 0
 };
 
 /// Diffuses clean latents x0 to ᾱ: sqrt(ᾱ) x0 + sqrt(1−ᾱ) noise. DDPM eq. 4 (arXiv:2006.11239).

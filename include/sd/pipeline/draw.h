@@ -10,6 +10,7 @@
 
 #include "sd/control/latent_edit.h"
 #include "sd/core/noise_source.h"
+#include "sd/core/sampler_table.h"
 #include "sd/diffusion/samplers.h"
 #include "sd/image/image.h"
 #include "sd/nn/attention_controller.h"
@@ -18,8 +19,6 @@
 
 namespace sd {
 
-enum class SamplerKind { kDdim, kPlms };
-
 /// What every way of drawing a batch of N samples asks for.
 struct DrawSettings {
   std::string negative_prompt;
@@ -27,13 +26,22 @@ struct DrawSettings {
   int64_t height = 512;
   int64_t steps = 50;
   double guidance_scale = 7.5;  // 1: no guidance, conditional rows only
-  double eta = 0.0;
+  double eta = 0.0;  // DDIM's; must be 0 for all others
   SamplerKind sampler = SamplerKind::kDdim;
+  /// How noise levels are spaced; absent: as is usual for the sampler. DDIM and PLMS take none.
+  std::optional<SchedulerKind> scheduler;
+  /// Seeds of the samples' Brownian paths are this and the following numbers (SDE samplers only).
+  uint64_t seed = 42;
   /// Start [N,4,h,w] float32, or with an input picture the noise that covers it; drawn from `noise`
   /// when absent. All branches of a sample share it.
   std::optional<torch::Tensor> start_latents;
   /// Also decode the pictures (off: latents only).
   bool decode = true;
+  /// Decode this sample's alone; the others' pictures are empty.
+  std::optional<int64_t> decode_only;
+  /// Draw all random numbers that the batch takes and nothing else: no model is run, and latents mean
+  /// nothing. For what comes behind a batch that is not wanted.
+  bool noise_only = false;
   /// Sees, and may change, attention; null leaves the fused kernels alone. Controllers that gather
   /// something gather it for one batch: give each batch its own.
   AttentionController* controller = nullptr;

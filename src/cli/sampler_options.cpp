@@ -1,0 +1,75 @@
+#include "cli/sampler_options.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "cli/draw_limits.h"
+#include "cli/option_groups.h"
+#include "sd/core/error.h"
+
+namespace sd::cli {
+namespace {
+
+/// "DPM++ 2M Karras" names a schedule too.
+void read_sampler(const std::string& text, DrawOptions& options) {
+  const auto named = find_sampler(text);
+  if (!named) reject_word("--sampler", text, sampler_names());
+  options.sampler = named->kind;
+  if (!named->scheduler) return;
+  if (options.scheduler && *options.scheduler != *named->scheduler) {
+    throw UsageError(fmt::format("--sampler: '{}' and --scheduler {} contradict each other", text,
+                                 name_of(*options.scheduler)));
+  }
+  options.scheduler = named->scheduler;
+}
+
+void read_scheduler(const std::string& text, DrawOptions& options) {
+  const auto scheduler = find_scheduler(text);
+  if (!scheduler) reject_word("--scheduler", text, scheduler_names());
+  options.scheduler = scheduler;
+}
+
+}  // namespace
+
+void add_sampler_options(CLI::App& app, DrawOptions& options) {
+  add_whole(app, "ddim_steps", options.ddim_steps, kStepsRange, "Sampling steps, 1 to 1000");
+  add_whole(app, "steps", options.ddim_steps, kStepsRange, "The same")->default_str("");
+  app.add_flag("--plms", options.plms, "Sample with PLMS instead of DDIM");
+  // Read before --sampler, which may name a schedule too, whatever the order on the command line.
+  add_parsed(
+      app, "scheduler", [&options](const std::string& text) { read_scheduler(text, options); },
+      "NAME",
+      "How noise levels are spaced: discrete, karras,\nexponential, sgm_uniform, simple, beta "
+      "(the sampler's)");
+  add_parsed(
+      app, "sampler", [&options](const std::string& text) { read_sampler(text, options); }, "NAME",
+      "ddim, plms, euler_a, \"DPM++ 2M Karras\", ...: 'sd\nsamplers' lists them")
+      ->default_str("ddim");
+  add_number(app, "ddim_eta", options.ddim_eta, kEtaRange,
+             "Noise added while sampling, 0 to 1 (DDIM only)");
+}
+
+void check_sampler(const DrawOptions& options) {
+  if (options.plms && options.chosen_sampler() != SamplerKind::kPlms) {
+    throw UsageError(fmt::format("--plms and --sampler {} contradict each other",
+                                 info_of(options.chosen_sampler()).name));
+  }
+  const auto& info = info_of(options.chosen_sampler());
+  if (options.ddim_eta != 0 && info.kind == SamplerKind::kPlms) {
+    throw UsageError("ddim_eta must be 0 for PLMS\nLeave out --ddim_eta or --plms.");
+  }
+  if (options.ddim_eta != 0 && info.kind != SamplerKind::kDdim) {
+    throw UsageError(fmt::format(
+        "--ddim_eta belongs to DDIM; {} {}", info.name,
+        info.noise == StepNoiseKind::kNone ? "adds no noise" : "adds noise by its own rule"));
+  }
+  if (options.scheduler && info.scheduler == SchedulerKind::kUniform) {
+    throw UsageError(fmt::format(
+        "--scheduler {}: {} has timesteps of its own\nLeave it out, or take another --sampler.",
+        name_of(*options.scheduler), info.name));
+  }
+}
+
+}  // namespace sd::cli

@@ -1,0 +1,120 @@
+// Samplers through the binary, on the tiny model.
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "cli/tiny_run.h"
+#include "sd/core/npy.h"
+#include "sd/core/sampler_table.h"
+#include "sd/image/metadata.h"
+
+namespace sd {
+namespace {
+
+using test::contains;
+using test::TinyRun;
+using Names = std::vector<std::string>;
+
+const Names kSmall = {"--n_samples", "1", "--n_iter", "1", "--skip_grid", "--steps", "3"};
+
+Names with(Names arguments) {
+  arguments.insert(arguments.begin(), kSmall.begin(), kSmall.end());
+  return arguments;
+}
+
+std::string pixels_of(const std::filesystem::path& picture) {
+  const auto pixels = read_image(picture).pixels;
+  return {pixels.begin(), pixels.end()};
+}
+
+TEST(SamplerBinary, EverySamplerDrawsAPictureOfItsOwnAndTheSameTwice) {
+  const TinyRun run;
+  std::set<std::string> pictures;
+  std::size_t index = 0;
+  for (const auto& info : all_samplers()) {
+    const std::string name(info.name);
+    const auto finished = run(with({"--sampler", name, "--json"}));
+    ASSERT_EQ(finished.code, 0) << finished.err;
+    EXPECT_EQ(test::image_lines(finished).at(0).at("sampler"), info.label);
+    pictures.insert(pixels_of(run.sample_path(index++)));
+    ASSERT_EQ(run(with({"--sampler", std::string(info.label)})).code, 0);
+    pictures.insert(pixels_of(run.sample_path(index++)));
+  }
+  // Two runs of each are one picture; three steps are few enough that no two samplers agree.
+  EXPECT_EQ(pictures.size(), all_samplers().size());
+}
+
+TEST(SamplerBinary, TheSchedulerMattersAndIsWrittenIntoThePicture) {
+  const TinyRun run;
+  std::set<std::string> pictures;
+  std::size_t index = 0;
+  for (const auto& scheduler : scheduler_names()) {
+    ASSERT_EQ(run(with({"--sampler", "euler", "--scheduler", scheduler, "--steps", "7"})).code, 0);
+    const auto path = run.sample_path(index++);
+    pictures.insert(pixels_of(path));
+    const auto parameters = read_metadata(path).parameters.value_or("");
+    EXPECT_TRUE(contains(parameters, "Sampler: Euler, Schedule type: " +
+                                         std::string(label_of(*find_scheduler(scheduler)))))
+        << parameters;
+  }
+  EXPECT_EQ(pictures.size(), scheduler_names().size());
+}
+
+TEST(SamplerBinary, ControlHoldsWithEverySampler) {
+  const TinyRun run;
+  for (const auto& info : all_samplers()) {
+    const std::string name(info.name);
+    auto arguments = with({"--sampler", name, "--sprompt", "a red cat", "--prompt", "a red dog",
+                           "--reweight", "red=3", "--save-latents", run.path(name)});
+    auto setup = run.setup(arguments);
+    setup.arguments.front() = "swap";
+    ASSERT_EQ(test::run_program(setup).code, 0) << name;
+    setup = run.setup(with({"--sampler", name, "--prompt", "a red dog", "--reweight", "red=3",
+                            "--save-latents", run.path("plain-" + name)}));
+    setup.arguments.front() = "swap";
+    ASSERT_EQ(test::run_program(setup).code, 0) << name;
+    EXPECT_NE(read_npy(run.path(name) / "latents.npy").values,
+              read_npy(run.path("plain-" + name) / "latents.npy").values)
+        << name;
+  }
+}
+
+TEST(SamplerBinary, WhatDoesNotFitIsSaid) {
+  const TinyRun run;
+  struct Wrong {
+    Names arguments;
+    std::string part;
+  };
+  const std::vector<Wrong> all = {
+      {{"--sampler", "euler_b"}, "euler_a"},
+      {{"--sampler", "euler", "--scheduler", "linear"}, "discrete, karras"},
+      {{"--sampler", "ddim", "--scheduler", "karras"}, "timesteps of its own"},
+      {{"--scheduler", "karras"}, "ddim has timesteps of its own"},
+      {{"--plms", "--sampler", "euler"}, "contradict"},
+      {{"--sampler", "DPM++ 2M Karras", "--scheduler", "simple"}, "contradict"},
+      {{"--sampler", "euler_a", "--ddim_eta", "0.5"}, "--ddim_eta belongs to DDIM"},
+      {{"--sampler", "lcm", "--steps", "51"}, "1 to 50"}};
+  for (const auto& wrong : all) {
+    const auto finished = run(wrong.arguments);
+    EXPECT_EQ(finished.code, 2) << finished.err;
+    EXPECT_TRUE(contains(finished.err, wrong.part)) << finished.err;
+    EXPECT_TRUE(run.samples().empty());
+  }
+}
+
+TEST(SamplerBinary, TheListNamesThemAll) {
+  const TinyRun run;
+  auto setup = run.setup({});
+  setup.arguments = {"samplers"};
+  const auto finished = test::run_program(setup);
+  EXPECT_EQ(finished.code, 0);
+  for (const auto& info : all_samplers()) {
+    EXPECT_TRUE(contains(finished.out, std::string(info.label))) << finished.out;
+    EXPECT_TRUE(contains(finished.out, std::string(info.paper))) << finished.out;
+  }
+}
+
+}  // namespace
+}  // namespace sd
