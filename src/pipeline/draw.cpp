@@ -50,7 +50,7 @@ SampleRun make_run(const DrawRequest& request, const Start& start, const BatchRo
       const auto t = static_cast<double>(start.schedule.steps[step].t);
       if (request.latent_edit != nullptr) {
         x = request.latent_edit->edit(std::move(x), {step, start.schedule.size(), t, 0},
-                                      rows.groups(/*conditional=*/true));
+                                      rows.groups(GuidancePass::kConditional));
       }
       return start.mask.defined() ? put_back(std::move(x), start, rows, step, noise) : x;
     };
@@ -71,8 +71,9 @@ torch::Tensor sample(const LoadedModel& model, const DrawRequest& request, Noise
   if (start.schedule.size() == 0) return start.latents;
   if (!report(request, Progress::Stage::kEncode, 0, 1)) throw Cancelled();
   const auto run = make_run(request, start, rows, noise);
-  GuidedDenoiser denoiser(BatchNoiseModel(model, request, run.schedule.size(), unet_calls),
-                          request.guidance_scale);
+  GuidedDenoiser denoiser(
+      BatchNoiseModel(model, request, start.extra, run.schedule.size(), unet_calls),
+      guidance_of(model, request));
   if (!report(request, Progress::Stage::kSample, 0, run.schedule.size())) throw Cancelled();
   return request.sampler == SamplerKind::kPlms ? sample_plms(denoiser, start.latents, run)
                                                : sample_ddim(denoiser, start.latents, run);

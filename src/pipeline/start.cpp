@@ -5,6 +5,7 @@
 
 #include "pipeline/check.h"
 #include "pipeline/encode.h"
+#include "pipeline/picture_channels.h"
 #include "sd/core/error.h"
 
 namespace sd {
@@ -43,7 +44,7 @@ std::vector<int64_t> latent_shape(const LoadedModel& model, const DrawRequest& r
   }
   check_sides(model, width, height);
   const int64_t factor = model.config.vae.factor();
-  return {rows.samples, model.config.unet.in_channels, height / factor, width / factor};
+  return {rows.samples, model.config.latent_channels(), height / factor, width / factor};
 }
 
 torch::Tensor start_noise(const LoadedModel& model, const DrawRequest& request,
@@ -64,38 +65,50 @@ torch::Tensor checked_mask(const LoadedModel& model, const torch::Tensor& mask,
   return mask.to(torch::Device(model.device), at::kFloat);
 }
 
+/// How many steps run; nothing: all of the schedule, from noise alone.
+std::optional<int64_t> steps_to_run(const LoadedModel& model, const DrawRequest& request) {
+  if (request.mask && !request.init_image) throw UsageError("a mask needs an input picture");
+  const bool shown = model.config.extra() != UNetExtra::kNone;  // the picture, by other channels
+  if (request.init_image && !request.strength && !shown) {
+    throw UsageError("an input picture needs a strength");
+  }
+  if (!request.strength) return std::nullopt;
+  const int64_t count = steps_at_strength(*request.strength, request.steps);
+  if (shown && request.init_image && *request.strength == 1) return std::nullopt;
+  if (count > 0 || request.init_image) return count;
+  throw UsageError(fmt::format("strength {} of {} steps leaves none to draw from noise",
+                               *request.strength, request.steps));
+}
+
 }  // namespace
+
+NoiseSchedule noise_schedule(const ModelConfig& config) {
+  return NoiseSchedule::sqrt_linear(config.linear_start, config.linear_end, config.timesteps);
+}
 
 Start make_start(const LoadedModel& model, const DrawRequest& request, const BatchRows& rows,
                  NoiseSource& noise) {
   const auto shape = latent_shape(model, request, rows);
-  const auto& config = model.config;
-  const auto full = uniform_steps(
-      NoiseSchedule::sqrt_linear(config.linear_start, config.linear_end, config.timesteps),
-      request.steps);
-  if (request.mask && !request.init_image) throw UsageError("a mask needs an input picture");
-  if (request.init_image && !request.strength) {
-    throw UsageError("an input picture needs a strength");
-  }
-  const int64_t count =
-      request.strength ? steps_at_strength(*request.strength, request.steps) : full.size();
+  const auto full = uniform_steps(noise_schedule(model.config), request.steps);
+  const auto count = steps_to_run(model, request);
 
   Start start;
+  torch::Tensor means;
   if (request.mask) start.mask = checked_mask(model, *request.mask, shape);
   if (request.init_image) {
-    start.x0 = encode_pictures(model, *request.init_image).expand(shape);
+    means = picture_means(model, *request.init_image);
+    start.x0 = (model.config.scale_factor * means).expand(shape);
     if (count == 0) {
       start.latents = rows.spread(start.x0);
       return start;
     }
-  } else if (count == 0) {
-    throw UsageError(fmt::format("strength {} of {} steps leaves none to draw from noise",
-                                 *request.strength, request.steps));
   }
-  auto [alpha, schedule] = start_midway(full, count);
+  start.extra = picture_channels(model, request, means);
+  if (model.config.extra() == UNetExtra::kMaskedPicture) start.mask.reset();
+  auto [alpha, schedule] = start_midway(full, count.value_or(full.size()));
   start.schedule = std::move(schedule);
   auto x = start_noise(model, request, shape, noise);
-  if (start.x0.defined()) x = add_noise(start.x0, x, alpha);
+  if (start.x0.defined() && count) x = add_noise(start.x0, x, alpha);
   start.latents = rows.spread(x);
   return start;
 }
