@@ -57,6 +57,10 @@ Json checkpoint_json(const std::filesystem::path& path) {
                {"dtypes", model.dtypes},
                {"ema", model.has_ema},
                {"parts", parts_json(model)}};
+  if (model.prediction) {
+    json["prediction"] = name_of(model.prediction->prediction);
+    json["prediction_assumed"] = model.prediction->assumed;
+  }
   if (model.config) json["config"] = config_json(*model.config);
   for (const auto& [key, value] : model.metadata) json["metadata"][key] = value;
   return json;

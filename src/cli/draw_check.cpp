@@ -22,7 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kLatentChannels = 4;  // of SD v1
+constexpr int64_t kLatentChannels = 4;  // of SD v1 and v2
 constexpr int64_t kLatentFactor = 8;
 
 void check_side(std::string_view option, std::string_view what,
@@ -36,13 +36,12 @@ void check_side(std::string_view option, std::string_view what,
 void check_sampling(const DrawOptions& options) {
   check_sampler(options);
   if (options.C != kLatentChannels) {
-    throw UsageError(fmt::format("--C {}: latents of Stable Diffusion v1 have {} channels",
-                                 options.C, kLatentChannels));
+    throw UsageError(fmt::format("--C {}: latents of Stable Diffusion have {} channels", options.C,
+                                 kLatentChannels));
   }
   if (options.f != kLatentFactor) {
-    throw UsageError(
-        fmt::format("--f {}: a latent of Stable Diffusion v1 stands for {} pixels a side",
-                    options.f, kLatentFactor));
+    throw UsageError(fmt::format("--f {}: a latent of Stable Diffusion stands for {} pixels a side",
+                                 options.f, kLatentFactor));
   }
 }
 

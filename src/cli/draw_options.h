@@ -8,6 +8,7 @@
 
 #include "cli/attn_options.h"
 #include "sd/core/compute.h"
+#include "sd/core/model_config.h"
 #include "sd/core/sampler_table.h"
 
 namespace sd::cli {
@@ -21,7 +22,8 @@ inline constexpr double kDefaultStrength = 0.75;  // the original script's
 /// A picture to start from (`img2img`, `swap`).
 struct PictureInput {
   std::optional<std::filesystem::path> init_img;
-  std::optional<double> strength;                  // absent: kDefaultStrength
+  std::optional<double> strength;                  // absent: as the model needs it (model_fit.h)
+  std::optional<double> img_scale;                 // InstructPix2Pix; absent: 1.5
   std::optional<std::filesystem::path> init_mask;  // white is drawn anew
   bool use_mask = false;                           // the fork's flag; a mask is used when named
   bool invert_mask = false;
@@ -115,8 +117,7 @@ struct DrawOptions {
   bool fixed_code = false;
   double ddim_eta = 0.0;
   int64_t n_iter = 2;
-  std::optional<int64_t> H;  // absent: 512, what the demo model was trained for, or
-                             // the input picture's
+  std::optional<int64_t> H;  // absent: what the model was trained for, or the input picture's
   std::optional<int64_t> W;
   int64_t C = 4;
   int64_t f = 8;
@@ -132,6 +133,7 @@ struct DrawOptions {
   std::optional<int64_t> only;  // the one picture of the run to draw, from 0
   std::optional<std::string> precision;  // "full" or "autocast"
   bool ema = false;
+  std::optional<Prediction> prediction;  // absent: as the model says
   DeviceChoice device;
   DTypeChoice dtype = DTypeChoice::kAuto;
   RngChoice rng = RngChoice::kDevice;

@@ -12,6 +12,7 @@
 #include "cli/draw.h"
 #include "cli/find_model.h"
 #include "cli/interrupt.h"
+#include "cli/model_fit.h"
 #include "cli/prompt_notice.h"
 #include "sd/core/atomic_file.h"
 #include "sd/core/model_hash.h"
@@ -19,7 +20,6 @@
 namespace sd::cli {
 namespace {
 
-constexpr int64_t kPixels = 512;  // the original's --H and --W
 constexpr int64_t kMaxGridPixels = int64_t{400} * 1000 * 1000;
 
 double now() {
@@ -139,21 +139,26 @@ void DrawRun::find_weights() {
   load_request_.ema = options_.ema;
   load_request_.device = options_.device;
   load_request_.dtype = options_.dtype;
+  load_request_.prediction = options_.prediction;
   load_request_.threads = static_cast<int>(options_.threads);
-  const int64_t side = found.is_demo ? default_pixels(load_request_) : kPixels;
 
   record_.options = options_;
   if (!options_.config) record_.options.config = sidecar_config(found.checkpoint);
   record_.model_name = model_name(found.checkpoint);
   record_.threads = options_.threads > 0 ? static_cast<int>(options_.threads) : physical_cores();
-  settle_size(side);
+  settle_size();
 }
 
-/// An input picture decides the size unless told otherwise.
-void DrawRun::settle_size(int64_t side) {
-  record_.width = options_.W.value_or(side);
-  record_.height = options_.H.value_or(side);
-  if (!options_.input.init_img) return;
+/// An input picture decides the size, or the model does, unless told otherwise.
+void DrawRun::settle_size() {
+  if (!options_.input.init_img) {
+    const bool told = options_.W && options_.H;
+    const int64_t side =
+        told ? 0 : checked_default_side(default_pixels(load_request_), record_.model_name);
+    record_.width = options_.W.value_or(side);
+    record_.height = options_.H.value_or(side);
+    return;
+  }
   input_ = read_input(options_.input, options_.W, options_.H, options_.f,
                       [this](const std::string& text) { say(text); });
   record_.width = input_->picture.width;
@@ -220,12 +225,11 @@ void DrawRun::load() {
   record_.device = model_->device;
   record_.dtype = model_->dtype;
   const auto& config = model_->config;
-  if (config.unet.in_channels != options_.C || config.vae.factor() != options_.f) {
-    throw UsageError(fmt::format(
-        "{} has latents of {} channels for {} pixels a side, expected --C {} and --f {}",
-        load_request_.checkpoint.string(), config.unet.in_channels, config.vae.factor(), options_.C,
-        options_.f));
-  }
+  const auto name = load_request_.checkpoint.string();
+  fit_to_model(options_, config, name);
+  record_.options.input = options_.input;
+  record_.options.prediction = config.prediction;
+  if (model_->prediction_assumed) say(prediction_notice(*config.prediction, name));
   attn_.emplace(options_.attn, options_.ddim_steps);
   attn_->prepare(config, record_.height / options_.f, record_.width / options_.f);
   if (options_.verbose > 0) {
@@ -363,8 +367,12 @@ DrawRequest DrawRun::request_for(const Batch& batch, RunNoise& noise) {
   request.decode = !options_.skip_save || !options_.skip_grid || options_.attn.draws();
   if (input_) {
     request.init_image = input_->tensor;
-    if (input_->mask) request.mask = input_->latent_mask;
-    request.strength = options_.input.strength.value_or(kDefaultStrength);
+    if (input_->mask) {
+      request.mask = input_->latent_mask;
+      request.pixel_mask = input_->pixel_mask;
+    }
+    request.strength = options_.input.strength;
+    request.image_guidance_scale = options_.input.img_scale.value_or(1.0);
   } else if (options_.task == DrawTask::kSwap) {
     request.strength = 1.0;  // as the fork: the last `steps` of a schedule that may have one more
   }

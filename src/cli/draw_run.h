@@ -51,7 +51,7 @@ class DrawRun {
 
   void prepare();
   void find_weights();
-  void settle_size(int64_t side);
+  void settle_size();
   void read_prompts();
   PromptSet prompt_set(const ListedPrompt& prompt) const;
   void load();

@@ -16,7 +16,7 @@ namespace sd::cli {
 namespace {
 
 constexpr const char* kDescription =
-    R"(Draws pictures with Stable Diffusion v1, with control over its attention.
+    R"(Draws pictures with Stable Diffusion v1 and v2, with control over its attention.
 
 Examples:
   sd txt2img --prompt "a red apple on a wooden table"

@@ -67,6 +67,7 @@ Json input_json(const DrawOptions& options) {
   if (!input.init_img) return {};
   return {{"init_img", file_name(input.init_img)},
           {"strength", strength_of(options)},
+          {"img_scale", input.img_scale ? Json(*input.img_scale) : Json()},
           {"init_mask", file_name(input.init_mask)},
           {"invert_mask", input.invert_mask},
           {"mask_blur", input.mask_blur},
@@ -174,6 +175,9 @@ Infotext infotext_of(const RunRecord& run, const PictureRecord& picture) {
   if (options.input.init_img) {
     settings.emplace_back("Denoising strength", number_text(strength_of(options)));
   }
+  if (options.input.img_scale) {
+    settings.emplace_back("Image CFG scale", number_text(*options.input.img_scale));
+  }
   if (options.rng != RngChoice::kDevice) settings.emplace_back("RNG", infotext_rng(options.rng));
   if (options.ddim_eta != 0) settings.emplace_back("Eta", number_text(options.ddim_eta));
   if (picture.batch_size > 1) {
@@ -212,6 +216,7 @@ Json settings_of(const RunRecord& run, const PictureRecord& picture) {
       {"model", {{"name", run.model_name}, {"format", run.model_format}, {"hash", run.model_hash}}},
       {"ema", options.ema},
       {"config", file_name(options.config)},
+      {"prediction", options.prediction ? Json(name_of(*options.prediction)) : Json()},
       {"device", run.device},
       {"dtype", run.dtype},
       {"threads", run.threads}};

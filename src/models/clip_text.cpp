@@ -1,6 +1,7 @@
 #include "sd/models/clip_text.h"
 
 #include <ATen/ops/arange.h>
+#include <ATen/ops/gelu.h>
 #include <ATen/ops/sigmoid.h>
 #include <fmt/format.h>
 
@@ -14,7 +15,8 @@ namespace sd {
 /// One pre-norm layer: x + attention(norm(x)), then x + mlp(norm(x)).
 class ClipLayerImpl : public torch::nn::Module {
  public:
-  explicit ClipLayerImpl(const TextConfig& config) : heads_(config.heads) {
+  explicit ClipLayerImpl(const TextConfig& config)
+      : heads_(config.heads), activation_(config.activation) {
     const int64_t width = config.width;
     auto attention = register_module("self_attn", Group());
     k_proj_ = attention->put("k_proj", Linear(width, width));
@@ -34,13 +36,15 @@ class ClipLayerImpl : public torch::nn::Module {
                                        split_heads(k_proj_->forward(h), heads_),
                                        split_heads(v_proj_->forward(h), heads_), /*causal=*/true);
     x = x + out_proj_->forward(merge_heads(mixed));
-    const auto inner = fc1_->forward(norm2_->forward(x));       // [N,T,feed_forward]
-    const auto activated = inner * at::sigmoid(1.702 * inner);  // quick-GELU: CLIP's approximation
-    return x + fc2_->forward(activated);
+    const auto inner = fc1_->forward(norm2_->forward(x));  // [N,T,feed_forward]
+    return x + fc2_->forward(activation_ == TextActivation::kGelu
+                                 ? at::gelu(inner)
+                                 : inner * at::sigmoid(1.702 * inner));
   }
 
  private:
   int64_t heads_;
+  TextActivation activation_;
   Linear k_proj_{nullptr}, v_proj_{nullptr}, q_proj_{nullptr}, out_proj_{nullptr};
   LayerNorm norm1_{nullptr}, norm2_{nullptr};
   Linear fc1_{nullptr}, fc2_{nullptr};

@@ -15,15 +15,27 @@
 
 namespace sd {
 
+namespace {
+
+/// What the text encoder is given of a prompt; OpenCLIP's pads with another id than CLIP's.
+std::vector<int64_t> ids_of(const std::string& prompt, const TextConfig& text) {
+  auto tokens = ClipTokenizer::instance().encode(prompt, text.positions);
+  const auto past_end = static_cast<std::ptrdiff_t>(tokens.tokens.size() + 2);  // BOS and EOS
+  std::fill(tokens.ids.begin() + past_end, tokens.ids.end(), text.padding);
+  return std::move(tokens.ids);
+}
+
+}  // namespace
+
 torch::Tensor encode_prompts(const LoadedModel& model, const std::vector<std::string>& prompts) {
   std::map<std::string, torch::Tensor> contexts;
   std::vector<torch::Tensor> rows;
   for (const auto& prompt : prompts) {
     auto& context = contexts[prompt];
     if (!context.defined()) {
-      const auto tokens = ClipTokenizer::instance().encode(prompt, model.config.text.positions);
-      const auto ids =
-          at::tensor(tokens.ids, at::kLong).unsqueeze(0).to(torch::Device(model.device));
+      const auto ids = at::tensor(ids_of(prompt, model.config.text), at::kLong)
+                           .unsqueeze(0)
+                           .to(torch::Device(model.device));
       context = model.model->text->forward(ids, model.compute_dtype);  // [1,77,D]
       require_finite(context, "text encoder");
     }
@@ -32,15 +44,19 @@ torch::Tensor encode_prompts(const LoadedModel& model, const std::vector<std::st
   return at::cat(rows);
 }
 
-torch::Tensor encode_pictures(const LoadedModel& model, const torch::Tensor& pictures) {
-  std::vector<torch::Tensor> latents;
+torch::Tensor picture_means(const LoadedModel& model, const torch::Tensor& pictures) {
+  std::vector<torch::Tensor> means;
   for (int64_t i = 0; i < pictures.size(0); ++i) {
     const auto picture =
         pictures.narrow(0, i, 1).to(torch::Device(model.device), model.compute_dtype);
-    latents.push_back(model.model->vae->encode(picture).mean.to(at::kFloat));
-    require_finite(latents.back(), "autoencoder, input picture");
+    means.push_back(model.model->vae->encode(picture).mean.to(at::kFloat));
+    require_finite(means.back(), "autoencoder, input picture");
   }
-  return model.config.scale_factor * at::cat(latents);
+  return at::cat(means);
+}
+
+torch::Tensor encode_pictures(const LoadedModel& model, const torch::Tensor& pictures) {
+  return model.config.scale_factor * picture_means(model, pictures);
 }
 
 torch::Tensor to_tensor(const Image& picture) {

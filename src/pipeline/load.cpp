@@ -15,9 +15,15 @@
 namespace sd {
 namespace {
 
+struct Settled {
+  ModelConfig config;
+  bool prediction_assumed = false;
+};
+
 /// Sizes of the model: what the weights tell, refined by the YAML for what they cannot tell.
-ModelConfig settle_config(const OpenedModel& opened, const LoadRequest& request) {
-  const ModelConfig base = opened.config.value_or(ModelConfig{});
+ModelConfig settle_sizes(const OpenedModel& opened, const LoadRequest& request) {
+  const ModelConfig base =
+      opened.config ? *opened.config : family_config(*opened.tensors, opened.metadata);
   const auto yaml = request.config ? request.config : sidecar_config(request.checkpoint);
   if (!yaml) {
     const auto detected = detect_config(*opened.tensors, base);
@@ -29,6 +35,23 @@ ModelConfig settle_config(const OpenedModel& opened, const LoadRequest& request)
   const auto detected = detect_config(*opened.tensors, wanted);
   check_config(wanted, detected, yaml->string(), opened.tensors->label());
   return detected;
+}
+
+Settled settle_config(const OpenedModel& opened, const LoadRequest& request) {
+  Settled settled{settle_sizes(opened, request)};
+  auto& config = settled.config;
+  if (request.prediction) config.prediction = request.prediction;
+  const auto found = find_prediction(*opened.tensors, config);
+  config.prediction = found.prediction;
+  settled.prediction_assumed = found.assumed;
+  // Stable Diffusion 2's v-prediction models were trained for 768 pixels, though the published YAML
+  // says 64 latents as the one for 512 does.
+  const bool second = config.unet.use_linear_in_transformer && !opened.config;
+  constexpr int64_t kBaseSide = 64, kVelocitySide = 96;
+  if (second && config.prediction == Prediction::kVelocity && config.image_size == kBaseSide) {
+    config.image_size = kVelocitySide;
+  }
+  return settled;
 }
 
 }  // namespace
@@ -46,7 +69,7 @@ std::optional<std::filesystem::path> sidecar_config(const std::filesystem::path&
 }
 
 int64_t default_pixels(const LoadRequest& request) {
-  return settle_config(open_model(request.checkpoint), request).default_pixels();
+  return settle_config(open_model(request.checkpoint), request).config.default_pixels();
 }
 
 LoadedModel load_model(const LoadRequest& request) {
@@ -58,7 +81,9 @@ LoadedModel load_model(const LoadRequest& request) {
 
     auto opened = open_model(request.checkpoint);
     LoadedModel loaded;
-    loaded.config = settle_config(opened, request);
+    const auto settled = settle_config(opened, request);
+    loaded.config = settled.config;
+    loaded.prediction_assumed = settled.prediction_assumed;
     loaded.main_file = opened.main_file;
     loaded.format = opened.format;
     loaded.device = device.str();

@@ -23,7 +23,7 @@ struct Row {
 constexpr std::string_view kLoraAdvice =
     "It changes a model and is none itself: give the model with --ckpt.";
 constexpr std::string_view kOtherFamily =
-    "Only models of the Stable Diffusion v1 family are drawn from.";
+    "Only models of the Stable Diffusion v1 and v2 families are drawn from.";
 constexpr std::string_view kPartAdvice =
     "Give a whole model: one file with UNet, VAE and text encoder, or a diffusers folder.";
 
@@ -44,7 +44,6 @@ constexpr std::array kRows = {
     Row{"model.diffusion_model.joint_blocks.", Match::kPrefix, "Stable Diffusion 3", kOtherFamily},
     Row{"model.diffusion_model.double_blocks.", Match::kPrefix, "FLUX", kOtherFamily},
     Row{"double_blocks.", Match::kPrefix, "FLUX", kOtherFamily},
-    Row{"cond_stage_model.model.transformer.", Match::kPrefix, "Stable Diffusion 2", kOtherFamily},
     Row{"cond_stage_model.transformer.token_emb.", Match::kPrefix, "LAION-400M latent diffusion",
         "It is not supported yet."},
     Row{"first_stage_model.quantize.", Match::kPrefix, "latent diffusion with a VQ autoencoder",
@@ -86,6 +85,33 @@ bool any_starts_with(const std::vector<std::string>& names, std::string_view pre
                      [&](std::string_view name) { return name.starts_with(prefix); });
 }
 
+std::vector<int64_t> shape_of(const TensorSource& tensors, const char* name) {
+  try {
+    return tensors.contains(name) ? tensors.describe(name).shape : std::vector<int64_t>{};
+  } catch (const CheckpointError&) {  // no plain tensor; whoever needs it will say so
+    return {};
+  }
+}
+
+/// Names a model that has all of its parts: the generation by the kind of its projections, what it
+/// takes beside text by the channels of its input, of which latents have four.
+Family whole_model(const TensorSource& tensors) {
+  const bool second =
+      shape_of(tensors, "model.diffusion_model.middle_block.1.proj_in.weight").size() == 2;
+  const std::string base = second ? "Stable Diffusion v2" : "Stable Diffusion v1";
+  const auto input = shape_of(tensors, "model.diffusion_model.input_blocks.0.0.weight");
+  switch (input.size() == 4 ? input[1] : 0) {
+    case 5:
+      return {base + " depth-guided", false, "Depth-guided models are not supported."};
+    case 8:
+      return {second ? base + " InstructPix2Pix" : "InstructPix2Pix", true, ""};
+    case 9:
+      return {base + " inpainting", true, ""};
+    default:
+      return {base, true, ""};
+  }
+}
+
 }  // namespace
 
 Family guess_family(const TensorSource& tensors) {
@@ -96,7 +122,7 @@ Family guess_family(const TensorSource& tensors) {
   if (any_starts_with(names, kUNet)) {
     const bool vae = any_starts_with(names, kVae);
     const bool text = any_starts_with(names, kText);
-    if (vae && text) return {"Stable Diffusion v1", true, ""};
+    if (vae && text) return whole_model(tensors);
     return {fmt::format("UNet without {}", vae    ? "a text encoder"
                                            : text ? "a VAE"
                                                   : "VAE and text encoder"),
@@ -111,8 +137,9 @@ Family guess_family(const TensorSource& tensors) {
 void require_drawable(const TensorSource& tensors) {
   const Family family = guess_family(tensors);
   if (family.drawable) return;
-  throw CheckpointError(fmt::format("{}: expected a Stable Diffusion v1 model, found: {}\n    {}",
-                                    tensors.label(), family.name, family.advice));
+  throw CheckpointError(
+      fmt::format("{}: expected a Stable Diffusion v1 or v2 model, found: {}\n    {}",
+                  tensors.label(), family.name, family.advice));
 }
 
 }  // namespace sd

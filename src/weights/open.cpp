@@ -33,6 +33,7 @@ OpenedModel open_model(const std::filesystem::path& given) {
     OpenedFile file = open_weight_file(path);
     model.tensors = with_published_names(std::move(file.tensors));
     model.format = std::move(file.format);
+    model.metadata = std::move(file.metadata);
     model.main_file = path;
   }
   require_drawable(*model.tensors);

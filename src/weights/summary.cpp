@@ -79,8 +79,11 @@ ModelSummary describe_model(const std::filesystem::path& given) {
     summary.has_ema = summary.has_ema || part.name == "EMA";
   summary.family = guess_family(*tensors).name;
   try {
-    const ModelConfig detected = detect_config(*tensors, summary.config.value_or(ModelConfig{}));
-    if (!summary.config) summary.config = detected;
+    const bool stated = summary.config.has_value();
+    const ModelConfig detected = detect_config(
+        *tensors, stated ? *summary.config : family_config(*tensors, summary.metadata));
+    if (!stated) summary.config = detected;
+    summary.prediction = find_prediction(*tensors, detected);
   } catch (const CheckpointError& error) {
     summary.problem = error.what();
   }

@@ -29,6 +29,8 @@ class Sizes:
     context: int = 768
     image_size: int = 64  # side of the latents
     latent_channels: int = 4
+    picture_channels: int = 0  # that the UNet takes behind the latents
+    linear_projections: bool = False  # of its transformers, as Stable Diffusion 2 has them
     vae_channels: int = 128
     vae_mult: tuple[int, ...] = (1, 2, 4, 4)
     vae_blocks: int = 2
@@ -153,8 +155,13 @@ def unet_rows(sizes: Sizes) -> Iterator[Row]:
             )
 
     def transformer(name: str, peer: str, channels: int) -> Iterator[Row]:
+        def projection(side: str) -> Iterator[Row]:
+            ends = (f"{name}.{side}", f"{peer}.{side}", channels, channels)
+            linear = sizes.linear_projections
+            yield from unet.linear(*ends) if linear else unet.conv(*ends, kernel=1)
+
         yield from unet.norm(f"{name}.norm", f"{peer}.norm", channels)
-        yield from unet.conv(f"{name}.proj_in", f"{peer}.proj_in", channels, channels, kernel=1)
+        yield from projection("proj_in")
         for index in range(sizes.depth):
             block = f"transformer_blocks.{index}"
             for attention, width in (("attn1", channels), ("attn2", sizes.context)):
@@ -175,11 +182,12 @@ def unet_rows(sizes: Sizes) -> Iterator[Row]:
                 )
             for layer in ("norm1", "norm2", "norm3"):
                 yield from unet.norm(f"{name}.{block}.{layer}", f"{peer}.{block}.{layer}", channels)
-        yield from unet.conv(f"{name}.proj_out", f"{peer}.proj_out", channels, channels, kernel=1)
+        yield from projection("proj_out")
 
     yield from unet.linear("time_embed.0", "time_embedding.linear_1", base, embedding)
     yield from unet.linear("time_embed.2", "time_embedding.linear_2", embedding, embedding)
-    yield from unet.conv("input_blocks.0.0", "conv_in", sizes.latent_channels, base)
+    inputs = sizes.latent_channels + sizes.picture_channels
+    yield from unet.conv("input_blocks.0.0", "conv_in", inputs, base)
 
     channels, position, skips = base, 1, [base]
     for level, mult in enumerate(sizes.unet_mult):

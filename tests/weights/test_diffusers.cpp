@@ -194,9 +194,10 @@ TEST(DiffusersFolder, SettingsThatAreNotSupportedAreRefusedByName) {
     copy.expect_refused(file, "'" + key + "'");
     test::write_text(copy.path() / file, before);
   };
-  refused("scheduler/scheduler_config.json", "prediction_type", "v_prediction");
+  refused("scheduler/scheduler_config.json", "prediction_type", "sample");
+  refused("scheduler/scheduler_config.json", "rescale_betas_zero_snr", true);
   refused("scheduler/scheduler_config.json", "beta_end", 2);
-  refused("text_encoder/config.json", "hidden_act", "gelu");
+  refused("text_encoder/config.json", "hidden_act", "gelu_new");
   refused("text_encoder/config.json", "hidden_size", "128");
   refused("text_encoder/config.json", "hidden_size", 1e30);
   refused("unet/config.json", "addition_embed_type", "text_time");

@@ -32,7 +32,43 @@ void expect_refused(const std::string& yaml, const Parts&... parts) {
 TEST(ModelConfig, ThePublishedConfigIsTheDefault) {
   const auto config = read_config(std::filesystem::path(SD_SOURCE_DIR) /
                                   "configs/stable-diffusion/v1-inference.yaml");
-  EXPECT_EQ(config, ModelConfig{});
+  ModelConfig expected;
+  expected.prediction = Prediction::kNoise;
+  EXPECT_EQ(config, expected);
+}
+
+ModelConfig published(const std::string& name) {
+  return read_config(std::filesystem::path(SD_SOURCE_DIR) / "configs" / name);
+}
+
+TEST(ModelConfig, ThePublishedConfigsOfOtherFamiliesAreRead) {
+  ModelConfig expected;
+  expected.prediction = Prediction::kNoise;
+  expected.unet.in_channels = 9;
+  EXPECT_EQ(published("stable-diffusion/v1-inpainting-inference.yaml"), expected);
+  expected.unet.in_channels = 8;
+  EXPECT_EQ(published("instruct-pix2pix/generate.yaml"), expected);
+
+  expected.unet.in_channels = 4;
+  expected.unet.num_head_channels = 64;
+  expected.unet.use_linear_in_transformer = true;
+  expected.unet.context_dim = 1024;
+  expected.text = openclip_text();
+  EXPECT_EQ(published("stable-diffusion/v2-inference.yaml"), expected);
+  expected.unet.in_channels = 9;
+  EXPECT_EQ(published("stable-diffusion/v2-inpainting-inference.yaml"), expected);
+  expected.unet.in_channels = 4;
+  expected.prediction = Prediction::kVelocity;
+  EXPECT_EQ(published("stable-diffusion/v2-inference-v.yaml"), expected);
+}
+
+TEST(ModelConfig, AYamlWithoutParameterizationLeavesWhatMetadataSay) {
+  ModelConfig base;
+  base.prediction = Prediction::kVelocity;
+  EXPECT_EQ(parse_config(tiny(), "m.yaml", base).prediction, Prediction::kVelocity);
+  EXPECT_EQ(
+      parse_config(changed("use_ema: False", "parameterization: eps"), "m.yaml", base).prediction,
+      Prediction::kNoise);
 }
 
 TEST(ModelConfig, ReadsTheTinyConfig) {
@@ -79,17 +115,22 @@ TEST(ModelConfig, UnknownKeysAreNamedWithTheirLine) {
 
 TEST(ModelConfig, OtherModelsAreNamed) {
   expect_refused(changed("ldm.models.diffusion.ddpm.LatentDiffusion",
-                         "ldm.models.diffusion.ddpm.LatentInpaintDiffusion"),
-                 "inpainting");
+                         "ldm.models.diffusion.ddpm.LatentDepth2ImageDiffusion"),
+                 "depth-guided");
   expect_refused(changed("FrozenCLIPEmbedder", "BERTEmbedder"), "LAION-400M");
-  expect_refused(changed("FrozenCLIPEmbedder", "FrozenOpenCLIPEmbedder"), "Stable Diffusion 2");
+  expect_refused(changed("FrozenCLIPEmbedder", "FrozenOpenCLIPEmbedder"),
+                 "'model.params.cond_stage_config.params.layer'", "expected penultimate");
   expect_refused(
       changed("ldm.models.autoencoder.AutoencoderKL", "ldm.models.autoencoder.VQModelInterface"),
       "VQ");
   expect_refused(changed("ldm.modules.diffusionmodules.openaimodel.UNetModel", "my.UNet"),
                  "'model.params.unet_config.target'", "my.UNet");
-  expect_refused(changed("use_ema: False", "parameterization: v"),
-                 "'model.params.parameterization'", "v-prediction");
+  expect_refused(changed("use_ema: False", "parameterization: x0"),
+                 "'model.params.parameterization'", "x0, expected eps or v");
+  expect_refused(changed("conditioning_key: crossattn", "conditioning_key: hybrid"),
+                 "'model.params.conditioning_key'", "expected crossattn",
+                 "takes 4 and gives 4 channels");
+  expect_refused(changed("in_channels: 4", "in_channels: 9"), "expected hybrid");
   expect_refused(changed("attn_resolutions: []", "attn_resolutions: [16]"), "attn_resolutions");
   expect_refused(changed("use_spatial_transformer: True", "use_spatial_transformer: False"),
                  "use_spatial_transformer");

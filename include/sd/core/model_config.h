@@ -1,11 +1,14 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
-#include <string>
+#include <optional>
+#include <string_view>
 #include <vector>
 
 namespace sd {
+
+/// Between the two layers of a text encoder's feed-forward: CLIP's x·σ(1.702x), or the exact GELU.
+enum class TextActivation { kQuickGelu, kGelu };
 
 /// CLIP-shaped text encoder (CLIP ViT-L/14 by default).
 struct TextConfig {
@@ -15,8 +18,20 @@ struct TextConfig {
   int64_t vocabulary = 49408;
   int64_t positions = 77;
   int64_t feed_forward = 3072;
+  TextActivation activation = TextActivation::kQuickGelu;
+  int64_t padding = 49407;  // the id that stands behind a text's end
   bool operator==(const TextConfig&) const = default;
 };
+
+/// What runs of OpenCLIP ViT-H/14 in Stable Diffusion 2: 23 of its 24 layers ("penultimate").
+inline TextConfig openclip_text() {
+  return {.width = 1024,
+          .layers = 23,
+          .heads = 16,
+          .feed_forward = 4096,
+          .activation = TextActivation::kGelu,
+          .padding = 0};
+}
 
 /// UNet of latent diffusion (ldm.modules.diffusionmodules.openaimodel.UNetModel).
 struct UNetConfig {
@@ -52,6 +67,22 @@ struct VaeConfig {
   int64_t factor() const { return int64_t{1} << (channel_mult.size() - 1); }
 };
 
+/// What a UNet was trained to predict of x = sqrt(ᾱ) x0 + sqrt(1−ᾱ) ε: the noise ε, or the velocity
+/// v = sqrt(ᾱ) ε − sqrt(1−ᾱ) x0 (arXiv:2202.00512, appendix D).
+enum class Prediction { kNoise, kVelocity };
+
+/// "eps", "v": as options and messages spell it.
+inline std::string_view name_of(Prediction prediction) {
+  return prediction == Prediction::kVelocity ? "v" : "eps";
+}
+
+/// What a UNet takes behind the channels of the latents.
+enum class UNetExtra {
+  kNone,
+  kMaskedPicture,  // inpainting: the mask (1 = draw anew), then the masked picture's latents
+  kPicture,        // InstructPix2Pix: the input picture's latents, not scaled
+};
+
 /// Everything needed to build a latent diffusion model; the defaults are SD v1's.
 struct ModelConfig {
   TextConfig text;
@@ -63,9 +94,16 @@ struct ModelConfig {
   double scale_factor = 0.18215;  // latents = scale_factor * z
   int64_t image_size = 64;        // side of the latents at the size the model was trained for
   bool use_ema = false;           // load `model_ema.*` instead of `model.*`
+  std::optional<Prediction> prediction;  // nothing where nobody has said it
   bool operator==(const ModelConfig&) const = default;
 
   int64_t default_pixels() const { return image_size * vae.factor(); }
+  int64_t latent_channels() const { return unet.out_channels; }
+  UNetExtra extra() const {
+    const int64_t behind = unet.in_channels - unet.out_channels;
+    if (behind == 0) return UNetExtra::kNone;
+    return behind == unet.out_channels ? UNetExtra::kPicture : UNetExtra::kMaskedPicture;
+  }
 };
 
 }  // namespace sd

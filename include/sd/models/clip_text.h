@@ -7,8 +7,8 @@
 
 namespace sd {
 
-/// CLIP's text transformer (arXiv:2103.00020): causal, pre-norm, quick-GELU; names as Hugging
-/// Face's CLIPTextModel has them below `text_model`.
+/// CLIP's text transformer (arXiv:2103.00020): causal, pre-norm, quick-GELU or (OpenCLIP) GELU;
+/// names as Hugging Face's CLIPTextModel has them below `text_model`.
 class ClipTextImpl : public torch::nn::Module {
  public:
   explicit ClipTextImpl(const TextConfig& config);

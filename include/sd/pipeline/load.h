@@ -19,6 +19,7 @@ struct LoadRequest {
   std::filesystem::path checkpoint;             // file or diffusers folder
   std::optional<std::filesystem::path> config;  // YAML; refines what the weights tell
   bool ema = false;                             // load the EMA weights of a full checkpoint
+  std::optional<Prediction> prediction;         // what the UNet predicts; absent: as the model says
   DeviceChoice device;
   DTypeChoice dtype = DTypeChoice::kAuto;
   int threads = 0;  // 0: physical cores
@@ -28,11 +29,12 @@ struct LoadRequest {
 /// A model ready to draw; immutable, may be shared between requests and threads.
 struct LoadedModel {
   std::shared_ptr<LatentDiffusionImpl> model;
-  ModelConfig config;
-  std::filesystem::path main_file;             // what the hash is taken of
-  std::string format;                          // "ckpt", "safetensors", "diffusers"
-  std::string device;                          // "cpu", "cuda:0"
-  std::string dtype;                           // "f32", "bf16", "f16"
+  ModelConfig config;               // its prediction is settled
+  bool prediction_assumed = false;  // nothing but a guess by its weights says what it predicts
+  std::filesystem::path main_file;  // what the hash is taken of
+  std::string format;               // "ckpt", "safetensors", "diffusers"
+  std::string device;               // "cpu", "cuda:0"
+  std::string dtype;                // "f32", "bf16", "f16"
   torch::Dtype compute_dtype = torch::kFloat;  // of activations; weights may be held narrower
 };
 

@@ -4,11 +4,15 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "sd/core/model_config.h"
 #include "sd/weights/tensor_source.h"
 
 namespace sd {
+
+using Metadata = std::vector<std::pair<std::string, std::string>>;
 
 /// What an opened model file is, besides its tensors.
 struct OpenedModel {
@@ -19,6 +23,7 @@ struct OpenedModel {
   bool has_ema = false;  // `model_ema.*` tensors are there
   /// diffusers folders carry their own configuration; other formats do not.
   std::optional<ModelConfig> config;
+  Metadata metadata;  // `__metadata__` of a .safetensors
 };
 
 /// Where a model's weights lie: `path` itself, or in a folder without model_index.json its
@@ -36,10 +41,26 @@ OpenedModel open_model(const std::filesystem::path& path);
 /// the file has none.
 std::unique_ptr<TensorSource> with_ema_weights(std::unique_ptr<TensorSource> tensors);
 
+/// What detect_config is to start from where no configuration comes with the weights: the published
+/// settings of the family that they look like (Stable Diffusion 2 has linear projections in its
+/// UNet), and what the model predicts if metadata (`modelspec.prediction_type`) or a marker tensor
+/// (`v_pred`) say it.
+ModelConfig family_config(const TensorSource& tensors, const Metadata& metadata);
+
 /// Sizes that names and shapes give away (CompVis names): channels, multipliers, blocks, attention
 /// levels, widths, layers. Fields that weights cannot tell (heads, groups, scale factor, schedule)
 /// are taken from `base`. Throws CheckpointError naming what the file seems to be, if it is not a
 /// model of this family.
 ModelConfig detect_config(const TensorSource& tensors, const ModelConfig& base);
+
+/// What a model predicts, and whether anybody has said so.
+struct FoundPrediction {
+  Prediction prediction = Prediction::kNoise;
+  bool assumed = false;  // a guess from weights that cannot tell: Stable Diffusion 2's
+};
+
+/// config.prediction where it is given. Else Stable Diffusion 2 is told by a statistic of one
+/// tensor, which both of its kinds have in the same shape, and any other model predicts noise.
+FoundPrediction find_prediction(const TensorSource& tensors, const ModelConfig& config);
 
 }  // namespace sd

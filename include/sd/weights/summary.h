@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "sd/core/model_config.h"
+#include "sd/weights/open.h"
 
 namespace sd {
 
@@ -33,7 +34,8 @@ struct ModelSummary {
   std::vector<PartSummary> parts;  // those that are there
   bool has_ema = false;
   std::optional<ModelConfig> config;  // a diffusers folder's own, else what names and shapes tell
-  std::vector<std::pair<std::string, std::string>> metadata;  // __metadata__ of a .safetensors
+  std::optional<FoundPrediction> prediction;  // of a model that can be drawn from
+  Metadata metadata;                          // __metadata__ of a .safetensors
 };
 
 /// Describes a checkpoint file or diffusers folder from its headers; no tensor is read. Files that
