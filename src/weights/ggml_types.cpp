@@ -9,46 +9,30 @@ namespace {
 
 // Numbers and names are ggml.h's; those without sizes are known by name only.
 constexpr std::array kTypes = {
-    GgmlType{0, "F32", DType::kF32, 0},
-    GgmlType{1, "F16", DType::kF16, 0},
-    GgmlType{2, "Q4_0", std::nullopt, 18},
-    GgmlType{3, "Q4_1", std::nullopt, 20},
-    GgmlType{6, "Q5_0", std::nullopt, 22},
-    GgmlType{7, "Q5_1", std::nullopt, 24},
-    GgmlType{8, "Q8_0", std::nullopt, 34},
-    GgmlType{9, "Q8_1", std::nullopt, 0},
-    GgmlType{10, "Q2_K", std::nullopt, 0},
-    GgmlType{11, "Q3_K", std::nullopt, 0},
-    GgmlType{12, "Q4_K", std::nullopt, 0},
-    GgmlType{13, "Q5_K", std::nullopt, 0},
-    GgmlType{14, "Q6_K", std::nullopt, 0},
-    GgmlType{15, "Q8_K", std::nullopt, 0},
-    GgmlType{16, "IQ2_XXS", std::nullopt, 0},
-    GgmlType{17, "IQ2_XS", std::nullopt, 0},
-    GgmlType{18, "IQ3_XXS", std::nullopt, 0},
-    GgmlType{19, "IQ1_S", std::nullopt, 0},
-    GgmlType{20, "IQ4_NL", std::nullopt, 0},
-    GgmlType{21, "IQ3_S", std::nullopt, 0},
-    GgmlType{22, "IQ2_S", std::nullopt, 0},
-    GgmlType{23, "IQ4_XS", std::nullopt, 0},
-    GgmlType{24, "I8", DType::kI8, 0},
-    GgmlType{25, "I16", DType::kI16, 0},
-    GgmlType{26, "I32", DType::kI32, 0},
-    GgmlType{27, "I64", DType::kI64, 0},
-    GgmlType{28, "F64", DType::kF64, 0},
-    GgmlType{29, "IQ1_M", std::nullopt, 0},
-    GgmlType{30, "BF16", DType::kBF16, 0},
-    GgmlType{34, "TQ1_0", std::nullopt, 0},
-    GgmlType{35, "TQ2_0", std::nullopt, 0},
-    GgmlType{39, "MXFP4", std::nullopt, 0},
+    GgmlType{0, "F32", DType::kF32, 0},       GgmlType{1, "F16", DType::kF16, 0},
+    GgmlType{2, "Q4_0", std::nullopt, 18},    GgmlType{3, "Q4_1", std::nullopt, 20},
+    GgmlType{6, "Q5_0", std::nullopt, 22},    GgmlType{7, "Q5_1", std::nullopt, 24},
+    GgmlType{8, "Q8_0", std::nullopt, 34},    GgmlType{9, "Q8_1", std::nullopt, 0},
+    GgmlType{10, "Q2_K", std::nullopt, 0},    GgmlType{11, "Q3_K", std::nullopt, 0},
+    GgmlType{12, "Q4_K", std::nullopt, 0},    GgmlType{13, "Q5_K", std::nullopt, 0},
+    GgmlType{14, "Q6_K", std::nullopt, 0},    GgmlType{15, "Q8_K", std::nullopt, 0},
+    GgmlType{16, "IQ2_XXS", std::nullopt, 0}, GgmlType{17, "IQ2_XS", std::nullopt, 0},
+    GgmlType{18, "IQ3_XXS", std::nullopt, 0}, GgmlType{19, "IQ1_S", std::nullopt, 0},
+    GgmlType{20, "IQ4_NL", std::nullopt, 0},  GgmlType{21, "IQ3_S", std::nullopt, 0},
+    GgmlType{22, "IQ2_S", std::nullopt, 0},   GgmlType{23, "IQ4_XS", std::nullopt, 0},
+    GgmlType{24, "I8", DType::kI8, 0},        GgmlType{25, "I16", DType::kI16, 0},
+    GgmlType{26, "I32", DType::kI32, 0},      GgmlType{27, "I64", DType::kI64, 0},
+    GgmlType{28, "F64", DType::kF64, 0},      GgmlType{29, "IQ1_M", std::nullopt, 0},
+    GgmlType{30, "BF16", DType::kBF16, 0},    GgmlType{34, "TQ1_0", std::nullopt, 0},
+    GgmlType{35, "TQ2_0", std::nullopt, 0},   GgmlType{39, "MXFP4", std::nullopt, 0},
     GgmlType{40, "NVFP4", std::nullopt, 0},
 };
 
 constexpr std::size_t kHalf = kGgmlBlock / 2;
 
 float half_at(std::span<const std::byte> bytes, std::size_t at) {
-  const auto bits = std::to_integer<uint32_t>(bytes[at]) |
-                    std::to_integer<uint32_t>(bytes[at + 1]) << 8;
+  const auto bits = std::to_integer<uint32_t>(bytes[at]) | std::to_integer<uint32_t>(bytes[at + 1])
+                                                               << 8;
   const uint32_t sign = (bits & 0x8000u) << 16;
   const uint32_t exponent = bits >> 10 & 0x1fu;
   const uint32_t mantissa = bits & 0x3ffu;

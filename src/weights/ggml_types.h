@@ -16,9 +16,9 @@ inline constexpr int64_t kGgmlBlock = 32;
 /// One of ggml's tensor types.
 struct GgmlType {
   uint32_t id = 0;
-  std::string_view name;       // "Q4_0"
-  std::optional<DType> plain;  // elements as they are; none for what comes in blocks
-  std::size_t block_bytes = 0; // of kGgmlBlock elements; 0: not read here
+  std::string_view name;        // "Q4_0"
+  std::optional<DType> plain;   // elements as they are; none for what comes in blocks
+  std::size_t block_bytes = 0;  // of kGgmlBlock elements; 0: not read here
 };
 
 /// Null for numbers that ggml has not given out when this was written.

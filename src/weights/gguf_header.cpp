@@ -69,8 +69,7 @@ class Parser {
   GgufHeader parse() {
     if (reader_.text(4) != "GGUF") fail("not a GGUF file");
     const uint32_t version = reader_.u32();
-    if (version > kLargestVersion)
-      fail("a big-endian GGUF file; only little-endian ones are read");
+    if (version > kLargestVersion) fail("a big-endian GGUF file; only little-endian ones are read");
     if (version != 2 && version != 3)
       fail(fmt::format("a GGUF file of version {}, expected 2 or 3", version));
     const uint64_t tensors = reader_.u64();
@@ -212,9 +211,10 @@ class Parser {
     // Blocks do not reach over the end of a row.
     if (entry.type->block_bytes != 0 &&
         (entry.shape.empty() || entry.shape.back() % kGgmlBlock != 0)) {
-      fail(fmt::format("damaged: '{}' has shape {}, which {} cannot hold: its rows are no multiple "
-                       "of {}",
-                       entry.name, shape_text(entry.shape), entry.type->name, kGgmlBlock));
+      fail(
+          fmt::format("damaged: '{}' has shape {}, which {} cannot hold: its rows are no multiple "
+                      "of {}",
+                      entry.name, shape_text(entry.shape), entry.type->name, kGgmlBlock));
     }
     entry.begin = reader_.u64();
     if (entry.begin % alignment_ != 0)

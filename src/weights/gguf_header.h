@@ -15,8 +15,8 @@ namespace sd {
 /// 40 settings.
 inline constexpr uint64_t kMaxGgufTensors = 200'000;
 inline constexpr uint64_t kMaxGgufSettings = 100'000;
-inline constexpr uint64_t kMaxGgufName = 1024;       // bytes
-inline constexpr uint32_t kMaxGgufDimensions = 4;    // GGML_MAX_DIMS
+inline constexpr uint64_t kMaxGgufName = 1024;     // bytes
+inline constexpr uint32_t kMaxGgufDimensions = 4;  // GGML_MAX_DIMS
 
 struct GgufEntry {
   std::string name;

@@ -39,9 +39,10 @@ class Source final : public GgufSource {
     const GgufEntry& entry = entries_[find(name)];
     const GgmlType& type = *entry.type;
     if (!type.plain && type.block_bytes == 0) {
-      fail(fmt::format("'{}' is stored as {}, which this program does not read; take a file in F16 "
-                       "or Q8_0",
-                       name, type.name));
+      fail(
+          fmt::format("'{}' is stored as {}, which this program does not read; take a file in F16 "
+                      "or Q8_0",
+                      name, type.name));
     }
     TensorView view;
     view.dtype = type.plain.value_or(DType::kF32);
@@ -92,15 +93,14 @@ class Source final : public GgufSource {
                        shape_text(entry.shape)));
     const GgmlType& type = *entry.type;
     const auto count = static_cast<uint64_t>(*elements);
-    const auto bytes = type.plain
-                           ? checked_mul(count, size_of(*type.plain))
-                           : checked_mul(count / kGgmlBlock, type.block_bytes);
+    const auto bytes = type.plain ? checked_mul(count, size_of(*type.plain))
+                                  : checked_mul(count / kGgmlBlock, type.block_bytes);
     const auto end = bytes ? checked_add(entry.begin, *bytes) : std::nullopt;
     if (!end || *end > file_.bytes.size()) {
-      fail(fmt::format("truncated GGUF file: '{}' of shape {} in {} at byte {} reaches outside; {} "
-                       "bytes are there. Download or copy it again.",
-                       entry.name, shape_text(entry.shape), type.name, entry.begin,
-                       file_.bytes.size()));
+      fail(fmt::format(
+          "truncated GGUF file: '{}' of shape {} in {} at byte {} reaches outside; {} "
+          "bytes are there. Download or copy it again.",
+          entry.name, shape_text(entry.shape), type.name, entry.begin, file_.bytes.size()));
     }
     return *bytes;
   }

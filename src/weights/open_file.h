@@ -15,7 +15,7 @@ struct OpenedFile {
   std::unique_ptr<TensorSource> tensors;
   std::string format;  // "ckpt", "legacy ckpt", "safetensors", "gguf", "sharded safetensors", …
   std::vector<std::pair<std::string, std::string>> metadata;  // of a .safetensors or GGUF
-  std::filesystem::path main_file;  // what the model hash is taken of
+  std::filesystem::path main_file;                            // what the model hash is taken of
 };
 
 /// Maps and reads one file, told apart by content. Throws IoError or CheckpointError.

@@ -52,7 +52,8 @@ std::optional<ShardName> parse_shard_name(const fs::path& path) {
 
 ShardedFiles files_by_name(const fs::path& path, const ShardName& name) {
   const auto fail = [&](std::string_view message) {
-    throw CheckpointError(fmt::format("{}: one of {} shards, {}", path.string(), name.count, message));
+    throw CheckpointError(
+        fmt::format("{}: one of {} shards, {}", path.string(), name.count, message));
   };
   if (name.count > kMaxShards) fail(fmt::format("of which at most {} are read", kMaxShards));
   ShardedFiles shards;

@@ -86,7 +86,9 @@ bool is_flax(std::string_view start) {
   return key > 0 && ((byte(key) > 0xa0 && byte(key) < 0xc0) || byte(key) == 0xd9);
 }
 
-bool is_tar(std::string_view start) { return start.size() >= 262 && start.substr(257, 5) == "ustar"; }
+bool is_tar(std::string_view start) {
+  return start.size() >= 262 && start.substr(257, 5) == "ustar";
+}
 
 /// torch.save wrote a tar archive of these before 0.1.10.
 bool is_oldest_ckpt(std::string_view start) {

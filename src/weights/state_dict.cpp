@@ -158,9 +158,10 @@ StoredTensor StateDict::locate(const Document& document, const pickle::Tensor& t
 uint64_t StateDict::reached_elements(const pickle::Tensor& tensor, std::string_view name) const {
   uint64_t reach = 1;
   for (std::size_t i = 0; i < tensor.shape.size(); ++i) {
-    const auto step = tensor.strides[i] < 0 ? std::nullopt
-                                            : checked_mul(static_cast<uint64_t>(tensor.shape[i] - 1),
-                                                          static_cast<uint64_t>(tensor.strides[i]));
+    const auto step = tensor.strides[i] < 0
+                          ? std::nullopt
+                          : checked_mul(static_cast<uint64_t>(tensor.shape[i] - 1),
+                                        static_cast<uint64_t>(tensor.strides[i]));
     const auto sum = step ? checked_add(reach, *step) : std::nullopt;
     if (!sum) fail(fmt::format("'{}' has impossible strides {}", name, shape_text(tensor.strides)));
     reach = *sum;
