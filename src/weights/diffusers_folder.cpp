@@ -33,7 +33,8 @@ ShardedFiles find_weights(const fs::path& part) {
     for (const auto stem : kStems) {
       const fs::path path = part / fmt::format("{}{}", stem, variant);
       std::error_code ignored;
-      if (!fs::exists(path, ignored)) continue;
+      // A link to nowhere counts, so that the message names it.
+      if (!fs::exists(fs::symlink_status(path, ignored))) continue;
       return is_shard_index(path) ? read_shard_index(path) : ShardedFiles{{}, {path}, {}};
     }
   }
