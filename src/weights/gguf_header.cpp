@@ -34,6 +34,7 @@ enum class ValueType : uint32_t {
 constexpr uint32_t kLargestVersion = 0x00ffffffu;  // above: a small number read backwards
 constexpr uint64_t kDefaultAlignment = 32;
 constexpr uint64_t kMaxAlignment = uint64_t{1} << 20;
+constexpr std::size_t kMaxShownText = 4096;
 constexpr std::string_view kOriginalShape = "comfy.gguf.orig_shape.";
 
 /// Bytes of one value; 0 for texts and lists, which say their own.
@@ -110,7 +111,7 @@ class Parser {
     if (type == ValueType::kList) {
       read_list(key);
     } else if (type == ValueType::kText) {
-      header_.metadata.emplace_back(key, std::string(reader_.text(reader_.u64())));
+      header_.metadata.emplace_back(key, reader_.text(reader_.u64()).substr(0, kMaxShownText));
     } else {
       header_.metadata.emplace_back(key, number(key, type));
     }

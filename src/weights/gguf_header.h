@@ -14,7 +14,7 @@ namespace sd {
 /// Limits of one header. A Stable Diffusion v1 model has some 1,100 tensors, a language model some
 /// 40 settings.
 inline constexpr uint64_t kMaxGgufTensors = 200'000;
-inline constexpr uint64_t kMaxGgufSettings = 100'000;
+inline constexpr uint64_t kMaxGgufSettings = 10'000;
 inline constexpr uint64_t kMaxGgufName = 1024;     // bytes
 inline constexpr uint32_t kMaxGgufDimensions = 4;  // GGML_MAX_DIMS
 
@@ -27,7 +27,8 @@ struct GgufEntry {
 
 struct GgufHeader {
   std::vector<GgufEntry> entries;
-  /// Settings that are one number, truth value or text; of lists their length ("3 values").
+  /// Settings that are one number, truth value or text (its first 4096 bytes); of lists their
+  /// length ("3 values").
   std::vector<std::pair<std::string, std::string>> metadata;
 };
 

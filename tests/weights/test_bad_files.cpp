@@ -13,6 +13,7 @@
 
 #include "sd/core/error.h"
 #include "sd/weights/open.h"
+#include "sd/weights/summary.h"
 #include "support/expect_error.h"
 #include "support/model_copies.h"
 #include "support/sharded_model.h"
@@ -102,8 +103,12 @@ std::vector<uintmax_t> cuts(uintmax_t size, std::size_t count, std::mt19937_64& 
 TEST(BadFiles, EveryFormatIsReadWhole) {
   for (const auto& format : formats()) {
     const test::TempFolder folder;
-    const auto model = open_model(format.write(folder.path()));
+    const auto path = format.write(folder.path());
+    const auto model = open_model(path);
     EXPECT_EQ(model.format, format.name);
+    const auto summary = describe_model(path);
+    EXPECT_EQ(summary.format, format.name);
+    EXPECT_EQ(summary.problem, "");
     EXPECT_NO_THROW(detect_config(*model.tensors, model.config.value_or(ModelConfig{})));
   }
 }

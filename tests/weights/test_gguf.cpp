@@ -113,6 +113,11 @@ TEST(Gguf, SettingsOfEveryTypeAreRead) {
             "text=x list=3 values u64=18446744073709551615 i64=-1 f64=1.5 ");
 }
 
+TEST(Gguf, OfLongTextsTheBeginIsKept) {
+  const auto bytes = GgufWriter().text("template", std::string(1'000'000, 'x')).done();
+  EXPECT_EQ(open(bytes)->metadata().front().second.size(), 4096u);
+}
+
 TEST(Gguf, AlignmentMovesTheData) {
   GgufWriter writer;
   writer.u32("general.alignment", 256)
