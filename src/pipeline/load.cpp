@@ -58,8 +58,7 @@ Settled settle_config(const OpenedModel& opened, const LoadRequest& request) {
 
 std::optional<std::filesystem::path> sidecar_config(const std::filesystem::path& path) {
   const auto checkpoint = weights_path(path);
-  auto yaml = checkpoint;
-  yaml.replace_extension(".yaml");
+  const auto yaml = sidecar_path(path);
   std::error_code ignored;
   if (std::filesystem::is_regular_file(checkpoint, ignored) &&
       std::filesystem::is_regular_file(yaml, ignored)) {

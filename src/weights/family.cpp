@@ -11,7 +11,7 @@
 namespace sd {
 namespace {
 
-enum class Match { kPrefix, kAnywhere };
+enum class Match { kPrefix, kWhole, kAnywhere };
 
 struct Row {
   std::string_view pattern;
@@ -24,6 +24,7 @@ constexpr std::string_view kLoraAdvice =
     "It changes a model and is none itself: give the model with --ckpt.";
 constexpr std::string_view kOtherFamily =
     "Only models of the Stable Diffusion v1 and v2 families are drawn from.";
+constexpr std::string_view kNoPicture = "No picture can be drawn from it.";
 constexpr std::string_view kPartAdvice =
     "Give a whole model: one file with UNet, VAE and text encoder, or a diffusers folder.";
 
@@ -36,6 +37,10 @@ constexpr std::array kRows = {
     Row{".lora_A.", Match::kAnywhere, "LoRA", kLoraAdvice},
     Row{".lora.down.", Match::kAnywhere, "LoRA", kLoraAdvice},
     Row{"emb_params", Match::kPrefix, "textual inversion embedding", kLoraAdvice},
+    Row{"clip_l", Match::kWhole, "textual inversion embedding (Stable Diffusion XL)", kLoraAdvice},
+    Row{"clip_g", Match::kWhole, "textual inversion embedding (Stable Diffusion XL)", kLoraAdvice},
+    Row{"ip_adapter.", Match::kPrefix, "IP-Adapter", kLoraAdvice},
+    Row{"depth_model.", Match::kPrefix, "depth-guided Stable Diffusion 2", kOtherFamily},
     Row{"control_model.", Match::kPrefix, "ControlNet", kLoraAdvice},
     Row{"controlnet_cond_embedding.", Match::kPrefix, "ControlNet", kLoraAdvice},
     Row{"conditioner.embedders.", Match::kPrefix, "Stable Diffusion XL", kOtherFamily},
@@ -44,6 +49,10 @@ constexpr std::array kRows = {
     Row{"model.diffusion_model.joint_blocks.", Match::kPrefix, "Stable Diffusion 3", kOtherFamily},
     Row{"model.diffusion_model.double_blocks.", Match::kPrefix, "FLUX", kOtherFamily},
     Row{"double_blocks.", Match::kPrefix, "FLUX", kOtherFamily},
+    Row{"joint_blocks.", Match::kPrefix, "Stable Diffusion 3", kOtherFamily},
+    Row{"single_transformer_blocks.", Match::kPrefix, "FLUX", kOtherFamily},
+    Row{"transformer_blocks.", Match::kPrefix,
+        "diffusion transformer (Stable Diffusion 3, PixArt, …)", kOtherFamily},
     Row{"cond_stage_model.transformer.token_emb.", Match::kPrefix, "LAION-400M latent diffusion",
         "It is not supported yet."},
     Row{"first_stage_model.quantize.", Match::kPrefix, "latent diffusion with a VQ autoencoder",
@@ -66,15 +75,32 @@ constexpr std::array kParts = {
         "Give the folder that holds model_index.json."},
     Row{"input_blocks.", Match::kPrefix, "UNet alone", kPartAdvice},
     Row{"model_ema.", Match::kPrefix, "EMA weights alone", kPartAdvice},
+    Row{"transformer.resblocks.", Match::kPrefix, "text encoder alone (OpenCLIP)", kPartAdvice},
+    Row{"encoder.block.0.layer.", Match::kPrefix, "text encoder alone (T5)", kPartAdvice},
+    Row{"enc.blk.", Match::kPrefix, "text encoder alone (T5)", kPartAdvice},
+    Row{"blk.", Match::kPrefix, "language model", kNoPicture},
+    Row{"model.layers.", Match::kPrefix, "language model", kNoPicture},
+    Row{"conv_first.", Match::kPrefix, "model that enlarges pictures (ESRGAN)", kOtherFamily},
+    Row{"<", Match::kPrefix, "textual inversion embedding", kLoraAdvice},
 };
+
+bool matches(const Row& row, std::string_view name) {
+  switch (row.match) {
+    case Match::kPrefix:
+      return name.starts_with(row.pattern);
+    case Match::kWhole:
+      return name == row.pattern;
+    case Match::kAnywhere:
+      break;
+  }
+  return name.find(row.pattern) != name.npos;
+}
 
 template <typename Rows>
 const Row* first_match(const Rows& rows, const std::vector<std::string>& names) {
   for (const Row& row : rows) {
-    const bool found = std::any_of(names.begin(), names.end(), [&](std::string_view name) {
-      return row.match == Match::kPrefix ? name.starts_with(row.pattern)
-                                         : name.find(row.pattern) != name.npos;
-    });
+    const bool found = std::any_of(names.begin(), names.end(),
+                                   [&](std::string_view name) { return matches(row, name); });
     if (found) return &row;
   }
   return nullptr;

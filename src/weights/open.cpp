@@ -7,6 +7,7 @@
 #include "weights/family.h"
 #include "weights/open_file.h"
 #include "weights/renamed_source.h"
+#include "weights/sharded_files.h"
 
 namespace sd {
 
@@ -16,7 +17,11 @@ std::filesystem::path weights_path(const std::filesystem::path& path) {
   for (const char* name : {"model.safetensors", "model.ckpt"}) {
     if (std::filesystem::is_regular_file(path / name, ignored)) return path / name;
   }
-  return path;
+  return find_shard_index(path).value_or(path);
+}
+
+std::filesystem::path sidecar_path(const std::filesystem::path& path) {
+  return unsharded_name(weights_path(path)).replace_extension(".yaml");
 }
 
 OpenedModel open_model(const std::filesystem::path& given) {
@@ -30,11 +35,11 @@ OpenedModel open_model(const std::filesystem::path& given) {
     model.main_file = folder.files.front();
     model.config = std::move(folder.config);
   } else {
-    OpenedFile file = open_weight_file(path);
+    OpenedFile file = open_weights(path);
     model.tensors = with_published_names(std::move(file.tensors));
     model.format = std::move(file.format);
     model.metadata = std::move(file.metadata);
-    model.main_file = path;
+    model.main_file = std::move(file.main_file);
   }
   require_drawable(*model.tensors);
   const auto& names = model.tensors->names();

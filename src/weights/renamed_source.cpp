@@ -41,6 +41,10 @@ class RenamedSource final : public TensorSource {
     const RenamedTensor& tensor = find(name);
     return reshape(narrowed(sources_[tensor.source]->describe(tensor.original), tensor), tensor);
   }
+  StoredAs stored(std::string_view name) const override {
+    const RenamedTensor& tensor = find(name);
+    return sources_[tensor.source]->stored(tensor.original);
+  }
 
  private:
   const RenamedTensor& find(std::string_view name) const {

@@ -41,15 +41,20 @@ void count_tensors(const TensorSource& tensors, ModelSummary& summary) {
     PartSummary& part = part_named(summary.parts, part_of(name));
     ++part.tensors;
     try {
-      const TensorView view = tensors.describe(name);
-      // Shapes were checked when the file was opened.
-      const int64_t elements = checked_elements(view.shape).value_or(0);
-      ++summary.dtypes[std::string(name_of(view.dtype))];
-      summary.parameters += elements;
-      part.parameters += elements;
-      part.bytes += elements * static_cast<int64_t>(size_of(view.dtype));
+      const StoredAs stored = tensors.stored(name);
+      part.bytes += static_cast<int64_t>(stored.bytes);
+      ++summary.dtypes[std::string(stored.type)];
     } catch (const CheckpointError&) {
       ++summary.dtypes["unreadable"];
+      continue;
+    }
+    try {
+      // Shapes were checked when the file was opened.
+      const int64_t elements = checked_elements(tensors.describe(name).shape).value_or(0);
+      summary.parameters += elements;
+      part.parameters += elements;
+    } catch (const CheckpointError&) {
+      // Of a type that only has a name here.
     }
   }
 }
@@ -68,10 +73,10 @@ ModelSummary describe_model(const std::filesystem::path& given) {
     summary.main_file = folder.files.front();
     summary.config = std::move(folder.config);
   } else {
-    OpenedFile file = open_weight_file(path);
+    OpenedFile file = open_weights(path);
     tensors = with_published_names(std::move(file.tensors));
     summary.format = std::move(file.format);
-    summary.main_file = path;
+    summary.main_file = std::move(file.main_file);
     summary.metadata = std::move(file.metadata);
   }
   count_tensors(*tensors, summary);

@@ -147,9 +147,10 @@ TEST(DiffusersFolder, ShardsAreFoundThroughTheirIndex) {
   const DemoCopy copy;
   const auto part = copy.path() / "vae";
   fs::rename(part / "diffusion_pytorch_model.safetensors", part / "shard-1.safetensors");
+  std::string tensor = "encoder.conv_in.weight";
   const auto index = [&](const nlohmann::json& file) {
     const nlohmann::json json = {{"metadata", {{"total_size", 1}}},
-                                 {"weight_map", {{"conv_in.weight", file}}}};
+                                 {"weight_map", {{tensor, file}}}};
     test::write_text(part / "diffusion_pytorch_model.safetensors.index.json", json.dump());
   };
   index("shard-1.safetensors");
@@ -161,6 +162,9 @@ TEST(DiffusersFolder, ShardsAreFoundThroughTheirIndex) {
   }
   index(3);
   copy.expect_refused("names no file");
+  tensor = "absent.weight";
+  index("shard-1.safetensors");
+  copy.expect_refused("'absent.weight' is said to lie in", "which does not hold it");
 }
 
 TEST(DiffusersFolder, TextEncoderKeysMayLackTheirFirstPart) {

@@ -17,7 +17,7 @@ using Metadata = std::vector<std::pair<std::string, std::string>>;
 /// What an opened model file is, besides its tensors.
 struct OpenedModel {
   std::unique_ptr<TensorSource> tensors;  // by CompVis names, whatever the file calls them
-  std::string format;                     // "ckpt", "safetensors", "diffusers"
+  std::string format;  // "ckpt", "legacy ckpt", "safetensors", "gguf", "sharded …", "diffusers"
   std::filesystem::path
       main_file;         // what the model hash is taken of (a folder: its UNet's weights)
   bool has_ema = false;  // `model_ema.*` tensors are there
@@ -28,12 +28,17 @@ struct OpenedModel {
 
 /// Where a model's weights lie: `path` itself, or in a folder without model_index.json its
 /// `model.safetensors` or `model.ckpt` (what sd-train exports, and how the original scripts place
-/// theirs), if there is one.
+/// theirs) or the index of its shards, if there is one.
 std::filesystem::path weights_path(const std::filesystem::path& path);
 
-/// Opens a checkpoint file or a diffusers folder, told apart by content and not by name. Throws
-/// IoError if it cannot be read, CheckpointError if it is something else, naming what it is (Git
-/// LFS pointer, HTML page, old pickle without a zip, truncated file, LoRA, …) and what to do.
+/// The YAML that may lie beside a model's weights: NAME.yaml for NAME.ckpt, NAME.safetensors and
+/// their shards.
+std::filesystem::path sidecar_path(const std::filesystem::path& path);
+
+/// Opens a checkpoint file, the index or one of the shards of a checkpoint in several files, or a
+/// diffusers folder, told apart by content and not by name. Throws IoError if it cannot be read,
+/// CheckpointError if it is something else, naming what it is (Git LFS pointer, HTML page, ONNX,
+/// truncated file, LoRA, …) and what to do.
 OpenedModel open_model(const std::filesystem::path& path);
 
 /// The tensors of a file with the EMA copies of the UNet standing in for the plain ones
