@@ -5,12 +5,12 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
 #include <string_view>
 #include <unordered_set>
 
 #include "sd/core/error.h"
 #include "sd/core/mapped_file.h"
+#include "weights/leftovers.h"
 
 namespace sd {
 namespace {
@@ -90,30 +90,6 @@ void check_against_source(const std::vector<ParameterSlot>& wanted, const Tensor
 }
 
 }  // namespace
-
-bool may_be_ignored(const std::string& name) {
-  static constexpr std::array<std::string_view, 4> kPrefixes = {
-      "model_ema.", "loss.", "first_stage_model.loss.", "cond_stage_model.logit_scale"};
-  static constexpr std::array<std::string_view, 15> kNames = {"betas",
-                                                              "alphas_cumprod",
-                                                              "alphas_cumprod_prev",
-                                                              "sqrt_alphas_cumprod",
-                                                              "sqrt_one_minus_alphas_cumprod",
-                                                              "log_one_minus_alphas_cumprod",
-                                                              "sqrt_recip_alphas_cumprod",
-                                                              "sqrt_recipm1_alphas_cumprod",
-                                                              "posterior_variance",
-                                                              "posterior_log_variance_clipped",
-                                                              "posterior_mean_coef1",
-                                                              "posterior_mean_coef2",
-                                                              "lvlb_weights",
-                                                              "logvar",
-                                                              "scale_factor"};
-  if (name.ends_with(".position_ids")) return true;
-  if (std::find(kNames.begin(), kNames.end(), name) != kNames.end()) return true;
-  return std::any_of(kPrefixes.begin(), kPrefixes.end(),
-                     [&](std::string_view prefix) { return name.starts_with(prefix); });
-}
 
 torch::Tensor wrap_tensor(const TensorView& view) {
   const auto options = at::TensorOptions().dtype(torch_dtype(view.dtype));

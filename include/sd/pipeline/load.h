@@ -40,11 +40,4 @@ struct LoadedModel {
 /// contradicts weights, no such device) or OutOfMemory.
 LoadedModel load_model(const LoadRequest& request);
 
-/// `model.yaml` beside `model.ckpt`, the way the community ships configurations; none for
-/// diffusers folders.
-std::optional<std::filesystem::path> sidecar_config(const std::filesystem::path& checkpoint);
-
-/// Pixels a side that pictures of this model have by default. Reads headers only.
-int64_t default_pixels(const LoadRequest& request);
-
 }  // namespace sd
