@@ -1,7 +1,12 @@
 #include "sd/pipeline/inspect.h"
 
-#include <system_error>
+#include <fmt/format.h>
 
+#include <cmath>
+#include <system_error>
+#include <utility>
+
+#include "sd/core/error.h"
 #include "sd/models/config.h"
 
 namespace sd {
@@ -18,23 +23,53 @@ std::optional<std::filesystem::path> sidecar_config(const std::filesystem::path&
   return std::nullopt;
 }
 
+namespace {
+
+/// What configurations that come with separate files say of their parts.
+ModelConfig with_replaced(ModelConfig config, const OpenedModel& opened) {
+  const auto& replaced = opened.replaced;
+  if (replaced.vae) config.vae = *replaced.vae;
+  if (replaced.clip) config.text = *replaced.clip;
+  constexpr double kRounding = 1e-6;
+  if (replaced.scale_factor && std::abs(*replaced.scale_factor - config.scale_factor) > kRounding) {
+    throw CheckpointError(
+        fmt::format("{}: its latents are scaled by {}, those of {} by {}\n    It is the autoencoder "
+                    "of another family of models.",
+                    replaced.vae_file.string(), *replaced.scale_factor, opened.tensors->label(),
+                    config.scale_factor));
+  }
+  return config;
+}
+
+/// `wanted` as far as it speaks of what is in use: a model's configuration knows nothing of parts
+/// from elsewhere.
+ModelConfig comparable(ModelConfig wanted, const ModelConfig& detected,
+                       const ReplacedParts& replaced) {
+  if (!replaced.vae_file.empty() && !replaced.taesd) wanted.vae = detected.vae;
+  if (!replaced.clip_file.empty()) wanted.text = detected.text;
+  return wanted;
+}
+
+}  // namespace
+
 ModelConfig settle_config(const OpenedModel& opened, const ModelFiles& files) {
   const ModelConfig base = opened.config.value_or(ModelConfig{});
   const auto yaml = files.config ? files.config : sidecar_config(files.checkpoint);
-  if (!yaml) {
-    const auto detected = detect_config(*opened.tensors, base);
-    if (opened.config) check_config(base, detected, "config.json", opened.tensors->label());
-    validate_config(detected, opened.tensors->label());
-    return detected;
-  }
-  const auto wanted = read_config(*yaml, base);
+  const auto wanted = with_replaced(yaml ? read_config(*yaml, base) : base, opened);
   const auto detected = detect_config(*opened.tensors, wanted);
-  check_config(wanted, detected, yaml->string(), opened.tensors->label());
+  const auto compared = comparable(wanted, detected, opened.replaced);
+  const auto& label = opened.tensors->label();
+  if (yaml) {
+    check_config(compared, detected, yaml->string(), label);
+  } else if (opened.config) {
+    check_config(compared, detected, "config.json", label);
+  }
+  validate_config(detected, label);
   return detected;
 }
 
 ModelConfig inspect_model(const ModelFiles& files) {
-  return settle_config(open_model(files.checkpoint), files);
+  return settle_config(open_model(files.checkpoint, files.separate), files);
 }
 
 }  // namespace sd

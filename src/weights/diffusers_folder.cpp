@@ -45,7 +45,15 @@ std::vector<fs::path> shards(const fs::path& index_path) {
   return files;
 }
 
-/// The weight files of one part, by the names that diffusers and transformers give them.
+/// The opened files of one part and where they stand among all.
+struct Part {
+  std::size_t first = 0;
+  std::vector<std::string> keys;
+  std::vector<std::size_t> sources;  // of each key
+};
+
+}  // namespace
+
 std::vector<fs::path> find_weights(const fs::path& part) {
   constexpr std::array<std::string_view, 3> kStems = {"diffusion_pytorch_model", "model",
                                                       "pytorch_model"};
@@ -71,15 +79,6 @@ std::vector<fs::path> find_weights(const fs::path& part) {
                   "sharded variants",
                   part.string()));
 }
-
-/// The opened files of one part and where they stand among all.
-struct Part {
-  std::size_t first = 0;
-  std::vector<std::string> keys;
-  std::vector<std::size_t> sources;  // of each key
-};
-
-}  // namespace
 
 DiffusersFolder open_diffusers_folder(const fs::path& folder) {
   std::error_code ignored;

@@ -1,8 +1,10 @@
 #include "weights/expected_tensors.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <iterator>
 #include <unordered_set>
 #include <utility>
 
@@ -200,35 +202,71 @@ void add_clip_text(const Layers& model, const TextConfig& text) {
 
 }  // namespace
 
+std::vector<ExpectedTensor> expected_vae(const VaeConfig& vae) {
+  std::vector<ExpectedTensor> all;
+  const Layers layers("first_stage_model.", all);
+  add_vae_half(layers.below("encoder"), vae, /*encoder=*/true);
+  add_vae_half(layers.below("decoder"), vae, /*encoder=*/false);
+  layers.convolution("quant_conv", 2 * vae.z_channels, 2 * vae.embed_dim, 1);
+  layers.convolution("post_quant_conv", vae.embed_dim, vae.z_channels, 1);
+  return all;
+}
+
+std::vector<ExpectedTensor> expected_text(const TextConfig& text) {
+  std::vector<ExpectedTensor> all;
+  add_clip_text(Layers("cond_stage_model.transformer.text_model.", all), text);
+  return all;
+}
+
 std::vector<ExpectedTensor> expected_tensors(const ModelConfig& config) {
   std::vector<ExpectedTensor> all;
   const Layers unet("model.diffusion_model.", all);
   UNetTensors(config.unet, unet).add();
-  const Layers vae("first_stage_model.", all);
-  add_vae_half(vae.below("encoder"), config.vae, /*encoder=*/true);
-  add_vae_half(vae.below("decoder"), config.vae, /*encoder=*/false);
-  vae.convolution("quant_conv", 2 * config.vae.z_channels, 2 * config.vae.embed_dim, 1);
-  vae.convolution("post_quant_conv", config.vae.embed_dim, config.vae.z_channels, 1);
-  add_clip_text(Layers("cond_stage_model.transformer.text_model.", all), config.text);
+  for (auto part : {expected_vae(config.vae), expected_text(config.text)})
+    std::move(part.begin(), part.end(), std::back_inserter(all));
   return all;
 }
 
-Completeness compare_with_expected(const TensorSource& tensors, const ModelConfig& config) {
+Completeness compare_with_expected(const TensorSource& tensors,
+                                   const std::vector<ExpectedTensor>& wanted) {
   Completeness found;
   std::unordered_set<std::string> expected;
-  for (auto& [name, shape] : expected_tensors(config)) {
+  for (const auto& [name, shape] : wanted) {
     if (!tensors.contains(name)) {
       found.missing.push_back(name);
     } else if (const auto there = tensors.describe(name).shape; there != shape) {
       found.mismatched.push_back(fmt::format("'{}' has shape {}, expected {}", name,
                                              shape_text(there), shape_text(shape)));
     }
-    expected.insert(std::move(name));
+    expected.insert(name);
   }
   for (const auto& name : tensors.names()) {
     if (!expected.contains(name) && !may_be_ignored(name)) found.unexpected.push_back(name);
   }
   return found;
+}
+
+std::string first_few(const std::vector<std::string>& names) {
+  constexpr std::size_t kNamesInMessage = 5;
+  const auto shown = static_cast<std::ptrdiff_t>(std::min(names.size(), kNamesInMessage));
+  auto text = fmt::format("{}", fmt::join(names.begin(), names.begin() + shown, ", "));
+  if (names.size() > kNamesInMessage)
+    text += fmt::format(" and {} more", names.size() - kNamesInMessage);
+  return text;
+}
+
+void require_complete(const TensorSource& tensors, const std::vector<ExpectedTensor>& expected) {
+  const auto found = compare_with_expected(tensors, expected);
+  if (!found.mismatched.empty()) {
+    throw CheckpointError(
+        fmt::format("{}: {}\nThe file is damaged or of another model family.", tensors.label(),
+                    first_few(found.mismatched)));
+  }
+  if (!found.missing.empty()) {
+    throw CheckpointError(fmt::format(
+        "{}: {} of {} tensors are missing: {}\nThe file is incomplete or of another model family.",
+        tensors.label(), found.missing.size(), expected.size(), first_few(found.missing)));
+  }
 }
 
 }  // namespace sd

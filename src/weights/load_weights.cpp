@@ -2,7 +2,6 @@
 
 #include <ATen/ops/from_blob.h>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <string_view>
@@ -10,12 +9,11 @@
 
 #include "sd/core/error.h"
 #include "sd/core/mapped_file.h"
+#include "weights/expected_tensors.h"
 #include "weights/leftovers.h"
 
 namespace sd {
 namespace {
-
-constexpr std::size_t kNamesInMessage = 5;
 
 torch::Dtype torch_dtype(DType dtype) {
   switch (dtype) {
@@ -53,14 +51,6 @@ torch::Tensor to_parameter(const TensorView& view, const LoadOptions& options) {
     value = wrapped.clone(at::MemoryFormat::Contiguous);
   }
   return value;
-}
-
-std::string first_few(const std::vector<std::string>& names) {
-  const std::size_t shown = std::min(names.size(), kNamesInMessage);
-  auto text =
-      fmt::format("{}", fmt::join(names.begin(), names.begin() + static_cast<long>(shown), ", "));
-  if (names.size() > shown) text += fmt::format(" and {} more", names.size() - shown);
-  return text;
 }
 
 /// Everything that is missing or misshapen is found before the first tensor is read.

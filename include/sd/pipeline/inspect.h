@@ -12,6 +12,7 @@ namespace sd {
 struct ModelFiles {
   std::filesystem::path checkpoint;             // file or diffusers folder
   std::optional<std::filesystem::path> config;  // YAML; absent: the sidecar, if there is one
+  SeparateFiles separate = {};
 };
 
 /// `model.yaml` beside `model.ckpt`, the way the community ships configurations; none for

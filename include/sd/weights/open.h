@@ -4,11 +4,30 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "sd/core/model_config.h"
 #include "sd/weights/tensor_source.h"
 
 namespace sd {
+
+using Metadata = std::vector<std::pair<std::string, std::string>>;
+
+/// Files whose tensors stand in for those of a model.
+struct SeparateFiles {
+  std::optional<std::filesystem::path> vae;   // autoencoder, or TAESD
+  std::optional<std::filesystem::path> clip;  // text encoder
+};
+
+/// What became of them.
+struct ReplacedParts {
+  std::filesystem::path vae_file, clip_file;  // what their hashes are taken of; empty: not replaced
+  std::optional<VaeConfig> vae;               // what a config.json beside the weights says
+  std::optional<TextConfig> clip;             // likewise
+  std::optional<double> scale_factor;         // likewise
+  std::unique_ptr<TensorSource> taesd;        // then the model keeps its own autoencoder as well
+};
 
 /// What an opened model file is, besides its tensors.
 struct OpenedModel {
@@ -19,6 +38,8 @@ struct OpenedModel {
   bool has_ema = false;  // `model_ema.*` tensors are there
   /// diffusers folders carry their own configuration; other formats do not.
   std::optional<ModelConfig> config;
+  Metadata metadata;  // `__metadata__` of a .safetensors
+  ReplacedParts replaced;
 };
 
 /// Where a model's weights lie: `path` itself, or in a folder without model_index.json its
@@ -28,8 +49,9 @@ std::filesystem::path weights_path(const std::filesystem::path& path);
 
 /// Opens a checkpoint file or a diffusers folder, told apart by content and not by name. Throws
 /// IoError if it cannot be read, CheckpointError if it is something else, naming what it is (Git
-/// LFS pointer, HTML page, old pickle without a zip, truncated file, LoRA, …) and what to do.
-OpenedModel open_model(const std::filesystem::path& path);
+/// LFS pointer, HTML page, old pickle without a zip, truncated file, LoRA, …) and what to do. Tensors
+/// of `separate` files take the place of the model's; that they do not fit is a CheckpointError too.
+OpenedModel open_model(const std::filesystem::path& path, const SeparateFiles& separate = {});
 
 /// The tensors of a file with the EMA copies of the UNet standing in for the plain ones
 /// (`model.diffusion_model.x.y` read from `model_ema.diffusion_modelxy`). Throws CheckpointError if
