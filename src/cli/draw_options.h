@@ -110,6 +110,8 @@ struct DrawOptions {
   std::optional<std::string> from_file;  // "-" is stdin
   std::optional<std::filesystem::path> config;
   std::optional<std::filesystem::path> ckpt;
+  std::optional<std::filesystem::path> vae;   // an autoencoder from elsewhere, or TAESD
+  std::optional<std::filesystem::path> clip;  // a text encoder from elsewhere
   int64_t seed = 42;
   std::optional<std::string> precision;  // "full" or "autocast"
   bool ema = false;

@@ -10,6 +10,7 @@
 #include "pipeline/check.h"
 #include "sd/core/error.h"
 #include "sd/models/latent_diffusion.h"
+#include "sd/models/taesd.h"
 #include "sd/pipeline/draw.h"
 #include "sd/text/clip_tokenizer.h"
 
@@ -32,15 +33,25 @@ torch::Tensor encode_prompts(const LoadedModel& model, const std::vector<std::st
   return at::cat(rows);
 }
 
+namespace {
+
+/// Latents as the UNet takes them; TAESD's are scaled already.
+torch::Tensor encode_picture(const LoadedModel& model, const torch::Tensor& picture) {
+  if (model.taesd && model.taesd->encodes()) return model.taesd->encode(picture);
+  return model.config.scale_factor * model.model->vae->encode(picture).mean.to(at::kFloat);
+}
+
+}  // namespace
+
 torch::Tensor encode_pictures(const LoadedModel& model, const torch::Tensor& pictures) {
   std::vector<torch::Tensor> latents;
   for (int64_t i = 0; i < pictures.size(0); ++i) {
     const auto picture =
         pictures.narrow(0, i, 1).to(torch::Device(model.device), model.compute_dtype);
-    latents.push_back(model.model->vae->encode(picture).mean.to(at::kFloat));
+    latents.push_back(encode_picture(model, picture).to(at::kFloat));
     require_finite(latents.back(), "autoencoder, input picture");
   }
-  return model.config.scale_factor * at::cat(latents);
+  return at::cat(latents);
 }
 
 torch::Tensor to_tensor(const Image& picture) {
@@ -55,6 +66,10 @@ torch::Tensor to_tensor(const Image& picture) {
 }
 
 torch::Tensor decode_to_tensor(const LoadedModel& model, const torch::Tensor& latents) {
+  if (model.taesd) {
+    const auto x = latents.to(torch::Device(model.device), model.compute_dtype);
+    return model.taesd->decode(x).to(at::kFloat);
+  }
   const auto z =
       (latents / model.config.scale_factor).to(torch::Device(model.device), model.compute_dtype);
   return model.model->vae->decode(z).to(at::kFloat);

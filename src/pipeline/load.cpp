@@ -8,11 +8,26 @@
 #include "pipeline/guard.h"
 #include "sd/core/error.h"
 #include "sd/models/latent_diffusion.h"
+#include "sd/models/taesd.h"
 #include "sd/pipeline/inspect.h"
 #include "sd/weights/load_weights.h"
 #include "sd/weights/open.h"
 
 namespace sd {
+namespace {
+
+std::shared_ptr<TaesdImpl> load_taesd(const TensorSource& tensors, LoadOptions options) {
+  const bool encodes = tensors.contains("encoder.layers.0.weight");
+  Taesd taesd(encodes);
+  options.on_tensor = nullptr;  // a hundredth of the model
+  load_weights(parameter_slots(*taesd), tensors, options);
+  return taesd.ptr();
+}
+
+bool is_vae_slot(const ParameterSlot& slot) { return slot.name.starts_with("first_stage_model."); }
+
+}  // namespace
+
 LoadedModel load_model(const LoadRequest& request) {
   return guard_torch("loading the model", [&] {
     const c10::InferenceMode inference;
@@ -20,10 +35,12 @@ LoadedModel load_model(const LoadRequest& request) {
     const auto device = resolve_device(request.device);
     const auto precision = resolve_precision(request.dtype, device);
 
-    auto opened = open_model(request.checkpoint);
+    auto opened = open_model(request.checkpoint, request.separate);
     LoadedModel loaded;
-    loaded.config = settle_config(opened, {request.checkpoint, request.config});
+    loaded.config = settle_config(opened, {request.checkpoint, request.config, request.separate});
     loaded.main_file = opened.main_file;
+    loaded.vae_file = opened.replaced.vae_file;
+    loaded.clip_file = opened.replaced.clip_file;
     loaded.format = opened.format;
     loaded.device = device.str();
     loaded.dtype = precision.name;
@@ -38,7 +55,13 @@ LoadedModel load_model(const LoadRequest& request) {
     options.on_tensor = [&](int64_t done, int64_t total) {
       return !request.on_progress || request.on_progress({Progress::Stage::kLoad, done, total});
     };
-    load_weights(parameter_slots(*model), *opened.tensors, options);
+    auto slots = parameter_slots(*model);
+    if (opened.replaced.taesd) {
+      loaded.taesd = load_taesd(*opened.replaced.taesd, options);
+      // Where TAESD does both, the autoencoder is never called and stays without memory.
+      if (loaded.taesd->encodes()) std::erase_if(slots, is_vae_slot);
+    }
+    load_weights(slots, *opened.tensors, options);
     loaded.model = model.ptr();
     loaded.compute_dtype = precision.compute;
     return loaded;

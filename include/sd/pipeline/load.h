@@ -10,14 +10,17 @@
 #include "sd/core/compute.h"
 #include "sd/core/model_config.h"
 #include "sd/pipeline/progress.h"
+#include "sd/weights/open.h"
 
 namespace sd {
 
 class LatentDiffusionImpl;  // models/latent_diffusion.h
+class TaesdImpl;            // models/taesd.h
 
 struct LoadRequest {
   std::filesystem::path checkpoint;             // file or diffusers folder
   std::optional<std::filesystem::path> config;  // YAML; refines what the weights tell
+  SeparateFiles separate = {};                  // parts from elsewhere
   bool ema = false;                             // load the EMA weights of a full checkpoint
   DeviceChoice device;
   DTypeChoice dtype = DTypeChoice::kAuto;
@@ -28,8 +31,11 @@ struct LoadRequest {
 /// A model ready to draw; immutable, may be shared between requests and threads.
 struct LoadedModel {
   std::shared_ptr<LatentDiffusionImpl> model;
+  /// Decodes, and encodes where it can, in the autoencoder's place; null: it does not.
+  std::shared_ptr<TaesdImpl> taesd;
   ModelConfig config;
   std::filesystem::path main_file;             // what the hash is taken of
+  std::filesystem::path vae_file, clip_file;   // likewise of parts from elsewhere, else empty
   std::string format;                          // "ckpt", "safetensors", "diffusers"
   std::string device;                          // "cpu", "cuda:0"
   std::string dtype;                           // "f32", "bf16", "f16"
