@@ -63,7 +63,11 @@ std::span<const std::byte> TensorPieces::next() {
   if (view_.mapping != nullptr) view_.mapping->drop(read_);
   read_ = {};
   const int64_t count = std::min(kPieceElements, elements_ - done_);
-  if (count <= 0) return {};
+  if (count <= 0) {
+    // The kernel maps neighbours of the pages that are read, also of tensors read before.
+    if (view_.mapping != nullptr) view_.mapping->drop(view_.mapping->bytes());
+    return {};
+  }
   const auto bytes = view_.strides.empty() ? contiguous(count) : gathered(count);
   done_ += count;
   return dtype_ == view_.dtype ? bytes : convert(bytes);
