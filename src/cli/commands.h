@@ -20,6 +20,7 @@ Command add_swap(CLI::App& app);
 Command add_attn(CLI::App& app);
 Command add_info(CLI::App& app);
 Command add_samplers(CLI::App& app);
+Command add_convert(CLI::App& app);
 
 /// What stands under the help of every command that draws.
 inline constexpr const char* kDrawFooter =

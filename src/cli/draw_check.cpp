@@ -122,6 +122,8 @@ void check(DrawOptions& options) {
   if (options.from_file && *options.from_file != "-")
     require_file("from-file", fs::path(*options.from_file));
   require_file("config", options.config);
+  if (options.vae) require_model("--vae: ", *options.vae);
+  if (options.clip) require_model("--clip: ", *options.clip);
   require_file("init-latents", options.init_latents);
   check_input(options);
   check_swap(options);

@@ -68,6 +68,10 @@ void add_model_options(CLI::App& app, DrawOptions& options) {
   add_path(
       app, "config", options.config, "FILE.yaml",
       "Model configuration (a .yaml of the same name beside\nthe weights; they tell the rest)");
+  add_path(app, "vae", options.vae, "FILE",
+           "Autoencoder from this file instead (.ckpt,\n.safetensors, diffusers; TAESD decodes "
+           "fast)");
+  add_path(app, "clip", options.clip, "FILE", "Text encoder from this file instead");
   app.add_flag("--ema", options.ema, "Use the averaged weights of a full checkpoint");
   const Choices<std::optional<Prediction>> predictions = {
       {"auto", std::nullopt}, {"eps", Prediction::kNoise}, {"v", Prediction::kVelocity}};

@@ -127,6 +127,8 @@ struct DrawOptions {
   std::optional<std::string> from_file;  // "-" is stdin
   std::optional<std::filesystem::path> config;
   std::optional<std::filesystem::path> ckpt;
+  std::optional<std::filesystem::path> vae;   // an autoencoder from elsewhere, or TAESD
+  std::optional<std::filesystem::path> clip;  // a text encoder from elsewhere
   int64_t seed = 42;  // kRandomSeed until it is checked, then the one that was chosen
   SeedMode seed_mode = SeedMode::kBatch;
   std::optional<Variation> variation;

@@ -16,6 +16,7 @@
 #include "cli/prompt_notice.h"
 #include "sd/core/atomic_file.h"
 #include "sd/core/model_hash.h"
+#include "sd/pipeline/inspect.h"
 
 namespace sd::cli {
 namespace {
@@ -136,6 +137,7 @@ void DrawRun::find_weights() {
   }
   load_request_.checkpoint = found.checkpoint;
   load_request_.config = options_.config;
+  load_request_.separate = {options_.vae, options_.clip};
   load_request_.ema = options_.ema;
   load_request_.device = options_.device;
   load_request_.dtype = options_.dtype;
@@ -154,7 +156,7 @@ void DrawRun::settle_size() {
   if (!options_.input.init_img) {
     const bool told = options_.W && options_.H;
     const int64_t side =
-        told ? 0 : checked_default_side(default_pixels(load_request_), record_.model_name);
+        told ? 0 : checked_default_side(inspect_model(load_request_.files()).default_pixels(), record_.model_name);
     record_.width = options_.W.value_or(side);
     record_.height = options_.H.value_or(side);
     return;
@@ -241,18 +243,21 @@ void DrawRun::load() {
 }
 
 void DrawRun::start_hashing() {
-  std::packaged_task<std::string(std::filesystem::path)> task(
-      [](const std::filesystem::path& file) {
-        setpriority(PRIO_PROCESS, 0, 19);  // of this thread only, on Linux: drawing goes first
-        try {
-          return model_hash(file);
-        } catch (const IoError&) {
-          return std::string();  // the model is loaded; its name will do
-        }
-      });
-  hash_ = task.get_future();
+  std::packaged_task<FileHashes(FileHashes)> task([](FileHashes files) {
+    setpriority(PRIO_PROCESS, 0, 19);  // of this thread only, on Linux: drawing goes first
+    for (std::string& file : files) {
+      try {
+        file = file.empty() ? "" : model_hash(file);
+      } catch (const IoError&) {
+        file.clear();  // the model is loaded; its name will do
+      }
+    }
+    return files;
+  });
+  hashes_ = task.get_future();
   // Detached: Ctrl-C must not wait for seconds of hashing that nobody needs any more.
-  std::thread(std::move(task), model_->main_file).detach();
+  const FileHashes files = {model_->main_file, model_->vae_file, model_->clip_file};
+  std::thread(std::move(task), files).detach();
 }
 
 void DrawRun::announce_cut_prompts() {

@@ -2,6 +2,7 @@
 
 #include <torch/types.h>
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <future>
@@ -86,8 +87,9 @@ class DrawRun {
   std::size_t targets() const { return sets_.front().targets.size(); }
   bool on_progress(const Progress& progress, int64_t first_picture, int64_t count);
   void say(const std::string& message);
-  /// The first 10 hex digits of the weights' SHA-256, computed meanwhile; waited for when the first
-  /// picture is written.
+  /// Of the model, --vae and --clip: paths, then the first 10 hex digits of their SHA-256, computed
+  /// meanwhile; waited for when the first picture is written.
+  using FileHashes = std::array<std::string, 3>;
   void start_hashing();
 
   DrawOptions options_;
@@ -100,7 +102,7 @@ class DrawRun {
   int64_t total_pictures_ = 0;
   std::optional<StartLatents> start_;
   std::optional<LoadedModel> model_;
-  std::future<std::string> hash_;
+  std::future<FileHashes> hashes_;
   std::optional<OutputFolder> folder_;
   std::optional<AttnRun> attn_;
   BatchControls controls_;                           // of the batch being drawn

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace sd::cli {
@@ -24,5 +25,8 @@ std::vector<std::filesystem::path> model_roots();
 /// that has it. Throws IoError if it is not there, naming where was looked.
 FoundModel find_model(const std::optional<std::filesystem::path>& ckpt,
                       const std::vector<std::filesystem::path>& roots);
+
+/// Throws IoError, beginning with `what` ("--vae: "), unless a file or folder of this name is there.
+void require_model(const std::string& what, const std::filesystem::path& path);
 
 }  // namespace sd::cli

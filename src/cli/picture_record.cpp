@@ -44,6 +44,17 @@ Json file_name(const std::optional<std::filesystem::path>& path) {
   return path ? Json(path->filename().string()) : Json();
 }
 
+/// The file's whole name, as A1111 gives a VAE's; of a folder given with a slash its own.
+std::string part_name(const std::filesystem::path& path) {
+  return (path.has_filename() ? path : path.parent_path()).filename().string();
+}
+
+/// Null where the model's own part is used.
+Json part_json(const std::optional<std::filesystem::path>& path, const std::string& hash) {
+  if (!path) return {};
+  return {{"name", part_name(*path)}, {"hash", hash}};
+}
+
 double strength_of(const DrawOptions& options) {
   return options.input.strength.value_or(kDefaultStrength);
 }
@@ -167,6 +178,10 @@ Infotext infotext_of(const RunRecord& run, const PictureRecord& picture) {
   if (!run.model_hash.empty())
     settings.emplace_back("Model hash", run.model_hash.substr(0, kShortHash));
   settings.emplace_back("Model", run.model_name);
+  if (options.vae) {
+    if (!run.vae_hash.empty()) settings.emplace_back("VAE hash", run.vae_hash);
+    settings.emplace_back("VAE", part_name(*options.vae));
+  }
   if (options.variation) {
     settings.emplace_back("Variation seed",
                           std::to_string(variation_seed_of(options, picture)));
@@ -188,6 +203,7 @@ Infotext infotext_of(const RunRecord& run, const PictureRecord& picture) {
   if (!options.control.reweight.empty() && !picture.is_source) {
     settings.emplace_back("Reweight", weights_text(options.control, picture.sample));
   }
+  if (options.clip) settings.emplace_back("Text encoder", part_name(*options.clip));
   settings.emplace_back("Version", "sd " SD_VERSION);
   return info;
 }
@@ -225,6 +241,8 @@ Json settings_of(const RunRecord& run, const PictureRecord& picture) {
                              {"strength", options.variation->strength}};
   }
   for (const auto& [key, json] : {std::pair<const char*, Json>{"input", input_json(options)},
+                                  {"vae", part_json(options.vae, run.vae_hash)},
+                                  {"clip", part_json(options.clip, run.clip_hash)},
                                   {"swap", swap_json(options, picture)},
                                   {"control", control_json(options.control)}}) {
     if (!json.is_null()) settings[key] = json;

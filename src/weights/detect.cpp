@@ -7,6 +7,7 @@
 
 #include "sd/core/error.h"
 #include "sd/weights/open.h"
+#include "weights/detect_parts.h"
 #include "weights/family.h"
 
 namespace sd {
@@ -237,6 +238,16 @@ ModelConfig detect_config(const TensorSource& tensors, const ModelConfig& base) 
         "SNR), which is not supported. Give another --ckpt.");
   }
   return config;
+}
+
+VaeConfig detect_vae_config(const TensorSource& tensors, VaeConfig base) {
+  detect_vae(tensors, base);
+  return base;
+}
+
+TextConfig detect_text_config(const TensorSource& tensors, TextConfig base) {
+  detect_text(tensors, base);
+  return base;
 }
 
 }  // namespace sd

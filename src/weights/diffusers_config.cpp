@@ -228,4 +228,12 @@ ModelConfig read_diffusers_config(const std::filesystem::path& folder) {
   return config;
 }
 
+void read_vae_config(const std::filesystem::path& file, ModelConfig& config) {
+  read_vae(JsonFile(file), config);
+}
+
+void read_text_config(const std::filesystem::path& file, TextConfig& text) {
+  read_text(JsonFile(file), text);
+}
+
 }  // namespace sd

@@ -17,7 +17,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The weight files of one part, by the names that diffusers and transformers give them.
+/// The opened files of one part and where they stand among all.
+struct Part {
+  std::size_t first = 0;
+  std::vector<std::string> keys;
+  std::vector<std::size_t> sources;  // of each key
+};
+
+}  // namespace
+
 ShardedFiles find_weights(const fs::path& part) {
   constexpr std::array<std::string_view, 3> kStems = {"diffusion_pytorch_model", "model",
                                                       "pytorch_model"};
@@ -44,15 +52,6 @@ ShardedFiles find_weights(const fs::path& part) {
                   "sharded variants",
                   part.string()));
 }
-
-/// The opened files of one part and where they stand among all.
-struct Part {
-  std::size_t first = 0;
-  std::vector<std::string> keys;
-  std::vector<std::size_t> sources;  // of each key
-};
-
-}  // namespace
 
 DiffusersFolder open_diffusers_folder(const fs::path& folder) {
   std::error_code ignored;

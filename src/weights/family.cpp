@@ -28,6 +28,9 @@ constexpr std::string_view kNoPicture = "No picture can be drawn from it.";
 constexpr std::string_view kPartAdvice =
     "Give a whole model: one file with UNet, VAE and text encoder, or a diffusers folder.";
 
+constexpr std::string_view kVaeAdvice = "Give it with --vae, beside a whole model.";
+constexpr std::string_view kClipAdvice = "Give it with --clip, beside a whole model.";
+
 // The first row that any name fits decides, so special families stand above the general ones.
 constexpr std::array kRows = {
     Row{"lora_unet_", Match::kPrefix, "LoRA", kLoraAdvice},
@@ -65,14 +68,16 @@ constexpr std::string_view kText = "cond_stage_model.transformer.text_model.";
 
 // What remains when there is no UNet by its CompVis name.
 constexpr std::array kParts = {
-    Row{"first_stage_model.", Match::kPrefix, "VAE alone", kPartAdvice},
-    Row{"encoder.down", Match::kPrefix, "VAE alone", kPartAdvice},
-    Row{"decoder.up", Match::kPrefix, "VAE alone", kPartAdvice},
-    Row{"cond_stage_model.", Match::kPrefix, "text encoder alone", kPartAdvice},
-    Row{"text_model.", Match::kPrefix, "text encoder alone", kPartAdvice},
-    Row{"embeddings.token_embedding.", Match::kPrefix, "text encoder alone", kPartAdvice},
+    Row{"first_stage_model.", Match::kPrefix, "VAE alone", kVaeAdvice},
+    Row{"encoder.down", Match::kPrefix, "VAE alone", kVaeAdvice},
+    Row{"decoder.up", Match::kPrefix, "VAE alone", kVaeAdvice},
+    Row{"cond_stage_model.", Match::kPrefix, "text encoder alone", kClipAdvice},
+    Row{"text_model.", Match::kPrefix, "text encoder alone", kClipAdvice},
+    Row{"embeddings.token_embedding.", Match::kPrefix, "text encoder alone", kClipAdvice},
     Row{"down_blocks.", Match::kPrefix, "UNet of a diffusers folder alone",
         "Give the folder that holds model_index.json."},
+    Row{"decoder.layers.", Match::kPrefix, "TAESD (tiny autoencoder)", kVaeAdvice},
+    Row{"3.conv.0.weight", Match::kPrefix, "TAESD (tiny autoencoder)", kVaeAdvice},
     Row{"input_blocks.", Match::kPrefix, "UNet alone", kPartAdvice},
     Row{"model_ema.", Match::kPrefix, "EMA weights alone", kPartAdvice},
     Row{"transformer.resblocks.", Match::kPrefix, "text encoder alone (OpenCLIP)", kPartAdvice},

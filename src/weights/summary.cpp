@@ -1,12 +1,16 @@
 #include "sd/weights/summary.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <string_view>
+#include <utility>
 
 #include "sd/core/error.h"
 #include "sd/weights/open.h"
 #include "weights/byte_reader.h"
 #include "weights/diffusers_folder.h"
+#include "weights/expected_tensors.h"
 #include "weights/family.h"
 #include "weights/open_file.h"
 #include "weights/renamed_source.h"
@@ -59,6 +63,18 @@ void count_tensors(const TensorSource& tensors, ModelSummary& summary) {
   }
 }
 
+void compare(const TensorSource& tensors, const ModelConfig& config, ModelSummary& summary) {
+  auto found = compare_with_expected(tensors, expected_tensors(config));
+  summary.missing = std::move(found.missing);
+  summary.mismatched = std::move(found.mismatched);
+  summary.unexpected = std::move(found.unexpected);
+  if (!summary.missing.empty()) {
+    summary.problem = fmt::format("{} tensor{} missing", summary.missing.size(), summary.missing.size() == 1 ? " is" : "s are");
+  } else if (!summary.mismatched.empty()) {
+    summary.problem = fmt::format("{} tensor{} another shape", summary.mismatched.size(), summary.mismatched.size() == 1 ? " has" : "s have");
+  }
+}
+
 }  // namespace
 
 ModelSummary describe_model(const std::filesystem::path& given) {
@@ -89,6 +105,7 @@ ModelSummary describe_model(const std::filesystem::path& given) {
         *tensors, stated ? *summary.config : family_config(*tensors, summary.metadata));
     if (!stated) summary.config = detected;
     summary.prediction = find_prediction(*tensors, detected);
+    compare(*tensors, detected, summary);
   } catch (const CheckpointError& error) {
     summary.problem = error.what();
   }

@@ -86,6 +86,19 @@ TEST(ModelConfig, ReadsTheTinyConfig) {
   EXPECT_FALSE(config.use_ema);
 }
 
+TEST(ModelConfig, WhatIsWrittenReadsBackTheSame) {
+  ModelConfig config = parse_config(tiny(), "tiny-v1.yaml");
+  EXPECT_EQ(parse_config(config_yaml(config), "written"), config);
+  config.unet.num_head_channels = 16;
+  config.unet.num_heads = -1;
+  config.unet.norm_groups = 8;
+  config.vae.norm_groups = 4;
+  config.unet.use_linear_in_transformer = true;
+  config.scale_factor = 0.4422123456789;  // to the last bit
+  config.linear_end = 0.0119999;
+  EXPECT_EQ(parse_config(config_yaml(config), "written"), config);
+}
+
 TEST(ModelConfig, NormGroupsAreAnExtension) {
   const auto config =
       parse_config(changed("context_dim: 32", "context_dim: 32\n        norm_groups: 8"), "m.yaml");

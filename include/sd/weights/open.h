@@ -14,6 +14,21 @@ namespace sd {
 
 using Metadata = std::vector<std::pair<std::string, std::string>>;
 
+/// Files whose tensors stand in for those of a model.
+struct SeparateFiles {
+  std::optional<std::filesystem::path> vae;   // autoencoder, or TAESD
+  std::optional<std::filesystem::path> clip;  // text encoder
+};
+
+/// What became of them.
+struct ReplacedParts {
+  std::filesystem::path vae_file, clip_file;  // what their hashes are taken of; empty: not replaced
+  std::optional<VaeConfig> vae;               // what a config.json beside the weights says
+  std::optional<TextConfig> clip;             // likewise
+  std::optional<double> scale_factor;         // likewise
+  std::unique_ptr<TensorSource> taesd;        // then the model keeps its own autoencoder as well
+};
+
 /// What an opened model file is, besides its tensors.
 struct OpenedModel {
   std::unique_ptr<TensorSource> tensors;  // by CompVis names, whatever the file calls them
@@ -24,6 +39,7 @@ struct OpenedModel {
   /// diffusers folders carry their own configuration; other formats do not.
   std::optional<ModelConfig> config;
   Metadata metadata;  // `__metadata__` of a .safetensors
+  ReplacedParts replaced;
 };
 
 /// Where a model's weights lie: `path` itself, or in a folder without model_index.json its
@@ -39,7 +55,9 @@ std::filesystem::path sidecar_path(const std::filesystem::path& path);
 /// diffusers folder, told apart by content and not by name. Throws IoError if it cannot be read,
 /// CheckpointError if it is something else, naming what it is (Git LFS pointer, HTML page, ONNX,
 /// truncated file, LoRA, …) and what to do.
-OpenedModel open_model(const std::filesystem::path& path);
+/// Tensors of `separate` files take the place of the model's; that they do not fit is a CheckpointError
+/// too.
+OpenedModel open_model(const std::filesystem::path& path, const SeparateFiles& separate = {});
 
 /// The tensors of a file with the EMA copies of the UNet standing in for the plain ones
 /// (`model.diffusion_model.x.y` read from `model_ema.diffusion_modelxy`). Throws CheckpointError if

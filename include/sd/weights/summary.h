@@ -33,6 +33,10 @@ struct ModelSummary {
       dtypes;  // tensors of each as stored; "unreadable" for those that are no plain tensors
   std::vector<PartSummary> parts;  // those that are there
   bool has_ema = false;
+  // Against what a model of these sizes is drawn with, where it is one: CompVis names.
+  std::vector<std::string> missing;
+  std::vector<std::string> mismatched;  // "'name' has shape [1], expected [2]"
+  std::vector<std::string> unexpected;  // known leftovers are none
   std::optional<ModelConfig> config;  // a diffusers folder's own, else what names and shapes tell
   std::optional<FoundPrediction> prediction;  // of a model that can be drawn from
   Metadata metadata;                          // of a .safetensors or GGUF
