@@ -87,7 +87,6 @@ int run(AttnCommand& command) {
   if (command.from.from) return run_from(command);
   if (command.from.image) throw UsageError("--img belongs to --from DIR");
   auto& options = command.draw;
-  if (!options.attn.dir) options.attn.dir = options.outdir / "attn";
   check(options);
   return engine().draw(options);
 }
@@ -99,6 +98,7 @@ Command add_attn(CLI::App& app) {
   parser->footer(kFooter);
   auto command = std::make_shared<AttnCommand>();
   command->draw.outdir = "outputs/attn-samples";
+  command->draw.attn.always = true;
   command->draw.n_samples = 1;
   command->draw.n_iter = 1;
   add_draw_options(*parser, command->draw);

@@ -35,9 +35,9 @@ void add_picture_options(CLI::App& app, DrawOptions& options) {
   add_whole(
       app, "W", options.W, kSideRange,
       options.task == DrawTask::kTxt2Img
-          ? "Width in pixels, a multiple of 64 (512; demo model: its own)"
-          : "Width in pixels, a multiple of 64 (the picture's,\nrounded down; without one 512 or "
-            "the demo model's)");
+          ? "Width in pixels, a multiple of 64 (the model's own: 512\nfor SD v1)"
+          : "Width in pixels, a multiple of 64 (the picture's,\nrounded down; without one the "
+            "model's own)");
   add_whole(app, "H", options.H, kSideRange, "Height in pixels, likewise");
   add_whole(app, "ddim_steps", options.ddim_steps, kStepsRange, "Sampling steps, 1 to 1000");
   app.add_flag("--plms", options.plms, "Sample with PLMS instead of DDIM");
@@ -72,7 +72,8 @@ void add_model_options(CLI::App& app, DrawOptions& options) {
       app, "config", options.config, "FILE.yaml",
       "Model configuration (a .yaml of the same name beside\nthe weights; they tell the rest)");
   app.add_flag("--ema", options.ema, "Use the averaged weights of a full checkpoint");
-  app.add_flag("--laion400m", options.laion400m, "The LAION-400M model (not supported yet)");
+  app.add_flag("--laion400m", options.laion400m,
+               "The LAION-400M model, in\nmodels/ldm/text2img-large/model.ckpt; draws 256x256");
   add_whole(app, "C", options.C, kChannelsRange, "Latent channels");
   add_whole(app, "f", options.f, kFactorRange, "Pixels per latent");
 }
@@ -90,8 +91,12 @@ void add_compute_options(CLI::App& app, DrawOptions& options) {
 
 void add_file_options(CLI::App& app, DrawOptions& options) {
   app.add_option_function<std::string>(
-         "--outdir", [&options](const std::string& folder) { options.outdir = folder; },
-         "Where to write")
+         "--outdir",
+         [&options](const std::string& folder) {
+           options.outdir = folder;
+           options.outdir_given = true;
+         },
+         "Where to write (--laion400m: the same with -laion400m)")
       ->type_name("DIR")
       ->default_str(options.outdir.string());
   app.add_flag("--skip_save,--skip-save", options.skip_save, "Write no single pictures");

@@ -91,6 +91,7 @@ struct DrawOptions {
   std::string prompt = "a painting of a virus monster playing guitar";
   std::string negative_prompt;
   std::filesystem::path outdir = "outputs/txt2img-samples";
+  bool outdir_given = false;
   bool skip_grid = false;
   bool skip_save = false;
   int64_t ddim_steps = 50;
@@ -99,8 +100,8 @@ struct DrawOptions {
   bool fixed_code = false;
   double ddim_eta = 0.0;
   int64_t n_iter = 2;
-  std::optional<int64_t> H;  // absent: 512, what the demo model was trained for, or
-                             // the input picture's
+  std::optional<int64_t> H;  // absent: what the model was trained for, or the input
+                             // picture's
   std::optional<int64_t> W;
   int64_t C = 4;
   int64_t f = 8;

@@ -15,11 +15,11 @@
 #include "cli/prompt_notice.h"
 #include "sd/core/atomic_file.h"
 #include "sd/core/model_hash.h"
+#include "sd/pipeline/inspect.h"
 
 namespace sd::cli {
 namespace {
 
-constexpr int64_t kPixels = 512;  // the original's --H and --W
 constexpr int64_t kMaxGridPixels = int64_t{400} * 1000 * 1000;
 
 double now() {
@@ -70,8 +70,8 @@ void DrawRun::prepare() {
   find_weights();
   read_prompts();
   check_sources();
-  check_controls(options_, sets_);
-  check_attn(options_.attn, attn_subject());
+  check_controls(options_, sets_, *tokenizer_);
+  check_attn(options_.attn, attn_subject(), *tokenizer_);
   total_pictures_ = static_cast<int64_t>(prompts_.prompts.size() * targets()) * options_.n_iter;
   start_.emplace(options_,
                  std::array{options_.C, record_.height / options_.f, record_.width / options_.f});
@@ -128,13 +128,14 @@ void DrawRun::find_weights() {
   load_request_.device = options_.device;
   load_request_.dtype = options_.dtype;
   load_request_.threads = static_cast<int>(options_.threads);
-  const int64_t side = found.is_demo ? default_pixels(load_request_) : kPixels;
+  const auto config = inspect_model({found.checkpoint, options_.config});
+  tokenizer_ = make_tokenizer(config.text);
 
   record_.options = options_;
   if (!options_.config) record_.options.config = sidecar_config(found.checkpoint);
   record_.model_name = model_name(found.checkpoint);
   record_.threads = options_.threads > 0 ? static_cast<int>(options_.threads) : physical_cores();
-  settle_size(side);
+  settle_size(config.default_pixels());
 }
 
 /// An input picture decides the size unless told otherwise.
@@ -215,7 +216,7 @@ void DrawRun::load() {
         options_.f));
   }
   attn_.emplace(options_.attn, options_.ddim_steps);
-  attn_->prepare(config, record_.height / options_.f, record_.width / options_.f);
+  attn_->prepare(*model_, record_.height / options_.f, record_.width / options_.f);
   if (options_.verbose > 0) {
     say(fmt::format("{} ({}) loaded in {:.1f} s, computing in {} on {} with {}", record_.model_name,
                     record_.model_format, load_seconds_, record_.dtype, record_.device,
@@ -241,9 +242,8 @@ void DrawRun::start_hashing() {
 
 void DrawRun::announce_cut_prompts() {
   if (options_.quiet) return;
-  const int64_t positions = model_->config.text.positions;
-  const auto announce = [positions](const std::string& what, const std::string& prompt) {
-    const auto notice = truncation_notice(what, prompt, positions);
+  const auto announce = [this](const std::string& what, const std::string& prompt) {
+    const auto notice = truncation_notice(what, prompt, *tokenizer_);
     if (!notice.empty()) print_message(notice);
   };
   // Without --from-file the list holds one prompt many times over.
@@ -334,7 +334,7 @@ DrawRequest DrawRun::request_for(const Batch& batch, NoiseSource& noise) {
   } else if (options_.task == DrawTask::kSwap) {
     request.strength = 1.0;  // as the fork: the last `steps` of a schedule that may have one more
   }
-  controls_ = make_controls(options_, sets, blend_mask_, model_->config.text.positions);
+  controls_ = make_controls(options_, sets, blend_mask_, *tokenizer_);
   controller_ = attn_->begin_batch(controls_.links);
   request.controller = controller_.get();
   request.latent_edit = controls_.blend.get();

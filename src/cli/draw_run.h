@@ -84,6 +84,7 @@ class DrawRun {
 
   DrawOptions options_;
   LoadRequest load_request_;
+  std::shared_ptr<const Tokenizer> tokenizer_;
   RunRecord record_;
   PromptList prompts_;
   std::vector<PromptSet> sets_;  // one for each of those

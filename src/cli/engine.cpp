@@ -12,7 +12,7 @@ namespace sd::cli {
 namespace {
 
 constexpr const char* kLibrary = "libsd_engine.so";  // found through the binary's run path
-constexpr const char* kEntry = "sd_engine_v3";
+constexpr const char* kEntry = "sd_engine_v4";
 
 [[noreturn]] void fail() {
   const char* reason = dlerror();

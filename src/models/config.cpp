@@ -11,6 +11,8 @@
 namespace sd {
 namespace {
 
+constexpr std::string_view kClipEmbedder = "ldm.modules.encoders.modules.FrozenCLIPEmbedder";
+constexpr std::string_view kBertEmbedder = "ldm.modules.encoders.modules.BERTEmbedder";
 constexpr std::size_t kMaxYamlBytes = std::size_t{1} << 20;  // the published ones have 2 kB
 
 /// The class that a section's `target` names must be `expected`; `hints` says what some others are.
@@ -88,12 +90,28 @@ void read_vae(YamlSection section, VaeConfig& vae) {
   section.finish();
 }
 
-void read_text(YamlSection section, TextConfig& text) {
-  require_target(
-      section, "ldm.modules.encoders.modules.FrozenCLIPEmbedder",
-      {{"BERTEmbedder", "the text encoder of LAION-400M models, which is not supported yet"},
-       {"FrozenOpenCLIPEmbedder",
-        "the text encoder of Stable Diffusion 2, which is not supported"}});
+/// BERTEmbedder's own defaults are those of the vocabulary and of heads, which weights tell.
+void read_bert_text(YamlSection section, TextConfig& text) {
+  require_target(section, kBertEmbedder);
+  text.encoder = TextEncoderKind::kBert;
+  text.tokenizer = TokenizerKind::kWordPiece;
+  text.padding = 0;
+  auto params = section.section("params");
+  text.width = params.integer("n_embed", text.width);
+  text.layers = params.integer("n_layer", text.layers);
+  text.vocabulary = params.integer("vocab_size", text.vocabulary);
+  text.positions = params.integer("max_seq_len", text.positions);
+  params.require("use_tokenizer", "true");
+  params.ignore({"device", "embedding_dropout"});
+  params.finish();
+  section.finish();
+}
+
+void read_clip_text(YamlSection section, TextConfig& text) {
+  require_target(section, kClipEmbedder,
+                 {{"FrozenOpenCLIPEmbedder",
+                   "the text encoder of Stable Diffusion 2, which is not supported"}});
+  text.encoder = TextEncoderKind::kClip;
   if (auto params = section.optional_section("params")) {
     const int64_t width = params->integer("width", text.width);
     // The ratio of every CLIP; a base that has another one stands for weights or a folder that say
@@ -107,6 +125,15 @@ void read_text(YamlSection section, TextConfig& text) {
     params->finish();
   }
   section.finish();
+}
+
+void read_text(const YamlSection& section, TextConfig& text) {
+  YamlSection glance = section;  // each reader asks for the target itself
+  if (glance.text("target") == kBertEmbedder) {
+    read_bert_text(section, text);
+  } else {
+    read_clip_text(section, text);
+  }
 }
 
 void read_model(YamlSection model, ModelConfig& config) {

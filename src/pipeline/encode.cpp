@@ -11,7 +11,6 @@
 #include "sd/core/error.h"
 #include "sd/models/latent_diffusion.h"
 #include "sd/pipeline/draw.h"
-#include "sd/text/clip_tokenizer.h"
 
 namespace sd {
 
@@ -21,7 +20,7 @@ torch::Tensor encode_prompts(const LoadedModel& model, const std::vector<std::st
   for (const auto& prompt : prompts) {
     auto& context = contexts[prompt];
     if (!context.defined()) {
-      const auto tokens = ClipTokenizer::instance().encode(prompt, model.config.text.positions);
+      const auto tokens = model.tokenizer->encode(prompt);
       const auto ids =
           at::tensor(tokens.ids, at::kLong).unsqueeze(0).to(torch::Device(model.device));
       context = model.model->text->forward(ids, model.compute_dtype);  // [1,77,D]

@@ -7,48 +7,12 @@
 #include "pipeline/device.h"
 #include "pipeline/guard.h"
 #include "sd/core/error.h"
-#include "sd/models/config.h"
 #include "sd/models/latent_diffusion.h"
+#include "sd/pipeline/inspect.h"
 #include "sd/weights/load_weights.h"
 #include "sd/weights/open.h"
 
 namespace sd {
-namespace {
-
-/// Sizes of the model: what the weights tell, refined by the YAML for what they cannot tell.
-ModelConfig settle_config(const OpenedModel& opened, const LoadRequest& request) {
-  const ModelConfig base = opened.config.value_or(ModelConfig{});
-  const auto yaml = request.config ? request.config : sidecar_config(request.checkpoint);
-  if (!yaml) {
-    const auto detected = detect_config(*opened.tensors, base);
-    if (opened.config) check_config(base, detected, "config.json", opened.tensors->label());
-    validate_config(detected, opened.tensors->label());
-    return detected;
-  }
-  const auto wanted = read_config(*yaml, base);
-  const auto detected = detect_config(*opened.tensors, wanted);
-  check_config(wanted, detected, yaml->string(), opened.tensors->label());
-  return detected;
-}
-
-}  // namespace
-
-std::optional<std::filesystem::path> sidecar_config(const std::filesystem::path& path) {
-  const auto checkpoint = weights_path(path);
-  auto yaml = checkpoint;
-  yaml.replace_extension(".yaml");
-  std::error_code ignored;
-  if (std::filesystem::is_regular_file(checkpoint, ignored) &&
-      std::filesystem::is_regular_file(yaml, ignored)) {
-    return yaml;
-  }
-  return std::nullopt;
-}
-
-int64_t default_pixels(const LoadRequest& request) {
-  return settle_config(open_model(request.checkpoint), request).default_pixels();
-}
-
 LoadedModel load_model(const LoadRequest& request) {
   return guard_torch("loading the model", [&] {
     const c10::InferenceMode inference;
@@ -58,7 +22,8 @@ LoadedModel load_model(const LoadRequest& request) {
 
     auto opened = open_model(request.checkpoint);
     LoadedModel loaded;
-    loaded.config = settle_config(opened, request);
+    loaded.config = settle_config(opened, {request.checkpoint, request.config});
+    loaded.tokenizer = make_tokenizer(loaded.config.text);
     loaded.main_file = opened.main_file;
     loaded.format = opened.format;
     loaded.device = device.str();

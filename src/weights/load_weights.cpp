@@ -92,8 +92,9 @@ void check_against_source(const std::vector<ParameterSlot>& wanted, const Tensor
 }  // namespace
 
 bool may_be_ignored(const std::string& name) {
-  static constexpr std::array<std::string_view, 4> kPrefixes = {
-      "model_ema.", "loss.", "first_stage_model.loss.", "cond_stage_model.logit_scale"};
+  static constexpr std::array<std::string_view, 5> kPrefixes = {
+      "model_ema.", "loss.", "first_stage_model.loss.", "cond_stage_model.logit_scale",
+      "cond_stage_model.transformer.to_logits."};
   static constexpr std::array<std::string_view, 15> kNames = {"betas",
                                                               "alphas_cumprod",
                                                               "alphas_cumprod_prev",

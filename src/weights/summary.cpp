@@ -79,7 +79,8 @@ ModelSummary describe_model(const std::filesystem::path& given) {
     summary.has_ema = summary.has_ema || part.name == "EMA";
   summary.family = guess_family(*tensors).name;
   try {
-    const ModelConfig detected = detect_config(*tensors, summary.config.value_or(ModelConfig{}));
+    const ModelConfig detected =
+        detect_config(*tensors, summary.config ? *summary.config : published_config(*tensors));
     if (!summary.config) summary.config = detected;
   } catch (const CheckpointError& error) {
     summary.problem = error.what();

@@ -10,6 +10,7 @@
 #include "sd/core/compute.h"
 #include "sd/core/model_config.h"
 #include "sd/pipeline/progress.h"
+#include "sd/text/tokenizer.h"
 
 namespace sd {
 
@@ -29,6 +30,7 @@ struct LoadRequest {
 struct LoadedModel {
   std::shared_ptr<LatentDiffusionImpl> model;
   ModelConfig config;
+  std::shared_ptr<const Tokenizer> tokenizer;
   std::filesystem::path main_file;             // what the hash is taken of
   std::string format;                          // "ckpt", "safetensors", "diffusers"
   std::string device;                          // "cpu", "cuda:0"
@@ -39,12 +41,5 @@ struct LoadedModel {
 /// Opens, detects, checks and loads a model. Throws IoError, CheckpointError, UsageError (config
 /// contradicts weights, no such device) or OutOfMemory.
 LoadedModel load_model(const LoadRequest& request);
-
-/// `model.yaml` beside `model.ckpt`, the way the community ships configurations; none for
-/// diffusers folders.
-std::optional<std::filesystem::path> sidecar_config(const std::filesystem::path& checkpoint);
-
-/// Pixels a side that pictures of this model have by default. Reads headers only.
-int64_t default_pixels(const LoadRequest& request);
 
 }  // namespace sd

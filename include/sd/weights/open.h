@@ -36,10 +36,14 @@ OpenedModel open_model(const std::filesystem::path& path);
 /// the file has none.
 std::unique_ptr<TensorSource> with_ema_weights(std::unique_ptr<TensorSource> tensors);
 
-/// Sizes that names and shapes give away (CompVis names): channels, multipliers, blocks, attention
-/// levels, widths, layers. Fields that weights cannot tell (heads, groups, scale factor, schedule)
-/// are taken from `base`. Throws CheckpointError naming what the file seems to be, if it is not a
-/// model of this family.
+/// What published checkpoints of this model's family have where weights do not tell: a base for
+/// detect_config.
+ModelConfig published_config(const TensorSource& tensors);
+
+/// Sizes and kinds that names and shapes give away (CompVis names): channels, multipliers, blocks,
+/// attention levels, widths, layers. Fields that weights cannot tell (heads, groups, scale factor,
+/// schedule) are taken from `base`. Throws CheckpointError naming what the file seems to be, if it
+/// is not a model of this family.
 ModelConfig detect_config(const TensorSource& tensors, const ModelConfig& base);
 
 }  // namespace sd
