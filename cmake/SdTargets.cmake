@@ -23,6 +23,8 @@ function(sd_add_test name)
     SD_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data" SD_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
     SD_BINARY="${PROJECT_BINARY_DIR}/sd")
   target_link_libraries(${name} PRIVATE ${ARG_DEPENDS} sd_warnings GTest::gtest GTest::gtest_main)
+  # libsd_sentencepiece.so is opened from there.
+  set_target_properties(${name} PROPERTIES BUILD_RPATH "${PROJECT_BINARY_DIR}")
   if(ARG_TORCH)
     target_link_libraries(${name} PRIVATE LibTorch::torch)
     if(TARGET sd_torch_pch)

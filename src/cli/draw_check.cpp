@@ -15,7 +15,9 @@
 #include "cli/prompt_list.h"
 #include "cli/sampler_options.h"
 #include "cli/seed_options.h"
+#include "cli/text_output.h"
 #include "sd/core/error.h"
+#include "sd/pipeline/inspect.h"
 
 namespace sd::cli {
 namespace {
@@ -24,6 +26,19 @@ namespace fs = std::filesystem;
 
 constexpr int64_t kLatentChannels = 4;  // of SD v1 and v2
 constexpr int64_t kLatentFactor = 8;
+
+/// Fills in what `--laion400m` stands for; what was named wins. Weights of another place tell
+/// themselves what they are, so that only those that are looked for come with the configuration.
+void settle_laion400m(DrawOptions& options) {
+  if (!options.laion400m) return;
+  if (!options.quiet) print_message("Falling back to LAION 400M model...");
+  if (!options.ckpt) {
+    const auto roots = model_roots();
+    options.ckpt = find_in_roots("--laion400m", kLaionCheckpoint, roots);
+    if (!options.config) options.config = find_in_roots("--laion400m", kLaionConfig, roots);
+  }
+  if (!options.outdir_given) options.outdir += "-laion400m";
+}
 
 void check_side(std::string_view option, std::string_view what,
                 const std::optional<int64_t>& pixels) {
@@ -74,7 +89,7 @@ void require_file(std::string_view option, const std::optional<fs::path>& path) 
 }
 
 /// Prompts of a file are known only when it is read, and standard input can be read only once.
-void check_maps(DrawOptions& options) {
+void check_maps(DrawOptions& options, const Tokenizer& tokenizer) {
   settle_attn(options.attn, options.outdir);
   AttnSubject subject;
   if (!options.from_file) {
@@ -85,7 +100,7 @@ void check_maps(DrawOptions& options) {
   subject.negative_prompt = options.negative_prompt;
   subject.guided = options.scale != 1;
   subject.steps = options.ddim_steps;
-  check_attn(options.attn, subject);
+  check_attn(options.attn, subject, tokenizer);
 }
 
 /// Latents are written when everything is drawn, so what is in their way is said now.
@@ -103,12 +118,8 @@ void check_latents(const DrawOptions& options) {
 
 }  // namespace
 
-void check(DrawOptions& options) {
-  if (options.laion400m) {
-    throw UsageError(
-        "--laion400m: this model is not supported yet\nLeave the option out to use Stable "
-        "Diffusion v1.");
-  }
+std::shared_ptr<const Tokenizer> check(DrawOptions& options) {
+  settle_laion400m(options);
   check_side("W", "width", options.W);
   check_side("H", "height", options.H);
   check_sampling(options);
@@ -127,14 +138,16 @@ void check(DrawOptions& options) {
   require_file("init-latents", options.init_latents);
   check_input(options);
   check_swap(options);
+  const auto found = find_model(options.ckpt, model_roots());
+  auto tokenizer = make_tokenizer(inspect_model({found.checkpoint, options.config}).text);
   if (!options.from_file) {
     const auto targets =
         options.swap.targets.empty() ? std::vector{options.prompt} : options.swap.targets;
-    check_controls(options, {{targets, options.swap.source}});
+    check_controls(options, {{targets, options.swap.source}}, *tokenizer);
   }
-  check_maps(options);
-  find_model(options.ckpt, model_roots());
+  check_maps(options, *tokenizer);
   check_latents(options);
+  return tokenizer;
 }
 
 }  // namespace sd::cli

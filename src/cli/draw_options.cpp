@@ -78,7 +78,8 @@ void add_model_options(CLI::App& app, DrawOptions& options) {
   add_choice(app, "prediction", options.prediction, predictions,
              "What the UNet predicts, noise or velocity")
       ->default_str("auto");
-  app.add_flag("--laion400m", options.laion400m, "The LAION-400M model (not supported yet)");
+  app.add_flag("--laion400m", options.laion400m,
+               "The LAION-400M model, in\nmodels/ldm/text2img-large/model.ckpt; draws 256x256");
   add_whole(app, "C", options.C, kChannelsRange, "Latent channels");
   add_whole(app, "f", options.f, kFactorRange, "Pixels per latent");
 }
@@ -96,8 +97,12 @@ void add_compute_options(CLI::App& app, DrawOptions& options) {
 
 void add_file_options(CLI::App& app, DrawOptions& options) {
   app.add_option_function<std::string>(
-         "--outdir", [&options](const std::string& folder) { options.outdir = folder; },
-         "Where to write")
+         "--outdir",
+         [&options](const std::string& folder) {
+           options.outdir = folder;
+           options.outdir_given = true;
+         },
+         "Where to write (--laion400m: the same with -laion400m)")
       ->type_name("DIR")
       ->default_str(options.outdir.string());
   app.add_flag("--skip_save,--skip-save", options.skip_save, "Write no single pictures");

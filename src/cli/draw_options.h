@@ -107,6 +107,7 @@ struct DrawOptions {
   std::string prompt = "a painting of a virus monster playing guitar";
   std::string negative_prompt;
   std::filesystem::path outdir = "outputs/txt2img-samples";
+  bool outdir_given = false;
   bool skip_grid = false;
   bool skip_save = false;
   int64_t ddim_steps = 50;

@@ -70,8 +70,8 @@ void DrawRun::prepare() {
   find_weights();
   read_prompts();
   check_sources();
-  check_controls(options_, sets_);
-  check_attn(options_.attn, attn_subject());
+  check_controls(options_, sets_, *tokenizer_);
+  check_attn(options_.attn, attn_subject(), *tokenizer_);
   total_pictures_ = static_cast<int64_t>(prompts_.prompts.size() * targets()) * options_.n_iter;
   settle_only();
   start_.emplace(options_,
@@ -143,20 +143,21 @@ void DrawRun::find_weights() {
   load_request_.dtype = options_.dtype;
   load_request_.prediction = options_.prediction;
   load_request_.threads = static_cast<int>(options_.threads);
+  const auto config = inspect_model(load_request_.files());
+  tokenizer_ = make_tokenizer(config.text);
 
   record_.options = options_;
   if (!options_.config) record_.options.config = sidecar_config(found.checkpoint);
   record_.model_name = model_name(found.checkpoint);
   record_.threads = options_.threads > 0 ? static_cast<int>(options_.threads) : physical_cores();
-  settle_size();
+  settle_size(config.default_pixels());
 }
 
 /// An input picture decides the size, or the model does, unless told otherwise.
-void DrawRun::settle_size() {
+void DrawRun::settle_size(int64_t model_side) {
   if (!options_.input.init_img) {
     const bool told = options_.W && options_.H;
-    const int64_t side =
-        told ? 0 : checked_default_side(inspect_model(load_request_.files()).default_pixels(), record_.model_name);
+    const int64_t side = told ? 0 : checked_default_side(model_side, record_.model_name);
     record_.width = options_.W.value_or(side);
     record_.height = options_.H.value_or(side);
     return;
@@ -233,7 +234,7 @@ void DrawRun::load() {
   record_.options.prediction = config.prediction;
   if (model_->prediction_assumed) say(prediction_notice(*config.prediction, name));
   attn_.emplace(options_.attn, options_.ddim_steps);
-  attn_->prepare(config, record_.height / options_.f, record_.width / options_.f);
+  attn_->prepare(*model_, record_.height / options_.f, record_.width / options_.f);
   if (options_.verbose > 0) {
     say(fmt::format("{} ({}) loaded in {:.1f} s, computing in {} on {} with {}", record_.model_name,
                     record_.model_format, load_seconds_, record_.dtype, record_.device,
@@ -262,9 +263,8 @@ void DrawRun::start_hashing() {
 
 void DrawRun::announce_cut_prompts() {
   if (options_.quiet) return;
-  const int64_t positions = model_->config.text.positions;
-  const auto announce = [positions](const std::string& what, const std::string& prompt) {
-    const auto notice = truncation_notice(what, prompt, positions);
+  const auto announce = [this](const std::string& what, const std::string& prompt) {
+    const auto notice = truncation_notice(what, prompt, *tokenizer_);
     if (!notice.empty()) print_message(notice);
   };
   // Without --from-file the list holds one prompt many times over.
@@ -402,7 +402,7 @@ void DrawRun::attach_controls(DrawRequest& request, const Batch& batch) {
     values.erase(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(batch.offset));
     values.resize(std::min(values.size(), batch.size));
   }
-  controls_ = make_controls(options, sets_of(batch), blend_mask_, model_->config.text.positions);
+  controls_ = make_controls(options, sets_of(batch), blend_mask_, *tokenizer_);
   controller_ = attn_->begin_batch(controls_.links);
   request.controller = controller_.get();
   request.latent_edit = controls_.blend.get();

@@ -52,7 +52,7 @@ class DrawRun {
 
   void prepare();
   void find_weights();
-  void settle_size();
+  void settle_size(int64_t model_side);
   void read_prompts();
   PromptSet prompt_set(const ListedPrompt& prompt) const;
   void load();
@@ -94,6 +94,7 @@ class DrawRun {
 
   DrawOptions options_;
   LoadRequest load_request_;
+  std::shared_ptr<const Tokenizer> tokenizer_;
   RunRecord record_;
   PromptList prompts_;
   std::vector<PromptSet> sets_;  // one for each of those

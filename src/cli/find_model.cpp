@@ -44,6 +44,15 @@ std::vector<fs::path> model_roots() {
   return roots;
 }
 
+fs::path find_in_roots(const char* option, const char* name, const std::vector<fs::path>& roots) {
+  std::string looked_in;
+  for (const auto& root : roots) {
+    if (is_there(root / name)) return root / name;
+    looked_in += "\n  " + (root / name).string();
+  }
+  throw IoError(fmt::format("{}: {} is not there\nLooked for{}", option, name, looked_in));
+}
+
 FoundModel find_model(const std::optional<fs::path>& ckpt, const std::vector<fs::path>& roots) {
   if (ckpt) {
     require_model("--ckpt: ", *ckpt);

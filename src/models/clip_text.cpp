@@ -3,11 +3,9 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/sigmoid.h>
-#include <fmt/format.h>
 
 #include <string>
 
-#include "sd/core/error.h"
 #include "sd/nn/attention.h"
 
 namespace sd {
@@ -65,11 +63,7 @@ ClipTextImpl::ClipTextImpl(const TextConfig& config) : config_(config) {
 }
 
 torch::Tensor ClipTextImpl::forward(const torch::Tensor& ids, torch::Dtype dtype) {
-  if (ids.dim() != 2 || ids.size(1) > config_.positions) {
-    throw UsageError(
-        fmt::format("text encoder takes ids [N,T] with T at most {}, found {} ids a row",
-                    config_.positions, ids.size(-1)));
-  }
+  require_ids(ids, config_.positions);
   const auto positions = at::arange(ids.size(1), ids.options());
   torch::Tensor x =
       token_embedding_->forward(ids).to(dtype) + position_embedding_->forward(positions).to(dtype);

@@ -12,6 +12,10 @@
 namespace sd {
 namespace {
 
+constexpr std::string_view kClipEmbedder = "ldm.modules.encoders.modules.FrozenCLIPEmbedder";
+constexpr std::string_view kOpenClipEmbedder =
+    "ldm.modules.encoders.modules.FrozenOpenCLIPEmbedder";
+constexpr std::string_view kBertEmbedder = "ldm.modules.encoders.modules.BERTEmbedder";
 constexpr std::size_t kMaxYamlBytes = std::size_t{1} << 20;  // the published ones have 2 kB
 
 /// The class that a section's `target` names must be one of `expected`, which is returned; `hints`
@@ -99,13 +103,26 @@ void read_vae(YamlSection section, VaeConfig& vae) {
   section.finish();
 }
 
-void read_text(YamlSection section, TextConfig& text) {
-  constexpr const char* kOpenClip = "ldm.modules.encoders.modules.FrozenOpenCLIPEmbedder";
-  const bool openclip =
-      require_target(section, {"ldm.modules.encoders.modules.FrozenCLIPEmbedder", kOpenClip},
-                     {{"BERTEmbedder",
-                       "the text encoder of LAION-400M models, which is not supported yet"}}) ==
-      kOpenClip;
+/// BERTEmbedder's own defaults are those of the vocabulary and of heads, which weights tell.
+void read_bert_text(YamlSection section, TextConfig& text) {
+  require_target(section, kBertEmbedder);
+  text.encoder = TextEncoderKind::kBert;
+  text.tokenizer = TokenizerKind::kWordPiece;
+  text.padding = 0;
+  auto params = section.section("params");
+  text.width = params.integer("n_embed", text.width);
+  text.layers = params.integer("n_layer", text.layers);
+  text.vocabulary = params.integer("vocab_size", text.vocabulary);
+  text.positions = params.integer("max_seq_len", text.positions);
+  params.require("use_tokenizer", "true");
+  params.ignore({"device", "embedding_dropout"});
+  params.finish();
+  section.finish();
+}
+
+void read_clip_text(YamlSection section, TextConfig& text) {
+  const bool openclip = require_target(section, {kClipEmbedder, kOpenClipEmbedder}, {}) == kOpenClipEmbedder;
+  text.encoder = TextEncoderKind::kClip;
   // A base of the same kind stands for weights or a folder that say its sizes.
   if (openclip && text.activation != TextActivation::kGelu) text = openclip_text();
   if (!openclip && text.activation == TextActivation::kGelu) text = TextConfig{};
@@ -131,6 +148,15 @@ void read_text(YamlSection section, TextConfig& text) {
     params->finish();
   }
   section.finish();
+}
+
+void read_text(const YamlSection& section, TextConfig& text) {
+  YamlSection glance = section;  // each reader asks for the target itself
+  if (glance.text("target") == kBertEmbedder) {
+    read_bert_text(section, text);
+  } else {
+    read_clip_text(section, text);
+  }
 }
 
 /// `parameterization`; a YAML without it means noise, unless the weights' own metadata say

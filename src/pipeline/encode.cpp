@@ -12,21 +12,8 @@
 #include "sd/models/latent_diffusion.h"
 #include "sd/models/taesd.h"
 #include "sd/pipeline/draw.h"
-#include "sd/text/clip_tokenizer.h"
 
 namespace sd {
-
-namespace {
-
-/// What the text encoder is given of a prompt; OpenCLIP's pads with another id than CLIP's.
-std::vector<int64_t> ids_of(const std::string& prompt, const TextConfig& text) {
-  auto tokens = ClipTokenizer::instance().encode(prompt, text.positions);
-  const auto past_end = static_cast<std::ptrdiff_t>(tokens.tokens.size() + 2);  // BOS and EOS
-  std::fill(tokens.ids.begin() + past_end, tokens.ids.end(), text.padding);
-  return std::move(tokens.ids);
-}
-
-}  // namespace
 
 torch::Tensor encode_prompts(const LoadedModel& model, const std::vector<std::string>& prompts) {
   std::map<std::string, torch::Tensor> contexts;
@@ -34,9 +21,9 @@ torch::Tensor encode_prompts(const LoadedModel& model, const std::vector<std::st
   for (const auto& prompt : prompts) {
     auto& context = contexts[prompt];
     if (!context.defined()) {
-      const auto ids = at::tensor(ids_of(prompt, model.config.text), at::kLong)
-                           .unsqueeze(0)
-                           .to(torch::Device(model.device));
+      const auto tokens = model.tokenizer->encode(prompt);
+      const auto ids =
+          at::tensor(tokens.ids, at::kLong).unsqueeze(0).to(torch::Device(model.device));
       context = model.model->text->forward(ids, model.compute_dtype);  // [1,77,D]
       require_finite(context, "text encoder");
     }

@@ -39,6 +39,7 @@ LoadedModel load_model(const LoadRequest& request) {
     LoadedModel loaded;
     const auto settled = settle_config(opened, request.files());
     loaded.config = settled.config;
+    loaded.tokenizer = make_tokenizer(loaded.config.text);
     loaded.prediction_assumed = settled.prediction_assumed;
     loaded.main_file = opened.main_file;
     loaded.vae_file = opened.replaced.vae_file;

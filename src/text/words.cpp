@@ -126,7 +126,7 @@ PromptWords::PromptWords(std::string prompt, const TokenizedPrompt& tokens)
     for (; word != words_.end() && word->begin < token.end; ++word) action(*word);
   };
   for (std::size_t i = 0; i < tokens.tokens.size(); ++i) {
-    const auto position = static_cast<int64_t>(i) + 1;  // behind BOS
+    const auto position = tokens.first + static_cast<int64_t>(i);
     words_under(tokens.tokens[i], [&](PromptWord& word) { word.positions.push_back(position); });
   }
   for (const Token& token : tokens.cut) {

@@ -165,14 +165,41 @@ void detect_vae(const TensorSource& tensors, VaeConfig& vae) {
     shapes.fail("'first_stage_model.encoder.down.0.block.0.conv1.weight' is missing");
 }
 
-void detect_text(const TensorSource& tensors, TextConfig& text) {
+constexpr std::string_view kBertTokens = "cond_stage_model.transformer.token_emb.weight";
+
+void detect_bert_text(const TensorSource& tensors, TextConfig& text) {
+  const Shapes shapes(tensors, "cond_stage_model.transformer.");
+  text.encoder = TextEncoderKind::kBert;
+  text.tokenizer = TokenizerKind::kWordPiece;
+  text.padding = 0;
+  const auto tokens = shapes.at("token_emb.weight", 2);
+  text.vocabulary = tokens[0];
+  text.width = tokens[1];
+  text.positions = shapes.at("pos_emb.emb.weight", 2)[0];
+  // Attention and feed-forward are counted as layers of their own.
+  text.layers = shapes.count("attn_layers.layers.{}.0.weight") / 2;
+  const std::string queries = "attn_layers.layers.0.1.to_q.weight";
+  text.heads = shapes.multiple(shapes.at(queries, 2)[0], text.head_width, queries);
+  text.feed_forward = shapes.at("attn_layers.layers.1.1.net.0.0.weight", 2)[0];
+}
+
+void detect_clip_text(const TensorSource& tensors, TextConfig& text) {
   const Shapes shapes(tensors, "cond_stage_model.transformer.text_model.");
+  text.encoder = TextEncoderKind::kClip;
   const auto tokens = shapes.at("embeddings.token_embedding.weight", 2);
   text.vocabulary = tokens[0];
   text.width = tokens[1];
   text.positions = shapes.at("embeddings.position_embedding.weight", 2)[0];
   text.layers = shapes.count("encoder.layers.{}.layer_norm1.weight");
   text.feed_forward = shapes.at("encoder.layers.0.mlp.fc1.weight", 2)[0];
+}
+
+void detect_text(const TensorSource& tensors, TextConfig& text) {
+  if (tensors.contains(std::string(kBertTokens))) {
+    detect_bert_text(tensors, text);
+  } else {
+    detect_clip_text(tensors, text);
+  }
 }
 
 /// Names a UNet whose input is none of the kinds that are drawn from.
@@ -203,6 +230,8 @@ bool has_linear_projections(const TensorSource& tensors) {
 
 ModelConfig family_config(const TensorSource& tensors, const Metadata& metadata) {
   ModelConfig config;
+  constexpr int64_t kLaionSide = 32;  // 256 pixels
+  if (tensors.contains(std::string(kBertTokens))) config.image_size = kLaionSide;
   if (has_linear_projections(tensors)) {  // Stable Diffusion 2
     config.text = openclip_text();
     config.unet.context_dim = config.text.width;

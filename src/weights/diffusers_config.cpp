@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <initializer_list>
+#include <string>
 #include <utility>
 
 #include "weights/json_file.h"
@@ -191,6 +192,45 @@ void read_scheduler(const JsonFile& file, ModelConfig& config) {
   }
 }
 
+/// A special token of a tokenizer's configuration: its text, or an object that holds it.
+std::string token_text(const JsonFile& file, const char* key, std::string otherwise) {
+  if (!file.has(key)) return otherwise;
+  const Json& token = file.at(key);
+  if (token.is_string()) return token.get<std::string>();
+  const auto content = token.is_object() ? token.find("content") : token.end();
+  if (!token.is_object() || content == token.end() || !content->is_string()) {
+    file.wrong(key, "a text");
+  }
+  return content->get<std::string>();
+}
+
+/// `tokenizer/spiece.model`, where there is one, in the way of transformers' T5Tokenizer. Its
+/// defaults stand in for what the configuration leaves out.
+void read_tokenizer(const std::filesystem::path& folder, TextConfig& text) {
+  const auto model = folder / "spiece.model";
+  std::error_code ignored;
+  // Also for a link to nowhere, so that it is not taken for a folder with CLIP's tokenizer.
+  if (!std::filesystem::exists(std::filesystem::symlink_status(model, ignored))) return;
+  text.tokenizer = TokenizerKind::kSentencePiece;
+  SentencePieceConfig& config = text.sentence_piece;
+  config.model = model.string();
+  const auto path = folder / "tokenizer_config.json";
+  if (!std::filesystem::exists(path, ignored)) return;
+  const JsonFile file(path);
+  const Json& kind = file.at("tokenizer_class");
+  if (!kind.is_null() && kind != "T5Tokenizer" && kind != "T5TokenizerFast") {
+    file.wrong("tokenizer_class", "T5Tokenizer (others with a spiece.model are not supported)");
+  }
+  config.end = token_text(file, "eos_token", config.end);
+  config.padding = token_text(file, "pad_token", config.padding);
+  config.lower_case = file.at("do_lower_case") == true;
+  for (const char* key : {"bos_token", "cls_token", "mask_token", "sep_token", "unk_token"}) {
+    if (file.has(key)) config.specials.push_back(token_text(file, key, {}));
+  }
+  config.specials.push_back(config.end);
+  config.specials.push_back(config.padding);
+}
+
 /// The index names a class for each part; other pipelines (SDXL, inpainting, …) name others.
 void check_index(const JsonFile& index) {
   const std::initializer_list<std::pair<const char*, const char*>> parts = {
@@ -222,6 +262,7 @@ ModelConfig read_diffusers_config(const std::filesystem::path& folder) {
   read_vae(JsonFile(folder / "vae" / "config.json"), config);
   read_text(JsonFile(folder / "text_encoder" / "config.json"), config.text);
   read_padding(folder / "tokenizer", config.text);
+  read_tokenizer(folder / "tokenizer", config.text);
   const auto scheduler = folder / "scheduler" / "scheduler_config.json";
   std::error_code ignored;
   if (std::filesystem::exists(scheduler, ignored)) read_scheduler(JsonFile(scheduler), config);

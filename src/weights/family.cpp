@@ -56,15 +56,14 @@ constexpr std::array kRows = {
     Row{"single_transformer_blocks.", Match::kPrefix, "FLUX", kOtherFamily},
     Row{"transformer_blocks.", Match::kPrefix,
         "diffusion transformer (Stable Diffusion 3, PixArt, …)", kOtherFamily},
-    Row{"cond_stage_model.transformer.token_emb.", Match::kPrefix, "LAION-400M latent diffusion",
-        "It is not supported yet."},
     Row{"first_stage_model.quantize.", Match::kPrefix, "latent diffusion with a VQ autoencoder",
         kOtherFamily},
 };
 
 constexpr std::string_view kUNet = "model.diffusion_model.";
 constexpr std::string_view kVae = "first_stage_model.";
-constexpr std::string_view kText = "cond_stage_model.transformer.text_model.";
+constexpr std::string_view kClipText = "cond_stage_model.transformer.text_model.";
+constexpr std::string_view kBertText = "cond_stage_model.transformer.token_emb.";
 
 // What remains when there is no UNet by its CompVis name.
 constexpr std::array kParts = {
@@ -152,8 +151,9 @@ Family guess_family(const TensorSource& tensors) {
     return {std::string(row->family), false, std::string(row->advice)};
   if (any_starts_with(names, kUNet)) {
     const bool vae = any_starts_with(names, kVae);
-    const bool text = any_starts_with(names, kText);
-    if (vae && text) return whole_model(tensors);
+    const bool bert = any_starts_with(names, kBertText);
+    const bool text = bert || any_starts_with(names, kClipText);
+    if (vae && text) return bert ? Family{"LAION-400M latent diffusion", true, ""} : whole_model(tensors);
     return {fmt::format("UNet without {}", vae    ? "a text encoder"
                                            : text ? "a VAE"
                                                   : "VAE and text encoder"),
@@ -169,7 +169,7 @@ void require_drawable(const TensorSource& tensors) {
   const Family family = guess_family(tensors);
   if (family.drawable) return;
   throw CheckpointError(
-      fmt::format("{}: expected a Stable Diffusion v1 or v2 model, found: {}\n    {}",
+      fmt::format("{}: expected a model of the Stable Diffusion v1 or v2 family, found: {}\n    {}",
                   tensors.label(), family.name, family.advice));
 }
 

@@ -34,6 +34,7 @@ class Sizes:
     vae_channels: int = 128
     vae_mult: tuple[int, ...] = (1, 2, 4, 4)
     vae_blocks: int = 2
+    text: str = "clip"  # or "bert": LAION-400M latent diffusion's
     text_width: int = 768
     text_layers: int = 12
     text_heads: int = 12
@@ -61,6 +62,11 @@ class Row:
     @property
     def compvis_name(self) -> str:
         return COMPVIS_PREFIX[self.part] + self.name
+
+
+LAION_400M = Sizes(
+    context=1280, image_size=32, text="bert", text_width=1280, text_layers=32, text_heads=8
+)
 
 
 def sizes_from_yaml(path: Path) -> Sizes:
@@ -337,6 +343,29 @@ def text_rows(sizes: Sizes) -> Iterator[Row]:
     yield from text.norm("text_model.final_layer_norm", "text_model.final_layer_norm", width)
 
 
+def bert_text_rows(sizes: Sizes) -> Iterator[Row]:
+    """The text encoder of LAION-400M latent diffusion, with the output layer that nothing uses."""
+    text = _Part(TEXT)
+    width, inner = sizes.text_width, 64 * sizes.text_heads
+    yield text.row("token_emb.weight", "token_emb.weight", (30522, width), "embedding")
+    yield text.row("pos_emb.emb.weight", "pos_emb.emb.weight", (77, width), "embedding")
+    for index in range(sizes.text_layers):
+        mixing = f"attn_layers.layers.{2 * index}"
+        yield from text.norm(f"{mixing}.0", f"{mixing}.0", width)
+        for projection in ("to_q", "to_k", "to_v"):
+            name = f"{mixing}.1.{projection}"
+            yield from text.linear(name, name, width, inner, False)
+        yield from text.linear(f"{mixing}.1.to_out", f"{mixing}.1.to_out", inner, width)
+        forward = f"attn_layers.layers.{2 * index + 1}"
+        yield from text.norm(f"{forward}.0", f"{forward}.0", width)
+        for layer, inputs, outputs in (("0.0", width, 4 * width), ("2", 4 * width, width)):
+            name = f"{forward}.1.net.{layer}"
+            yield from text.linear(name, name, inputs, outputs)
+    yield from text.norm("norm", "norm", width)
+    yield from text.linear("to_logits", "to_logits", width, 30522)
+
+
 def all_rows(sizes: Sizes) -> list[Row]:
     """Every trained tensor of the model."""
-    return [*unet_rows(sizes), *vae_rows(sizes), *text_rows(sizes)]
+    text = bert_text_rows if sizes.text == "bert" else text_rows
+    return [*unet_rows(sizes), *vae_rows(sizes), *text(sizes)]

@@ -71,6 +71,36 @@ TEST(ModelConfig, AYamlWithoutParameterizationLeavesWhatMetadataSay) {
       Prediction::kNoise);
 }
 
+TEST(ModelConfig, TheLaionConfigHasABertTextEncoder) {
+  const auto config = read_config(std::filesystem::path(SD_SOURCE_DIR) /
+                                  "configs/latent-diffusion/txt2img-1p4B-eval.yaml");
+  EXPECT_EQ(config.text.encoder, TextEncoderKind::kBert);
+  EXPECT_EQ(config.text.tokenizer, TokenizerKind::kWordPiece);
+  EXPECT_EQ(config.text.padding, 0);
+  EXPECT_EQ(config.text.width, 1280);
+  EXPECT_EQ(config.text.layers, 32);
+  EXPECT_EQ(config.default_pixels(), 256);
+  auto others = config;
+  others.text = {};
+  others.image_size = 64;
+  others.unet.context_dim = 768;
+  EXPECT_EQ(others, ModelConfig{});
+}
+
+TEST(ModelConfig, ABertTextEncoderHasSettingsOfItsOwn) {
+  const auto embedder = [](const std::string& params) {
+    return tiny().substr(0, tiny().find("    cond_stage_config:")) +
+           "    cond_stage_config:\n      target: ldm.modules.encoders.modules.BERTEmbedder\n"
+           "      params:\n        n_embed: 32\n        n_layer: 2\n" +
+           params;
+  };
+  const auto config = parse_config(embedder("        max_seq_len: 20\n"), "m.yaml");
+  EXPECT_EQ(config.text.positions, 20);
+  EXPECT_EQ(config.text.layers, 2);
+  expect_refused(embedder("        use_tokenizer: False\n"), "use_tokenizer");
+  expect_refused(embedder("        heads: 2\n"), "cond_stage_config.params.heads");
+}
+
 TEST(ModelConfig, ReadsTheTinyConfig) {
   const auto config = parse_config(tiny(), "tiny-v1.yaml");
   EXPECT_EQ(config.image_size, 16);
@@ -130,7 +160,6 @@ TEST(ModelConfig, OtherModelsAreNamed) {
   expect_refused(changed("ldm.models.diffusion.ddpm.LatentDiffusion",
                          "ldm.models.diffusion.ddpm.LatentDepth2ImageDiffusion"),
                  "depth-guided");
-  expect_refused(changed("FrozenCLIPEmbedder", "BERTEmbedder"), "LAION-400M");
   expect_refused(changed("FrozenCLIPEmbedder", "FrozenOpenCLIPEmbedder"),
                  "'model.params.cond_stage_config.params.layer'", "expected penultimate");
   expect_refused(

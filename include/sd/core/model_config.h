@@ -10,27 +10,54 @@ namespace sd {
 /// Between the two layers of a text encoder's feed-forward: CLIP's x·σ(1.702x), or the exact GELU.
 enum class TextActivation { kQuickGelu, kGelu };
 
-/// CLIP-shaped text encoder (CLIP ViT-L/14 by default).
+/// Which network turns ids into a context.
+enum class TextEncoderKind {
+  kClip,  // CLIP ViT-L/14's, as transformers names it
+  kBert,  // LAION-400M latent diffusion's (ldm.modules.encoders.modules.BERTEmbedder)
+};
+
+/// What turns a prompt into ids.
+enum class TokenizerKind {
+  kClip,           // CLIP's byte-pair encoding
+  kWordPiece,      // that of bert-base-uncased
+  kSentencePiece,  // a model of pieces that comes with the weights
+};
+
+/// A SentencePiece tokenizer (`tokenizer/spiece.model` of a diffusers folder). Texts name pieces.
+struct SentencePieceConfig {
+  std::string model;  // path of spiece.model
+  std::string end = "</s>";
+  std::string padding = "<pad>";
+  std::vector<std::string> specials;  // stand for one id wherever a prompt has them as written
+  bool lower_case = false;
+  bool operator==(const SentencePieceConfig&) const = default;
+};
+
+/// The text encoder and its tokenizer (CLIP ViT-L/14 by default).
 struct TextConfig {
+  TextEncoderKind encoder = TextEncoderKind::kClip;
+  TokenizerKind tokenizer = TokenizerKind::kClip;
+  int64_t padding = 49407;             // the id behind the end of a prompt, but for kSentencePiece
+  SentencePieceConfig sentence_piece = {};  // of kSentencePiece
   int64_t width = 768;
   int64_t layers = 12;
   int64_t heads = 12;
+  int64_t head_width = 64;  // of kBert; elsewhere width / heads
   int64_t vocabulary = 49408;
   int64_t positions = 77;
   int64_t feed_forward = 3072;
   TextActivation activation = TextActivation::kQuickGelu;
-  int64_t padding = 49407;  // the id that stands behind a text's end
   bool operator==(const TextConfig&) const = default;
 };
 
 /// What runs of OpenCLIP ViT-H/14 in Stable Diffusion 2: 23 of its 24 layers ("penultimate").
 inline TextConfig openclip_text() {
-  return {.width = 1024,
+  return {.padding = 0,
+          .width = 1024,
           .layers = 23,
           .heads = 16,
           .feed_forward = 4096,
-          .activation = TextActivation::kGelu,
-          .padding = 0};
+          .activation = TextActivation::kGelu};
 }
 
 /// UNet of latent diffusion (ldm.modules.diffusionmodules.openaimodel.UNetModel).

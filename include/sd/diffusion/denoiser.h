@@ -37,7 +37,7 @@ enum class GuidancePass {
 /// How far predictions are pushed along.
 struct Guidance {
   double scale = 7.5;
-  std::optional<double> picture_scale;  // InstructPix2Pix; nothing for models that take no picture
+  std::optional<double> picture_scale = {};  // InstructPix2Pix; nothing for models that take no picture
 
   /// The passes that are needed, in the order of their rows. Scales of 1 save passes.
   std::vector<GuidancePass> passes() const;

@@ -11,6 +11,7 @@
 #include "sd/core/model_config.h"
 #include "sd/pipeline/inspect.h"
 #include "sd/pipeline/progress.h"
+#include "sd/text/tokenizer.h"
 
 namespace sd {
 
@@ -36,6 +37,7 @@ struct LoadedModel {
   std::shared_ptr<LatentDiffusionImpl> model;
   /// Decodes, and encodes where it can, in the autoencoder's place; null: it does not.
   std::shared_ptr<TaesdImpl> taesd;
+  std::shared_ptr<const Tokenizer> tokenizer;
   ModelConfig config;                         // its prediction is settled
   bool prediction_assumed = false;            // nothing but a guess by its weights says what it predicts
   std::filesystem::path main_file;            // what the hash is taken of

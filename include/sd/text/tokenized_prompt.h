@@ -16,9 +16,13 @@ struct Token {
 
 /// A prompt as the text encoder sees it, whichever tokenizer made it.
 struct TokenizedPrompt {
-  std::vector<int64_t> ids;   // exactly `length`: BOS, tokens, EOS, padding
-  std::vector<Token> tokens;  // those kept, in order; tokens[i] stands at ids[i + 1]
+  std::vector<int64_t> ids;   // exactly `length`: begin (if there is one), tokens, end, padding
+  std::vector<Token> tokens;  // those kept, in order; tokens[i] stands at ids[first + i]
   std::vector<Token> cut;     // those that did not fit
+  int64_t first = 1;          // 0 for tokenizers that begin with no id of their own
+
+  /// Where the padding begins, behind the end.
+  int64_t padding() const { return first + static_cast<int64_t>(tokens.size()) + 1; }
 };
 
 }  // namespace sd
