@@ -105,7 +105,7 @@ void read_vae(YamlSection section, VaeConfig& vae) {
 
 /// BERTEmbedder's own defaults are those of the vocabulary and of heads, which weights tell.
 void read_bert_text(YamlSection section, TextConfig& text) {
-  require_target(section, kBertEmbedder);
+  require_target(section, {kBertEmbedder});
   text.encoder = TextEncoderKind::kBert;
   text.tokenizer = TokenizerKind::kWordPiece;
   text.padding = 0;
@@ -121,7 +121,8 @@ void read_bert_text(YamlSection section, TextConfig& text) {
 }
 
 void read_clip_text(YamlSection section, TextConfig& text) {
-  const bool openclip = require_target(section, {kClipEmbedder, kOpenClipEmbedder}, {}) == kOpenClipEmbedder;
+  const bool openclip =
+      require_target(section, {kClipEmbedder, kOpenClipEmbedder}) == kOpenClipEmbedder;
   text.encoder = TextEncoderKind::kClip;
   // A base of the same kind stands for weights or a folder that say its sizes.
   if (openclip && text.activation != TextActivation::kGelu) text = openclip_text();

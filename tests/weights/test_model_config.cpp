@@ -84,6 +84,7 @@ TEST(ModelConfig, TheLaionConfigHasABertTextEncoder) {
   others.text = {};
   others.image_size = 64;
   others.unet.context_dim = 768;
+  others.prediction = {};  // a YAML that does not say otherwise means noise
   EXPECT_EQ(others, ModelConfig{});
 }
 
