@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <map>
+
 #include "cli/attn_choices.h"
 #include "sd/image/heatmap.h"
 
@@ -14,11 +16,14 @@ using Json = nlohmann::ordered_json;
 Json tokens_json(const std::string& prompt, const Tokenizer& tokenizer) {
   const auto encoded = tokenizer.encode(prompt);
   Json tokens = Json::array();
+  std::map<std::size_t, Token> own;
+  for (std::size_t i = 0; i < encoded.tokens.size(); ++i) {
+    own.emplace(static_cast<std::size_t>(encoded.position(i)), encoded.tokens[i]);
+  }
   for (std::size_t i = 0; i < encoded.ids.size(); ++i) {
-    const auto token = i - static_cast<std::size_t>(encoded.first);  // wraps where there is none
-    const auto text = token < encoded.tokens.size()
-                          ? prompt.substr(encoded.tokens[token].begin,
-                                          encoded.tokens[token].end - encoded.tokens[token].begin)
+    const auto token = own.find(i);
+    const auto text = token != own.end()
+                          ? prompt.substr(token->second.begin, token->second.end - token->second.begin)
                           : tokenizer.decode(encoded.ids[i]);
     tokens.push_back({{"position", i}, {"id", encoded.ids[i]}, {"text", text}});
   }

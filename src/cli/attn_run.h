@@ -32,7 +32,8 @@ class AttnRun {
   /// Makes the folders and proves that they can be written. Throws UsageError for a resolution or
   /// head that the model does not have for latents of this size, IoError if folders are not
   /// writable or maps of the fork's are there already.
-  void prepare(const LoadedModel& model, int64_t latent_height, int64_t latent_width);
+  void prepare(const LoadedModel& model, std::shared_ptr<const Tokenizer> tokenizer,
+               int64_t latent_height, int64_t latent_width);
 
   /// Starts a batch under `controls`, in their order. Recorders stand before them, or behind them
   /// for kind "applied"; the fork's own files always hold maps from before. Null if there is

@@ -12,6 +12,7 @@
 #include "cli/edit_check.h"
 #include "cli/find_model.h"
 #include "cli/output_folder.h"
+#include "cli/prompt_chunks.h"
 #include "cli/prompt_list.h"
 #include "cli/sampler_options.h"
 #include "cli/seed_options.h"
@@ -139,12 +140,14 @@ std::shared_ptr<const Tokenizer> check(DrawOptions& options) {
   check_input(options);
   check_swap(options);
   const auto found = find_model(options.ckpt, model_roots());
-  auto tokenizer = make_tokenizer(inspect_model({found.checkpoint, options.config}).text);
+  const auto plain = make_tokenizer(inspect_model({found.checkpoint, options.config}).text);
+  std::vector<PromptSet> prompts;
   if (!options.from_file) {
-    const auto targets =
-        options.swap.targets.empty() ? std::vector{options.prompt} : options.swap.targets;
-    check_controls(options, {{targets, options.swap.source}}, *tokenizer);
+    prompts = {{options.swap.targets.empty() ? std::vector{options.prompt} : options.swap.targets,
+                options.swap.source}};
   }
+  const auto tokenizer = reader_of(options, prompts, plain);
+  if (!prompts.empty()) check_controls(options, prompts, *tokenizer);
   check_maps(options, *tokenizer);
   check_latents(options);
   return tokenizer;

@@ -72,7 +72,9 @@ std::variant<TokenRefinement, WordReplacement> edit_of(const std::string& source
                                                        const std::string& target,
                                                        const Tokenizer& tokenizer) {
   const auto from = tokenizer.encode(source), to = tokenizer.encode(target);
-  if (prompt_to_prompt_mode(source, target) == AlignmentMode::kReplace) {
+  // Words of prompts in chunks need not stand one behind the other, as replacement has them.
+  const bool chunked = !from.positions.empty() || !to.positions.empty();
+  if (!chunked && prompt_to_prompt_mode(source, target) == AlignmentMode::kReplace) {
     return replace_words({source, from}, {target, to});
   }
   return refine_tokens(from, to);

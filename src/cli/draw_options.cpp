@@ -26,6 +26,15 @@ void add_picture_options(CLI::App& app, DrawOptions& options) {
         ->default_str("\"a painting of a virus...\"");
   }
   add_text(app, "negative-prompt", options.negative_prompt, "What to keep away from");
+  const Choices<PromptSyntax> syntaxes = {{"auto", PromptSyntax::kAuto},
+                                          {"plain", PromptSyntax::kPlain},
+                                          {"a1111", PromptSyntax::kA1111}};
+  add_choice(app, "prompt-syntax", options.prompt_syntax, syntaxes,
+             "a1111: (word:1.3), [word], [a:b:0.5], [a|b], BREAK\nand prompts of any length; plain: text, "
+             "cut off after\n77 tokens; auto: a1111 where a prompt has brackets,\na backslash or BREAK")
+      ->default_str("auto");
+  add_whole(app, "clip-skip", options.clip_skip, kClipSkipRange,
+            "Take the N-th hidden state from the text encoder's\nend, as AUTOMATIC1111 counts");
   app.add_option_function<std::string>(
          spellings("from-file"), [&options](const std::string& file) { options.from_file = file; },
          options.task == DrawTask::kSwap

@@ -10,6 +10,7 @@
 #include "sd/core/compute.h"
 #include "sd/core/model_config.h"
 #include "sd/core/sampler_table.h"
+#include "sd/text/prompt_reader.h"
 
 namespace sd::cli {
 
@@ -106,6 +107,8 @@ struct DrawOptions {
   DrawTask task = DrawTask::kTxt2Img;
   std::string prompt = "a painting of a virus monster playing guitar";
   std::string negative_prompt;
+  PromptSyntax prompt_syntax = PromptSyntax::kAuto;
+  int64_t clip_skip = 1;
   std::filesystem::path outdir = "outputs/txt2img-samples";
   bool outdir_given = false;
   bool skip_grid = false;

@@ -12,6 +12,7 @@
 #include "cli/draw.h"
 #include "cli/find_model.h"
 #include "cli/interrupt.h"
+#include "cli/prompt_chunks.h"
 #include "cli/model_fit.h"
 #include "cli/prompt_notice.h"
 #include "sd/core/atomic_file.h"
@@ -70,6 +71,7 @@ void DrawRun::prepare() {
   find_weights();
   read_prompts();
   check_sources();
+  tokenizer_ = reader_of(options_, sets_, plain_tokenizer_);
   check_controls(options_, sets_, *tokenizer_);
   check_attn(options_.attn, attn_subject(), *tokenizer_);
   total_pictures_ = static_cast<int64_t>(prompts_.prompts.size() * targets()) * options_.n_iter;
@@ -144,7 +146,7 @@ void DrawRun::find_weights() {
   load_request_.prediction = options_.prediction;
   load_request_.threads = static_cast<int>(options_.threads);
   const auto config = inspect_model(load_request_.files());
-  tokenizer_ = make_tokenizer(config.text);
+  plain_tokenizer_ = make_tokenizer(config.text);
 
   record_.options = options_;
   if (!options_.config) record_.options.config = sidecar_config(found.checkpoint);
@@ -234,7 +236,7 @@ void DrawRun::load() {
   record_.options.prediction = config.prediction;
   if (model_->prediction_assumed) say(prediction_notice(*config.prediction, name));
   attn_.emplace(options_.attn, options_.ddim_steps);
-  attn_->prepare(*model_, record_.height / options_.f, record_.width / options_.f);
+  attn_->prepare(*model_, tokenizer_, record_.height / options_.f, record_.width / options_.f);
   if (options_.verbose > 0) {
     say(fmt::format("{} ({}) loaded in {:.1f} s, computing in {} on {} with {}", record_.model_name,
                     record_.model_format, load_seconds_, record_.dtype, record_.device,
@@ -359,6 +361,9 @@ DrawRequest DrawRun::request_for(const Batch& batch, RunNoise& noise) {
   }
   const auto count = static_cast<int64_t>(batch.size);
   request.negative_prompt = options_.negative_prompt;
+  request.prompt_syntax = options_.prompt_syntax;
+  request.prompt_chunks = tokenizer_->chunks();
+  request.clip_skip = options_.clip_skip;
   request.width = record_.width;
   request.height = record_.height;
   request.steps = options_.ddim_steps;

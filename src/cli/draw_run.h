@@ -94,7 +94,8 @@ class DrawRun {
 
   DrawOptions options_;
   LoadRequest load_request_;
-  std::shared_ptr<const Tokenizer> tokenizer_;
+  std::shared_ptr<const Tokenizer> plain_tokenizer_;  // the model's
+  std::shared_ptr<const PromptReader> tokenizer_;     // by the syntax of the run
   RunRecord record_;
   PromptList prompts_;
   std::vector<PromptSet> sets_;  // one for each of those

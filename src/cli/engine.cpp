@@ -14,7 +14,7 @@ namespace sd::cli {
 namespace {
 
 constexpr const char* kLibrary = "libsd_engine.so";
-constexpr const char* kEntry = "sd_engine_v7";
+constexpr const char* kEntry = "sd_engine_v8";
 
 [[noreturn]] void fail() {
   const char* reason = dlerror();

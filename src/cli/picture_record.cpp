@@ -36,6 +36,12 @@ uint64_t variation_seed_of(const DrawOptions& options, const PictureRecord& pict
   return options.variation->seed + static_cast<uint64_t>(stream_of(options, picture));
 }
 
+const char* syntax_name(PromptSyntax syntax) {
+  return syntax == PromptSyntax::kAuto    ? "auto"
+         : syntax == PromptSyntax::kPlain ? "plain"
+                                          : "a1111";
+}
+
 std::string dump(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
@@ -193,6 +199,7 @@ Infotext infotext_of(const RunRecord& run, const PictureRecord& picture) {
   if (options.input.img_scale) {
     settings.emplace_back("Image CFG scale", number_text(*options.input.img_scale));
   }
+  if (options.clip_skip > 1) settings.emplace_back("Clip skip", std::to_string(options.clip_skip));
   if (options.rng != RngChoice::kDevice) settings.emplace_back("RNG", infotext_rng(options.rng));
   if (options.ddim_eta != 0) settings.emplace_back("Eta", number_text(options.ddim_eta));
   if (picture.batch_size > 1) {
@@ -216,6 +223,8 @@ Json settings_of(const RunRecord& run, const PictureRecord& picture) {
       {"command", command_of(options.task)},
       {"prompt", picture.prompt},
       {"negative_prompt", options.negative_prompt},
+      {"prompt_syntax", syntax_name(options.prompt_syntax)},
+      {"clip_skip", options.clip_skip},
       {"width", run.width},
       {"height", run.height},
       {"steps", options.ddim_steps},

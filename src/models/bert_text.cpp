@@ -57,12 +57,14 @@ BertTextImpl::BertTextImpl(const TextConfig& config) : config_(config) {
   final_norm_ = register_module("norm", LayerNorm(config.width));
 }
 
-torch::Tensor BertTextImpl::forward(const torch::Tensor& ids, torch::Dtype dtype) {
+torch::Tensor BertTextImpl::forward(const torch::Tensor& ids, torch::Dtype dtype,
+                                    int64_t layers_skipped) {
   require_ids(ids, config_.positions);
+  const auto layers = layers_to_run(config_.layers, layers_skipped);
   const auto positions = at::arange(ids.size(1), ids.options());
   torch::Tensor x =
       token_embedding_->forward(ids).to(dtype) + position_embedding_->forward(positions).to(dtype);
-  for (auto& layer : layers_) x = layer->forward(x);
+  for (std::size_t i = 0; i < layers; ++i) x = layers_[i]->forward(x);
   return final_norm_->forward(x);
 }
 

@@ -8,7 +8,7 @@
 
 namespace sd {
 
-/// Contexts of prompts [N,77,D] in the compute dtype; equal prompts are encoded once.
+/// Contexts of plain prompts [N,77,D] in the compute dtype; equal prompts are encoded once.
 torch::Tensor encode_prompts(const LoadedModel& model, const std::vector<std::string>& prompts);
 
 /// The autoencoder's means [N,4,H/f,W/f] of pictures [N,3,H,W] in [-1,1], encoded one at a time to

@@ -4,7 +4,6 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/zeros_like.h>
 
-#include "pipeline/encode.h"
 #include "pipeline/start.h"
 #include "sd/models/latent_diffusion.h"
 
@@ -28,7 +27,10 @@ Guidance guidance_of(const LoadedModel& model, const DrawRequest& request) {
 
 BatchNoiseModel::BatchNoiseModel(const LoadedModel& model, const DrawRequest& request,
                                  const torch::Tensor& extra, int64_t num_steps, int64_t* calls)
-    : model_(model), sigmas_(noise_schedule(model.config)), calls_(calls) {
+    : model_(model),
+      sigmas_(noise_schedule(model.config)),
+      contexts_(model, request, num_steps),
+      calls_(calls) {
   run_.controller = request.controller;
   run_.step = {-1, num_steps, 0, 0};
   for (const auto pass : guidance_of(model, request).passes()) add_pass(request, pass, extra);
@@ -39,9 +41,9 @@ void BatchNoiseModel::add_pass(const DrawRequest& request, GuidancePass pass,
   const auto rows = BatchRows::of(request);
   auto prompts = BatchRows::prompts(request);
   if (pass != GuidancePass::kConditional) prompts.assign(prompts.size(), request.negative_prompt);
-  const auto groups = rows.groups(pass, context_.defined() ? context_.size(0) : 0);
+  const auto groups = rows.groups(pass, contexts_.rows());
   run_.rows.insert(run_.rows.end(), groups.begin(), groups.end());
-  context_ = below(context_, encode_prompts(model_, prompts));
+  contexts_.add(prompts, pass == GuidancePass::kConditional);
   if (!extra.defined()) return;
   const auto one_a_sample = extra.expand({rows.samples, -1, -1, -1}).to(model_.compute_dtype);
   const auto spread = rows.spread(one_a_sample);
@@ -59,7 +61,7 @@ torch::Tensor BatchNoiseModel::operator()(const torch::Tensor& x, double t, int6
   torch::Tensor input = x.to(model_.compute_dtype);
   if (extra_.defined()) input = at::cat({input, extra_}, 1);
   const auto predicted =
-      model_.model->unet->forward(input, timesteps, context_, run_).to(at::kFloat);
+      model_.model->unet->forward(input, timesteps, contexts_.at(step), run_).to(at::kFloat);
   if (model_.config.prediction != Prediction::kVelocity) return predicted;
   return eps_from_velocity(predicted, x, sigmas_.alpha(t));
 }

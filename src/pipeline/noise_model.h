@@ -1,6 +1,7 @@
 #pragma once
 
 #include "pipeline/batch_rows.h"
+#include "pipeline/prompt_contexts.h"
 #include "sd/diffusion/denoiser.h"
 #include "sd/diffusion/sigmas.h"
 
@@ -25,7 +26,7 @@ class BatchNoiseModel {
 
   const LoadedModel& model_;
   SigmaTable sigmas_;
-  torch::Tensor context_;  // [R,77,D]
+  PromptContexts contexts_;
   torch::Tensor extra_;    // [R,C,h,w]; undefined where the UNet takes latents alone
   ForwardContext run_;
   int64_t* calls_;

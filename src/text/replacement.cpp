@@ -46,7 +46,7 @@ std::vector<SpacedWord> words_with_tokens(const PromptView& prompt) {
     const auto word = word_at(token);
     if (word == words.end()) continue;
     word->token_ids.push_back(token.id);
-    word->positions.push_back(prompt.tokens.first + static_cast<int64_t>(i));
+    word->positions.push_back(prompt.tokens.position(i));
   }
   for (const Token& token : prompt.tokens.cut) {
     const auto word = word_at(token);

@@ -17,7 +17,8 @@ class BertTextImpl final : public TextEncoderImpl {
   explicit BertTextImpl(const TextConfig& config);
 
   /// The context is the last hidden state after the final norm.
-  torch::Tensor forward(const torch::Tensor& ids, torch::Dtype dtype = torch::kFloat) override;
+  torch::Tensor forward(const torch::Tensor& ids, torch::Dtype dtype = torch::kFloat,
+                        int64_t layers_skipped = 0) override;
 
  private:
   TextConfig config_;

@@ -15,7 +15,8 @@ class ClipTextImpl final : public TextEncoderImpl {
   explicit ClipTextImpl(const TextConfig& config);
 
   /// The context is the last hidden state after the final norm.
-  torch::Tensor forward(const torch::Tensor& ids, torch::Dtype dtype = torch::kFloat) override;
+  torch::Tensor forward(const torch::Tensor& ids, torch::Dtype dtype = torch::kFloat,
+                        int64_t layers_skipped = 0) override;
 
   const TextConfig& config() const { return config_; }
 

@@ -16,12 +16,20 @@
 #include "sd/nn/attention_controller.h"
 #include "sd/pipeline/load.h"
 #include "sd/pipeline/progress.h"
+#include "sd/text/prompt_reader.h"
 
 namespace sd {
 
 /// What every way of drawing a batch of N samples asks for.
 struct DrawSettings {
   std::string negative_prompt;
+  /// How prompts are read. The default is what the original scripts do.
+  PromptSyntax prompt_syntax = PromptSyntax::kPlain;
+  /// Chunks of 77 ids that the context of prompts has at least; controls must be made for as many.
+  int64_t prompt_chunks = 1;
+  /// Which hidden state from the end of the text encoder, then its final norm, is the context: 1 is
+  /// the last (as AUTOMATIC1111 counts).
+  int64_t clip_skip = 1;
   int64_t width = 512;  // pixels, a multiple of 64; with an input picture that picture's size
   int64_t height = 512;
   int64_t steps = 50;

@@ -39,7 +39,7 @@ class Tokenizer {
   /// `length` ids: begin, the tokens that fit, end, padding. Throws UsageError if length < 2.
   TokenizedPrompt encode(std::string_view text, int64_t length) const;
   /// As many as the text encoder takes.
-  TokenizedPrompt encode(std::string_view text) const { return encode(text, length_); }
+  virtual TokenizedPrompt encode(std::string_view text) const { return encode(text, length_); }
 
   /// How many ids the text encoder takes (77 for SD v1).
   int64_t length() const { return length_; }

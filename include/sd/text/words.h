@@ -19,6 +19,7 @@ struct PromptWord {
   std::size_t end = 0;
   std::vector<int64_t> positions;  // indices of ids (0 is the first) of its tokens, those kept
   bool cut = false;                // tokens of it did not fit
+  bool moves = false;              // its tokens do not stand still for the whole run
 };
 
 /// The words of a prompt and where their tokens stand. Works for every tokenizer that keeps the
