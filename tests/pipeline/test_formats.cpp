@@ -78,14 +78,15 @@ TEST_P(GgufFormats, DrawsWhatItsValuesInPlainNumbersDraw) {
   EXPECT_LT(relative_difference(latents, draw_tiny(test::tiny_model())), tolerance);
 }
 
-// How far the numbers of each type are from the model's own, seen in its latents: nothing for F32
-// and F16, 8 bits of mantissa for BF16 and Q8_0, 5 and 4 for the others. The bounds are some twice
-// of what is found, so that one wrong bit of a scale or an offset breaks them.
+// F32 and F16 hold the model's own numbers. The others round them: largest differences of 0.013
+// (BF16), 0.021 (Q8_0), 0.23 and 0.16 (Q5_0, Q5_1), 0.34 and 0.40 (Q4_0, Q4_1) were measured with
+// the rounding of support/quantise.h, and twice that is allowed. These bounds only tell a picture
+// of the model from none; that values are right to the bit is what the Gguf tests show.
 INSTANTIATE_TEST_SUITE_P(Types, GgufFormats,
                          testing::Values(std::pair{0u, 1e-9}, std::pair{1u, 1e-9},
-                                         std::pair{30u, 0.1}, std::pair{8u, 0.1},
-                                         std::pair{6u, 0.3}, std::pair{7u, 0.3}, std::pair{2u, 0.5},
-                                         std::pair{3u, 0.5}));
+                                         std::pair{30u, 0.03}, std::pair{8u, 0.05},
+                                         std::pair{6u, 0.5}, std::pair{7u, 0.35},
+                                         std::pair{2u, 0.7}, std::pair{3u, 0.8}));
 
 TEST(Formats, AFolderWithWeightsAndYamlIsAModel) {
   const test::TempFolder folder;
