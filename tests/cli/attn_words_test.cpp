@@ -85,7 +85,7 @@ Image drawn(AttnNorm norm, std::size_t word) {
   const std::vector<AttnWord> words = {{"a", {1}, "01_a"}, {"b", {2}, "02_b"}};
   AttnOptions options;
   options.norm = norm;
-  return draw_words({picture, words, options, 2}, two_words()).at(word).grey;
+  return draw_words({picture, words, options, 1, 3}, two_words()).at(word).grey;
 }
 
 TEST(DrawWords, NormsDifferInWhatIsBright) {
