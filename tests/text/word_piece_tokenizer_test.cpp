@@ -163,8 +163,9 @@ TEST(WordPieceWords, ReplacementSpreadsAWordOverItsPieces) {
   const auto replacement = replace_words({source, from}, {target, to});
   ASSERT_EQ(replacement.words.size(), 1U);
   EXPECT_EQ(replacement.words[0].target, "snowboarder");
-  EXPECT_EQ(replacement.words[0].source_positions.size(), 1U);
-  EXPECT_EQ(replacement.words[0].target_positions.size(), 3U);  // snow, ##board, ##er
+  EXPECT_EQ(replacement.words[0].source_positions, Positions{2});
+  EXPECT_EQ(replacement.words[0].target_positions, (Positions{2, 3, 4}));
+  EXPECT_NEAR(replacement.at(2, 3), 1.0 / 3, 1e-12);
 }
 
 }  // namespace
