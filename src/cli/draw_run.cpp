@@ -130,9 +130,8 @@ void DrawRun::find_weights() {
   load_request_.device = options_.device;
   load_request_.dtype = options_.dtype;
   load_request_.threads = static_cast<int>(options_.threads);
-  const int64_t side = found.is_demo
-                           ? inspect_model({found.checkpoint, options_.config}).default_pixels()
-                           : kPixels;
+  const int64_t side =
+      found.is_demo ? inspect_model({found.checkpoint, options_.config}).default_pixels() : kPixels;
 
   record_.options = options_;
   if (!options_.config) record_.options.config = sidecar_config(found.checkpoint);

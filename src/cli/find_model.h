@@ -26,7 +26,8 @@ std::vector<std::filesystem::path> model_roots();
 FoundModel find_model(const std::optional<std::filesystem::path>& ckpt,
                       const std::vector<std::filesystem::path>& roots);
 
-/// Throws IoError, beginning with `what` ("--vae: "), unless a file or folder of this name is there.
+/// Throws IoError, beginning with `what` ("--vae: "), unless a file or folder of this name is
+/// there.
 void require_model(const std::string& what, const std::filesystem::path& path);
 
 }  // namespace sd::cli

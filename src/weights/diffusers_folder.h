@@ -22,7 +22,8 @@ struct DiffusersFolder {
 /// or not supported.
 DiffusersFolder open_diffusers_folder(const std::filesystem::path& folder);
 
-/// The weight files of one part's folder, chosen as above. Throws CheckpointError if there are none.
+/// The weight files of one part's folder, chosen as above. Throws CheckpointError if there are
+/// none.
 std::vector<std::filesystem::path> find_weights(const std::filesystem::path& part);
 
 }  // namespace sd

@@ -36,7 +36,7 @@ struct ModelSummary {
   std::vector<std::string> missing;
   std::vector<std::string> mismatched;  // "'name' has shape [1], expected [2]"
   std::vector<std::string> unexpected;  // known leftovers are none
-  std::optional<ModelConfig> config;  // a diffusers folder's own, else what names and shapes tell
+  std::optional<ModelConfig> config;    // a diffusers folder's own, else what names and shapes tell
   std::vector<std::pair<std::string, std::string>> metadata;  // __metadata__ of a .safetensors
 };
 
