@@ -44,14 +44,13 @@ struct ConvertOptions {
 
 std::string progress_text(const ConvertProgress& progress, double seconds) {
   const bool writes = progress.stage == ConvertProgress::Stage::kWrite;
-  auto text = fmt::format("{} {} {:.1f} of {:.1f} GB", writes ? "writing" : "comparing",
-                          progress_bar(static_cast<int64_t>(progress.done),
-                                       static_cast<int64_t>(progress.total)),
-                          static_cast<double>(progress.done) / 1e9,
-                          static_cast<double>(progress.total) / 1e9);
+  auto text = fmt::format(
+      "{} {} {:.1f} of {:.1f} GB", writes ? "writing" : "comparing",
+      progress_bar(static_cast<int64_t>(progress.done), static_cast<int64_t>(progress.total)),
+      static_cast<double>(progress.done) / 1e9, static_cast<double>(progress.total) / 1e9);
   if (progress.done > 0) {
-    const double left = seconds * (static_cast<double>(progress.total) /
-                                       static_cast<double>(progress.done) - 1);
+    const double left =
+        seconds * (static_cast<double>(progress.total) / static_cast<double>(progress.done) - 1);
     text += fmt::format(", {} left", clock_text(left));
   }
   return text;
@@ -97,8 +96,8 @@ void report(const ConvertReport& done, const ConvertOptions& options, double sec
   nlohmann::ordered_json line = {
       {"kind", "model"},
       {"path", done.out.string()},
-      {"config", done.config ? nlohmann::ordered_json(done.config->string())
-                             : nlohmann::ordered_json()},
+      {"config",
+       done.config ? nlohmann::ordered_json(done.config->string()) : nlohmann::ordered_json()},
       {"tensors", done.tensors},
       {"bytes", done.bytes},
       {"source_sha256", done.source_sha256},
@@ -108,8 +107,9 @@ void report(const ConvertReport& done, const ConvertOptions& options, double sec
 
 int run(const ConvertOptions& options) {
   if (!options.source || !options.out || options.out->empty()) {
-    throw UsageError("convert: give what to convert and where to write it\n"
-                     "Example: sd convert model.ckpt model.safetensors");
+    throw UsageError(
+        "convert: give what to convert and where to write it\n"
+        "Example: sd convert model.ckpt model.safetensors");
   }
   require_model("", *options.source);
   if (options.vae) require_model("--vae: ", *options.vae);

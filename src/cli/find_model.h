@@ -34,7 +34,8 @@ std::filesystem::path find_in_roots(const char* option, const char* name,
 FoundModel find_model(const std::optional<std::filesystem::path>& ckpt,
                       const std::vector<std::filesystem::path>& roots);
 
-/// Throws IoError, beginning with `what` ("--vae: "), unless a file or folder of this name is there.
+/// Throws IoError, beginning with `what` ("--vae: "), unless a file or folder of this name is
+/// there.
 void require_model(const std::string& what, const std::filesystem::path& path);
 
 }  // namespace sd::cli

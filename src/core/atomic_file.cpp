@@ -58,8 +58,7 @@ std::pair<fs::path, int> create_unique(const fs::path& folder) {
 
 [[noreturn]] void throw_create_error(const fs::path& target, int error) {
   if (error == ENOENT || error == ENOTDIR) {
-    throw IoError(
-        fmt::format("{}: cannot be written: its folder does not exist", target.string()));
+    throw IoError(fmt::format("{}: cannot be written: its folder does not exist", target.string()));
   }
   throw_write_error(target, error);
 }

@@ -12,9 +12,9 @@ namespace {
 
 constexpr int64_t kWidth = 64;
 constexpr int64_t kLatentChannels = 4;
-constexpr int64_t kDoublings = 3;    // 8 pixels a latent
-constexpr int64_t kBlocks = 3;       // at each size but the largest, which has one
-constexpr double kLatentBound = 3;   // latents are squeezed into (-3, 3) first
+constexpr int64_t kDoublings = 3;   // 8 pixels a latent
+constexpr int64_t kBlocks = 3;      // at each size but the largest, which has one
+constexpr double kLatentBound = 3;  // latents are squeezed into (-3, 3) first
 
 Conv2d convolution(int64_t in, int64_t out, int64_t stride = 1, bool with_bias = true) {
   return Conv2d(in, out, 3, Conv2dOptions{.stride = stride, .padding = 1, .with_bias = with_bias});

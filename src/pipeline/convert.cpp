@@ -121,6 +121,7 @@ void verify(const TensorSource& source, const PlannedFile& file, const fs::path&
       }
       meter.add(wanted.size());
     }
+    if (!found.next().empty()) fail(fmt::format("'{}' is longer", name));
   }
 }
 
@@ -154,9 +155,9 @@ std::vector<TextFile> tokenizer_files(const ConvertRequest& request, const Opene
     for (const auto& entry : fs::directory_iterator(own)) {
       if (!entry.is_regular_file() || entry.file_size() > kMaxBytes) continue;
       const auto file = MappedFile::open(entry.path());
-      files.emplace_back("tokenizer" / entry.path().filename(),
-                         std::string(reinterpret_cast<const char*>(file->bytes().data()),
-                                     file->size()));
+      files.emplace_back(
+          "tokenizer" / entry.path().filename(),
+          std::string(reinterpret_cast<const char*>(file->bytes().data()), file->size()));
     }
     if (!files.empty()) return files;
   }
@@ -176,10 +177,10 @@ void require_space(const fs::path& out, uint64_t bytes) {
   std::error_code error;
   const auto space = fs::space(folder_of(out), error);
   if (error || space.available >= bytes + kReserve) return;  // unknown: writing will tell
-  throw IoError(fmt::format("{}: needs {}, but {} has only {} free\n    Free some space, or choose "
-                            "another folder.",
-                            out.string(), size_text(bytes), folder_of(out).string(),
-                            size_text(space.available)));
+  throw IoError(fmt::format(
+      "{}: needs {}, but {} has only {} free\n    Free some space, or choose "
+      "another folder.",
+      out.string(), size_text(bytes), folder_of(out).string(), size_text(space.available)));
 }
 
 /// The YAML for a file whose weights alone would be taken for another model.
@@ -301,9 +302,10 @@ class Conversion {
         same = same && reopened.tensors->contains(tensor.source);
     }
     if (!same) {
-      throw Error(fmt::format("{}: the folder would not be read back as the same model: a setting "
-                              "of it has no place there",
-                              out_.string()));
+      throw Error(
+          fmt::format("{}: the folder would not be read back as the same model: a setting "
+                      "of it has no place there",
+                      out_.string()));
     }
   }
 
@@ -322,12 +324,14 @@ class Conversion {
 
 ConvertReport convert_model(const ConvertRequest& request) {
   if (request.ema && request.keep_ema) {
-    throw UsageError("--ema and --keep-ema contradict each other: with --ema the averaged weights "
-                     "take the place of the plain ones");
+    throw UsageError(
+        "--ema and --keep-ema contradict each other: with --ema the averaged weights "
+        "take the place of the plain ones");
   }
   if (request.keep_ema && wants_folder(request.out)) {
-    throw UsageError("--keep-ema: a diffusers folder has no place for EMA weights\nLeave it out, or "
-                     "give --ema to write them instead of the plain ones.");
+    throw UsageError(
+        "--keep-ema: a diffusers folder has no place for EMA weights\nLeave it out, or "
+        "give --ema to write them instead of the plain ones.");
   }
   return Conversion(request).run();
 }

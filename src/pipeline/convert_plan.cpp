@@ -63,8 +63,8 @@ ConvertPlan plan_folder(const TensorSource& tensors, const ModelConfig& config,
   for (const auto& expected : expected_tensors(config)) {
     const auto place = keys.of(expected.name);
     if (!place) {
-      throw CheckpointError(fmt::format("{}: diffusers has no place for '{}'", tensors.label(),
-                                        expected.name));
+      throw CheckpointError(
+          fmt::format("{}: diffusers has no place for '{}'", tensors.label(), expected.name));
     }
     auto header = header_of(tensors, expected.name, request.dtype);
     header.name = place->key;

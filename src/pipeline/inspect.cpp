@@ -31,11 +31,11 @@ ModelConfig with_replaced(ModelConfig config, const OpenedModel& opened) {
   if (replaced.clip) config.text = *replaced.clip;
   constexpr double kRounding = 1e-6;
   if (replaced.scale_factor && std::abs(*replaced.scale_factor - config.scale_factor) > kRounding) {
-    throw CheckpointError(
-        fmt::format("{}: its latents are scaled by {}, those of {} by {}\n    It is the autoencoder "
-                    "of another family of models.",
-                    replaced.vae_file.string(), *replaced.scale_factor, opened.tensors->label(),
-                    config.scale_factor));
+    throw CheckpointError(fmt::format(
+        "{}: its latents are scaled by {}, those of {} by {}\n    It is the autoencoder "
+        "of another family of models.",
+        replaced.vae_file.string(), *replaced.scale_factor, opened.tensors->label(),
+        config.scale_factor));
   }
   return config;
 }

@@ -38,9 +38,8 @@ std::vector<std::pair<std::string, std::string>> clip_tokenizer_files(int64_t le
       sd_clip_merges_begin, static_cast<std::size_t>(sd_clip_merges_end - sd_clip_merges_begin));
   const nlohmann::ordered_json specials = {
       {"bos_token", kBos}, {"eos_token", kEos}, {"pad_token", kEos}, {"unk_token", kEos}};
-  nlohmann::ordered_json config = {{"tokenizer_class", "CLIPTokenizer"},
-                                   {"model_max_length", length},
-                                   {"do_lower_case", true}};
+  nlohmann::ordered_json config = {
+      {"tokenizer_class", "CLIPTokenizer"}, {"model_max_length", length}, {"do_lower_case", true}};
   config.update(specials);
   return {{"merges.txt", std::string(merges)},
           {"vocab.json", vocabulary_json(merges)},

@@ -44,7 +44,8 @@ class DiffusersNames {
 struct DiffusersName {
   std::string part;  // "unet", "vae", "text_encoder"
   std::string key;
-  bool from_convolution = false;  // CompVis has a 1x1 convolution where diffusers has a linear layer
+  bool from_convolution =
+      false;  // CompVis has a 1x1 convolution where diffusers has a linear layer
 };
 
 /// The way back, made of the same tables: the prefix of every block a model of these sizes has goes

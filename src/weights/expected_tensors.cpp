@@ -171,8 +171,7 @@ void add_vae_half(const Layers& half, const VaeConfig& vae, bool encoder) {
       add_vae_residual(place.below(fmt::format("block.{}", i)), channels, out);
       channels = out;
     }
-    if (encoder && level + 1 < levels)
-      place.convolution("downsample.conv", channels, channels, 3);
+    if (encoder && level + 1 < levels) place.convolution("downsample.conv", channels, channels, 3);
     if (!encoder && level > 0) place.convolution("upsample.conv", channels, channels, 3);
   }
   const Layers middle = half.below("mid");
@@ -258,9 +257,8 @@ std::string first_few(const std::vector<std::string>& names) {
 void require_complete(const TensorSource& tensors, const std::vector<ExpectedTensor>& expected) {
   const auto found = compare_with_expected(tensors, expected);
   if (!found.mismatched.empty()) {
-    throw CheckpointError(
-        fmt::format("{}: {}\nThe file is damaged or of another model family.", tensors.label(),
-                    first_few(found.mismatched)));
+    throw CheckpointError(fmt::format("{}: {}\nThe file is damaged or of another model family.",
+                                      tensors.label(), first_few(found.mismatched)));
   }
   if (!found.missing.empty()) {
     throw CheckpointError(fmt::format(

@@ -64,13 +64,13 @@ void replace_clip(OpenedModel& model, const std::filesystem::path& path) {
   constexpr int64_t kVocabulary = 49408;  // of the tokenizer that its ids come from
   auto text = open_separate_text(path);
   const auto sizes = detect_text_config(*text.tensors, TextConfig{});
-  const int64_t context = unet_size(
-      *model.tensors, "middle_block.1.transformer_blocks.0.attn2.to_k.weight", 1);
+  const int64_t context =
+      unet_size(*model.tensors, "middle_block.1.transformer_blocks.0.attn2.to_k.weight", 1);
   if (sizes.width != context || sizes.vocabulary != kVocabulary) {
-    throw CheckpointError(fmt::format(
-        "{}: a text encoder of width {} with {} tokens, expected {} and {}\n"
-        "    Give one that was made for this family of models.",
-        path.string(), sizes.width, sizes.vocabulary, context, kVocabulary));
+    throw CheckpointError(
+        fmt::format("{}: a text encoder of width {} with {} tokens, expected {} and {}\n"
+                    "    Give one that was made for this family of models.",
+                    path.string(), sizes.width, sizes.vocabulary, context, kVocabulary));
   }
   model.replaced.clip_file = text.main_file;
   model.replaced.clip = text.config;

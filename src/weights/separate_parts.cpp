@@ -105,10 +105,10 @@ std::unique_ptr<TensorSource> open_numbered_taesd(std::unique_ptr<TensorSource> 
                                                   const fs::path& path) {
   // The decoder begins with a clamp, which has no weights.
   if (decoder->contains("0.weight")) {
-    throw CheckpointError(fmt::format(
-        "{}: TAESD's encoder alone, which draws nothing\n    Give its decoder "
-        "(taesd_decoder.safetensors); the encoder beside it is found by itself.",
-        path.string()));
+    throw CheckpointError(
+        fmt::format("{}: TAESD's encoder alone, which draws nothing\n    Give its decoder "
+                    "(taesd_decoder.safetensors); the encoder beside it is found by itself.",
+                    path.string()));
   }
   const std::string label = decoder->label();
   auto layers = numbered_layers(decoder->names(), /*decoder=*/true, 0);

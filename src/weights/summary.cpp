@@ -69,9 +69,11 @@ void compare(const TensorSource& tensors, const ModelConfig& config, ModelSummar
   summary.mismatched = std::move(found.mismatched);
   summary.unexpected = std::move(found.unexpected);
   if (!summary.missing.empty()) {
-    summary.problem = fmt::format("{} tensor{} missing", summary.missing.size(), summary.missing.size() == 1 ? " is" : "s are");
+    summary.problem = fmt::format("{} tensor{} missing", summary.missing.size(),
+                                  summary.missing.size() == 1 ? " is" : "s are");
   } else if (!summary.mismatched.empty()) {
-    summary.problem = fmt::format("{} tensor{} another shape", summary.mismatched.size(), summary.mismatched.size() == 1 ? " has" : "s have");
+    summary.problem = fmt::format("{} tensor{} another shape", summary.mismatched.size(),
+                                  summary.mismatched.size() == 1 ? " has" : "s have");
   }
 }
 

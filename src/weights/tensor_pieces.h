@@ -36,7 +36,7 @@ class TensorPieces {
   DType dtype_;
   int64_t elements_ = 0;
   int64_t done_ = 0;
-  std::vector<int64_t> index_;  // of the next element, where the view has strides
+  std::vector<int64_t> index_;       // of the next element, where the view has strides
   std::span<const std::byte> read_;  // of the mapping, by the last piece
   std::vector<std::byte> gathered_, converted_;
   std::optional<double> overflow_;

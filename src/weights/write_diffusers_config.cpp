@@ -8,7 +8,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kVersion = "0.42.1";  // of diffusers, whose files these resemble
+constexpr const char* kVersion = "0.42.1";     // of diffusers, whose files these resemble
 constexpr int64_t kBos = 49406, kEos = 49407;  // CLIP's
 
 Json widths(int64_t base, const std::vector<int64_t>& multiples) {

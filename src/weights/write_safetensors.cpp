@@ -22,9 +22,8 @@ std::string header_of(std::span<const TensorHeader> tensors, const SafetensorsMe
     if (!seen.insert(tensor.name).second)
       throw UsageError(fmt::format("'{}' is given twice", tensor.name));
     const uint64_t end = offset + tensor.bytes();
-    header[tensor.name] = {{"dtype", name_of(tensor.dtype)},
-                           {"shape", tensor.shape},
-                           {"data_offsets", {offset, end}}};
+    header[tensor.name] = {
+        {"dtype", name_of(tensor.dtype)}, {"shape", tensor.shape}, {"data_offsets", {offset, end}}};
     offset = end;
   }
   // Metadata of other files is passed on, and need not be UTF-8.

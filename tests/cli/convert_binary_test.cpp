@@ -64,7 +64,8 @@ class Convert : public testing::Test {
       tensors.push_back({name, view});
     }
     write_safetensors(folder_ / file, tensors, {{"modelspec.title", "Tiny"}});
-    fs::copy_file(SD_TEST_DATA "/tiny-v1.yaml", folder_ / (file.substr(0, file.find('.')) + ".yaml"));
+    fs::copy_file(SD_TEST_DATA "/tiny-v1.yaml",
+                  folder_ / (file.substr(0, file.find('.')) + ".yaml"));
   }
 
   TempFolder folder_, cache_;
@@ -88,8 +89,7 @@ TEST_F(Convert, RoundTripsDrawTheSameBytes) {
 
 TEST_F(Convert, PrintsPathsAndKeepsTheSettings) {
   const auto finished = convert({kTiny, path("a.safetensors")});
-  EXPECT_EQ(finished.lines(),
-            (std::vector<std::string>{path("a.safetensors"), path("a.yaml")}));
+  EXPECT_EQ(finished.lines(), (std::vector<std::string>{path("a.safetensors"), path("a.yaml")}));
   EXPECT_EQ(entries(), (std::set<std::string>{"a.safetensors", "a.yaml"}));
   // The demo model's group norms are in its folder's JSON only.
   ASSERT_EQ(convert({SD_SOURCE_DIR "/models/demo", path("demo.safetensors")}).code, 0);
@@ -103,8 +103,9 @@ TEST_F(Convert, ConvertsWeightsAndNothingElse) {
   EXPECT_EQ(dtype("model.diffusion_model.out.2.weight"), DType::kBF16);
   EXPECT_EQ(dtype("betas"), DType::kF32);
   ASSERT_EQ(convert({path("a.safetensors"), path("folder"), "--dtype", "f32"}).code, 0);
-  EXPECT_EQ(open_model(path("folder")).tensors->describe("model.diffusion_model.out.2.weight").dtype,
-            DType::kF32);
+  EXPECT_EQ(
+      open_model(path("folder")).tensors->describe("model.diffusion_model.out.2.weight").dtype,
+      DType::kF32);
 }
 
 TEST_F(Convert, NotesWhereItCameFrom) {

@@ -268,7 +268,8 @@ TEST(AtomicFolder, ReplacesNothing) {
   AtomicFolder made(folder / "model");
   fs::create_directory(folder / "model");  // empty: rename alone would take its place
   expect_error<IoError>([&] { made.commit(); }, "model: exists already");
-  expect_error<IoError>([&] { AtomicFolder(folder / "absent/model"); }, "its folder does not exist");
+  expect_error<IoError>([&] { AtomicFolder(folder / "absent/model"); },
+                        "its folder does not exist");
 }
 
 }  // namespace

@@ -1,10 +1,9 @@
 // diffusers' AutoencoderTiny with the same weights (tests/tools/make_taesd_goldens.py).
-#include "sd/models/taesd.h"
-
 #include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
 
 #include "sd/core/error.h"
+#include "sd/models/taesd.h"
 #include "sd/pipeline/load.h"
 #include "support/expect_error.h"
 #include "support/golden.h"
@@ -40,9 +39,8 @@ class TaesdFiles : public testing::Test {
     return load_model(request).taesd;
   }
   void write_half(const std::string& half) const {
-    weights_.write(folder_ / ("taesd_" + half + ".safetensors"), [&](const std::string& name) {
-      return original_taesd_name(name, half);
-    });
+    weights_.write(folder_ / ("taesd_" + half + ".safetensors"),
+                   [&](const std::string& name) { return original_taesd_name(name, half); });
   }
 
   test::TempFolder folder_;
@@ -85,8 +83,8 @@ TEST_F(TaesdFiles, NamesWhatIsMissing) {
   weights_.write(folder_ / "cut.safetensors", [](const std::string& name) {
     return name == "decoder.layers.18.bias" ? std::string() : name;
   });
-  test::expect_error<CheckpointError>([&] { load(folder_ / "cut.safetensors"); },
-                                      "cut.safetensors", "decoder.layers.18.bias");
+  test::expect_error<CheckpointError>([&] { load(folder_ / "cut.safetensors"); }, "cut.safetensors",
+                                      "decoder.layers.18.bias");
 }
 
 }  // namespace

@@ -59,8 +59,9 @@ TEST(DiffusersKeys, AreThoseThatDiffusersWrites) {
 
 TEST(DiffusersKeys, HaveNoPlaceForWhatIsNoWeight) {
   const DiffusersKeys keys(ModelConfig{});
-  for (const char* name : {"betas", "", ".", "model.diffusion_model.strange.weight",
-                           "model.diffusion_model.input_blocks.99.0.op.weight", "model_ema.decay"}) {
+  for (const char* name :
+       {"betas", "", ".", "model.diffusion_model.strange.weight",
+        "model.diffusion_model.input_blocks.99.0.op.weight", "model_ema.decay"}) {
     EXPECT_FALSE(keys.of(name).has_value()) << name;
   }
 }

@@ -1,5 +1,3 @@
-#include "weights/separate_parts.h"
-
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -12,6 +10,7 @@
 #include "sd/weights/write_safetensors.h"
 #include "support/expect_error.h"
 #include "support/temp_folder.h"
+#include "weights/separate_parts.h"
 
 namespace sd {
 namespace {
@@ -51,10 +50,10 @@ TEST(SeparateVae, NamesMayHaveTheirPrefixOrNot) {
   const test::TempFolder folder;
   write_renamed(folder / "bare.safetensors", below("first_stage_model."));
   write_renamed(folder / "full.safetensors", below("first_stage_model.", "first_stage_model."));
-  for (const fs::path& path : {folder / "bare.safetensors", folder / "full.safetensors",
-                               data("tiny-v1.ckpt"), data("tiny-v1-diffusers"),
-                               data("tiny-v1-diffusers/vae"),
-                               data("tiny-v1-diffusers/vae/diffusion_pytorch_model.safetensors")}) {
+  for (const fs::path& path :
+       {folder / "bare.safetensors", folder / "full.safetensors", data("tiny-v1.ckpt"),
+        data("tiny-v1-diffusers"), data("tiny-v1-diffusers/vae"),
+        data("tiny-v1-diffusers/vae/diffusion_pytorch_model.safetensors")}) {
     const auto vae = open_separate_vae(path);
     EXPECT_FALSE(vae.tiny) << path;
     EXPECT_TRUE(vae.tensors->contains(kVaeTensor)) << path;
@@ -113,8 +112,10 @@ TEST(OpenModel, TakesPartsFromElsewhere) {
 
 TEST(OpenModel, RefusesPartsThatDoNotFit) {
   expect_error<CheckpointError>(
-      [&] { open_model(data("tiny-v1.ckpt"), {std::nullopt, demo()}); }, demo().string(),
-      "a text encoder of width 128", "expected 32");
+      [&] {
+        open_model(data("tiny-v1.ckpt"), {std::nullopt, demo()});
+      },
+      demo().string(), "a text encoder of width 128", "expected 32");
 }
 
 TEST(OpenModel, APartCompletesAModelWithoutIt) {

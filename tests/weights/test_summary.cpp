@@ -44,8 +44,8 @@ TEST(DescribeModel, NamesWhatIsMissingAndWhatIsUnexpected) {
   const auto path = folder / "cut.safetensors";
   std::vector<NamedTensor> tensors;
   for (const auto& name : model.tensors->names()) {
-    tensors.push_back({name == absent ? "model.diffusion_model.strange" : name,
-                       model.tensors->at(name)});
+    tensors.push_back(
+        {name == absent ? "model.diffusion_model.strange" : name, model.tensors->at(name)});
   }
   write_safetensors(path, tensors);
   const auto summary = describe_model(path);

@@ -1,5 +1,3 @@
-#include "weights/tensor_pieces.h"
-
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -7,6 +5,7 @@
 #include <vector>
 
 #include "sd/core/error.h"
+#include "weights/tensor_pieces.h"
 
 namespace sd {
 namespace {
@@ -76,8 +75,8 @@ TEST(TensorPieces, LeaveIntegersAlone) {
   const auto view = view_of(DType::kI64, ids, {1, 2});
   EXPECT_EQ(all_of<int64_t>({view, DType::kI64}), ids);
   EXPECT_THROW((TensorPieces{view, DType::kF16}), CheckpointError);
-  EXPECT_TRUE(all_of<float>({view_of(DType::kF32, std::vector<float>(), {0, 4}), DType::kF32})
-                  .empty());
+  EXPECT_TRUE(
+      all_of<float>({view_of(DType::kF32, std::vector<float>(), {0, 4}), DType::kF32}).empty());
 }
 
 }  // namespace

@@ -1,10 +1,9 @@
-#include "sd/weights/write_safetensors.h"
-
 #include <gtest/gtest.h>
 
 #include <filesystem>
 
 #include "sd/core/error.h"
+#include "sd/weights/write_safetensors.h"
 #include "support/expect_error.h"
 #include "support/temp_folder.h"
 #include "weights/open_file.h"

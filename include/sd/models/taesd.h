@@ -11,9 +11,9 @@ namespace sd {
 /// the other. Registered below `layers` by their number, as diffusers' AutoencoderTiny has them.
 class TaesdStackImpl;
 
-/// The tiny autoencoder for Stable Diffusion (github.com/madebyollin/taesd): pictures of nearly
-/// the same quality in a hundredth of the time, and no attention. It takes and gives latents as
-/// samplers leave them, already scaled.
+/// The tiny autoencoder for Stable Diffusion (github.com/madebyollin/taesd): nearly the same
+/// pictures for a fraction of the arithmetic, without attention or norms. It takes and gives
+/// latents as samplers leave them, already scaled.
 class TaesdImpl : public torch::nn::Module {
  public:
   /// Without `with_encoder` only the decoder exists.

@@ -22,8 +22,8 @@ struct ConvertProgress {
 
 struct ConvertRequest {
   ModelFiles source;
-  /// `NAME.safetensors` (CompVis names), or a folder (no suffix, or a slash at its end) as diffusers
-  /// reads it.
+  /// `NAME.safetensors` (CompVis names), or a folder (no suffix, or a slash at its end) as
+  /// diffusers reads it.
   std::filesystem::path out;
   std::optional<DType> dtype;  // of the weights: f32, f16, bf16; absent: each tensor's own
   bool ema = false;            // the EMA weights instead of the plain ones
@@ -34,7 +34,8 @@ struct ConvertRequest {
 
 struct ConvertReport {
   std::filesystem::path out;
-  std::optional<std::filesystem::path> config;  // the YAML written beside a file, where it needs one
+  std::optional<std::filesystem::path>
+      config;  // the YAML written beside a file, where it needs one
   int64_t tensors = 0;
   uint64_t bytes = 0;
   std::string source_sha256;          // of the source's main file
