@@ -145,13 +145,8 @@ void DrawRun::find_weights() {
   load_request_.dtype = options_.dtype;
   load_request_.prediction = options_.prediction;
   load_request_.threads = static_cast<int>(options_.threads);
-<<<<<<< HEAD
   const auto config = inspect_model(load_request_.files());
   plain_tokenizer_ = make_tokenizer(config.text);
-=======
-  const int64_t side =
-      found.is_demo ? inspect_model({found.checkpoint, options_.config}).default_pixels() : kPixels;
->>>>>>> convert
 
   record_.options = options_;
   if (!options_.config) record_.options.config = sidecar_config(found.checkpoint);

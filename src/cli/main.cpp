@@ -49,12 +49,8 @@ int parse_and_run(int argc, char** argv) {
   app.set_version_flag("--version", "sd " SD_VERSION, "Print the version");
   app.allow_extras();  // rejected below, with a better message than the parser's
   const std::vector<Command> commands = {add_txt2img(app), add_img2img(app), add_swap(app),
-<<<<<<< HEAD
                                          add_attn(app), add_info(app), add_convert(app),
                                          add_samplers(app)};
-=======
-                                         add_attn(app),    add_info(app),    add_convert(app)};
->>>>>>> convert
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForVersion&) {

@@ -23,13 +23,7 @@ struct DiffusersFolder {
 /// or not supported.
 DiffusersFolder open_diffusers_folder(const std::filesystem::path& folder);
 
-<<<<<<< HEAD
 /// The weight files of one part's folder, chosen as above. Throws CheckpointError if there are none.
 ShardedFiles find_weights(const std::filesystem::path& part);
-=======
-/// The weight files of one part's folder, chosen as above. Throws CheckpointError if there are
-/// none.
-std::vector<std::filesystem::path> find_weights(const std::filesystem::path& part);
->>>>>>> convert
 
 }  // namespace sd

@@ -47,7 +47,6 @@ struct OpenedModel {
 /// theirs) or the index of its shards, if there is one.
 std::filesystem::path weights_path(const std::filesystem::path& path);
 
-<<<<<<< HEAD
 /// The YAML that may lie beside a model's weights: NAME.yaml for NAME.ckpt, NAME.safetensors and
 /// their shards.
 std::filesystem::path sidecar_path(const std::filesystem::path& path);
@@ -58,13 +57,6 @@ std::filesystem::path sidecar_path(const std::filesystem::path& path);
 /// truncated file, LoRA, …) and what to do.
 /// Tensors of `separate` files take the place of the model's; that they do not fit is a CheckpointError
 /// too.
-=======
-/// Opens a checkpoint file or a diffusers folder, told apart by content and not by name. Throws
-/// IoError if it cannot be read, CheckpointError if it is something else, naming what it is (Git
-/// LFS pointer, HTML page, old pickle without a zip, truncated file, LoRA, …) and what to do.
-/// Tensors of `separate` files take the place of the model's; that they do not fit is a
-/// CheckpointError too.
->>>>>>> convert
 OpenedModel open_model(const std::filesystem::path& path, const SeparateFiles& separate = {});
 
 /// The tensors of a file with the EMA copies of the UNet standing in for the plain ones

@@ -37,14 +37,9 @@ struct ModelSummary {
   std::vector<std::string> missing;
   std::vector<std::string> mismatched;  // "'name' has shape [1], expected [2]"
   std::vector<std::string> unexpected;  // known leftovers are none
-<<<<<<< HEAD
   std::optional<ModelConfig> config;  // a diffusers folder's own, else what names and shapes tell
   std::optional<FoundPrediction> prediction;  // of a model that can be drawn from
   Metadata metadata;                          // of a .safetensors or GGUF
-=======
-  std::optional<ModelConfig> config;    // a diffusers folder's own, else what names and shapes tell
-  std::vector<std::pair<std::string, std::string>> metadata;  // __metadata__ of a .safetensors
->>>>>>> convert
 };
 
 /// Describes a checkpoint file or diffusers folder from its headers; no tensor is read. Files that
