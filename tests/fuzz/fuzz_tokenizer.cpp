@@ -26,7 +26,8 @@ void check(const sd::Tokenizer& tokenizer, const std::string& text) {
       if (tokenizer.decode(token.id).empty()) std::abort();
     }
   }
-  for (const auto& word : sd::PromptWords(text, prompt).words()) {
+  const sd::PromptWords words(text, prompt);
+  for (const auto& word : words.words()) {
     for (const auto position : word.positions) {
       if (position < 1 || position > static_cast<int64_t>(prompt.tokens.size())) std::abort();
     }
