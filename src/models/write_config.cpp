@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <string_view>
+
 #include "sd/models/config.h"
 
 namespace sd {
@@ -61,39 +63,75 @@ std::string vae_yaml(const ModelConfig& config) {
       vae.channels, list(vae.channel_mult), vae.num_res_blocks, vae.norm_groups);
 }
 
-std::string text_yaml(const TextConfig& text) {
+std::string bert_yaml(const TextConfig& text) {
   return fmt::format(
       R"(    cond_stage_config:
-      target: ldm.modules.encoders.modules.FrozenCLIPEmbedder
+      target: ldm.modules.encoders.modules.BERTEmbedder
       params:
-        width: {}
+        n_embed: {}
+        n_layer: {}
+        vocab_size: {}
+        max_seq_len: {}
+)",
+      text.width, text.layers, text.vocabulary, text.positions);
+}
+
+std::string clip_yaml(const TextConfig& text) {
+  const bool openclip = text.activation == TextActivation::kGelu;
+  return fmt::format(
+      R"(    cond_stage_config:
+      target: ldm.modules.encoders.modules.{}
+      params:
+{}        width: {}
         layers: {}
         heads: {}
         max_length: {}
 )",
-      text.width, text.layers, text.heads, text.positions);
+      openclip ? "FrozenOpenCLIPEmbedder" : "FrozenCLIPEmbedder",
+      openclip ? "        layer: penultimate\n" : "", text.width, text.layers, text.heads,
+      text.positions);
+}
+
+/// The classes that the published configurations of each kind name.
+std::string_view model_class(UNetExtra extra) {
+  switch (extra) {
+    case UNetExtra::kMaskedPicture:
+      return "ddpm.LatentInpaintDiffusion";
+    case UNetExtra::kPicture:
+      return "ddpm_edit.LatentDiffusion";
+    case UNetExtra::kNone:
+      break;
+  }
+  return "ddpm.LatentDiffusion";
 }
 
 }  // namespace
 
 std::string config_yaml(const ModelConfig& config) {
+  const bool plain = config.extra() == UNetExtra::kNone;
   // Numbers are written so that they read back as the same double.
   return fmt::format(
              R"(model:
-  target: ldm.models.diffusion.ddpm.LatentDiffusion
+  target: ldm.models.diffusion.{}
   params:
-    linear_start: {}
+{}    linear_start: {}
     linear_end: {}
     timesteps: {}
     image_size: {}
     channels: {}
-    conditioning_key: crossattn
+    conditioning_key: {}
     scale_factor: {}
     use_ema: False
 )",
+             model_class(config.extra()),
+             config.prediction
+                 ? fmt::format("    parameterization: {}\n", name_of(*config.prediction))
+                 : "",
              config.linear_start, config.linear_end, config.timesteps, config.image_size,
-             config.vae.embed_dim, config.scale_factor) +
-         unet_yaml(config.unet) + vae_yaml(config) + text_yaml(config.text);
+             config.vae.embed_dim, plain ? "crossattn" : "hybrid", config.scale_factor) +
+         unet_yaml(config.unet) + vae_yaml(config) +
+         (config.text.encoder == TextEncoderKind::kBert ? bert_yaml(config.text)
+                                                        : clip_yaml(config.text));
 }
 
 }  // namespace sd

@@ -73,27 +73,38 @@ class Meter {
   ConvertProgress progress_;
 };
 
-void require_no_overflow(const TensorPieces& pieces, const PlannedTensor& tensor,
+void require_no_overflow(const TensorPieces& pieces, const std::string& name, DType dtype,
                          const TensorSource& source) {
   const auto value = pieces.overflow();
   if (!value) return;
   throw CheckpointError(fmt::format(
       "{}: '{}' holds {:g}, which {} cannot: it would become infinite\n    Give --dtype {}.",
-      source.label(), tensor.source, *value, name_of(tensor.header.dtype),
-      tensor.header.dtype == DType::kF16 ? "bf16, which holds it less exactly, or f32" : "f32"));
+      source.label(), name, *value, name_of(dtype),
+      dtype == DType::kF16 ? "bf16, which holds it less exactly, or f32" : "f32"));
 }
 
 void write_tensors(const TensorSource& source, const PlannedFile& file, SafetensorsWriter& writer,
                    Meter& meter) {
   for (const auto& tensor : file.tensors) {
-    TensorPieces pieces(source.at(tensor.source), tensor.header.dtype);
-    for (auto bytes = pieces.next(); !bytes.empty(); bytes = pieces.next()) {
-      writer.write(bytes);
-      meter.add(bytes.size());
-      require_no_overflow(pieces, tensor, source);
+    for (const auto& name : tensor.sources) {
+      TensorPieces pieces(source.at(name), tensor.header.dtype);
+      for (auto bytes = pieces.next(); !bytes.empty(); bytes = pieces.next()) {
+        writer.write(bytes);
+        meter.add(bytes.size());
+        require_no_overflow(pieces, name, tensor.header.dtype, source);
+      }
     }
   }
   writer.finish();
+}
+
+/// Piece `i` of `count` equal ones, one below the other, of a tensor of a file just written.
+TensorView part_of(TensorView view, std::size_t i, std::size_t count) {
+  if (count == 1) return view;
+  view.shape.front() /= static_cast<int64_t>(count);
+  const auto size = view.bytes.size() / count;
+  view.bytes = view.bytes.subspan(i * size, size);
+  return view;
 }
 
 /// Reads a written file as anyone would and compares it with the source, bit by bit.
@@ -112,30 +123,51 @@ void verify(const TensorSource& source, const PlannedFile& file, const fs::path&
     const auto& [name, dtype, shape] = tensor.header;
     const auto view = opened.tensors->at(name);
     if (view.dtype != dtype || view.shape != shape) fail(fmt::format("'{}' is another", name));
-    TensorPieces expected(source.at(tensor.source), dtype), found(view, dtype);
-    for (auto wanted = expected.next(); !wanted.empty(); wanted = expected.next()) {
-      const auto there = found.next();
-      if (there.size() != wanted.size() ||
-          std::memcmp(there.data(), wanted.data(), wanted.size()) != 0) {
-        fail(fmt::format("'{}' has other values", name));
+    for (std::size_t i = 0; i < tensor.sources.size(); ++i) {
+      TensorPieces expected(source.at(tensor.sources[i]), dtype);
+      TensorPieces found(part_of(view, i, tensor.sources.size()), dtype);
+      for (auto wanted = expected.next(); !wanted.empty(); wanted = expected.next()) {
+        const auto there = found.next();
+        if (there.size() != wanted.size() ||
+            std::memcmp(there.data(), wanted.data(), wanted.size()) != 0) {
+          fail(fmt::format("'{}' has other values", name));
+        }
+        meter.add(wanted.size());
       }
-      meter.add(wanted.size());
     }
     if (!found.next().empty()) fail(fmt::format("'{}' is longer", name));
   }
 }
 
+constexpr const char* kPredictionKey = "modelspec.prediction_type";
+
+/// What the file has to say of its prediction: nothing where the source said nothing and the weights
+/// alone come to the same.
+std::optional<std::string> prediction_text(const OpenedModel& model, const SettledModel& settled) {
+  const auto& metadata = model.metadata;
+  const bool said = std::any_of(metadata.begin(), metadata.end(), [](const auto& entry) {
+    return entry.first == kPredictionKey;
+  });
+  const auto alone = settle_by_weights(*model.tensors, {});
+  const auto prediction = settled.config.prediction;
+  const bool told = alone.config.prediction == prediction &&
+                    alone.prediction_assumed == settled.prediction_assumed;
+  if (told && !said) return std::nullopt;
+  return prediction == Prediction::kVelocity ? "v" : "epsilon";
+}
+
 /// What the file says of itself: the ecosystem's keys, what the source said, and what it was.
 Metadata metadata_of(const OpenedModel& model, const ConvertRequest& request,
-                     const std::string& sha256, bool folder) {
+                     const std::optional<std::string>& prediction, bool folder) {
   Metadata metadata = {{"format", "pt"}};
   for (const auto& [key, value] : model.metadata) {
     const bool ours = key == "format" || key.starts_with("sd.source") ||
-                      key == "modelspec.implementation" || key == "modelspec.hash_sha256";
+                      key == "modelspec.implementation" || key == "modelspec.hash_sha256" ||
+                      key == kPredictionKey;
     if (!ours) metadata.emplace_back(key, value);
   }
   metadata.emplace_back("sd.source", source_name(request.source.checkpoint));
-  metadata.emplace_back("sd.source_sha256", sha256);
+  if (prediction) metadata.emplace_back(kPredictionKey, *prediction);
   const bool standard = std::any_of(metadata.begin(), metadata.end(), [](const auto& entry) {
     return entry.first == "modelspec.sai_model_spec";
   });
@@ -161,14 +193,15 @@ std::vector<TextFile> tokenizer_files(const ConvertRequest& request, const Opene
     }
     if (!files.empty()) return files;
   }
-  if (config.text.vocabulary != kClipVocabulary) {
+  const TextConfig& text = config.text;
+  if (text.tokenizer != TokenizerKind::kClip || text.vocabulary != kClipVocabulary) {
     throw CheckpointError(fmt::format(
         "{}: its text encoder knows {} tokens, CLIP's tokenizer {}: no tokenizer can be written\n"
         "    Convert it to NAME.safetensors.",
-        model.tensors->label(), config.text.vocabulary, kClipVocabulary));
+        model.tensors->label(), text.vocabulary, kClipVocabulary));
   }
-  for (auto& [name, text] : clip_tokenizer_files(config.text.positions))
-    files.emplace_back(fs::path("tokenizer") / name, std::move(text));
+  for (auto& [name, contents] : clip_tokenizer_files(text.positions, text.padding))
+    files.emplace_back(fs::path("tokenizer") / name, std::move(contents));
   return files;
 }
 
@@ -183,12 +216,37 @@ void require_space(const fs::path& out, uint64_t bytes) {
       out.string(), size_text(bytes), folder_of(out).string(), size_text(space.available)));
 }
 
-/// The YAML for a file whose weights alone would be taken for another model.
-std::optional<std::string> yaml_beside(const TensorSource& tensors, const ModelConfig& config) {
-  auto intended = config;
-  intended.use_ema = false;
-  if (detect_config(tensors, ModelConfig{}) == intended) return std::nullopt;
-  return config_yaml(intended);
+/// A configuration as far as pictures depend on it: two that draw the same are equal.
+ModelConfig as_drawn(ModelConfig config) {
+  config.use_ema = false;
+  if (config.unet.num_head_channels > 0) config.unet.num_heads = UNetConfig{}.num_heads;
+  config.text.sentence_piece.model.clear();  // lies in another folder
+  return config;
+}
+
+/// The YAML for a file whose weights and metadata alone would be taken for another model.
+std::optional<std::string> yaml_beside(const TensorSource& tensors, const Metadata& metadata,
+                                       const ModelConfig& config) {
+  if (config.text.tokenizer == TokenizerKind::kSentencePiece) {
+    throw CheckpointError(
+        fmt::format("{}: its tokenizer is a SentencePiece model, for which a single file has no "
+                    "place\n    Convert it to a folder: a name without a suffix.",
+                    tensors.label()));
+  }
+  auto intended = as_drawn(config);
+  intended.image_size = image_size_in_file(intended);
+  if (as_drawn(settle_by_weights(tensors, metadata).config) == intended) return std::nullopt;
+  auto yaml = config_yaml(intended);
+  auto read = detect_config(tensors,
+                            parse_config(yaml, "YAML", family_config(tensors, metadata)));
+  read.image_size = image_size_in_file(read);
+  if (as_drawn(read) != intended) {
+    throw CheckpointError(
+        fmt::format("{}: a setting of its text encoder (activation or padding) has no place beside "
+                    "a single file\n    Convert it to a folder: a name without a suffix.",
+                    tensors.label()));
+  }
+  return yaml;
 }
 
 class Conversion {
@@ -202,11 +260,13 @@ class Conversion {
     if (model_.replaced.taesd) {
       throw UsageError("--vae: TAESD is no part of a model and cannot be written into one");
     }
-    config_ = settle_config(model_, request_.source).config;
+    const auto settled = settle_config(model_, request_.source);
+    config_ = settled.config;
     if (request_.ema || config_.use_ema) {
       model_.tensors = with_ema_weights(std::move(model_.tensors));
     }
     plan_ = plan_conversion(*model_.tensors, config_, request_);
+    metadata_ = metadata_of(model_, request_, prediction_text(model_, settled), folder_);
     report_.out = out_;
     report_.left_out = plan_.left_out;
     for (const auto& file : plan_.files)
@@ -224,7 +284,7 @@ class Conversion {
     for (const auto& [path, text] : texts_) report_.bytes += text.size();
     require_space(out_, report_.bytes);
     report_.source_sha256 = model_sha256(model_.main_file);
-    metadata_ = metadata_of(model_, request_, report_.source_sha256, folder_);
+    metadata_.emplace_back("sd.source_sha256", report_.source_sha256);
     Meter meter(request_, weights);
     if (folder_) {
       write_folder(meter);
@@ -244,7 +304,7 @@ class Conversion {
   }
 
   void prepare_file() {
-    auto yaml = yaml_beside(*model_.tensors, config_);
+    auto yaml = yaml_beside(*model_.tensors, metadata_, config_);
     if (!yaml) return;
     auto path = out_;
     path.replace_extension(".yaml");
@@ -294,12 +354,11 @@ class Conversion {
   /// The folder as a whole is the same model to whoever opens it: names and settings too.
   void verify_config(const fs::path& root) const {
     const auto reopened = open_model(root);
-    auto intended = config_;
-    intended.use_ema = false;
-    bool same = settle_config(reopened, {root, std::nullopt, {}}).config == intended;
+    bool same =
+        as_drawn(settle_config(reopened, {root, std::nullopt, {}}).config) == as_drawn(config_);
     for (const auto& file : plan_.files) {
       for (const auto& tensor : file.tensors)
-        same = same && reopened.tensors->contains(tensor.source);
+        same = same && reopened.tensors->contains(tensor.sources.front());
     }
     if (!same) {
       throw Error(

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <string_view>
 #include <unordered_set>
 #include <utility>
@@ -12,6 +13,7 @@
 #include "weights/diffusers_names.h"
 #include "weights/expected_tensors.h"
 #include "weights/leftovers.h"
+#include "weights/openclip_names.h"
 #include "weights/tensor_pieces.h"
 
 namespace sd {
@@ -39,12 +41,39 @@ void align(PlannedFile& file) {
   });
 }
 
-ConvertPlan plan_file(const TensorSource& tensors, const ConvertRequest& request) {
+/// A text encoder's tensor under the name that OpenCLIP has for it: queries, keys and values as the
+/// one projection that they are there. Nothing for keys and values, which come with the queries.
+std::optional<PlannedTensor> planned_for_openclip(const TensorSource& tensors,
+                                                  const std::string& name,
+                                                  const OpenClipName& openclip,
+                                                  std::optional<DType> wanted) {
+  PlannedTensor planned{header_of(tensors, name, wanted), {name}};
+  planned.header.name = openclip.name;
+  if (openclip.siblings.empty()) return planned;
+  if (openclip.part > 0) return std::nullopt;
+  for (const auto& sibling : openclip.siblings) {
+    planned.sources.push_back(sibling);
+    // Three of one dtype in every published file; f32 holds all others.
+    if (header_of(tensors, sibling, wanted).dtype != planned.header.dtype)
+      planned.header.dtype = DType::kF32;
+  }
+  planned.header.shape.front() *= static_cast<int64_t>(planned.sources.size());
+  return planned;
+}
+
+ConvertPlan plan_file(const TensorSource& tensors, const ModelConfig& config,
+                      const ConvertRequest& request) {
+  const bool openclip = has_openclip_names(tensors, config.text);
   ConvertPlan plan;
   PlannedFile& file = plan.files.emplace_back();
   for (const auto& name : tensors.names()) {
     if (name.starts_with("model_ema.") && !request.keep_ema) continue;
-    file.tensors.push_back({header_of(tensors, name, request.dtype), name});
+    const auto other = openclip ? openclip_name(name) : std::nullopt;
+    if (!other) {
+      file.tensors.push_back({header_of(tensors, name, request.dtype), {name}});
+    } else if (auto planned = planned_for_openclip(tensors, name, *other, request.dtype)) {
+      file.tensors.push_back(std::move(*planned));
+    }
   }
   align(file);
   return plan;
@@ -53,6 +82,11 @@ ConvertPlan plan_file(const TensorSource& tensors, const ConvertRequest& request
 /// The weights that a part of a folder is drawn with; diffusers takes no others.
 ConvertPlan plan_folder(const TensorSource& tensors, const ModelConfig& config,
                         const ConvertRequest& request) {
+  if (config.text.encoder == TextEncoderKind::kBert) {
+    throw CheckpointError(fmt::format(
+        "{}: a LAION-400M model, for which diffusers has no pipeline\n    Give NAME.safetensors.",
+        tensors.label()));
+  }
   const std::map<std::string, const char*> weight_files = {
       {"unet", "diffusion_pytorch_model.safetensors"},
       {"vae", "diffusion_pytorch_model.safetensors"},
@@ -70,7 +104,7 @@ ConvertPlan plan_folder(const TensorSource& tensors, const ModelConfig& config,
     header.name = place->key;
     // [out,in,1,1] as the linear layer's [out,in]
     if (place->from_convolution && header.shape.size() == 4) header.shape.resize(2);
-    parts[place->part].tensors.push_back({std::move(header), expected.name});
+    parts[place->part].tensors.push_back({std::move(header), {expected.name}});
     placed.insert(expected.name);
   }
   ConvertPlan plan;
@@ -107,7 +141,7 @@ ConvertPlan plan_conversion(const TensorSource& tensors, const ModelConfig& conf
                             const ConvertRequest& request) {
   require_complete(tensors, expected_tensors(config));
   return wants_folder(request.out) ? plan_folder(tensors, config, request)
-                                   : plan_file(tensors, request);
+                                   : plan_file(tensors, config, request);
 }
 
 }  // namespace sd

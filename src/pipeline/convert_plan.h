@@ -15,7 +15,8 @@ namespace sd {
 /// A tensor of a file to come.
 struct PlannedTensor {
   TensorHeader header;
-  std::string source;  // its name in the source
+  // Its name in the source; several where it is theirs one below the other (OpenCLIP's projections).
+  std::vector<std::string> sources;
 };
 
 /// A .safetensors file to come; `path` is relative to the new folder, or empty for a single file.

@@ -67,22 +67,34 @@ ModelConfig settle_sizes(const OpenedModel& opened, const ModelFiles& files) {
   return detected;
 }
 
+void settle_prediction(const TensorSource& tensors, SettledModel& settled) {
+  const auto found = find_prediction(tensors, settled.config);
+  settled.config.prediction = found.prediction;
+  settled.prediction_assumed = found.assumed;
+}
+
 }  // namespace
+
+int64_t image_size_in_file(const ModelConfig& config) {
+  constexpr int64_t kBaseSide = 64, kVelocitySide = 96;
+  const bool velocity = config.unet.use_linear_in_transformer &&
+                        config.prediction == Prediction::kVelocity;
+  return velocity && config.image_size == kBaseSide ? kVelocitySide : config.image_size;
+}
+
+SettledModel settle_by_weights(const TensorSource& tensors, const Metadata& metadata) {
+  SettledModel settled{detect_config(tensors, family_config(tensors, metadata))};
+  settle_prediction(tensors, settled);
+  settled.config.image_size = image_size_in_file(settled.config);
+  return settled;
+}
 
 SettledModel settle_config(const OpenedModel& opened, const ModelFiles& files) {
   SettledModel settled{settle_sizes(opened, files)};
   auto& config = settled.config;
   if (files.prediction) config.prediction = files.prediction;
-  const auto found = find_prediction(*opened.tensors, config);
-  config.prediction = found.prediction;
-  settled.prediction_assumed = found.assumed;
-  // Stable Diffusion 2's v-prediction models were trained for 768 pixels, though the published YAML
-  // says 64 latents as the one for 512 does.
-  const bool second = config.unet.use_linear_in_transformer && !opened.config;
-  constexpr int64_t kBaseSide = 64, kVelocitySide = 96;
-  if (second && config.prediction == Prediction::kVelocity && config.image_size == kBaseSide) {
-    config.image_size = kVelocitySide;
-  }
+  settle_prediction(*opened.tensors, settled);
+  if (!opened.config) config.image_size = image_size_in_file(config);
   return settled;
 }
 

@@ -16,7 +16,8 @@ namespace sd {
 namespace {
 
 constexpr const char* kBos = "<|startoftext|>";
-constexpr const char* kEos = "<|endoftext|>";  // also the padding and what stands for unknown text
+constexpr const char* kEos = "<|endoftext|>";  // also CLIP's padding and unknown text
+constexpr const char* kFirst = "!";            // id 0
 
 std::string vocabulary_json(std::string_view merges) {
   auto spellings = spelled_vocabulary(merges);
@@ -33,13 +34,16 @@ std::string vocabulary_json(std::string_view merges) {
 
 }  // namespace
 
-std::vector<std::pair<std::string, std::string>> clip_tokenizer_files(int64_t length) {
+std::vector<std::pair<std::string, std::string>> clip_tokenizer_files(int64_t length,
+                                                                      int64_t padding) {
   const std::string_view merges(
       sd_clip_merges_begin, static_cast<std::size_t>(sd_clip_merges_end - sd_clip_merges_begin));
   const nlohmann::ordered_json specials = {
-      {"bos_token", kBos}, {"eos_token", kEos}, {"pad_token", kEos}, {"unk_token", kEos}};
-  nlohmann::ordered_json config = {
-      {"tokenizer_class", "CLIPTokenizer"}, {"model_max_length", length}, {"do_lower_case", true}};
+      {"bos_token", kBos}, {"eos_token", kEos}, {"pad_token", padding == 0 ? kFirst : kEos},
+      {"unk_token", kEos}};
+  nlohmann::ordered_json config = {{"tokenizer_class", "CLIPTokenizer"},
+                                   {"model_max_length", length},
+                                   {"do_lower_case", true}};
   config.update(specials);
   return {{"merges.txt", std::string(merges)},
           {"vocab.json", vocabulary_json(merges)},

@@ -199,6 +199,25 @@ void add_clip_text(const Layers& model, const TextConfig& text) {
   model.norm("final_layer_norm", text.width);
 }
 
+/// Attention and feed-forward are counted as layers of their own.
+void add_bert_text(const Layers& model, const TextConfig& text) {
+  const int64_t inner = text.heads * text.head_width;
+  model.embedding("token_emb", text.vocabulary, text.width);
+  model.embedding("pos_emb.emb", text.positions, text.width);
+  for (int64_t i = 0; i < text.layers; ++i) {
+    const Layers attention = model.below(fmt::format("attn_layers.layers.{}", 2 * i));
+    attention.norm("0", text.width);
+    for (const char* name : {"1.to_q", "1.to_k", "1.to_v"})
+      attention.linear(name, text.width, inner, /*with_bias=*/false);
+    attention.linear("1.to_out", inner, text.width);
+    const Layers feed_forward = model.below(fmt::format("attn_layers.layers.{}", 2 * i + 1));
+    feed_forward.norm("0", text.width);
+    feed_forward.linear("1.net.0.0", text.width, text.feed_forward);
+    feed_forward.linear("1.net.2", text.feed_forward, text.width);
+  }
+  model.norm("norm", text.width);
+}
+
 }  // namespace
 
 std::vector<ExpectedTensor> expected_vae(const VaeConfig& vae) {
@@ -213,7 +232,14 @@ std::vector<ExpectedTensor> expected_vae(const VaeConfig& vae) {
 
 std::vector<ExpectedTensor> expected_text(const TextConfig& text) {
   std::vector<ExpectedTensor> all;
-  add_clip_text(Layers("cond_stage_model.transformer.text_model.", all), text);
+  switch (text.encoder) {
+    case TextEncoderKind::kClip:
+      add_clip_text(Layers("cond_stage_model.transformer.text_model.", all), text);
+      break;
+    case TextEncoderKind::kBert:
+      add_bert_text(Layers("cond_stage_model.transformer.", all), text);
+      break;
+  }
   return all;
 }
 

@@ -10,7 +10,6 @@
 #include <utility>
 #include <vector>
 
-#include "sd/core/model_config.h"
 #include "weights/renamed_source.h"
 
 namespace sd {
@@ -20,6 +19,7 @@ using Pair = std::pair<std::string_view, std::string_view>;
 
 constexpr std::string_view kPrefix = "cond_stage_model.model.";
 constexpr std::string_view kBlocks = "transformer.resblocks.";
+constexpr std::string_view kLayers = "encoder.layers.";  // CLIP's
 constexpr int64_t kMaxLayers = 1000;
 constexpr std::string_view kTokens = "cond_stage_model.model.token_embedding.weight";
 
@@ -101,7 +101,58 @@ void add_renamed(const std::string& name, int64_t layers, std::vector<RenamedTen
   renamed.push_back({name, 0, name});
 }
 
+/// What `name` starts with, replaced by what stands on the other side; nothing where no row fits.
+template <typename Table>
+std::optional<std::string> to_openclip(const Table& table, std::string_view name) {
+  for (const auto& [openclip, clip] : table) {
+    if (name.starts_with(clip)) return fmt::format("{}{}", openclip, name.substr(clip.size()));
+  }
+  return std::nullopt;
+}
+
+/// Of `encoder.layers.3.self_attn.q_proj.weight` and its like, without the part before.
+std::optional<OpenClipName> layer_to_openclip(std::string_view name) {
+  if (!name.starts_with(kLayers)) return std::nullopt;
+  const auto dot = name.find('.', kLayers.size());
+  if (dot == name.npos) return std::nullopt;
+  const auto number = name.substr(kLayers.size(), dot - kLayers.size());
+  const auto rest = name.substr(dot + 1);
+  const auto start = fmt::format("{}{}{}.", kPrefix, kBlocks, number);
+  if (auto found = to_openclip(kLayer, rest)) return OpenClipName{start + *found, 0, {}};
+  constexpr std::string_view kParts = "qkv";
+  for (std::size_t part = 0; part < kParts.size(); ++part) {
+    for (const auto& [fused, parameter] : kFused) {
+      if (rest != fmt::format("self_attn.{}_proj.{}", kParts[part], parameter)) continue;
+      OpenClipName found{fmt::format("{}{}", start, fused), static_cast<int64_t>(part), {}};
+      for (const char sibling : kParts.substr(1)) {
+        found.siblings.push_back(compvis_text_name(
+            fmt::format("{}{}.self_attn.{}_proj.{}", kLayers, number, sibling, parameter)));
+      }
+      return found;
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace
+
+std::optional<OpenClipName> openclip_name(std::string_view name) {
+  const auto start = compvis_text_name("");
+  if (!name.starts_with(start)) return std::nullopt;
+  name.remove_prefix(start.size());
+  if (auto found = to_openclip(kTop, name))
+    return OpenClipName{fmt::format("{}{}", kPrefix, *found), 0, {}};
+  return layer_to_openclip(name);
+}
+
+bool has_openclip_names(const TensorSource& tensors, const TextConfig& text) {
+  if (text.encoder != TextEncoderKind::kClip || text.activation != TextActivation::kGelu)
+    return false;
+  const auto published = openclip_text();
+  if (text.layers == published.layers && text.width == published.width) return true;
+  // Else the layer behind tells that it is not one of those that run.
+  return tensors.contains(fmt::format("{}{}{}.ln_1.weight", kPrefix, kBlocks, text.layers));
+}
 
 std::unique_ptr<TensorSource> with_clip_names(std::unique_ptr<TensorSource> tensors) {
   const auto& names = tensors->names();

@@ -22,6 +22,8 @@ Json index_json(const ModelConfig& config, const std::string& source) {
   const char* pipeline = config.unet.in_channels == 9   ? "StableDiffusionInpaintPipeline"
                          : config.unet.in_channels == 8 ? "StableDiffusionInstructPix2PixPipeline"
                                                         : "StableDiffusionPipeline";
+  const char* tokenizer =
+      config.text.tokenizer == TokenizerKind::kSentencePiece ? "T5Tokenizer" : "CLIPTokenizer";
   const Json none = {nullptr, nullptr};
   Json index = {{"_class_name", pipeline},
                 {"_diffusers_version", kVersion},
@@ -32,7 +34,7 @@ Json index_json(const ModelConfig& config, const std::string& source) {
                 {"safety_checker", none},
                 {"scheduler", {"diffusers", "PNDMScheduler"}},
                 {"text_encoder", {"transformers", "CLIPTextModel"}},
-                {"tokenizer", {"transformers", "CLIPTokenizer"}},
+                {"tokenizer", {"transformers", tokenizer}},
                 {"unet", {"diffusers", "UNet2DConditionModel"}},
                 {"vae", {"diffusers", "AutoencoderKL"}}};
   return index;
@@ -97,7 +99,8 @@ Json vae_json(const ModelConfig& config) {
 }
 
 Json text_json(const TextConfig& text) {
-  return {{"architectures", {"CLIPTextModel"}},
+  const bool gelu = text.activation == TextActivation::kGelu;
+  Json json = {{"architectures", {"CLIPTextModel"}},
           {"model_type", "clip_text_model"},
           {"hidden_size", text.width},
           {"intermediate_size", text.feed_forward},
@@ -105,22 +108,24 @@ Json text_json(const TextConfig& text) {
           {"num_attention_heads", text.heads},
           {"max_position_embeddings", text.positions},
           {"vocab_size", text.vocabulary},
-          {"hidden_act", "quick_gelu"},
+          {"hidden_act", gelu ? "gelu" : "quick_gelu"},
           {"layer_norm_eps", 1e-05},
-          {"bos_token_id", kBos},
-          {"eos_token_id", kEos},
-          {"pad_token_id", kEos},
           {"projection_dim", text.width}};
+  if (text.tokenizer == TokenizerKind::kClip) {  // others have ids of their own, in their files
+    json.update({{"bos_token_id", kBos}, {"eos_token_id", kEos}, {"pad_token_id", text.padding}});
+  }
+  return json;
 }
 
 Json scheduler_json(const ModelConfig& config) {
+  const bool velocity = config.prediction == Prediction::kVelocity;
   return {{"_class_name", "PNDMScheduler"},
           {"_diffusers_version", kVersion},
           {"beta_start", config.linear_start},
           {"beta_end", config.linear_end},
           {"beta_schedule", "scaled_linear"},
           {"num_train_timesteps", config.timesteps},
-          {"prediction_type", "epsilon"},
+          {"prediction_type", velocity ? "v_prediction" : "epsilon"},
           {"set_alpha_to_one", false},
           {"skip_prk_steps", true},
           {"steps_offset", 1}};

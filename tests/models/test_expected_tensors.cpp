@@ -40,5 +40,29 @@ TEST(ExpectedTensors, AreTheParametersOfOtherSizes) {
   expect_equal_lists(config);
 }
 
+TEST(ExpectedTensors, AreTheParametersOfTheSecondGeneration) {
+  ModelConfig config;
+  config.text = openclip_text();
+  config.unet.context_dim = config.text.width;
+  config.unet.num_head_channels = 64;
+  config.unet.use_linear_in_transformer = true;
+  expect_equal_lists(config);
+}
+
+TEST(ExpectedTensors, AreTheParametersUnderABertTextEncoder) {
+  ModelConfig config;
+  config.unet.context_dim = 48;
+  config.text = {.encoder = TextEncoderKind::kBert,
+                 .tokenizer = TokenizerKind::kWordPiece,
+                 .padding = 0,
+                 .width = 48,
+                 .layers = 3,
+                 .heads = 2,  // of 64, wider together than the model
+                 .vocabulary = 500,
+                 .positions = 20,
+                 .feed_forward = 100};
+  expect_equal_lists(config);
+}
+
 }  // namespace
 }  // namespace sd

@@ -14,7 +14,7 @@ TEST(ClipVocabulary, IsThePublishedOne) {
   // The demo model's folder holds the files of the published tokenizer.
   const std::string published = SD_SOURCE_DIR "/models/demo/tokenizer/";
   std::map<std::string, std::string> files;
-  for (auto& [name, text] : clip_tokenizer_files(77)) files[name] = text;
+  for (auto& [name, text] : clip_tokenizer_files(77, 49407)) files[name] = text;
   EXPECT_EQ(files.at("merges.txt"), test::read_text(published + "merges.txt"));
   const auto vocabulary = nlohmann::json::parse(files.at("vocab.json"));
   EXPECT_EQ(vocabulary.size(), 49408u);

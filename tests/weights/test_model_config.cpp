@@ -130,6 +130,35 @@ TEST(ModelConfig, WhatIsWrittenReadsBackTheSame) {
   EXPECT_EQ(parse_config(config_yaml(config), "written"), config);
 }
 
+/// The family's configuration as written, read over nothing but what weights alone tell.
+void expect_written_back(const ModelConfig& config) {
+  ModelConfig base;
+  base.text.feed_forward = config.text.feed_forward;
+  if (config.text.encoder == TextEncoderKind::kBert) base.text.heads = config.text.heads;
+  EXPECT_EQ(parse_config(config_yaml(config), "written", base), config) << config_yaml(config);
+}
+
+TEST(ModelConfig, WhatIsWrittenReadsBackTheSameForEachFamily) {
+  for (const char* name :
+       {"stable-diffusion/v1-inference.yaml", "stable-diffusion/v1-inpainting-inference.yaml",
+        "instruct-pix2pix/generate.yaml", "stable-diffusion/v2-inference.yaml",
+        "stable-diffusion/v2-inference-v.yaml", "stable-diffusion/v2-inpainting-inference.yaml",
+        "latent-diffusion/txt2img-1p4B-eval.yaml"}) {
+    SCOPED_TRACE(name);
+    auto config = published(name);
+    expect_written_back(config);
+    config.prediction = Prediction::kVelocity;
+    expect_written_back(config);
+    // Sizes that are nobody's default.
+    config.text.width = config.unet.context_dim = 96;
+    if (config.text.encoder == TextEncoderKind::kBert) config.text.heads = 5;
+    config.text.feed_forward = 4 * config.text.width;
+    config.text.layers = 3;
+    config.text.positions = 20;
+    expect_written_back(config);
+  }
+}
+
 TEST(ModelConfig, NormGroupsAreAnExtension) {
   const auto config =
       parse_config(changed("context_dim: 32", "context_dim: 32\n        norm_groups: 8"), "m.yaml");

@@ -18,8 +18,9 @@ ModelConfig read_config(const std::filesystem::path& path, const ModelConfig& ba
 ModelConfig parse_config(std::string_view yaml, const std::string& label,
                          const ModelConfig& base = {});
 
-/// A YAML that parse_config reads back as `config` (but for use_ema, feed_forward and vocabulary,
-/// which weights tell), with the two extensions. It says nothing of EMA weights: what it is written
+/// A YAML that parse_config reads back as `config` (but for use_ema, feed_forward, CLIP's
+/// vocabulary and BERT's heads, which weights tell), with the two extensions. It has no place for a
+/// SentencePiece tokenizer. It says nothing of EMA weights: what it is written
 /// beside has none.
 std::string config_yaml(const ModelConfig& config);
 

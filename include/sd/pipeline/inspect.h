@@ -30,8 +30,17 @@ std::optional<std::filesystem::path> sidecar_config(const std::filesystem::path&
 /// cannot tell. Throws CheckpointError, or UsageError if the YAML contradicts the weights.
 SettledModel settle_config(const OpenedModel& opened, const ModelFiles& files);
 
-/// The same from headers alone and without LibTorch, before the model is loaded. Throws IoError
-/// too.
+/// What weights come to in a file of their own without a YAML beside it: by the tensors and the
+/// file's metadata.
+SettledModel settle_by_weights(const TensorSource& tensors, const Metadata& metadata);
+
+/// The side of the latents at which a model in a single file is drawn. Stable Diffusion 2's
+/// v-prediction models were trained for 768 pixels, though their published YAML says 64 latents as
+/// the one for 512 does.
+int64_t image_size_in_file(const ModelConfig& config);
+
+/// settle_config from headers alone and without LibTorch, before the model is loaded. Throws
+/// IoError too.
 ModelConfig inspect_model(const ModelFiles& files);
 
 }  // namespace sd
