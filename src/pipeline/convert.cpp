@@ -141,13 +141,12 @@ void verify(const TensorSource& source, const PlannedFile& file, const fs::path&
 
 constexpr const char* kPredictionKey = "modelspec.prediction_type";
 
-/// What the file has to say of its prediction: nothing where the source said nothing and the weights
-/// alone come to the same.
+/// What the file has to say of its prediction: nothing where the source said nothing and the
+/// weights alone come to the same.
 std::optional<std::string> prediction_text(const OpenedModel& model, const SettledModel& settled) {
   const auto& metadata = model.metadata;
-  const bool said = std::any_of(metadata.begin(), metadata.end(), [](const auto& entry) {
-    return entry.first == kPredictionKey;
-  });
+  const bool said = std::any_of(metadata.begin(), metadata.end(),
+                                [](const auto& entry) { return entry.first == kPredictionKey; });
   const auto alone = settle_by_weights(*model.tensors, {});
   const auto prediction = settled.config.prediction;
   const bool told = alone.config.prediction == prediction &&
@@ -237,8 +236,7 @@ std::optional<std::string> yaml_beside(const TensorSource& tensors, const Metada
   intended.image_size = image_size_in_file(intended);
   if (as_drawn(settle_by_weights(tensors, metadata).config) == intended) return std::nullopt;
   auto yaml = config_yaml(intended);
-  auto read = detect_config(tensors,
-                            parse_config(yaml, "YAML", family_config(tensors, metadata)));
+  auto read = detect_config(tensors, parse_config(yaml, "YAML", family_config(tensors, metadata)));
   read.image_size = image_size_in_file(read);
   if (as_drawn(read) != intended) {
     throw CheckpointError(

@@ -15,7 +15,8 @@ namespace sd {
 /// A tensor of a file to come.
 struct PlannedTensor {
   TensorHeader header;
-  // Its name in the source; several where it is theirs one below the other (OpenCLIP's projections).
+  // Its name in the source; several where it is theirs one below the other (OpenCLIP's
+  // projections).
   std::vector<std::string> sources;
 };
 

@@ -77,8 +77,8 @@ void settle_prediction(const TensorSource& tensors, SettledModel& settled) {
 
 int64_t image_size_in_file(const ModelConfig& config) {
   constexpr int64_t kBaseSide = 64, kVelocitySide = 96;
-  const bool velocity = config.unet.use_linear_in_transformer &&
-                        config.prediction == Prediction::kVelocity;
+  const bool velocity =
+      config.unet.use_linear_in_transformer && config.prediction == Prediction::kVelocity;
   return velocity && config.image_size == kBaseSide ? kVelocitySide : config.image_size;
 }
 

@@ -38,9 +38,10 @@ std::vector<std::pair<std::string, std::string>> clip_tokenizer_files(int64_t le
                                                                       int64_t padding) {
   const std::string_view merges(
       sd_clip_merges_begin, static_cast<std::size_t>(sd_clip_merges_end - sd_clip_merges_begin));
-  const nlohmann::ordered_json specials = {
-      {"bos_token", kBos}, {"eos_token", kEos}, {"pad_token", padding == 0 ? kFirst : kEos},
-      {"unk_token", kEos}};
+  const nlohmann::ordered_json specials = {{"bos_token", kBos},
+                                           {"eos_token", kEos},
+                                           {"pad_token", padding == 0 ? kFirst : kEos},
+                                           {"unk_token", kEos}};
   nlohmann::ordered_json config = {{"tokenizer_class", "CLIPTokenizer"},
                                    {"model_max_length", length},
                                    {"do_lower_case", true}};

@@ -22,7 +22,7 @@ std::unique_ptr<TensorSource> with_clip_names(std::unique_ptr<TensorSource> tens
 /// What OpenCLIP calls a tensor.
 struct OpenClipName {
   std::string name;
-  int64_t part = 0;  // which third of it this is, where it has siblings
+  int64_t part = 0;                   // which third of it this is, where it has siblings
   std::vector<std::string> siblings;  // queries, keys, values: the names here of the last two
 };
 

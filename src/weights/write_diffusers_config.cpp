@@ -101,16 +101,16 @@ Json vae_json(const ModelConfig& config) {
 Json text_json(const TextConfig& text) {
   const bool gelu = text.activation == TextActivation::kGelu;
   Json json = {{"architectures", {"CLIPTextModel"}},
-          {"model_type", "clip_text_model"},
-          {"hidden_size", text.width},
-          {"intermediate_size", text.feed_forward},
-          {"num_hidden_layers", text.layers},
-          {"num_attention_heads", text.heads},
-          {"max_position_embeddings", text.positions},
-          {"vocab_size", text.vocabulary},
-          {"hidden_act", gelu ? "gelu" : "quick_gelu"},
-          {"layer_norm_eps", 1e-05},
-          {"projection_dim", text.width}};
+               {"model_type", "clip_text_model"},
+               {"hidden_size", text.width},
+               {"intermediate_size", text.feed_forward},
+               {"num_hidden_layers", text.layers},
+               {"num_attention_heads", text.heads},
+               {"max_position_embeddings", text.positions},
+               {"vocab_size", text.vocabulary},
+               {"hidden_act", gelu ? "gelu" : "quick_gelu"},
+               {"layer_norm_eps", 1e-05},
+               {"projection_dim", text.width}};
   if (text.tokenizer == TokenizerKind::kClip) {  // others have ids of their own, in their files
     json.update({{"bos_token_id", kBos}, {"eos_token_id", kEos}, {"pad_token_id", text.padding}});
   }

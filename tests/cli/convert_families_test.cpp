@@ -1,4 +1,5 @@
-// `sd convert` for the families beside Stable Diffusion v1: what was converted draws the same bytes.
+// `sd convert` for the families beside Stable Diffusion v1: what was converted draws the same
+// bytes.
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -47,7 +48,8 @@ class ConvertFamilies : public testing::Test {
   void expect_same_pictures(const Strings& models, const std::string& command,
                             const Strings& arguments) const {
     for (const auto& model : models) {
-      auto setup = run_.setup({"--ckpt", model, "--n_samples", "1", "--n_iter", "1", "--skip_grid"});
+      auto setup =
+          run_.setup({"--ckpt", model, "--n_samples", "1", "--n_iter", "1", "--skip_grid"});
       setup.arguments.front() = command;
       setup.arguments.insert(setup.arguments.end(), arguments.begin(), arguments.end());
       const auto drawn = run_program(setup);
@@ -127,8 +129,7 @@ TEST_F(ConvertFamilies, OpenClipKeepsItsNamesAndEveryBit) {
 }
 
 TEST_F(ConvertFamilies, AFirstGenerationVelocityModelSaysSoInItsMetadata) {
-  const auto models =
-      round_trip(TinyFamily::kV1Velocity, {{"modelspec.prediction_type", "v"}});
+  const auto models = round_trip(TinyFamily::kV1Velocity, {{"modelspec.prediction_type", "v"}});
   expect_same_pictures(models, "txt2img", kSmall);
   for (const auto& model : {models[1], models[3]}) {
     EXPECT_EQ(metadata_of(model).at("modelspec.prediction_type"), "v");
@@ -172,6 +173,9 @@ TEST_F(ConvertFamilies, ASentencePieceModelStaysAFolder) {
   fs::copy(SD_TEST_DATA "/tiny-v1-diffusers", model, fs::copy_options::recursive);
   fs::create_directory(model / "tokenizer");
   fs::copy_file(SD_TEST_DATA "/sentencepiece/spiece.model", model / "tokenizer/spiece.model");
+  test::write_text(model / "tokenizer/tokenizer_config.json",
+                   R"({"tokenizer_class": "T5Tokenizer", "do_lower_case": true, "eos_token": "</s>",
+                       "unk_token": "<unk>", "pad_token": "[PAD]"})");
   convert(model, path("copy"));
   expect_same_pictures({model, path("copy")}, "txt2img", {"--prompt", "a red circle"});
   const auto index = nlohmann::json::parse(test::read_text(path("copy/model_index.json")));
