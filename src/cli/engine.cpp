@@ -4,11 +4,10 @@
 #include <fmt/format.h>
 #include <stdlib.h>
 
-#include <filesystem>
 #include <string>
-#include <system_error>
 
 #include "sd/core/error.h"
+#include "sd/core/own_library.h"
 
 namespace sd::cli {
 namespace {
@@ -33,21 +32,10 @@ void limit_waiting_in_loops() {
   if (getenv("OMP_WAIT_POLICY") == nullptr) setenv("GOMP_SPINCOUNT", "1000", /*overwrite=*/0);
 }
 
-/// Beside the binary, or where it is installed; by full path, since a sanitizer's dlopen does not
-/// follow the binary's run path. Where that cannot be known, the run path has to do.
-std::string library_path() {
-  std::error_code error;
-  const auto folder = std::filesystem::read_symlink("/proc/self/exe", error).parent_path();
-  for (const auto& candidate : {folder / kLibrary, folder / ".." / "lib" / "sd" / kLibrary}) {
-    if (!error && std::filesystem::exists(candidate, error)) return candidate.string();
-  }
-  return kLibrary;
-}
-
 const Engine& open_engine() {
   limit_waiting_in_loops();
   // Never closed: LibTorch keeps threads and static state that outlive any call.
-  void* library = dlopen(library_path().c_str(), RTLD_NOW | RTLD_LOCAL);
+  void* library = dlopen(own_library_path(kLibrary).c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) fail();
   void* entry = dlsym(library, kEntry);
   if (entry == nullptr) fail();

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "sd/core/error.h"
+#include "sd/core/own_library.h"
 
 #ifdef __has_feature
 #if __has_feature(address_sanitizer)
@@ -14,7 +15,7 @@
 namespace sd {
 namespace {
 
-constexpr const char* kLibrary = "libsd_sentencepiece.so";  // found through the run path
+constexpr const char* kLibrary = "libsd_sentencepiece.so";
 constexpr const char* kEntry = "sd_sentence_piece_v1";
 
 // Local: nothing of it is seen by LibTorch. Deep: it sees its own symbols first, also where
@@ -34,7 +35,7 @@ constexpr int kFlags = RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND;
 }
 
 const SentencePieceModule& open_library() {
-  void* library = dlopen(kLibrary, kFlags);
+  void* library = dlopen(own_library_path(kLibrary).c_str(), kFlags);
   if (library == nullptr) fail();
   void* entry = dlsym(library, kEntry);
   if (entry == nullptr) fail();
