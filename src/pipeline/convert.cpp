@@ -121,6 +121,7 @@ void verify(const TensorSource& source, const PlannedFile& file, const fs::path&
       }
       meter.add(wanted.size());
     }
+    if (!found.next().empty()) fail(fmt::format("'{}' is longer", name));
   }
 }
 
