@@ -136,6 +136,7 @@ void verify(const TensorSource& source, const PlannedFile& file, const fs::path&
       }
       if (!found.next().empty()) fail(fmt::format("'{}' is longer", name));
     }
+    if (!found.next().empty()) fail(fmt::format("'{}' is longer", name));
   }
 }
 
