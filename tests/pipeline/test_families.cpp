@@ -5,11 +5,17 @@
 #include <c10/core/InferenceMode.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <functional>
+#include <numeric>
+
 #include "pipeline/encode.h"
 #include "sd/control/fork_swap.h"
 #include "sd/control/map_recorder.h"
 #include "sd/control/reweight.h"
 #include "sd/core/error.h"
+#include "sd/models/config.h"
+#include "sd/models/latent_diffusion.h"
 #include "sd/pipeline/img2img.h"
 #include "sd/pipeline/swap.h"
 #include "sd/pipeline/txt2img.h"
@@ -308,6 +314,22 @@ TEST(SecondGeneration, ItsInpaintingModelsPredictNoise) {
   const auto& model = family_model(TinyFamily::kV2Inpainting);
   EXPECT_EQ(model.config.prediction, Prediction::kNoise);
   EXPECT_FALSE(model.prediction_assumed);
+}
+
+TEST(SecondGeneration, TheFullSizeIsThePublishedOne) {
+  const auto config = read_config(std::filesystem::path(SD_SOURCE_DIR) /
+                                  "configs/stable-diffusion/v2-inference-v.yaml");
+  LatentDiffusion model(config);  // without memory
+  const auto parameters = [](torch::nn::Module& part) {
+    int64_t count = 0;
+    for (const auto& slot : parameter_slots(part)) {
+      count += std::accumulate(slot.shape.begin(), slot.shape.end(), int64_t{1}, std::multiplies());
+    }
+    return count;
+  };
+  // As diffusers and transformers count those of the published folders' configurations.
+  EXPECT_EQ(parameters(*model->unet), 865'910'724);
+  EXPECT_EQ(parameters(*model->text), 340'387'840);
 }
 
 TEST(FirstGeneration, MetadataSayThatAModelPredictsVelocity) {

@@ -60,6 +60,31 @@ TEST(DiffusersFolder, TheDemoModelIsWhatItsConfigSays) {
   EXPECT_EQ(detect_config(*model.tensors, *model.config), *model.config);
 }
 
+TEST(DiffusersFolder, SecondGenerationSettingsAreRead) {
+  const DemoCopy copy;
+  copy.set("text_encoder/config.json", "hidden_act", "gelu");
+  copy.set("scheduler/scheduler_config.json", "prediction_type", "v_prediction");
+  copy.set("unet/config.json", "attention_head_dim", {2, 4, 6});
+  const auto config = open_model(copy.path()).config.value();
+  EXPECT_EQ(config.text.activation, TextActivation::kGelu);
+  EXPECT_EQ(config.text.padding, 0);
+  EXPECT_EQ(config.prediction, Prediction::kVelocity);
+  EXPECT_EQ(config.unet.num_head_channels, 32);
+}
+
+TEST(DiffusersFolder, ATokenizersPaddingGoesFirst) {
+  const DemoCopy copy;
+  const auto padding = [&] { return open_model(copy.path()).config->text.padding; };
+  EXPECT_EQ(padding(), 49407);
+  fs::create_directory(copy.path() / "tokenizer");
+  test::write_text(copy.path() / "tokenizer/tokenizer_config.json",
+                   R"({"pad_token": {"content": "!"}})");
+  EXPECT_EQ(padding(), 0);
+  test::write_text(copy.path() / "tokenizer/special_tokens_map.json",
+                   R"({"pad_token": "<|endoftext|>"})");
+  EXPECT_EQ(padding(), 49407);
+}
+
 TEST(DiffusersFolder, NamesAreThoseOfTheOriginalAtTheSameSizes) {
   // The names that the original gives a model of the demo's structure, worked out by its own loops.
   const auto model = open_model(demo());
