@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/control_words.h"
 #include "cli/draw_limits.h"
+#include "cli/draw_notices.h"
 #include "cli/edit_check.h"
 #include "cli/find_model.h"
 #include "cli/output_folder.h"
@@ -134,6 +135,7 @@ void check(DrawOptions& options) {
   check_maps(options);
   find_model(options.ckpt, model_roots());
   check_latents(options);
+  if (!options.swap.dry_run) print_notices(options);
 }
 
 }  // namespace sd::cli

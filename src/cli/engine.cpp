@@ -4,15 +4,18 @@
 #include <fmt/format.h>
 #include <stdlib.h>
 
+#include <filesystem>
 #include <string>
+#include <system_error>
 
 #include "sd/core/error.h"
 
 namespace sd::cli {
 namespace {
 
-constexpr const char* kLibrary = "libsd_engine.so";  // found through the binary's run path
+constexpr const char* kLibrary = "libsd_engine.so";
 constexpr const char* kEntry = "sd_engine_v6";
+constexpr const char* kReport = "sd_engine_report";
 
 [[noreturn]] void fail() {
   const char* reason = dlerror();
@@ -31,21 +34,41 @@ void limit_waiting_in_loops() {
   if (getenv("OMP_WAIT_POLICY") == nullptr) setenv("GOMP_SPINCOUNT", "1000", /*overwrite=*/0);
 }
 
-const Engine& open_engine() {
+/// By full path, since a sanitizer's dlopen does not follow the binary's run path. Where that cannot
+/// be known, the run path has to do.
+void* open_library() {
   limit_waiting_in_loops();
   // Never closed: LibTorch keeps threads and static state that outlive any call.
-  void* library = dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL);
+  void* library = dlopen(engine_file().value_or(kLibrary).c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) fail();
-  void* entry = dlsym(library, kEntry);
+  return library;
+}
+
+void* find_in_engine(const char* name) {
+  static void* library = open_library();
+  void* entry = dlsym(library, name);
   if (entry == nullptr) fail();
-  return *reinterpret_cast<const Engine* (*)()>(entry)();
+  return entry;
 }
 
 }  // namespace
 
+std::optional<std::filesystem::path> engine_file() {
+  std::error_code error;
+  const auto folder = std::filesystem::read_symlink("/proc/self/exe", error).parent_path();
+  for (const auto& candidate : {folder / kLibrary, folder / ".." / "lib" / "sd" / kLibrary}) {
+    if (!error && std::filesystem::exists(candidate, error)) return candidate;
+  }
+  return std::nullopt;
+}
+
 const Engine& engine() {
-  static const Engine& opened = open_engine();
+  static const Engine& opened = *reinterpret_cast<const Engine* (*)()>(find_in_engine(kEntry))();
   return opened;
+}
+
+std::string engine_report() {
+  return reinterpret_cast<const char* (*)()>(find_in_engine(kReport))();
 }
 
 }  // namespace sd::cli

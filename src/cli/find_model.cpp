@@ -5,6 +5,7 @@
 #include <string>
 #include <system_error>
 
+#include "cli/named_models.h"
 #include "sd/core/error.h"
 
 namespace sd::cli {
@@ -46,6 +47,9 @@ std::vector<fs::path> model_roots() {
 
 FoundModel find_model(const std::optional<fs::path>& ckpt, const std::vector<fs::path>& roots) {
   if (ckpt) {
+    const auto models = models_folder();
+    if (models && !ckpt->is_absolute() && !is_there(*ckpt))
+      return {model_named(ckpt->string(), *models), false};
     require_readable(*ckpt, "--ckpt: ");
     return {*ckpt, false};
   }
