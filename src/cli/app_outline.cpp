@@ -67,7 +67,7 @@ OptionOutline outline_of(const CLI::Option& option) {
   outline.preset = option.get_default_str();
   outline.repeated = option.get_multi_option_policy() == CLI::MultiOptionPolicy::TakeAll ||
                      option.get_positional();
-  if (option.get_type_size() == 0) return outline;
+  if (option.get_items_expected_max() == 0) return outline;
   outline.value = option.get_type_name();
   // A positional argument that says no type is named for what it is: FILE.
   if (option.get_positional() && outline.value == "TEXT") outline.value = option.get_name(true);

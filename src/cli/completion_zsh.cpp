@@ -6,7 +6,7 @@ namespace sd::cli {
 namespace {
 
 constexpr const char* kBegin =
-    R"(#compdef sd
+    R"sh(#compdef sd
 # Completion of sd for zsh, made by 'sd completion zsh'.
 # For this shell: source <(sd completion zsh)
 # For all: sd completion zsh > FOLDER/_sd, FOLDER being one of $fpath
@@ -21,7 +21,7 @@ _sd_models() {
 _sd() {
   local sd_program=$words[1]
   local -a commands
-)";
+)sh";
 
 std::string escaped(std::string text, const std::string& characters) {
   std::string safe;

@@ -25,7 +25,8 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-constexpr double kGiB = 1024.0 * 1024.0 * 1024.0;
+constexpr double kMiB = 1024.0 * 1024.0;
+constexpr double kGiB = 1024.0 * kMiB;
 constexpr int kColumn = 18;
 
 constexpr const char* kDescription =
@@ -127,8 +128,10 @@ std::string text_or(const Json& value, const char* otherwise) {
              : otherwise;
 }
 
-std::string gib(const Json& bytes) {
-  return fmt::format("{:.1f} GiB", static_cast<double>(bytes.get<int64_t>()) / kGiB);
+std::string size_text(const Json& bytes) {
+  const auto count = static_cast<double>(bytes.get<int64_t>());
+  return count < kGiB ? fmt::format("{:.0f} MiB", count / kMiB)
+                      : fmt::format("{:.1f} GiB", count / kGiB);
 }
 
 class Page {
@@ -166,9 +169,9 @@ void print_machine(const Json& report, Page& page) {
     page.entry("driver", text_or(gpu.at("driver"), "unknown"));
     page.entry("CUDA libraries", gpu.at("libtorch_cuda").get<bool>() ? "beside LibTorch" : "absent");
   }
-  page.entry("memory", fmt::format("{} free of {}", gib(memory.at("available")), gib(memory.at("total"))));
-  page.entry("SD v1 at 512x512", fmt::format("needs about {} in f32, {} in bf16", gib(memory.at("needed_f32")),
-                                         gib(memory.at("needed_bf16"))));
+  page.entry("memory", fmt::format("{} free of {}", size_text(memory.at("available")), size_text(memory.at("total"))));
+  page.entry("SD v1 at 512x512", fmt::format("needs about {} in f32, {} in bf16", size_text(memory.at("needed_f32")),
+                                         size_text(memory.at("needed_bf16"))));
 }
 
 void print_paths(const Json& paths, Page& page) {
@@ -178,7 +181,11 @@ void print_paths(const Json& paths, Page& page) {
   page.entry("LibTorch", text_or(paths.at("libtorch"), "not found: run scripts/setup.sh, build again"));
   page.entry("SD_MODELS_DIR", text_or(paths.at("models"), "not set"));
   page.entry("cache", text_or(paths.at("cache"), "none"));
-  page.entry("configuration", text_or(paths.at("config"), "none"));
+  const auto config = text_or(paths.at("config"), "");
+  std::error_code ignored;
+  page.entry("configuration", config.empty()                ? "none: neither XDG_CONFIG_HOME nor HOME is set"
+                              : fs::exists(config, ignored) ? config
+                                                            : config + " (not there)");
 }
 
 void print_models(const Json& models, Page& page) {
@@ -187,7 +194,7 @@ void print_models(const Json& models, Page& page) {
   for (const auto& model : models) {
     auto text = model.value("family", "");
     if (model.contains("bytes"))
-      text += fmt::format(", {}, {} million parameters", gib(model.at("bytes")),
+      text += fmt::format(", {}, {} million parameters", size_text(model.at("bytes")),
                           model.at("parameters").get<int64_t>() / 1'000'000);
     if (model.at("problem").is_string())
       text += fmt::format("{}cannot draw: {}", text.empty() ? "" : "; ",

@@ -109,7 +109,8 @@ bool names_option(std::string_view message, const std::string& option) {
 }  // namespace
 
 void add_settings_flag(CLI::App& command) {
-  command.add_flag("--no-config,--no_config", "Leave the configuration file out")
+  command.add_flag("--no-config,--no_config")
+      ->description("Leave the configuration file out")
       ->group("Options");
 }
 

@@ -51,7 +51,9 @@ void set_texts(const toml::array& array, FileSetting& setting) {
 }
 
 FileSetting setting_of(std::string table, std::string_view key, const toml::node& node) {
-  FileSetting setting{std::move(table), std::string(key)};
+  FileSetting setting;
+  setting.table = std::move(table);
+  setting.key = key;
   setting.line = node.source().begin.line;
   if (const auto* flag = node.as_boolean()) {
     setting.type = Type::kFlag;

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <thread>
@@ -25,8 +26,8 @@ TEST(Doctor, DescribesTheMachine) {
   EXPECT_EQ(found.at("cpu").at("logical_cpus"), std::thread::hardware_concurrency());
   EXPECT_GT(found.at("memory").at("total"), found.at("memory").at("available"));
   // 1,066,235,307 parameters of 4 and 2 bytes, and a GiB.
-  EXPECT_EQ(found.at("memory").at("needed_f32"), 4'264'941'228 + (1 << 30));
-  EXPECT_EQ(found.at("memory").at("needed_bf16"), 2'132'470'614 + (1 << 30));
+  EXPECT_EQ(found.at("memory").at("needed_f32"), int64_t{4'264'941'228} + (1 << 30));
+  EXPECT_EQ(found.at("memory").at("needed_bf16"), int64_t{2'132'470'614} + (1 << 30));
   EXPECT_EQ(found.at("paths").at("binary"), std::filesystem::canonical(SD_BINARY).string());
   EXPECT_FALSE(found.at("slow").empty());
 }

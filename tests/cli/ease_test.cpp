@@ -76,8 +76,8 @@ TEST(Manual, IsReadByMan) {
   SdHome home;
   test::write_text(home.path("sd.1"), run_sd({"man"}).out);
   test::ProcessSetup setup;
-  setup.binary = "/usr/bin/groff";
-  setup.arguments = {"-man", "-ww", "-Tascii", "-P-cbou", home.path("sd.1")};
+  setup.binary = "/usr/bin/env";
+  setup.arguments = {"groff", "-man", "-ww", "-Tascii", "-P-c", "-P-b", "-P-u", home.path("sd.1")};
   const auto page = run_program(setup);
   EXPECT_EQ(page.code, 0);
   EXPECT_EQ(page.err, "");

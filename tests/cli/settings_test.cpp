@@ -28,9 +28,9 @@ TEST(Settings, FileThenEnvironmentThenFlag) {
 
 TEST(Settings, ATableIsForOneCommandAndWinsOverTheTop) {
   SdHome sd;
-  sd.configure("W = 100\n[img2img]\nW = 200\n");
+  sd.configure("W = 100\n[swap]\nW = 200\n");
   expect_error(sd({"txt2img"}), 2, {"--W 100" + kRefused});
-  expect_error(sd({"img2img"}), 2, {"--W 200" + kRefused});
+  expect_error(sd({"swap"}), 2, {"--W 200" + kRefused});
 }
 
 TEST(Settings, NoConfigLeavesTheFileOutAndKeepsTheEnvironment) {
@@ -138,12 +138,18 @@ TEST(Settings, AFileThatCannotBeRead) {
 
 TEST(Settings, AChoiceHigherUpSilencesItsRivals) {
   SdHome sd;
-  sd.configure("plms = true\nprecision = \"full\"\nscheduler = \"karras\"\n");
-  const auto finished = sd({"txt2img", "--sampler", "ddim", "--dtype", "bf16", "--init-latents", "absent.npy"});
-  // What contradicts is refused before the file is looked for.
-  expect_error(finished, 5, {"--init-latents: absent.npy does not exist"});
-  expect_error(sd({"txt2img", "--dtype", "bf16", "--init-latents", "absent.npy"}), 2,
-               {"--plms", "comes from"});
+  // What contradicts is refused before this file is looked for.
+  const std::vector<std::string> absent = {"txt2img", "--init-latents", "absent.npy"};
+  const auto with = [&](const std::vector<std::string>& more) {
+    auto arguments = absent;
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return sd(arguments);
+  };
+  sd.configure("plms = true\nprecision = \"full\"\n");
+  expect_error(with({"--sampler", "euler", "--dtype", "bf16"}), 5, {"absent.npy does not exist"});
+  sd.configure("scheduler = \"karras\"\n");
+  expect_error(with({"--plms"}), 5, {"absent.npy does not exist"});
+  expect_error(with({}), 2, {"--scheduler karras", "--scheduler comes from " + sd.line(1)});
 }
 
 TEST(Settings, HelpNeedsNone) {
