@@ -107,27 +107,36 @@ TEST(Completion, FishOffersTheSame) {
   EXPECT_EQ(offered("sd txt2img --prompt x"), Names{});
 }
 
-/// zsh completes only for a person; it gets a terminal of its own, and what is typed is completed.
+/// What zsh makes of `typed` and a tab. It completes only for a person, so it gets a terminal of its
+/// own; the completed line is printed instead of run.
 std::string in_zsh(const SdHome& home, const std::string& typed) {
   const std::string script =
       "zmodload zsh/zpty\n"
       "zpty z zsh -f -i\n"
-      "zpty -w z 'PS1=; unsetopt zle_bracketed_paste 2>/dev/null; autoload -Uz compinit; "
-      "compinit -u -d comp; source <(sd completion zsh); print REA''DY'\n"
+      "zpty -w z 'PS1=; bindkey -e; autoload -Uz compinit; compinit -u -D; "
+      "source <(sd completion zsh); print REA''DY'\n"
       "zpty -r -m z out '*READY*'\n"
-      "zpty -w -n z $'" + typed + "\\t'\n"
-      "sleep 1\nzpty -w -n z $'\\C-a\\C-kexit\\n'\n"
+      "zpty -w -n z $'" + typed + "\\t\\C-aprint -r -- DONE: \\C-e\\nexit\\n'\n"
       "while zpty -r z more; do print -r -- $more; done";
-  return run_shell("zsh", {"-f", "-c", script}, home).out;
+  std::string completed;
+  std::istringstream lines(run_shell("zsh", {"-f", "-c", script}, home).out);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("DONE: ")) completed = line.substr(6, line.find_last_not_of("\r\n ") - 5);
+  }
+  return completed;
 }
 
 TEST(Completion, ZshOffersTheSame) {
   if (!is_here("zsh")) GTEST_SKIP() << "zsh is not installed";
   SdHome home;
   home.add_model("dreamshaper.safetensors");
-  EXPECT_NE(in_zsh(home, "sd txt2img --sampler plm").find("plms"), std::string::npos);
-  EXPECT_NE(in_zsh(home, "sd txt2img --negat").find("--negative-prompt"), std::string::npos);
-  EXPECT_NE(in_zsh(home, "sd txt2img --ckpt dreams").find("dreamshaper"), std::string::npos);
+  std::filesystem::create_directory(home.path("pictures"));
+  EXPECT_EQ(in_zsh(home, "sd tx"), "sd txt2img");
+  EXPECT_EQ(in_zsh(home, "sd txt2img --sampler plm"), "sd txt2img --sampler plms");
+  EXPECT_EQ(in_zsh(home, "sd txt2img --negat"), "sd txt2img --negative-prompt");
+  EXPECT_EQ(in_zsh(home, "sd txt2img --ckpt dreams"), "sd txt2img --ckpt dreamshaper");
+  EXPECT_EQ(in_zsh(home, "sd txt2img --outdir=pi"), "sd txt2img --outdir=pictures");
+  EXPECT_EQ(in_zsh(home, "sd completion fi"), "sd completion fish");
 }
 
 /// The long options that a command's help shows.
