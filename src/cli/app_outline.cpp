@@ -62,15 +62,16 @@ OptionOutline outline_of(const CLI::Option& option) {
   OptionOutline outline;
   for (const auto& name : option.get_lnames()) outline.names.push_back("--" + name);
   for (const auto& letter : option.get_snames()) outline.names.push_back("-" + letter);
+  if (option.get_positional()) outline.names = {option.get_name(true)};
   outline.help = one_line(option.get_description());
   outline.group = option.get_group();
   outline.preset = option.get_default_str();
   outline.repeated = option.get_multi_option_policy() == CLI::MultiOptionPolicy::TakeAll ||
-                     option.get_positional();
+                     option.get_items_expected_max() > 1;
   if (option.get_items_expected_max() == 0) return outline;
   outline.value = option.get_type_name();
   // A positional argument that says no type is named for what it is: FILE.
-  if (option.get_positional() && outline.value == "TEXT") outline.value = option.get_name(true);
+  if (option.get_positional() && outline.value == "TEXT") outline.value = outline.names.front();
   outline.kind = kind_of(outline.value);
   if (outline.kind == ValueKind::kWords) outline.words = words_of(outline.value);
   return outline;
@@ -85,7 +86,7 @@ AppOutline outline_of(const CLI::App& app) {
   outline.footer = app.get_footer();
   for (const CLI::Option* option : app.get_options()) {
     if (option->get_positional()) {
-      outline.positional = outline_of(*option);
+      outline.positionals.push_back(outline_of(*option));
     } else {
       outline.options.push_back(outline_of(*option));
     }

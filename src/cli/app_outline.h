@@ -1,7 +1,6 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,7 +12,7 @@ enum class ValueKind { kFlag, kWords, kFile, kFolder, kModel, kWhole, kNumber, k
 /// An option as the parser knows it. Completions, the manual page and settings are made from this,
 /// so that no second list of options exists.
 struct OptionOutline {
-  std::vector<std::string> names;  // "--ddim_steps", "--ddim-steps", "--steps"; "--quiet", "-q"
+  std::vector<std::string> names;  // "--ddim_steps", "--ddim-steps", "--steps"; "--quiet", "-q"; "IN"
   ValueKind kind = ValueKind::kFlag;
   std::string value;               // "N", "FILE", "{f32,bf16}"; empty for a flag
   std::vector<std::string> words;  // of kWords
@@ -32,7 +31,7 @@ struct AppOutline {
   std::vector<std::string> examples;  // command lines
   std::string footer;
   std::vector<OptionOutline> options;
-  std::optional<OptionOutline> positional;
+  std::vector<OptionOutline> positionals;
   std::vector<AppOutline> commands;
 };
 

@@ -1,7 +1,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
+#include <cctype>
+#include <set>
 
 #include "cli/completion.h"
 
@@ -89,8 +90,9 @@ std::string name_case(const AppOutline& command) {
     }
   }
   std::string text = fmt::format("    {})\n", command.name);
-  if (command.positional)
-    text += fmt::format("      [[ $current == -* ]] || {}\n", action_of(*command.positional));
+  std::set<std::string> actions;
+  for (const auto& argument : command.positionals) actions.insert(action_of(argument));
+  for (const auto& action : actions) text += fmt::format("      [[ $current == -* ]] || {}\n", action);
   text += fmt::format("      _sd_match{}\n", words_of(shown));
   if (!others.empty()) {
     text += fmt::format("      ((${{#COMPREPLY[@]}})) || _sd_match{}\n", words_of(others));

@@ -75,10 +75,11 @@ std::string fish_completion(const AppOutline& app) {
                         quoted(shorten(command.summary, kHelpCharacters)));
     const auto condition = "__sd_command " + command.name;
     for (const auto& option : command.options) text += line_of(condition, option);
-    if (!command.positional) continue;
-    const bool words = command.positional->kind == ValueKind::kWords;
-    text += fmt::format("complete -c sd -n {} {}\n", quoted(condition),
-                        words ? action_of(*command.positional).substr(4) : "-F");
+    for (const auto& argument : command.positionals) {
+      const bool words = argument.kind == ValueKind::kWords;
+      text += fmt::format("complete -c sd -n {} {}\n", quoted(condition),
+                          words ? action_of(argument).substr(4) : "-F");
+    }
   }
   text.pop_back();
   return text;

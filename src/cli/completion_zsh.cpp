@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cli/completion.h"
 
 namespace sd::cli {
@@ -70,9 +72,11 @@ std::string arguments_of(const AppOutline& command) {
       text += " \\\n        " + specification(option, name, shown);
     }
   }
-  if (command.positional) {
-    text += " \\\n        " + shell_word(fmt::format("*:{}:{}", command.positional->value,
-                                                     action_of(*command.positional)));
+  for (std::size_t i = 0; i < command.positionals.size(); ++i) {
+    const auto& argument = command.positionals[i];
+    const auto place = argument.repeated ? "*" : std::to_string(i + 1);
+    text += " \\\n        " + shell_word(fmt::format("{}:{}:{}", place, argument.names.front(),
+                                                     action_of(argument)));
   }
   return text + "\n";
 }

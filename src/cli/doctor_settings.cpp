@@ -17,10 +17,10 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// Options by the variables that set them, over all commands.
+/// Options by the variables that set them, over all commands that draw.
 std::map<std::string, OptionOutline> options_by_variable(const CLI::App& app) {
   std::map<std::string, OptionOutline> options;
-  for (const CLI::App* command : app.get_subcommands([](const auto* c) { return takes_settings(*c); })) {
+  for (const CLI::App* command : app.get_subcommands([](const auto* c) { return is_drawing(*c); })) {
     for (const auto& option : settable_options(*command)) {
       for (const auto& name : option.names) {
         if (name.starts_with("--")) options.emplace(variable_name(name), option);
@@ -64,6 +64,10 @@ void add_variables(const CLI::App& app, Json& report) {
 /// The variable that is set and wins over `entry`; empty if none does.
 std::string stronger_variable(const FileSetting& entry, const CLI::App& app) {
   const auto set = sd_variables();
+  const auto concerned = app.get_subcommands([&](const CLI::App* command) {
+    return is_drawing(*command) && (entry.table.empty() || entry.table == command->get_name());
+  });
+  if (concerned.empty()) return {};
   for (const auto& [variable, option] : options_by_variable(app)) {
     if (is_named(option, entry.key) && set.contains(variable)) return variable;
   }
@@ -88,7 +92,7 @@ void add_file(const std::filesystem::path& path, const CLI::App& app, Json& repo
 
 /// A flag's variable may hold what is neither true nor false.
 void check_variables(const CLI::App& app) {
-  for (const CLI::App* command : app.get_subcommands([](const auto* c) { return takes_settings(*c); }))
+  for (const CLI::App* command : app.get_subcommands([](const auto* c) { return is_drawing(*c); }))
     environment_settings(*command);
 }
 

@@ -18,6 +18,7 @@ inline constexpr Range<double> kThresholdRange{0.0, 1.0};
 inline constexpr Range<double> kTimestepRange{0.0, 1000.0};
 inline constexpr Range<int64_t> kLatentSideRange{1, 64};
 inline constexpr Range<double> kScaleRange{-1000.0, 1000.0};
+inline constexpr Range<int64_t> kClipSkipRange{1, 64};
 inline constexpr Range<int64_t> kPictureRange{0, std::numeric_limits<int32_t>::max()};
 inline constexpr Range<int64_t> kSeedRange{-1, std::numeric_limits<int64_t>::max()};
 inline constexpr Range<int64_t> kSamplesRange{1, 256};

@@ -2,6 +2,7 @@
 
 #include <torch/types.h>
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <future>
@@ -51,7 +52,7 @@ class DrawRun {
 
   void prepare();
   void find_weights();
-  void settle_size(int64_t side);
+  void settle_size(int64_t model_side);
   void read_prompts();
   PromptSet prompt_set(const ListedPrompt& prompt) const;
   void load();
@@ -86,12 +87,15 @@ class DrawRun {
   std::size_t targets() const { return sets_.front().targets.size(); }
   bool on_progress(const Progress& progress, int64_t first_picture, int64_t count);
   void say(const std::string& message);
-  /// The first 10 hex digits of the weights' SHA-256, computed meanwhile; waited for when the first
-  /// picture is written.
+  /// Of the model, --vae and --clip: paths, then the first 10 hex digits of their SHA-256, computed
+  /// meanwhile; waited for when the first picture is written.
+  using FileHashes = std::array<std::string, 3>;
   void start_hashing();
 
   DrawOptions options_;
   LoadRequest load_request_;
+  std::shared_ptr<const Tokenizer> plain_tokenizer_;  // the model's
+  std::shared_ptr<const PromptReader> tokenizer_;     // by the syntax of the run
   RunRecord record_;
   PromptList prompts_;
   std::vector<PromptSet> sets_;  // one for each of those
@@ -100,7 +104,7 @@ class DrawRun {
   int64_t total_pictures_ = 0;
   std::optional<StartLatents> start_;
   std::optional<LoadedModel> model_;
-  std::future<std::string> hash_;
+  std::future<FileHashes> hashes_;
   std::optional<OutputFolder> folder_;
   std::optional<AttnRun> attn_;
   BatchControls controls_;                           // of the batch being drawn

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iterator>
 #include <span>
+#include <tuple>
 #include <utility>
 
 #include "cli/draw_run.h"
@@ -77,7 +78,10 @@ std::filesystem::path DrawRun::save_picture(const PictureRecord& record, const I
                                             double seconds) {
   std::filesystem::path path;
   if (!options_.skip_save) {
-    if (hash_.valid()) record_.model_hash = hash_.get();
+    if (hashes_.valid()) {
+      std::tie(record_.model_hash, record_.vae_hash, record_.clip_hash) =
+          std::tuple_cat(hashes_.get());
+    }
     path = folder_->write_sample(encode_png(picture, png_texts(record_, record)));
     ++saved_;
   }

@@ -4,17 +4,16 @@
 #include <fmt/format.h>
 #include <stdlib.h>
 
-#include <filesystem>
 #include <string>
-#include <system_error>
 
 #include "sd/core/error.h"
+#include "sd/core/own_library.h"
 
 namespace sd::cli {
 namespace {
 
 constexpr const char* kLibrary = "libsd_engine.so";
-constexpr const char* kEntry = "sd_engine_v6";
+constexpr const char* kEntry = "sd_engine_v8";
 constexpr const char* kReport = "sd_engine_report";
 
 [[noreturn]] void fail() {
@@ -34,12 +33,10 @@ void limit_waiting_in_loops() {
   if (getenv("OMP_WAIT_POLICY") == nullptr) setenv("GOMP_SPINCOUNT", "1000", /*overwrite=*/0);
 }
 
-/// By full path, since a sanitizer's dlopen does not follow the binary's run path. Where that cannot
-/// be known, the run path has to do.
 void* open_library() {
   limit_waiting_in_loops();
   // Never closed: LibTorch keeps threads and static state that outlive any call.
-  void* library = dlopen(engine_file().value_or(kLibrary).c_str(), RTLD_NOW | RTLD_LOCAL);
+  void* library = dlopen(own_library_path(kLibrary).c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) fail();
   return library;
 }
@@ -54,12 +51,8 @@ void* find_in_engine(const char* name) {
 }  // namespace
 
 std::optional<std::filesystem::path> engine_file() {
-  std::error_code error;
-  const auto folder = std::filesystem::read_symlink("/proc/self/exe", error).parent_path();
-  for (const auto& candidate : {folder / kLibrary, folder / ".." / "lib" / "sd" / kLibrary}) {
-    if (!error && std::filesystem::exists(candidate, error)) return candidate;
-  }
-  return std::nullopt;
+  const std::filesystem::path path = own_library_path(kLibrary);
+  return path.is_absolute() ? std::optional(path) : std::nullopt;
 }
 
 const Engine& engine() {

@@ -17,7 +17,7 @@ namespace sd::cli {
 namespace {
 
 constexpr const char* kDescription =
-    R"(Draws pictures with Stable Diffusion v1, with control over its attention.
+    R"(Draws pictures with Stable Diffusion v1 and v2, with control over its attention.
 
 Examples:
   sd txt2img --prompt "a red apple on a wooden table"
@@ -47,7 +47,8 @@ int print_and_end(const std::string& text) {
 
 std::vector<Command> add_commands(CLI::App& app) {
   std::vector<Command> commands = {add_txt2img(app), add_img2img(app), add_swap(app),
-                                   add_attn(app),    add_info(app),    add_samplers(app)};
+                                   add_attn(app),    add_info(app),    add_convert(app),
+                                   add_samplers(app)};
   for (auto& command : commands) add_settings_flag(*command.parser);
   for (const auto add : {add_doctor, add_completion, add_man}) commands.push_back(add(app));
   return commands;

@@ -31,8 +31,8 @@ constexpr const char* kEnvironment = R"(.TP
 A folder of models, which \-\-ckpt takes by their names.
 .TP
 .BR SD_STEPS ", " SD_CKPT ", ..."
-Every long option: upper case, underscores for dashes; true or false for options without a value. The command line wins
-over the environment, the environment over the file.
+Every long option of the commands that draw: upper case, underscores for dashes; true or false for options without a
+value. The command line wins over the environment, the environment over the file.
 )";
 
 constexpr const char* kExitStatus = R"(0 done, 1 failed, 2 wrong options or settings, 3 part of a list failed, 4 checkpoint, 5 reading or
@@ -117,7 +117,8 @@ std::string section(const CLI::App& app, const std::vector<OptionOutline>& share
   const auto command = outline_of(app);
   const bool draws = is_drawing(app);
   std::string usage = fmt::format("\\fBsd {}\\fR [\\fIoptions\\fR]", roff(command.name));
-  if (command.positional) usage += fmt::format(" \\fI{}\\fR", roff(command.positional->value));
+  for (const auto& argument : command.positionals)
+    usage += fmt::format(" \\fI{}\\fR", roff(argument.names.front()));
   auto own = command.options;
   if (draws) std::erase_if(own, [&](const auto& option) { return has(shared, option); });
   std::string text = fmt::format(".SS {}\n{}\n.PP\n{}\n{}", roff(command.name), usage,

@@ -19,7 +19,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<std::string_view, 2> kExtensions = {".safetensors", ".ckpt"};
+constexpr std::array<std::string_view, 6> kExtensions = {
+    ".safetensors", ".ckpt", ".gguf", ".pt", ".pth", ".bin"};
 
 bool is_there(const fs::path& path) {
   std::error_code ignored;

@@ -215,8 +215,10 @@ std::string HelpFormatter::make_usage(const CLI::App* app, std::string name) con
       app->get_options([](const CLI::Option* option) { return option->get_positional(); });
   std::string usage =
       fmt::format("\nUsage: {} {}", name, has_commands ? "COMMAND [options]" : "[options]");
-  for (const CLI::Option* positional : positionals)
-    usage += " " + positional->get_name(true, false) + "...";
+  for (const CLI::Option* positional : positionals) {
+    usage += " " + positional->get_name(true, false);
+    if (positional->get_items_expected_max() > 1) usage += "...";
+  }
   return usage + "\n";
 }
 

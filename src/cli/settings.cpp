@@ -131,6 +131,7 @@ std::string variable_name(std::string_view option) {
 
 std::vector<Setting> environment_settings(const CLI::App& command) {
   std::vector<Setting> settings;
+  if (!is_drawing(command)) return settings;
   for (const auto& option : settable_options(command)) {
     for (const auto& name : distinct_names(option.names)) {
       const auto variable = variable_name(name);

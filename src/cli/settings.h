@@ -25,7 +25,8 @@ using SettingLayers = std::vector<std::vector<Setting>>;
 void add_settings_flag(CLI::App& command);
 bool takes_settings(const CLI::App& command);
 
-/// Whether keys outside of the file's tables are meant for `command`: it draws.
+/// Whether variables and keys outside of the file's tables are meant for `command`: it draws. What
+/// dtype pictures are computed in says nothing about conversions.
 bool is_drawing(const CLI::App& command);
 
 /// "SD_N_SAMPLES" for "--n-samples".

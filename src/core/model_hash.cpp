@@ -71,8 +71,7 @@ bool is_sha256(const json& value) {
 
 }  // namespace
 
-std::string model_hash(const fs::path& path) {
-  constexpr std::size_t kDigits = 10;
+std::string model_sha256(const fs::path& path) {
   json entry = fingerprint(path);
   const std::string key = fs::absolute(path).lexically_normal().string();
   const auto file = cache_file();
@@ -80,7 +79,7 @@ std::string model_hash(const fs::path& path) {
   if (const auto found = cache.find(key); found != cache.end() && found->is_object()) {
     const json sha256 = found->value("sha256", json());
     entry["sha256"] = sha256;
-    if (*found == entry && is_sha256(sha256)) return sha256.get<std::string>().substr(0, kDigits);
+    if (*found == entry && is_sha256(sha256)) return sha256.get<std::string>();
   }
   const std::string sha256 = sha256_file(path);
   if (file) {
@@ -88,7 +87,12 @@ std::string model_hash(const fs::path& path) {
     cache[key] = entry;
     write_cache(*file, cache);
   }
-  return sha256.substr(0, kDigits);
+  return sha256;
+}
+
+std::string model_hash(const fs::path& path) {
+  constexpr std::size_t kDigits = 10;
+  return model_sha256(path).substr(0, kDigits);
 }
 
 }  // namespace sd

@@ -49,7 +49,7 @@ StepHooks make_hooks(const DrawRequest& request, const Start& start, const Batch
       if (request.latent_edit != nullptr) {
         x = request.latent_edit->edit(std::move(x),
                                       {step, start.plan.size(), start.plan.timestep(step), 0},
-                                      rows.groups(/*conditional=*/true));
+                                      rows.groups(GuidancePass::kConditional));
       }
       return start.mask.defined() ? put_back(std::move(x), start, rows, step, noise) : x;
     };
@@ -107,8 +107,9 @@ torch::Tensor sample(const LoadedModel& model, const DrawRequest& request, Noise
                           make_step_noise(request, rows, noise));
   }
   if (!report(request, Progress::Stage::kEncode, 0, 1)) throw Cancelled();
-  GuidedDenoiser denoiser(BatchNoiseModel(model, request, start.plan.size(), unet_calls),
-                          request.guidance_scale);
+  GuidedDenoiser denoiser(
+      BatchNoiseModel(model, request, start.extra, start.plan.size(), unet_calls),
+      guidance_of(model, request));
   if (!report(request, Progress::Stage::kSample, 0, start.plan.size())) throw Cancelled();
   return start.plan.run(denoiser, start.latents, make_hooks(request, start, rows, noise), noise,
                         make_step_noise(request, rows, noise));

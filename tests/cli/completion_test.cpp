@@ -17,8 +17,8 @@ using test::Finished;
 using test::SdHome;
 using Names = std::set<std::string>;
 
-const std::array<std::string, 7> kCommands = {"txt2img", "img2img",  "swap",      "attn",
-                                              "info",    "samplers", "completion"};
+const std::array<std::string, 9> kCommands = {"txt2img", "img2img",  "swap",   "attn",      "info",
+                                              "convert", "samplers", "doctor", "completion"};
 
 bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;

@@ -29,9 +29,13 @@ class SdHome {
   void set(const std::string& variable, const std::string& value) {
     variables_.emplace_back(variable, value);
   }
-  /// Makes SD_MODELS_DIR hold `name`, a copy of the tiny model.
+  /// Makes SD_MODELS_DIR hold `name`, a copy of the tiny model, and its configuration.
   void add_model(const std::string& name) {
-    std::filesystem::copy_file(SD_TEST_DATA "/tiny-v1.ckpt", folder_ / "models" / name);
+    const auto path = folder_ / "models" / name;
+    std::filesystem::copy_file(SD_TEST_DATA "/tiny-v1.ckpt", path);
+    std::filesystem::copy_file(SD_TEST_DATA "/tiny-v1.yaml",
+                               std::filesystem::path(path).replace_extension(".yaml"),
+                               std::filesystem::copy_options::overwrite_existing);
     set("SD_MODELS_DIR", folder_ / "models");
   }
 

@@ -113,6 +113,8 @@ Finished run_program(const ProcessSetup& setup) { return Process(setup).wait(); 
 Finished run_sd(const std::vector<std::string>& arguments) {
   ProcessSetup setup;
   setup.arguments = arguments;
+  const TempFolder cache;  // hashes are remembered in a file of the user's otherwise
+  setup.environment = {{"XDG_CACHE_HOME", cache.path().string()}};
   return run_program(setup);
 }
 

@@ -104,7 +104,7 @@ TEST(Settings, FlagsAreTrueOrFalse) {
   expect_error(sd({"txt2img"}), 2, {"SD_PLMS: 'perhaps' is neither true nor false"});
   sd.set("SD_PLMS", "off");
   sd.set("SD_LAION400M", "Yes");
-  expect_error(sd({"txt2img"}), 2, {"--laion400m", "comes from SD_LAION400M"});
+  expect_error(sd({"txt2img"}), 5, {"--laion400m comes from SD_LAION400M"});
   expect_error(sd({"txt2img", "--laion400m=false", "--W", "100"}), 2, {"--W 100"});
 }
 
@@ -164,6 +164,15 @@ TEST(Settings, HoldForOtherCommandsToo) {
   sd.configure("[info]\njson = true\n");
   EXPECT_TRUE(sd({"info", SD_TEST_DATA "/tiny-v1.ckpt"}).out.starts_with("{\"file\""));
   EXPECT_FALSE(sd({"info", "--no-config", SD_TEST_DATA "/tiny-v1.ckpt"}).out.starts_with("{"));
+}
+
+TEST(Settings, OfDrawingDoNotChangeOtherCommands) {
+  SdHome sd;
+  sd.configure("json = true\ndtype = \"bf16\"\n");
+  sd.set("SD_JSON", "1");
+  sd.set("SD_DTYPE", "auto");  // no choice of sd convert
+  EXPECT_FALSE(sd({"info", SD_TEST_DATA "/tiny-v1.ckpt"}).out.starts_with("{"));
+  expect_error(sd({"convert", "absent.ckpt", "out.safetensors"}), 5, {"absent.ckpt"});
 }
 
 }  // namespace

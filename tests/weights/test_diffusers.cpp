@@ -147,9 +147,10 @@ TEST(DiffusersFolder, ShardsAreFoundThroughTheirIndex) {
   const DemoCopy copy;
   const auto part = copy.path() / "vae";
   fs::rename(part / "diffusion_pytorch_model.safetensors", part / "shard-1.safetensors");
+  std::string tensor = "encoder.conv_in.weight";
   const auto index = [&](const nlohmann::json& file) {
     const nlohmann::json json = {{"metadata", {{"total_size", 1}}},
-                                 {"weight_map", {{"conv_in.weight", file}}}};
+                                 {"weight_map", {{tensor, file}}}};
     test::write_text(part / "diffusion_pytorch_model.safetensors.index.json", json.dump());
   };
   index("shard-1.safetensors");
@@ -161,6 +162,9 @@ TEST(DiffusersFolder, ShardsAreFoundThroughTheirIndex) {
   }
   index(3);
   copy.expect_refused("names no file");
+  tensor = "absent.weight";
+  index("shard-1.safetensors");
+  copy.expect_refused("'absent.weight' is said to lie in", "which does not hold it");
 }
 
 TEST(DiffusersFolder, TextEncoderKeysMayLackTheirFirstPart) {
@@ -194,9 +198,10 @@ TEST(DiffusersFolder, SettingsThatAreNotSupportedAreRefusedByName) {
     copy.expect_refused(file, "'" + key + "'");
     test::write_text(copy.path() / file, before);
   };
-  refused("scheduler/scheduler_config.json", "prediction_type", "v_prediction");
+  refused("scheduler/scheduler_config.json", "prediction_type", "sample");
+  refused("scheduler/scheduler_config.json", "rescale_betas_zero_snr", true);
   refused("scheduler/scheduler_config.json", "beta_end", 2);
-  refused("text_encoder/config.json", "hidden_act", "gelu");
+  refused("text_encoder/config.json", "hidden_act", "gelu_new");
   refused("text_encoder/config.json", "hidden_size", "128");
   refused("text_encoder/config.json", "hidden_size", 1e30);
   refused("unet/config.json", "addition_embed_type", "text_time");
