@@ -148,6 +148,7 @@ Command add_convert(CLI::App& app) {
     parser
         ->add_option_function<std::string>(
             name, [&value](const std::string& text) { value = text; }, help)
+        ->type_name("FILE")
         ->multi_option_policy(CLI::MultiOptionPolicy::Throw);
   };
   add_positional("IN", options->source, "A checkpoint file or a diffusers folder");

@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/control_words.h"
 #include "cli/draw_limits.h"
+#include "cli/draw_notices.h"
 #include "cli/edit_check.h"
 #include "cli/find_model.h"
 #include "cli/output_folder.h"
@@ -140,7 +141,8 @@ std::shared_ptr<const Tokenizer> check(DrawOptions& options) {
   check_input(options);
   check_swap(options);
   const auto found = find_model(options.ckpt, model_roots());
-  const auto plain = make_tokenizer(inspect_model({found.checkpoint, options.config}).text);
+  const auto model = inspect_model({found.checkpoint, options.config});
+  const auto plain = make_tokenizer(model.text);
   std::vector<PromptSet> prompts;
   if (!options.from_file) {
     prompts = {{options.swap.targets.empty() ? std::vector{options.prompt} : options.swap.targets,
@@ -150,6 +152,7 @@ std::shared_ptr<const Tokenizer> check(DrawOptions& options) {
   if (!prompts.empty()) check_controls(options, prompts, *tokenizer);
   check_maps(options, *tokenizer);
   check_latents(options);
+  if (!options.swap.dry_run) print_notices(options, model);
   return tokenizer;
 }
 

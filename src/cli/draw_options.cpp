@@ -71,8 +71,8 @@ void add_number_options(CLI::App& app, DrawOptions& options) {
 }
 
 void add_model_options(CLI::App& app, DrawOptions& options) {
-  add_path(app, "ckpt", options.ckpt, "FILE",
-           "Weights: .ckpt, .safetensors or a diffusers folder\n"
+  add_path(app, "ckpt", options.ckpt, "MODEL",
+           "Weights: .ckpt, .safetensors, a diffusers folder, or the\nname of one in SD_MODELS_DIR\n"
            "(models/ldm/stable-diffusion-v1/model.ckpt, else the\ndemo model)");
   add_path(
       app, "config", options.config, "FILE.yaml",

@@ -5,6 +5,7 @@
 #include <string>
 #include <system_error>
 
+#include "cli/named_models.h"
 #include "sd/core/error.h"
 
 namespace sd::cli {
@@ -55,6 +56,9 @@ fs::path find_in_roots(const char* option, const char* name, const std::vector<f
 
 FoundModel find_model(const std::optional<fs::path>& ckpt, const std::vector<fs::path>& roots) {
   if (ckpt) {
+    const auto models = models_folder();
+    if (models && !ckpt->is_absolute() && !is_there(*ckpt))
+      return {model_named(ckpt->string(), *models), false};
     require_model("--ckpt: ", *ckpt);
     return {*ckpt, false};
   }

@@ -2,13 +2,13 @@
 
 #include <sys/stat.h>
 
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
 #include <system_error>
 
 #include "core/posix_file.h"
+#include "core/user_folders.h"
 #include "sd/core/atomic_file.h"
 #include "sd/core/error.h"
 #include "sd/core/mapped_file.h"
@@ -20,13 +20,9 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-/// None if the environment names no folder; the XDG specification has relative paths ignored.
 std::optional<fs::path> cache_file() {
-  const char* xdg = std::getenv("XDG_CACHE_HOME");
-  if (xdg != nullptr && *xdg == '/') return fs::path(xdg) / "sd" / "hashes.json";
-  const char* home = std::getenv("HOME");
-  if (home != nullptr && *home == '/') return fs::path(home) / ".cache" / "sd" / "hashes.json";
-  return std::nullopt;
+  const auto folder = user_folder("XDG_CACHE_HOME", ".cache");
+  return folder ? std::optional(*folder / "sd" / "hashes.json") : std::nullopt;
 }
 
 /// The object in the cache file, or an empty one if there is no usable file.
