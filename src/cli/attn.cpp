@@ -10,7 +10,7 @@
 #include "cli/attn_options.h"
 #include "cli/commands.h"
 #include "cli/control_options.h"
-#include "cli/engine.h"
+#include "cli/draw_command.h"
 #include "cli/option_groups.h"
 #include "cli/text_output.h"
 #include "sd/core/error.h"
@@ -35,6 +35,7 @@ wherever it occurs.
 With --from nothing is drawn anew: the saved maps of --token_idx are summed and laid over --img.)";
 
 struct AttnCommand {
+  CLI::App* parser = nullptr;
   DrawOptions draw;
   AttnFromOptions from;
   std::optional<std::string> res;  // of saved maps, or of the layers under control
@@ -86,21 +87,18 @@ int run_from(AttnCommand& command) {
   return static_cast<int>(ExitCode::kDone);
 }
 
-int run(AttnCommand& command) {
-  if (command.from.from) return run_from(command);
+/// What is drawn anew.
+void settle(const AttnCommand& command, DrawOptions& options) {
+  if (command.from.from) throw UsageError("--from shows saved maps and draws nothing anew");
   if (command.from.image) throw UsageError("--img belongs to --from DIR");
-  auto& options = command.draw;
   if (command.res) options.control.resolutions = parse_resolutions("--res", *command.res);
-  check(options);
-  return engine().draw(options);
 }
 
-}  // namespace
-
-Command add_attn(CLI::App& app) {
+std::shared_ptr<AttnCommand> add_parser(CLI::App& app) {
   auto* parser = app.add_subcommand("attn", kDescription)->group("Commands");
   parser->footer(kFooter);
   auto command = std::make_shared<AttnCommand>();
+  command->parser = parser;
   command->draw.outdir = "outputs/attn-samples";
   command->draw.attn.always = true;
   command->draw.n_samples = 1;
@@ -115,7 +113,23 @@ Command add_attn(CLI::App& app) {
   command->norm = parser->get_option("--attn-norm");
   command->colormap = parser->get_option("--attn-colormap");
   command->alpha = parser->get_option("--attn-alpha");
-  return {parser, [command] { return run(*command); }};
+  return command;
+}
+
+DrawCommand drawing(const std::shared_ptr<AttnCommand>& command) {
+  return {command->parser, std::shared_ptr<DrawOptions>(command, &command->draw),
+          [command](DrawOptions& options) { settle(*command, options); }};
+}
+
+DrawCommand make(CLI::App& app) { return drawing(add_parser(app)); }
+
+}  // namespace
+
+Command add_attn(CLI::App& app) {
+  const auto command = add_parser(app);
+  return {command->parser, [command] {
+            return command->from.from ? run_from(*command) : draw_pictures(drawing(command), make);
+          }};
 }
 
 }  // namespace sd::cli

@@ -1,13 +1,30 @@
 #pragma once
 
+#include <memory>
+
 #include "cli/draw_options.h"
+#include "cli/engine.h"
 #include "sd/core/error.h"
 
 namespace sd::cli {
 
-/// `sd txt2img` with checked options: finds and loads the model, draws, writes. Returns the exit
+/// A drawing command with checked options: finds and loads the model, draws, writes. Returns the exit
 /// code of a run that came to its end; throws Error for one that did not. Finished pictures stay in
 /// either case.
 ExitCode run_draw(const DrawOptions& options);
+
+/// Draws one task after the other, and loads a model only where the last one's was another.
+class DrawSession {
+ public:
+  DrawSession();
+  ~DrawSession();
+
+  /// As run_draw, and tells of the pictures, in either case.
+  ExitCode draw(const DrawOptions& options, DrawOutcome& outcome);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 }  // namespace sd::cli

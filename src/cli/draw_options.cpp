@@ -45,20 +45,20 @@ void add_picture_options(CLI::App& app, DrawOptions& options) {
                "with # are skipped)")
       ->type_name("FILE");
   add_whole(
-      app, "W", options.W, kSideRange,
+      app, "W,width", options.W, kSideRange,
       options.task == DrawTask::kTxt2Img
           ? "Width in pixels, a multiple of 64 (the model's: 512, 768, ...)"
           : "Width in pixels, a multiple of 64 (the picture's,\nrounded down; without one the "
             "model's)");
-  add_whole(app, "H", options.H, kSideRange, "Height in pixels, likewise");
+  add_whole(app, "H,height", options.H, kSideRange, "Height in pixels, likewise");
   add_sampler_options(app, options);
-  add_number(app, "scale", options.scale, kScaleRange,
+  add_number(app, "scale,cfg_scale", options.scale, kScaleRange,
              "Guidance scale: how closely to follow the prompt");
   add_seed_options(app, options);
 }
 
 void add_number_options(CLI::App& app, DrawOptions& options) {
-  add_whole(app, "n_samples", options.n_samples, kSamplesRange, "Pictures drawn at a time");
+  add_whole(app, "n_samples,batch_size", options.n_samples, kSamplesRange, "Pictures drawn at a time");
   add_whole(app, "n_iter", options.n_iter, kIterRange, "How often to draw them");
   add_whole(app, "n_rows", options.n_rows, kRowsRange,
             "Pictures in a row of the grid (0: n_samples)");
@@ -131,6 +131,8 @@ void add_draw_options(CLI::App& app, DrawOptions& options) {
   add_picture_options(app, options);
   group("How many");
   add_number_options(app, options);
+  group("Batches");
+  add_batch_options(app, options.batch);
   group("Attention control");
   add_reweight_options(app, options.control);
   group("Attention maps");

@@ -2,11 +2,13 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "cli/attn_options.h"
+#include "cli/batch_options.h"
 #include "sd/core/compute.h"
 #include "sd/core/model_config.h"
 #include "sd/core/sampler_table.h"
@@ -102,6 +104,16 @@ struct Variation {
   double strength = 0;  // 0 to 1
 };
 
+struct PromptList;
+
+/// Where a task stands among others (task_run.h).
+struct TaskPlace {
+  std::string label;                      // before what is said of it: "line 7, "
+  std::optional<int64_t> picture_number;  // in its pictures' names; absent: as a run of its own
+  bool follows = false;                   // another one, which said what holds for all
+  bool returns_pictures = false;          // in the DrawOutcome, beside writing them
+};
+
 /// A drawing command as typed; names and defaults are the original scripts'. Torch-free.
 struct DrawOptions {
   DrawTask task = DrawTask::kTxt2Img;
@@ -129,6 +141,9 @@ struct DrawOptions {
   int64_t n_rows = 0;
   double scale = 7.5;
   std::optional<std::string> from_file;  // "-" is stdin
+  std::shared_ptr<const PromptList> listed;  // what it holds, once it is read
+  BatchOptions batch;
+  std::optional<TaskPlace> place;
   std::optional<std::filesystem::path> config;
   std::optional<std::filesystem::path> ckpt;
   std::optional<std::filesystem::path> vae;   // an autoencoder from elsewhere, or TAESD

@@ -1,22 +1,18 @@
 #include "cli/draw_run.h"
 
 #include <fmt/format.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <cmath>
 #include <set>
-#include <thread>
 #include <utility>
 
-#include "cli/draw.h"
 #include "cli/find_model.h"
 #include "cli/interrupt.h"
 #include "cli/prompt_chunks.h"
 #include "cli/model_fit.h"
 #include "cli/prompt_notice.h"
 #include "sd/core/atomic_file.h"
-#include "sd/core/model_hash.h"
 #include "sd/pipeline/inspect.h"
 
 namespace sd::cli {
@@ -35,8 +31,8 @@ std::string prompt_label(const ListedPrompt& prompt) {
 
 }  // namespace
 
-DrawRun::DrawRun(const DrawOptions& options)
-    : options_(options), progress_(wants_progress_line(options.quiet)) {}
+DrawRun::DrawRun(const DrawOptions& options, KeptModel& kept, DrawOutcome& outcome)
+    : options_(options), kept_model_(kept), outcome_(outcome), progress_(wants_progress_line(options.quiet)) {}
 
 ExitCode DrawRun::run() {
   prepare();
@@ -133,7 +129,7 @@ void DrawRun::check_sources() const {
 
 void DrawRun::find_weights() {
   const auto found = find_model(options_.ckpt, model_roots());
-  if (found.is_demo && !options_.quiet) {
+  if (found.is_demo && !follows()) {
     say(fmt::format("no --ckpt given and no {}: using the demo model in {}", kDefaultCheckpoint,
                     found.checkpoint.string()));
   }
@@ -174,7 +170,7 @@ void DrawRun::read_prompts() {
   if (!options_.from_file) {
     prompts_.prompts.assign(static_cast<std::size_t>(options_.n_samples), {0, options_.prompt});
   } else {
-    prompts_ = read_prompt_list(*options_.from_file);
+    prompts_ = *options_.listed;
   }
   std::vector<ListedPrompt> usable;
   for (auto& prompt : prompts_.prompts) {
@@ -223,7 +219,7 @@ void DrawRun::load() {
   load_request_.on_progress = [this](const Progress& progress) {
     return on_progress(progress, 0, 0);
   };
-  model_ = load_model(load_request_);
+  model_ = &kept_model_.load(load_request_);
   load_seconds_ = now() - began;
   progress_.clear();
   record_.model_format = model_->format;
@@ -234,33 +230,15 @@ void DrawRun::load() {
   fit_to_model(options_, config, name);
   record_.options.input = options_.input;
   record_.options.prediction = config.prediction;
-  if (model_->prediction_assumed) say(prediction_notice(*config.prediction, name));
+  if (model_->prediction_assumed && !follows()) say(prediction_notice(*config.prediction, name));
   attn_.emplace(options_.attn, options_.ddim_steps);
   attn_->prepare(*model_, tokenizer_, record_.height / options_.f, record_.width / options_.f);
-  if (options_.verbose > 0) {
+  if (options_.verbose > 0 && !follows()) {
     say(fmt::format("{} ({}) loaded in {:.1f} s, computing in {} on {} with {}", record_.model_name,
                     record_.model_format, load_seconds_, record_.dtype, record_.device,
                     counted(static_cast<std::size_t>(record_.threads), "thread")));
   }
-  if (!options_.skip_save) start_hashing();
-}
-
-void DrawRun::start_hashing() {
-  std::packaged_task<FileHashes(FileHashes)> task([](FileHashes files) {
-    setpriority(PRIO_PROCESS, 0, 19);  // of this thread only, on Linux: drawing goes first
-    for (std::string& file : files) {
-      try {
-        file = file.empty() ? "" : model_hash(file);
-      } catch (const IoError&) {
-        file.clear();  // the model is loaded; its name will do
-      }
-    }
-    return files;
-  });
-  hashes_ = task.get_future();
-  // Detached: Ctrl-C must not wait for seconds of hashing that nobody needs any more.
-  const FileHashes files = {model_->main_file, model_->vae_file, model_->clip_file};
-  std::thread(std::move(task), files).detach();
+  if (!options_.skip_save) kept_model_.start_hashing();
 }
 
 void DrawRun::announce_cut_prompts() {
@@ -374,7 +352,8 @@ DrawRequest DrawRun::request_for(const Batch& batch, RunNoise& noise) {
   request.seed = static_cast<uint64_t>(options_.seed + batch.first_sample);
   request.start_latents = start_->batch(batch.first_sample, count, noise);
   if (options_.only) request.decode_only = *options_.only - batch.first_sample;
-  request.decode = !options_.skip_save || !options_.skip_grid || options_.attn.draws();
+  request.decode = !options_.skip_save || !options_.skip_grid || options_.attn.draws() ||
+                   (options_.place && options_.place->returns_pictures);
   if (input_) {
     request.init_image = input_->tensor;
     if (input_->mask) {
@@ -444,7 +423,5 @@ void DrawRun::say(const std::string& message) {
   progress_.clear();
   print_message(message);
 }
-
-ExitCode run_draw(const DrawOptions& options) { return DrawRun(options).run(); }
 
 }  // namespace sd::cli

@@ -2,10 +2,8 @@
 
 #include <torch/types.h>
 
-#include <array>
 #include <chrono>
 #include <cstdint>
-#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,7 +14,9 @@
 #include "cli/control_words.h"
 #include "cli/draw_controls.h"
 #include "cli/draw_options.h"
+#include "cli/engine.h"
 #include "cli/input_picture.h"
+#include "cli/kept_model.h"
 #include "cli/output_folder.h"
 #include "cli/picture_record.h"
 #include "cli/progress_line.h"
@@ -34,7 +34,9 @@ namespace sd::cli {
 /// them.
 class DrawRun {
  public:
-  explicit DrawRun(const DrawOptions& options);
+  /// Takes its model from `kept`, or puts it there, and tells of its pictures in `outcome`; both
+  /// must outlive it.
+  DrawRun(const DrawOptions& options, KeptModel& kept, DrawOutcome& outcome);
 
   /// Returns the exit code; throws what ends the run early. Finished pictures stay in either case.
   ExitCode run();
@@ -69,6 +71,7 @@ class DrawRun {
   bool wants(const Batch& batch, std::size_t sample) const;
   void save(const Batch& batch, DrawResult result, double seconds);
   PictureRecord record_of(const Batch& batch, std::size_t target, std::size_t sample) const;
+  std::filesystem::path write_sample(const PictureRecord& record, const Image& picture);
   std::filesystem::path save_picture(const PictureRecord& record, const Image& picture,
                                      double seconds);
   void save_source(const PictureRecord& record, const Image& picture,
@@ -87,12 +90,11 @@ class DrawRun {
   std::size_t targets() const { return sets_.front().targets.size(); }
   bool on_progress(const Progress& progress, int64_t first_picture, int64_t count);
   void say(const std::string& message);
-  /// Of the model, --vae and --clip: paths, then the first 10 hex digits of their SHA-256, computed
-  /// meanwhile; waited for when the first picture is written.
-  using FileHashes = std::array<std::string, 3>;
-  void start_hashing();
+  bool follows() const { return options_.place && options_.place->follows; }
 
   DrawOptions options_;
+  KeptModel& kept_model_;
+  DrawOutcome& outcome_;
   LoadRequest load_request_;
   std::shared_ptr<const Tokenizer> plain_tokenizer_;  // the model's
   std::shared_ptr<const PromptReader> tokenizer_;     // by the syntax of the run
@@ -103,8 +105,7 @@ class DrawRun {
   std::optional<torch::Tensor> blend_mask_;
   int64_t total_pictures_ = 0;
   std::optional<StartLatents> start_;
-  std::optional<LoadedModel> model_;
-  std::future<FileHashes> hashes_;
+  const LoadedModel* model_ = nullptr;
   std::optional<OutputFolder> folder_;
   std::optional<AttnRun> attn_;
   BatchControls controls_;                           // of the batch being drawn

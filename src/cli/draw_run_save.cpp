@@ -74,17 +74,27 @@ void DrawRun::keep_latents(const Batch& batch, const torch::Tensor& latents) {
   }
 }
 
+/// A task's pictures have its number. Those that are there already are of a process that was killed
+/// before it could say so.
+std::filesystem::path DrawRun::write_sample(const PictureRecord& record, const Image& picture) {
+  const auto file = encode_png(picture, png_texts(record_, record));
+  if (!options_.place || !options_.place->picture_number) return folder_->write_sample(file);
+  auto name = fmt::format("{:05}", *options_.place->picture_number);
+  if (total_pictures_ > 1) name += fmt::format("-{:03}", record.index);
+  return folder_->write_task_sample(file, name, settings_of(record_, record));
+}
+
 std::filesystem::path DrawRun::save_picture(const PictureRecord& record, const Image& picture,
                                             double seconds) {
   std::filesystem::path path;
   if (!options_.skip_save) {
-    if (hashes_.valid()) {
-      std::tie(record_.model_hash, record_.vae_hash, record_.clip_hash) =
-          std::tuple_cat(hashes_.get());
-    }
-    path = folder_->write_sample(encode_png(picture, png_texts(record_, record)));
+    std::tie(record_.model_hash, record_.vae_hash, record_.clip_hash) =
+        std::tuple_cat(kept_model_.hashes());
+    path = write_sample(record, picture);
+    outcome_.pictures.push_back(path);
     ++saved_;
   }
+  if (options_.place && options_.place->returns_pictures) outcome_.drawn.push_back(picture);
   if (options_.json) {
     output_.line(json_line(record_, record, path));
   } else if (!path.empty()) {
@@ -92,7 +102,8 @@ std::filesystem::path DrawRun::save_picture(const PictureRecord& record, const I
   }
   if (options_.attn.kind != AttnKind::kSource) save_maps(record, picture, path);
   if (options_.quiet || progress_.shown()) return path;
-  print_message(fmt::format("picture {} of {} after {:.1f} s: {}", record.index + 1,
+  print_message(fmt::format("{}picture {} of {} after {:.1f} s: {}",
+                            options_.place ? options_.place->label : "", record.index + 1,
                             total_pictures_, seconds, shorten(record.prompt, kShownPrompt)));
   return path;
 }

@@ -3,16 +3,29 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cli/draw_options.h"
+#include "sd/image/image.h"
 
 namespace sd::cli {
+
+/// What became of one task.
+struct DrawOutcome {
+  int code = 0;  // an exit code
+  std::string error;
+  std::vector<std::filesystem::path> pictures;  // written
+  std::vector<Image> drawn;                     // if the options ask for them
+};
 
 /// The half of the program that needs LibTorch lies in libsd_engine.so beside the binary and is
 /// opened only when a picture is to be drawn: linking LibTorch costs 0.3 s a start, which `--help`,
 /// `info` and wrong options need not pay.
 struct Engine {
   int (*draw)(const DrawOptions& options);  // never throws; returns the exit code, having said why
+  /// The same for one task of many: the model stays loaded for the next one, and why it failed is
+  /// left to the caller to say.
+  void (*draw_task)(const DrawOptions& options, DrawOutcome& outcome);
 };
 
 /// Opens the engine. Throws Error naming the file if it cannot be found or its libraries are

@@ -9,13 +9,20 @@ int draw_command(const DrawOptions& options) {
   return run_guarded([&] { return static_cast<int>(run_draw(options)); }, options.verbose > 0);
 }
 
-constexpr Engine kEngine{draw_command};
+void draw_task_command(const DrawOptions& options, DrawOutcome& outcome) {
+  // Never destroyed: LibTorch's own statics may be gone before it.
+  static auto& session = *new DrawSession();
+  outcome.code = run_caught([&] { return static_cast<int>(session.draw(options, outcome)); },
+                            options.verbose > 0, outcome.error);
+}
+
+constexpr Engine kEngine{draw_command, draw_task_command};
 
 }  // namespace
 }  // namespace sd::cli
 
 /// What `sd` looks up. The number goes up when Engine or DrawOptions change shape, so that
 /// halves of two builds are not mixed.
-extern "C" __attribute__((visibility("default"))) const sd::cli::Engine* sd_engine_v8() {
+extern "C" __attribute__((visibility("default"))) const sd::cli::Engine* sd_engine_v9() {
   return &sd::cli::kEngine;
 }

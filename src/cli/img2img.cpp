@@ -2,7 +2,7 @@
 
 #include "cli/commands.h"
 #include "cli/control_options.h"
-#include "cli/engine.h"
+#include "cli/draw_command.h"
 #include "cli/option_groups.h"
 #include "sd/core/error.h"
 
@@ -18,17 +18,13 @@ Examples:
   sd img2img --init-img cat.png --prompt "a red cat" --reweight "red=2"
   sd img2img --ckpt instruct-pix2pix.safetensors --init-img cat.png --prompt "make it snow")";
 
-int run(DrawOptions& options) {
+void settle(DrawOptions& options) {
   if (!options.input.init_img) {
     throw UsageError("--init-img: name the picture to start from");
   }
-  check(options);
-  return engine().draw(options);
 }
 
-}  // namespace
-
-Command add_img2img(CLI::App& app) {
+DrawCommand make(CLI::App& app) {
   auto* parser = app.add_subcommand("img2img", kDescription)->group("Commands");
   parser->footer(kDrawFooter);
   auto options = std::make_shared<DrawOptions>();
@@ -42,7 +38,14 @@ Command add_img2img(CLI::App& app) {
   add_input_options(*parser, options->input);
   parser->option_defaults()->group("Attention control");
   add_scope_options(*parser, options->control);
-  return {parser, [options] { return run(*options); }};
+  return {parser, options, settle};
+}
+
+}  // namespace
+
+Command add_img2img(CLI::App& app) {
+  const auto command = make(app);
+  return {command.parser, [command] { return draw_pictures(command, make); }};
 }
 
 }  // namespace sd::cli

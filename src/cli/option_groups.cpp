@@ -41,6 +41,9 @@ double parse_real(const std::string& option, const std::string& text, Range<doub
                                number_text(range.least), number_text(range.most)));
 }
 
+/// "--W" for "W,width".
+std::string main_name(const std::string& names) { return "--" + names.substr(0, names.find(',')); }
+
 std::vector<std::string> option_names(const CLI::App& app) {
   std::vector<std::string> names;
   for (const CLI::Option* option : app.get_options()) {
@@ -103,32 +106,32 @@ CLI::Option* add_repeated(CLI::App& app, const std::string& name,
 
 CLI::Option* add_whole(CLI::App& app, const std::string& name, int64_t& value, Range<int64_t> range,
                        const std::string& help) {
-  const auto parse = [name, &value, range](const std::string& text) {
-    value = parse_whole("--" + name, text, range);
+  const auto parse = [name = main_name(name), &value, range](const std::string& text) {
+    value = parse_whole(name, text, range);
   };
   return add_parsed(app, name, parse, "N", help)->default_str(std::to_string(value));
 }
 
 CLI::Option* add_whole(CLI::App& app, const std::string& name, std::optional<int64_t>& value,
                        Range<int64_t> range, const std::string& help) {
-  const auto parse = [name, &value, range](const std::string& text) {
-    value = parse_whole("--" + name, text, range);
+  const auto parse = [name = main_name(name), &value, range](const std::string& text) {
+    value = parse_whole(name, text, range);
   };
   return add_parsed(app, name, parse, "N", help);
 }
 
 CLI::Option* add_number(CLI::App& app, const std::string& name, double& value, Range<double> range,
                         const std::string& help) {
-  const auto parse = [name, &value, range](const std::string& text) {
-    value = parse_real("--" + name, text, range);
+  const auto parse = [name = main_name(name), &value, range](const std::string& text) {
+    value = parse_real(name, text, range);
   };
   return add_parsed(app, name, parse, "X", help)->default_str(number_text(value));
 }
 
 CLI::Option* add_number(CLI::App& app, const std::string& name, std::optional<double>& value,
                         Range<double> range, const std::string& help) {
-  const auto parse = [name, &value, range](const std::string& text) {
-    value = parse_real("--" + name, text, range);
+  const auto parse = [name = main_name(name), &value, range](const std::string& text) {
+    value = parse_real(name, text, range);
   };
   return add_parsed(app, name, parse, "X", help);
 }

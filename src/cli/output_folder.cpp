@@ -10,6 +10,7 @@
 
 #include "sd/core/atomic_file.h"
 #include "sd/core/error.h"
+#include "sd/image/metadata.h"
 
 namespace sd::cli {
 namespace {
@@ -56,6 +57,20 @@ std::filesystem::path write_numbered(const std::filesystem::path& folder, std::s
   }
 }
 
+/// Whether a picture says of itself that it was drawn with `settings`, on whatever machine.
+bool is_drawn_by(const std::filesystem::path& picture, nlohmann::ordered_json settings) {
+  for (const auto& [key, text] : read_metadata(picture).texts) {
+    if (key != "sd") continue;
+    auto found = nlohmann::ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
+    if (!found.is_object()) return false;
+    for (auto* json : {&found, &settings}) {
+      for (const char* machine : {"version", "device", "dtype", "threads"}) json->erase(machine);
+    }
+    return found == settings;
+  }
+  return false;
+}
+
 }  // namespace
 
 int64_t next_number(const std::filesystem::path& folder, std::string_view prefix,
@@ -74,14 +89,15 @@ OutputFolder::OutputFolder(std::filesystem::path outdir)
     : outdir_(std::move(outdir)), samples_(outdir_ / "samples") {
   make_writable_folder(outdir_);
   make_writable_folder(samples_);
-  // Sources of swaps have their targets' numbers.
-  next_sample_ = std::max(next_number(samples_, "", kSampleDigits),
-                          next_number(outdir_ / "source", "", kSampleDigits));
-  next_grid_ = next_number(outdir_, kGridPrefix, kGridDigits);
 }
 
 std::filesystem::path OutputFolder::write_sample(std::span<const std::byte> png) {
-  return write_numbered(samples_, "", kSampleDigits, next_sample_, png);
+  if (!next_sample_) {
+    // Sources of swaps have their targets' numbers.
+    next_sample_ = std::max(next_number(samples_, "", kSampleDigits),
+                            next_number(outdir_ / "source", "", kSampleDigits));
+  }
+  return write_numbered(samples_, "", kSampleDigits, *next_sample_, png);
 }
 
 std::filesystem::path OutputFolder::write_source(std::span<const std::byte> png,
@@ -91,6 +107,22 @@ std::filesystem::path OutputFolder::write_source(std::span<const std::byte> png,
   auto path = folder / sample.filename();
   write_file(path, png);
   return path;
+}
+
+std::filesystem::path OutputFolder::write_task_sample(std::span<const std::byte> png,
+                                                      const std::string& name,
+                                                      const nlohmann::ordered_json& settings) {
+  const auto path = samples_ / (name + std::string(kSuffix));
+  std::error_code ignored;
+  if (!std::filesystem::exists(path, ignored)) {
+    write_file(path, png);
+    return path;
+  }
+  if (is_drawn_by(path, settings)) return path;
+  throw IoError(fmt::format(
+      "{} is there already and is not this task's picture\nNothing is overwritten: move it away, or "
+      "give another --outdir.",
+      path.string()));
 }
 
 std::filesystem::path OutputFolder::write_named(std::span<const std::byte> png,
@@ -111,7 +143,8 @@ std::filesystem::path OutputFolder::write_sheet(std::span<const std::byte> png) 
 }
 
 std::filesystem::path OutputFolder::write_grid(std::span<const std::byte> png) {
-  return write_numbered(outdir_, kGridPrefix, kGridDigits, next_grid_, png);
+  if (!next_grid_) next_grid_ = next_number(outdir_, kGridPrefix, kGridDigits);
+  return write_numbered(outdir_, kGridPrefix, kGridDigits, *next_grid_, png);
 }
 
 }  // namespace sd::cli

@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -28,6 +30,11 @@ class OutputFolder {
 
   /// Writes the bytes of a PNG and returns its path. Throws IoError (disk full, folder gone).
   std::filesystem::path write_sample(std::span<const std::byte> png);
+  /// Writes `samples/<name>.png` of a task, or keeps what is there already if it says `settings` of
+  /// itself: a process that drew it was killed before it could note so. Throws IoError if it is
+  /// something else.
+  std::filesystem::path write_task_sample(std::span<const std::byte> png, const std::string& name,
+                                          const nlohmann::ordered_json& settings);
   std::filesystem::path write_grid(std::span<const std::byte> png);
 
   /// Writes a swap's source under the number of `sample`, in `source/`.
@@ -42,8 +49,7 @@ class OutputFolder {
  private:
   std::filesystem::path outdir_;
   std::filesystem::path samples_;
-  int64_t next_sample_ = 0;
-  int64_t next_grid_ = 0;
+  std::optional<int64_t> next_sample_, next_grid_;  // once the folders were looked through
 };
 
 }  // namespace sd::cli

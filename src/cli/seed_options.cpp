@@ -62,9 +62,14 @@ void settle_seed(DrawOptions& options) {
   if (options.seed_mode == SeedMode::kImage && options.fixed_code) {
     throw UsageError("--seed-mode image gives every picture a start of its own, --fixed_code one to all");
   }
-  if (options.seed != kRandomSeed) return;
-  options.seed = static_cast<int64_t>(std::random_device{}());
-  if (!options.quiet) print_message(fmt::format("seed: {}", options.seed));
+  options.seed = settled_seed(options);
+}
+
+int64_t settled_seed(const DrawOptions& options) {
+  if (options.seed != kRandomSeed) return options.seed;
+  const auto seed = static_cast<int64_t>(std::random_device{}());
+  if (!options.quiet) print_message(fmt::format("seed: {}", seed));
+  return seed;
 }
 
 }  // namespace sd::cli

@@ -20,4 +20,7 @@ Variation parse_variation(std::string_view text);
 /// contradict each other.
 void settle_seed(DrawOptions& options);
 
+/// The seed, or where it is kRandomSeed one that is chosen now and said.
+int64_t settled_seed(const DrawOptions& options);
+
 }  // namespace sd::cli

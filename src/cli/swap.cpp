@@ -4,7 +4,7 @@
 
 #include "cli/commands.h"
 #include "cli/control_options.h"
-#include "cli/engine.h"
+#include "cli/draw_command.h"
 #include "cli/option_groups.h"
 #include "cli/swap_options.h"
 #include "sd/core/error.h"
@@ -40,19 +40,13 @@ void settle(DrawOptions& options) {
   }
 }
 
-int run(DrawOptions& options) {
+int show_alignment(DrawOptions& options) {
   settle(options);
-  const auto tokenizer = check(options);
-  if (options.swap.dry_run) {
-    print_alignment(options, *tokenizer);
-    return static_cast<int>(ExitCode::kDone);
-  }
-  return engine().draw(options);
+  print_alignment(options, *check(options));
+  return static_cast<int>(ExitCode::kDone);
 }
 
-}  // namespace
-
-Command add_swap(CLI::App& app) {
+DrawCommand make(CLI::App& app) {
   auto* parser = app.add_subcommand("swap", kDescription)->group("Commands");
   parser->footer(kFooter);
   auto options = std::make_shared<DrawOptions>();
@@ -66,7 +60,17 @@ Command add_swap(CLI::App& app) {
   parser->option_defaults()->group("Attention control");
   add_swap_options(*parser, options->swap);
   add_scope_options(*parser, options->control);
-  return {parser, [options] { return run(*options); }};
+  return {parser, options, settle};
+}
+
+}  // namespace
+
+Command add_swap(CLI::App& app) {
+  const auto command = make(app);
+  return {command.parser, [command] {
+            if (command.options->swap.dry_run) return show_alignment(*command.options);
+            return draw_pictures(command, make);
+          }};
 }
 
 }  // namespace sd::cli

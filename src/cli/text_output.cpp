@@ -36,11 +36,6 @@ std::string first_line(std::string_view text) {
   return std::string(text.substr(0, text.find('\n')));
 }
 
-int report(std::string_view message, ExitCode code) {
-  print_message(message);
-  return static_cast<int>(code);
-}
-
 }  // namespace
 
 std::size_t utf8_character(std::string_view text, std::size_t at) {
@@ -123,19 +118,30 @@ void StandardOutput::line(std::string_view text) {
   reader_gone_ = true;
 }
 
-int run_guarded(const std::function<int()>& command, bool verbose) noexcept {
+int run_caught(const std::function<int()>& command, bool verbose, std::string& message) noexcept {
+  const auto fail = [&message](const std::string& text, ExitCode code) {
+    message = text;
+    return static_cast<int>(code);
+  };
   try {
     return command();
   } catch (const Error& error) {
-    return report(error.what(), error.code());
+    return fail(error.what(), error.code());
   } catch (const std::bad_alloc&) {
-    return report("out of memory\nTry fewer or smaller pictures at a time.", ExitCode::kMemory);
+    return fail("out of memory\nTry fewer or smaller pictures at a time.", ExitCode::kMemory);
   } catch (const std::exception& error) {
-    const std::string message = verbose ? error.what() : first_line(error.what());
-    return report(fmt::format("unexpected error: {}", message), ExitCode::kFailed);
+    const std::string what = verbose ? error.what() : first_line(error.what());
+    return fail(fmt::format("unexpected error: {}", what), ExitCode::kFailed);
   } catch (...) {
-    return report("unexpected error of unknown kind", ExitCode::kFailed);
+    return fail("unexpected error of unknown kind", ExitCode::kFailed);
   }
+}
+
+int run_guarded(const std::function<int()>& command, bool verbose) noexcept {
+  std::string message;
+  const int code = run_caught(command, verbose, message);
+  if (!message.empty()) print_message(message);
+  return code;
 }
 
 }  // namespace sd::cli

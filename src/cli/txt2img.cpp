@@ -3,7 +3,7 @@
 
 #include "cli/commands.h"
 #include "cli/control_options.h"
-#include "cli/engine.h"
+#include "cli/draw_command.h"
 #include "cli/option_groups.h"
 
 namespace sd::cli {
@@ -17,21 +17,21 @@ Examples:
   sd txt2img --from-file prompts.txt --outdir pictures --skip_grid
   sd txt2img --ckpt v1-5-pruned-emaonly.safetensors --prompt "a fox in the snow" --json)";
 
-int run(DrawOptions& options) {
-  check(options);
-  return engine().draw(options);
+DrawCommand make(CLI::App& app) {
+  auto* parser = app.add_subcommand("txt2img", kDescription)->group("Commands");
+  parser->footer(kDrawFooter);
+  auto options = std::make_shared<DrawOptions>();
+  add_draw_options(*parser, *options);
+  parser->option_defaults()->group("Attention control");
+  add_scope_options(*parser, options->control);
+  return {parser, options};
 }
 
 }  // namespace
 
 Command add_txt2img(CLI::App& app) {
-  auto* parser = app.add_subcommand("txt2img", kDescription)->group("Commands");
-  parser->footer(kDrawFooter);
-  auto options = std::make_shared<DrawOptions>();  // lives as long as the parser's callbacks
-  add_draw_options(*parser, *options);
-  parser->option_defaults()->group("Attention control");
-  add_scope_options(*parser, options->control);
-  return {parser, [options] { return run(*options); }};
+  const auto command = make(app);
+  return {command.parser, [command] { return draw_pictures(command, make); }};
 }
 
 }  // namespace sd::cli

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "cli/shard.h"
+
+namespace CLI {
+class App;
+}
+
+namespace sd::cli {
+
+/// Many runs from one call.
+struct BatchOptions {
+  std::optional<Shard> shard;       // of the tasks; absent: all, or as a launcher says
+  bool resume = false;              // leave out what is done
+  std::optional<std::string> grid;  // "scale=1.5,5;sampler=ddim,plms"
+};
+
+/// Adds `--shard`, `--resume` and `--grid`; `options` must outlive the parsing.
+void add_batch_options(CLI::App& app, BatchOptions& options);
+
+}  // namespace sd::cli

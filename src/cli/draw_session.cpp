@@ -1,0 +1,23 @@
+#include "cli/draw.h"
+#include "cli/draw_run.h"
+#include "cli/kept_model.h"
+
+namespace sd::cli {
+
+struct DrawSession::State {
+  KeptModel model;
+};
+
+DrawSession::DrawSession() : state_(std::make_unique<State>()) {}
+DrawSession::~DrawSession() = default;
+
+ExitCode DrawSession::draw(const DrawOptions& options, DrawOutcome& outcome) {
+  return DrawRun(options, state_->model, outcome).run();
+}
+
+ExitCode run_draw(const DrawOptions& options) {
+  DrawOutcome outcome;
+  return DrawSession().draw(options, outcome);
+}
+
+}  // namespace sd::cli

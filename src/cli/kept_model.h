@@ -1,0 +1,33 @@
+#pragma once
+
+#include <array>
+#include <future>
+#include <optional>
+#include <string>
+
+#include "sd/pipeline/load.h"
+
+namespace sd::cli {
+
+/// First 10 hex digits of the SHA-256 of a model's file, its `--vae` and its `--clip`; empty where
+/// there is none or it could not be read.
+using FileHashes = std::array<std::string, 3>;
+
+/// The model of the run, or of one task after the other.
+class KeptModel {
+ public:
+  /// Loads the model, unless it is the one that is there. Throws as load_model does.
+  const LoadedModel& load(const LoadRequest& request);
+
+  /// Begins to compute the hashes, in a thread of lowest priority.
+  void start_hashing();
+  /// Waits for them; they are all empty if they were never asked for.
+  FileHashes hashes() const;
+
+ private:
+  LoadRequest request_;
+  std::optional<LoadedModel> model_;
+  std::shared_future<FileHashes> hashes_;
+};
+
+}  // namespace sd::cli

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/prompt_list.h"
+
+namespace sd::cli {
+
+/// How a line of `--from-file` says what to draw.
+enum class TaskForm {
+  kPrompt,   // a prompt, or a source and a target with a tab between
+  kOptions,  // --prompt "a red apple" --steps 20
+  kObject,   // {"prompt": "a red apple", "steps": 20}
+};
+
+struct TaskLine {
+  int64_t number = 0;  // from 0, bad lines counted
+  int64_t line = 0;    // from 1
+  TaskForm form = TaskForm::kPrompt;
+  std::string text;
+  std::string trouble;  // why it cannot be read; else empty
+};
+
+/// The form of one line, by how it begins.
+TaskForm form_of(std::string_view line);
+
+/// Whether a list is more than prompts: any line has options, or `file` ends in .jsonl or .json.
+bool has_tasks(const PromptList& list, const std::string& file);
+
+/// What holds for every line of such a list.
+std::vector<TaskLine> task_lines(const PromptList& list, const std::string& file);
+
+/// Reads what `--from-file` names: a line a task, or the objects of an array in a .json file, whose
+/// "lines" are their places, from 1. Throws IoError if it cannot be read, UsageError if it holds
+/// nothing usable.
+PromptList read_task_list(const std::string& file);
+
+/// Words of an option line as a POSIX shell divides them: blanks between, '…', "…" and backslashes;
+/// nothing else is special. Throws UsageError for a quote that is not closed.
+std::vector<std::string> split_words(std::string_view line);
+
+}  // namespace sd::cli

@@ -1,0 +1,201 @@
+#include "cli/task_parser.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <set>
+#include <string_view>
+#include <utility>
+
+#include "cli/draw_limits.h"
+#include "cli/option_groups.h"
+#include "cli/settings_check.h"
+#include "sd/core/error.h"
+#include "text/suggest.h"
+
+namespace sd::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// Options of the run as a whole. A task can neither have nor inherit them.
+constexpr std::array<std::string_view, 10> kOfTheRun = {
+    "from_file", "shard", "resume", "grid", "json", "quiet", "verbose", "no_config", "outdir", "dry_run"};
+/// What a task inherits but cannot have.
+constexpr std::array<std::string_view, 2> kOfTheMachine = {"threads", "device"};
+
+bool is_of_the_run(std::string_view name) {
+  return std::ranges::find(kOfTheRun, bare_name(name)) != kOfTheRun.end();
+}
+
+bool is_of_the_machine(std::string_view name) {
+  return std::ranges::find(kOfTheMachine, bare_name(name)) != kOfTheMachine.end();
+}
+
+/// The options that were given, in the order in which the parser lists them.
+std::vector<Setting> given_settings(const CLI::App& command) {
+  std::vector<Setting> settings;
+  for (const auto& outline : settable_options(command)) {
+    const CLI::Option* option = command.get_option(outline.names.front());
+    if (option->count() == 0) continue;
+    auto values = option->results();
+    if (!outline.repeated) values.erase(values.begin(), values.end() - 1);  // the last one wins
+    settings.push_back({outline.names.front(), std::move(values), outline.names.front(), false});
+  }
+  return settings;
+}
+
+/// One value of JSON as the command line would have it.
+std::string value_text(const std::string& key, const Json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_number()) return value.dump();
+  throw UsageError(fmt::format("{}: {} is no value of an option, expected a text or a number", key,
+                               value.dump(-1, ' ', false, Json::error_handler_t::replace)));
+}
+
+Setting object_setting(const std::string& key, const Json& value, const OptionOutline& option) {
+  Setting setting{option.names.front(), {}, key, false};
+  if (option.kind == ValueKind::kFlag) {
+    if (!value.is_boolean()) throw UsageError(fmt::format("{}: expected true or false", key));
+    setting.values = {value.get<bool>() ? "true" : "false"};
+  } else if (!value.is_array()) {
+    setting.values = {value_text(key, value)};
+  } else {
+    for (const auto& part : value) setting.values.push_back(value_text(key, part));
+    if (!option.repeated) setting.values = {fmt::format("{}", fmt::join(setting.values, ","))};
+  }
+  return setting;
+}
+
+/// A line of nothing but a prompt, or of a source and a target.
+std::vector<Setting> prompt_settings(const std::string& text, DrawTask command) {
+  const auto tab = command == DrawTask::kSwap ? text.find('\t') : std::string::npos;
+  if (tab == std::string::npos) return {{"--prompt", {text}, "prompt", false}};
+  return {{"--sprompt", {text.substr(0, tab)}, "source", false},
+          {"--prompt", {text.substr(tab + 1)}, "target", false}};
+}
+
+/// The words of a line behind the command's name, parsed.
+void parse_words(CLI::App& app, const std::string& name, std::vector<std::string> words) {
+  words.insert(words.begin(), name);
+  std::ranges::reverse(words);  // as the parser wants them
+  try {
+    app.parse(std::move(words));
+  } catch (const CLI::CallForHelp&) {
+    throw UsageError("--help has no place among a task's options");
+  } catch (const CLI::ParseError& error) {
+    throw UsageError(error.what());
+  }
+}
+
+void reject_foreign(const CLI::App& command, const SettingLayers& layers) {
+  std::vector<std::string> names;
+  for (const auto& layer : layers) {
+    for (const auto& setting : layer) names.push_back(setting.option);
+  }
+  for (const auto& setting : given_settings(command)) names.push_back(setting.option);
+  for (const auto& name : names) {
+    if (!is_of_the_run(name) && !is_of_the_machine(name)) continue;
+    throw UsageError(fmt::format("{} cannot differ from task to task; give it beside --from-file", name));
+  }
+}
+
+}  // namespace
+
+std::vector<Setting> object_settings(const std::string& text, const CLI::App& command) {
+  Json object;
+  try {
+    object = Json::parse(text);
+  } catch (const nlohmann::json::parse_error& error) {
+    throw UsageError(fmt::format(
+        "it is not a whole JSON object: {} at byte {}",
+        error.byte > text.size() ? "it ends too early," : "something does not fit", error.byte));
+  }
+  if (!object.is_object()) throw UsageError("it is JSON, but no object {\"prompt\": …}");
+  const auto options = settable_options(command);
+  std::vector<std::string> names;
+  for (const auto& option : options) names.push_back(bare_name(option.names.front()));
+  // In the order of the options, since one may have to be read before another.
+  std::vector<std::vector<Setting>> by_option(options.size());
+  for (const auto& [key, value] : object.items()) {
+    const auto found = std::ranges::find_if(
+        options, [&key = key](const OptionOutline& option) { return is_named(option, key); });
+    if (found == options.end()) {
+      throw UsageError(fmt::format("unknown key '{}'{}", key, did_you_mean(key, names)));
+    }
+    auto& settings = by_option[static_cast<std::size_t>(found - options.begin())];
+    if (!settings.empty()) {
+      throw UsageError(fmt::format("'{}' and '{}' are the same option", settings.front().source, key));
+    }
+    if (!value.is_null()) settings.push_back(object_setting(key, value, *found));
+  }
+  std::vector<Setting> all;
+  for (auto& settings : by_option) std::ranges::move(settings, std::back_inserter(all));
+  return all;
+}
+
+TaskParser::TaskParser(const DrawCommand& command, MakeDrawCommand make)
+    : name_(command.parser->get_name()), base_(*command.options), make_(make) {
+  for (auto& setting : given_settings(*command.parser)) {
+    if (is_of_the_run(setting.option)) continue;
+    if (!is_of_the_machine(setting.option))
+      own_[bare_name(setting.option)] = setting.values.size() == 1 ? Json(setting.values[0]) : Json(setting.values);
+    inherited_.push_back(std::move(setting));
+  }
+}
+
+DrawOptions TaskParser::finish(DrawCommand& task, SettingLayers layers, int64_t seed_offset) const {
+  reject_foreign(*task.parser, layers);
+  auto& options = *task.options;
+  layers.push_back(inherited_);
+  apply_settings(*task.parser, layers);
+  options.outdir = base_.outdir;
+  options.outdir_given = base_.outdir_given;
+  options.skip_grid = true;
+  options.json = base_.json;
+  options.quiet = base_.quiet;
+  options.verbose = base_.verbose;
+  if (seed_offset > 0 && options.seed != kRandomSeed) {
+    options.seed = std::min(options.seed, kSeedRange.most - seed_offset) + seed_offset;
+  }
+  if (task.settle) task.settle(options);
+  return options;
+}
+
+/// One picture unless told otherwise.
+DrawCommand TaskParser::begin(CLI::App& app) const {
+  auto command = make_(app);
+  command.options->n_samples = 1;
+  command.options->n_iter = 1;
+  return command;
+}
+
+DrawOptions TaskParser::parse(const TaskLine& task) const {
+  if (!task.trouble.empty()) throw UsageError(task.trouble);
+  CLI::App app;
+  auto command = begin(app);
+  SettingLayers layers;
+  if (task.form == TaskForm::kOptions) {
+    parse_words(app, name_, split_words(task.text));
+    reject_extras(*command.parser);
+  } else if (task.form == TaskForm::kObject) {
+    layers.push_back(object_settings(task.text, *command.parser));
+  } else {
+    layers.push_back(prompt_settings(task.text, base_.task));
+  }
+  const bool own_seed =
+      command.parser->count("--seed") > 0 ||
+      (!layers.empty() && std::ranges::any_of(layers.front(), [](const Setting& setting) {
+        return setting.option == "--seed";
+      }));
+  return finish(command, std::move(layers), own_seed ? 0 : task.number);
+}
+
+DrawOptions TaskParser::parse(const std::vector<Setting>& settings) const {
+  CLI::App app;
+  auto command = begin(app);
+  return finish(command, {settings}, 0);
+}
+
+}  // namespace sd::cli

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "cli/draw_command.h"
+#include "cli/settings.h"
+#include "cli/task_list.h"
+
+namespace sd::cli {
+
+/// Makes the options of each task from its line and, where the line is silent, from the command's
+/// own. Each task is what the command would draw alone: one picture unless told otherwise, from
+/// SEED + number (from 0).
+class TaskParser {
+ public:
+  TaskParser(const DrawCommand& command, MakeDrawCommand make);
+
+  /// Not yet checked. Throws UsageError.
+  DrawOptions parse(const TaskLine& task) const;
+
+  /// The same for settings that are there already; the seed is the command's own.
+  DrawOptions parse(const std::vector<Setting>& settings) const;
+
+  /// The command's own options that pictures may depend on, by name.
+  const nlohmann::ordered_json& own_options() const { return own_; }
+
+ private:
+  DrawCommand begin(CLI::App& app) const;
+  DrawOptions finish(DrawCommand& task, SettingLayers layers, int64_t seed_offset) const;
+
+  std::string name_;
+  DrawOptions base_;
+  MakeDrawCommand make_;
+  std::vector<Setting> inherited_;
+  nlohmann::ordered_json own_ = nlohmann::ordered_json::object();
+};
+
+/// The settings of `{"prompt": "a red apple", "steps": 20}`: keys are names of options with dashes or
+/// underscores, values texts, numbers, true or false for flags, arrays for several values; null
+/// counts as absent. Throws UsageError saying what does not fit.
+std::vector<Setting> object_settings(const std::string& text, const CLI::App& command);
+
+}  // namespace sd::cli
