@@ -32,9 +32,8 @@ OptionOutline option_of(const GridAxis& axis, const CLI::App& command) {
   const auto found = std::ranges::find_if(
       options, [&](const OptionOutline& option) { return is_named(option, axis.key); });
   if (found != options.end()) return *found;
-  std::vector<std::string> names;
-  for (const auto& option : options) names.push_back(bare_name(option.names.front()));
-  throw UsageError(fmt::format("--grid: unknown option '{}'{}", axis.key, did_you_mean(axis.key, names)));
+  throw UsageError(fmt::format("--grid: unknown option '{}'{}", axis.key,
+                               did_you_mean(axis.key, keys_of(options))));
 }
 
 struct Axis {

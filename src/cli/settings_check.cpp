@@ -52,16 +52,6 @@ std::vector<const CLI::App*> commands_of(const CLI::App& app) {
   return app.get_subcommands([](const CLI::App* command) { return takes_settings(*command); });
 }
 
-std::vector<std::string> keys_of(const std::vector<OptionOutline>& options) {
-  std::vector<std::string> keys;
-  for (const auto& option : options) {
-    for (const auto& name : distinct_names(option.names)) {
-      if (name.starts_with("--")) keys.push_back(name.substr(2));
-    }
-  }
-  return keys;
-}
-
 /// Options that an entry of `table` may set. Throws UsageError, beginning with `place`, for a table
 /// that is none.
 std::vector<OptionOutline> options_of_table(const std::string& place, const std::string& table,
@@ -105,6 +95,16 @@ std::vector<OptionOutline> settable_options(const CLI::App& command) {
       options.push_back(outline_of(*option));
   }
   return options;
+}
+
+std::vector<std::string> keys_of(const std::vector<OptionOutline>& options) {
+  std::vector<std::string> keys;
+  for (const auto& option : options) {
+    for (const auto& name : distinct_names(option.names)) {
+      if (name.starts_with("--")) keys.push_back(name.substr(2));
+    }
+  }
+  return keys;
 }
 
 bool is_named(const OptionOutline& option, std::string_view key) {

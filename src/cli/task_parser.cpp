@@ -114,15 +114,13 @@ std::vector<Setting> object_settings(const std::string& text, const CLI::App& co
   }
   if (!object.is_object()) throw UsageError("it is JSON, but no object {\"prompt\": …}");
   const auto options = settable_options(command);
-  std::vector<std::string> names;
-  for (const auto& option : options) names.push_back(bare_name(option.names.front()));
   // In the order of the options, since one may have to be read before another.
   std::vector<std::vector<Setting>> by_option(options.size());
   for (const auto& [key, value] : object.items()) {
     const auto found = std::ranges::find_if(
         options, [&key = key](const OptionOutline& option) { return is_named(option, key); });
     if (found == options.end()) {
-      throw UsageError(fmt::format("unknown key '{}'{}", key, did_you_mean(key, names)));
+      throw UsageError(fmt::format("unknown key '{}'{}", key, did_you_mean(key, keys_of(options))));
     }
     auto& settings = by_option[static_cast<std::size_t>(found - options.begin())];
     if (!settings.empty()) {

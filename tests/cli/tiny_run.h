@@ -59,7 +59,8 @@ class TinyRun {
     std::vector<std::string> names;
     std::error_code none;
     for (const auto& entry : std::filesystem::directory_iterator(outdir() / "samples", none)) {
-      names.push_back(entry.path().filename());
+      const std::string name = entry.path().filename();
+      if (!name.starts_with('.')) names.push_back(name);  // what a killed process was writing
     }
     std::sort(names.begin(), names.end());
     return names;

@@ -1,0 +1,272 @@
+// Lists of tasks, shards, what a killed process leaves behind, and grids, through the binary.
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "cli/tiny_run.h"
+
+namespace sd {
+namespace {
+
+using test::contains;
+using test::TinyRun;
+
+std::string bytes_of(const std::filesystem::path& path) {
+  std::ifstream input(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(input), {}};
+}
+
+/// The results of tasks among the lines of stdout, as "number:status".
+std::vector<std::string> statuses(const test::Finished& finished) {
+  std::vector<std::string> found;
+  for (const auto& line : finished.lines()) {
+    const auto json = nlohmann::json::parse(line);
+    if (json.at("kind") == "task")
+      found.push_back(json.at("task").dump() + ":" + json.at("status").get<std::string>());
+  }
+  return found;
+}
+
+using Texts = std::vector<std::string>;
+
+TEST(Tasks, LinesMayHaveOptionsInA1111Style) {
+  const TinyRun run;
+  const auto list = run.file("tasks.txt",
+                             "# by hand\n"
+                             "--prompt \"a red apple\" --steps 3 --seed 7 --cfg_scale 3 --sampler_name \"Euler a\"\n"
+                             "a blue cat\n"
+                             "--prompt 'two cats' --batch_size 2 --width 64\n");
+  const auto finished = run({"--from-file", list, "--json"});
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  EXPECT_EQ(statuses(finished), (Texts{"0:done", "1:done", "2:done"}));
+  EXPECT_EQ(run.samples(), (Texts{"00000.png", "00001.png", "00002-000.png", "00002-001.png"}));
+  const auto lines = test::image_lines(finished);
+  EXPECT_EQ(lines[0].at("steps"), 3);
+  EXPECT_EQ(lines[0].at("sampler"), "Euler a");
+  EXPECT_EQ(lines[0].at("scale"), 3);
+  EXPECT_EQ(lines[0].at("seed"), 7);
+  EXPECT_EQ(lines[1].at("steps"), 2);  // the command's
+  EXPECT_EQ(lines[1].at("prompt"), "a blue cat");
+  EXPECT_EQ(lines[1].at("seed"), 43);  // the command's, and the task's number
+  EXPECT_EQ(lines[2].at("width"), 64);
+}
+
+TEST(Tasks, ATaskIsWhatTheCommandWouldDrawAlone) {
+  const TinyRun tasks, alone;
+  const auto list = tasks.file("tasks.jsonl",
+                               "{\"prompt\": \"a cat\"}\n"
+                               "{\"prompt\": \"a red apple\", \"reweight\": [\"red=2\", \"apple=0.5\"], \"plms\": true, "
+                               "\"negative-prompt\": \"\", \"seed\": null}\n");
+  const auto finished = tasks({"--from-file", list, "--seed", "5", "--n_samples", "2"});
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  ASSERT_EQ(alone({"--prompt", "a red apple", "--reweight", "red=2", "--reweight", "apple=0.5", "--plms", "--seed", "6",
+                   "--n_samples", "2", "--n_iter", "1", "--skip_grid"})
+                .code,
+            0);
+  for (const char* number : {"0", "1"}) {
+    EXPECT_EQ(bytes_of(tasks.outdir() / "samples" / ("00001-00" + std::string(number) + ".png")),
+              bytes_of(alone.outdir() / "samples" / ("0000" + std::string(number) + ".png")));
+  }
+}
+
+TEST(Tasks, AreThePicturesOfSeedModeImage) {
+  const TinyRun tasks, image;
+  const auto list = tasks.file("prompts.txt", "a cat\na red apple\na dog\n");
+  ASSERT_EQ(tasks({"--from-file", list, "--resume"}).code, 0);
+  ASSERT_EQ(image({"--from-file", list, "--seed-mode", "image", "--n_iter", "1", "--skip_grid"}).code, 0);
+  for (const char* name : {"00000.png", "00001.png", "00002.png"})
+    EXPECT_EQ(tasks.sample(name).pixels, image.sample(name).pixels) << name;
+}
+
+TEST(Tasks, ComeFromStandardInputToo) {
+  const TinyRun run;
+  auto setup = run.setup({"--from-file", "-"});
+  setup.input = "{\"prompt\": \"a cat\"}\n{\"prompt\": \"a dog\", \"steps\": 1}\n";
+  const auto finished = run_program(setup);
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  EXPECT_EQ(statuses(finished), (Texts{"0:done", "1:done"}));
+}
+
+TEST(Tasks, OneThatFailsDoesNotStopTheRest) {
+  const TinyRun run;
+  const auto list = run.file("tasks.jsonl",
+                             "{\"prompt\": \"a cat\", \"stepz\": 3}\n"
+                             "{\"prompt\": \"a ca\n"
+                             "{\"prompt\": \"a cat\", \"sampler\": \"eulr\"}\n"
+                             "{\"prompt\": \"a cat\", \"W\": 100}\n"
+                             "{\"prompt\": \"a cat\", \"ckpt\": \"nowhere.ckpt\"}\n"
+                             "{\"prompt\": \"a cat\", \"reweight\": \"dog=2\"}\n"
+                             "{\"prompt\": \"a cat\", \"outdir\": \"elsewhere\"}\n"
+                             "{\"prompt\": [\"a\", {}]}\n"
+                             "{\"prompt\": \"a cat\", \"plms\": 1}\n"
+                             "7\n"
+                             "{\"prompt\": \"a cat\", \"steps\": 1}\n");
+  const auto finished = run({"--from-file", list, "-q"});
+  EXPECT_EQ(finished.code, 3);
+  const auto found = statuses(finished);
+  ASSERT_EQ(found.size(), 11u);
+  for (std::size_t i = 0; i < 10; ++i) EXPECT_EQ(found[i], std::to_string(i) + ":failed");
+  EXPECT_EQ(found[10], "10:done");
+  for (const char* part : {"line 1: unknown key 'stepz'\n    Did you mean 'steps'?", "line 2: it is not a whole JSON object",
+                           "line 3: sampler: 'eulr'", "line 4: --W 100", "line 5: ", "nowhere.ckpt", "line 6: ",
+                           "line 7: --outdir", "line 8: prompt", "line 9: plms: expected true or false", "line 10: "})
+    EXPECT_TRUE(contains(finished.err, part)) << part << "\n" << finished.err;
+  EXPECT_EQ(run.samples(), (Texts{"00010.png"}));
+}
+
+TEST(Tasks, SwapsTakeTheirPairsFromLines) {
+  const TinyRun run;
+  const auto list = run.file("pairs.txt", "a cat\ta dog\n--sprompt \"a red apple\" --prompt \"a green apple\" --mode p2p\n");
+  auto setup = run.setup({"--from-file", list, "--json"});
+  setup.arguments[0] = "swap";
+  const auto finished = run_program(setup);
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  EXPECT_EQ(run.samples(), (Texts{"00000.png", "00001.png"}));
+  EXPECT_TRUE(std::filesystem::exists(run.outdir() / "source/00001.png"));
+}
+
+TEST(Shards, DivideTheTasksAndDrawTheSame) {
+  const TinyRun whole, shards;
+  const auto list = whole.file("prompts.txt", "a cat\na red apple\na dog\na tree\na house\n");
+  ASSERT_EQ(whole({"--from-file", list, "--shard", "1/1"}).code, 0);
+  for (const char* shard : {"1/2", "2/2"})
+    ASSERT_EQ(shards({"--from-file", list, "--shard", shard}).code, 0);
+  EXPECT_EQ(shards.samples().size(), 5u);
+  for (const auto& name : whole.samples())
+    EXPECT_EQ(bytes_of(whole.outdir() / "samples" / name), bytes_of(shards.outdir() / "samples" / name)) << name;
+}
+
+TEST(Shards, AreReadFromTheEnvironmentOfSrunAndMpirun) {
+  const TinyRun run;
+  const auto list = run.file("prompts.txt", "a cat\na red apple\na dog\n");
+  const auto start = [&](const char* rank, const char* rank_value, const char* size) {
+    auto setup = run.setup({"--from-file", list});
+    setup.environment.emplace_back(rank, rank_value);
+    setup.environment.emplace_back(size, "2");
+    return run_program(setup);
+  };
+  const auto slurm = start("SLURM_PROCID", "1", "SLURM_STEP_NUM_TASKS");
+  ASSERT_EQ(slurm.code, 0) << slurm.err;
+  EXPECT_TRUE(contains(slurm.err, "shard 2/2, started by srun")) << slurm.err;
+  EXPECT_EQ(run.samples(), (Texts{"00001.png"}));
+  ASSERT_EQ(start("OMPI_COMM_WORLD_RANK", "0", "OMPI_COMM_WORLD_SIZE").code, 0);
+  EXPECT_EQ(run.samples(), (Texts{"00000.png", "00001.png", "00002.png"}));
+}
+
+TEST(Resume, DrawsWhatAKilledProcessLeftOnceAndNothingTwice) {
+  const TinyRun run, whole;
+  std::string lines;
+  for (int i = 0; i < 8; ++i) lines += "a cat number " + std::to_string(i) + "\n";
+  const auto list = run.file("prompts.txt", lines);
+  {
+    test::Process process(run.setup({"--from-file", list, "--shard", "1/1", "--steps", "20"}));
+    ASSERT_TRUE(process.wait_until([&] { return run.samples().size() >= 2; }));
+    process.signal(SIGKILL);
+    EXPECT_EQ(process.wait().code, 128 + SIGKILL);
+  }
+  const auto before = run.samples().size();
+  ASSERT_LT(before, 8u);
+  // As if it had died between a picture and its note.
+  const auto journal = run.outdir() / "tasks-1-of-1.jsonl";
+  auto notes = bytes_of(journal);
+  notes.erase(notes.rfind("\n{\"kind\":\"task\"") + 20);
+  test::write_text(journal, notes);
+
+  const auto finished = run({"--from-file", list, "--steps", "20", "--resume", "--json"});
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  EXPECT_EQ(statuses(finished).size(), 8u);
+  ASSERT_EQ(whole({"--from-file", list, "--steps", "20", "--resume"}).code, 0);
+  EXPECT_EQ(run.samples(), whole.samples());
+  for (const auto& name : whole.samples())
+    EXPECT_EQ(bytes_of(run.outdir() / "samples" / name), bytes_of(whole.outdir() / "samples" / name)) << name;
+
+  const auto again = run({"--from-file", list, "--steps", "20", "--resume", "--json"});
+  EXPECT_EQ(again.code, 0);
+  for (const auto& status : statuses(again)) EXPECT_TRUE(status.ends_with(":skipped")) << status;
+  EXPECT_EQ(run.samples().size(), 8u);
+}
+
+TEST(Resume, TriesAgainWhatFailedOnceItsLineIsMended) {
+  const TinyRun run;
+  const auto list = run.file("tasks.txt", "--prompt \"a cat\"\n--prompt \"a dog\" --stepz 3\n");
+  EXPECT_EQ(run({"--from-file", list, "-q"}).code, 3);
+  run.file("tasks.txt", "--prompt \"a cat\"\n--prompt \"a dog\" --steps 3\n");
+  const auto finished = run({"--from-file", list, "--resume", "--json"});
+  EXPECT_EQ(finished.code, 0) << finished.err;
+  EXPECT_EQ(statuses(finished), (Texts{"0:skipped", "1:done"}));
+}
+
+TEST(Resume, NeverTakesAnotherPictureForItsOwn) {
+  const TinyRun run;
+  const auto list = run.file("tasks.txt", "a cat\n");
+  ASSERT_EQ(run({"--from-file", list, "--resume"}).code, 0);
+  run.file("tasks.txt", "a dog\n");
+  const auto finished = run({"--from-file", list, "--resume"});
+  EXPECT_NE(finished.code, 0);
+  EXPECT_TRUE(contains(finished.err, "is not this task's picture")) << finished.err;
+  EXPECT_EQ(run.samples(), (Texts{"00000.png"}));
+}
+
+TEST(Batches, OptionsWithoutATaskListOrOutOfRangeAreErrors) {
+  const TinyRun run;
+  const auto list = run.file("prompts.txt", "a cat\n");
+  const std::vector<std::pair<Texts, std::string>> cases = {
+      {{"--shard", "1/2"}, "--from-file"},
+      {{"--resume"}, "--from-file"},
+      {{"--from-file", list, "--shard", "3/2"}, "3/2 is out of range"},
+      {{"--from-file", list, "--shard", "half"}, "'half' is not I/N"},
+      {{"--from-file", list, "--grid", "scale=1"}, "--grid and --from-file"},
+      {{"--grid", "scale=1", "--resume"}, "--grid: --resume"},
+  };
+  for (const auto& [arguments, part] : cases) {
+    const auto finished = run(arguments);
+    EXPECT_EQ(finished.code, 2) << part;
+    EXPECT_TRUE(contains(finished.err, part)) << finished.err;
+    EXPECT_FALSE(std::filesystem::exists(run.outdir()));
+  }
+}
+
+TEST(Grids, DrawEveryCombinationFromOneSeedOnALabelledSheet) {
+  const TinyRun run;
+  const auto finished = run({"--prompt", "a red apple", "--grid", "scale=1.5,3,5;sampler=ddim,plms", "--json"});
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  const auto lines = test::image_lines(finished);
+  ASSERT_EQ(lines.size(), 6u);
+  const std::vector<std::pair<double, std::string>> expected = {{1.5, "DDIM"}, {3, "DDIM"}, {5, "DDIM"},
+                                                                {1.5, "PLMS"}, {3, "PLMS"}, {5, "PLMS"}};
+  for (std::size_t i = 0; i < 6; ++i) {
+    EXPECT_EQ(lines[i].at("scale"), expected[i].first);
+    EXPECT_EQ(lines[i].at("sampler"), expected[i].second);
+    EXPECT_EQ(lines[i].at("seed"), 42);
+  }
+  const auto sheet = nlohmann::json::parse(finished.lines().back());
+  EXPECT_EQ(sheet.at("kind"), "grid");
+  const auto picture = read_image(sheet.at("path").get<std::string>());
+  EXPECT_GT(picture.width, 3 * 128);   // and room for the rows' labels
+  EXPECT_GT(picture.height, 2 * 128);  // and the columns'
+  EXPECT_LT(picture.height, 3 * 128);
+}
+
+TEST(Grids, SayWhatIsWrongBeforeAnythingIsDrawn) {
+  const TinyRun run;
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"scalee=1,2", "--grid: unknown option 'scalee'\n    Did you mean 'scale'?"},
+      {"scale=1,x", "--grid: scale: 'x'"},
+      {"scale=", "--grid: 'scale' has an empty value"},
+      {"scale", "--grid: 'scale' has no values"},
+      {"sampler=ddim,eulr", "'eulr'"},
+      {"W=128,100", "--W 100"},
+      {"outdir=a,b", "--outdir"},
+  };
+  for (const auto& [grid, part] : cases) {
+    const auto finished = run({"--grid", grid});
+    EXPECT_EQ(finished.code, 2) << grid;
+    EXPECT_TRUE(contains(finished.err, part)) << finished.err;
+    EXPECT_FALSE(std::filesystem::exists(run.outdir()));
+  }
+}
+
+}  // namespace
+}  // namespace sd
