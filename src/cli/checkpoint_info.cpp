@@ -5,7 +5,9 @@
 #include <tuple>
 #include <vector>
 
+#include "sd/core/error.h"
 #include "sd/core/model_hash.h"
+#include "sd/pipeline/inspect.h"
 #include "sd/weights/summary.h"
 
 namespace sd::cli {
@@ -55,10 +57,22 @@ Json config_json(const ModelConfig& config) {
             {"factor", vae.factor()}}}};
 }
 
+/// What a YAML beside the weights tells of the model besides; that it contradicts them is the
+/// model's problem.
+void read_sidecar(const std::filesystem::path& path, ModelSummary& model) {
+  if (!model.config || !sidecar_config(path)) return;
+  try {
+    model.config = inspect_model({path, std::nullopt});
+  } catch (const Error& error) {
+    if (model.problem.empty()) model.problem = error.what();
+  }
+}
+
 }  // namespace
 
 Json checkpoint_json(const std::filesystem::path& path, bool hash) {
-  const auto model = describe_model(path);
+  auto model = describe_model(path);
+  read_sidecar(path, model);
   Json json = {{"file", path.string()},
                {"kind", "checkpoint"},
                {"format", model.format},

@@ -10,11 +10,21 @@
 #include "sd/models/latent_diffusion.h"
 #include "sd/pipeline/txt2img.h"
 #include "sd/text/clip_tokenizer.h"
+#include "weights/seen_words.h"
 
 namespace sd::train {
 namespace {
 
 constexpr int64_t kSheetColumns = 8;
+
+/// Most of CLIP's words have no row of their own: a quarter of the file.
+void leave_out_unseen_words(TensorMap& weights) {
+  const std::string rows_name(kSeenWords);
+  auto& embedding = weights.at(rows_name.substr(0, rows_name.rfind('.')) + ".weight");
+  const auto rows = embedding.ne(0).any(1).nonzero().squeeze(1);
+  embedding = embedding.index_select(0, rows);
+  weights[rows_name] = rows.to(at::kInt);
+}
 
 }  // namespace
 
@@ -61,6 +71,7 @@ void export_model(const RunContext& run, const TensorMap& weights,
                   const std::filesystem::path& folder) {
   TensorMap halved;
   for (const auto& [name, value] : weights) halved[name] = value.to(at::kHalf);
+  leave_out_unseen_words(halved);
   make_writable_folder(folder);
   write_tensor_file(folder / "model.safetensors", halved, {{"made_by", "sd-train"}});
   const auto yaml = MappedFile::open(run.recipe.model_yaml);

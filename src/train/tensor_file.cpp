@@ -10,6 +10,7 @@
 #include "sd/weights/load_weights.h"
 #include "sd/weights/write_safetensors.h"
 #include "weights/safetensors_source.h"
+#include "weights/seen_words.h"
 
 namespace sd::train {
 namespace {
@@ -72,10 +73,11 @@ void write_tensor_file(const std::filesystem::path& path, const TensorMap& tenso
 
 TensorFile read_tensor_file(const std::filesystem::path& path) {
   const auto file = MappedFile::open(path);
-  const auto source = open_safetensors({file->bytes(), file, file.get()}, path.string());
+  auto opened = open_safetensors({file->bytes(), file, file.get()}, path.string());
   TensorFile read;
   read.label = path.string();
-  read.metadata = source->metadata();
+  read.metadata = opened->metadata();
+  const auto source = with_all_words(std::move(opened));  // of an exported model
   for (const auto& name : source->names()) {
     read.tensors[name] = wrap_tensor(source->at(name)).clone();
   }

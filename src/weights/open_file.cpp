@@ -5,6 +5,7 @@
 #include "weights/gguf_source.h"
 #include "weights/legacy_ckpt_source.h"
 #include "weights/safetensors_source.h"
+#include "weights/seen_words.h"
 #include "weights/sharded_files.h"
 #include "weights/sniff.h"
 
@@ -29,7 +30,7 @@ OpenedFile open_weight_file(const std::filesystem::path& path) {
   }
   auto tensors = open_safetensors(bytes, label);
   auto metadata = tensors->metadata();
-  return {std::move(tensors), "safetensors", std::move(metadata), path};
+  return {with_all_words(std::move(tensors)), "safetensors", std::move(metadata), path};
 }
 
 OpenedFile open_weights(const std::filesystem::path& path) {

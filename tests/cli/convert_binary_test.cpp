@@ -91,8 +91,9 @@ TEST_F(Convert, PrintsPathsAndKeepsTheSettings) {
   const auto finished = convert({kTiny, path("a.safetensors")});
   EXPECT_EQ(finished.lines(), (std::vector<std::string>{path("a.safetensors"), path("a.yaml")}));
   EXPECT_EQ(entries(), (std::set<std::string>{"a.safetensors", "a.yaml"}));
-  // The demo model's group norms are in its folder's JSON only.
-  ASSERT_EQ(convert({SD_SOURCE_DIR "/models/demo", path("demo.safetensors")}).code, 0);
+  // The demo model's group norms are in its configuration only.
+  ASSERT_EQ(convert({SD_SOURCE_DIR "/models/demo", path("folder/")}).code, 0);
+  ASSERT_EQ(convert({path("folder"), path("demo.safetensors")}).code, 0);
   EXPECT_TRUE(contains(test::read_text(path("demo.yaml")), "norm_groups: 16"));
 }
 
@@ -272,7 +273,12 @@ TEST_F(SeparateFiles, WhatDoesNotFitIsRefused) {
   const auto wide = draw({"--clip", SD_SOURCE_DIR "/models/demo"});
   EXPECT_EQ(wide.code, 4);
   EXPECT_TRUE(contains(wide.err, "a text encoder of width 128")) << wide.err;
-  const auto scaled = draw({"--vae", SD_SOURCE_DIR "/models/demo"});
+  // Of a model whose latents are scaled otherwise.
+  std::filesystem::copy(SD_TEST_DATA "/tiny-v1-diffusers/vae", path("vae"));
+  auto config = nlohmann::json::parse(test::read_text(path("vae/config.json")));
+  config["scaling_factor"] = 0.4422;
+  test::write_text(path("vae/config.json"), config.dump());
+  const auto scaled = draw({"--vae", path("vae")});
   EXPECT_EQ(scaled.code, 4);
   EXPECT_TRUE(contains(scaled.err, "its latents are scaled by 0.44")) << scaled.err;
 }

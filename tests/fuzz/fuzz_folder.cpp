@@ -1,5 +1,5 @@
 // The JSON files of a diffusers folder. The first byte chooses which one the rest of the input is;
-// the others are the demo model's.
+// the others are the tiny model's.
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -19,12 +19,12 @@ constexpr std::array kFiles = {"model_index.json", "unet/config.json", "vae/conf
                                "text_encoder/config.json", "scheduler/scheduler_config.json"};
 constexpr const char* kIndex = "model.safetensors.index.json";
 
-fs::path demo() { return fs::path(SD_SOURCE_DIR) / "models/demo"; }
+fs::path example() { return fs::path(SD_TEST_DATA) / "tiny-v1-diffusers"; }
 
-/// A copy of the demo model's settings.
-class DemoSettings {
+/// A copy of the tiny model's settings.
+class FolderSettings {
  public:
-  DemoSettings() {
+  FolderSettings() {
     for (const char* file : kFiles) {
       fs::create_directories((folder_ / file).parent_path());
       restore(file);
@@ -32,7 +32,7 @@ class DemoSettings {
   }
   fs::path path() const { return folder_.path(); }
   void restore(const char* file) const {
-    fs::copy_file(demo() / file, folder_ / file, fs::copy_options::overwrite_existing);
+    fs::copy_file(example() / file, folder_ / file, fs::copy_options::overwrite_existing);
   }
 
  private:
@@ -43,7 +43,7 @@ class DemoSettings {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, std::size_t size) {
   if (size == 0) return 0;
-  static const DemoSettings settings;
+  static const FolderSettings settings;
   const std::size_t which = bytes[0] % (kFiles.size() + 1);
   const bool setting = which < kFiles.size();
   const auto path = settings.path() / (setting ? kFiles[which] : kIndex);

@@ -110,7 +110,7 @@ torch::Tensor from_npy(const std::filesystem::path& path) {
   return torch::from_blob(const_cast<float*>(array.values.data()), array.shape).clone();
 }
 
-// tests/data/demo holds what the diffusers package draws from models/demo
+// tests/data/demo holds what the diffusers package draws from models/demo, converted into its layout
 // (scripts/compare_diffusers.py wrote it).
 TEST(DemoModel, SixteenPicturesMatchDiffusers) {
   const auto demo = std::filesystem::path(SD_SOURCE_DIR) / "models/demo";

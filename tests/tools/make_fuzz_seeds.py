@@ -80,7 +80,7 @@ def main() -> None:
     tensors = {"a": torch.ones(2, 3, dtype=torch.float16), "b": torch.zeros(0), "c": torch.ones(1, dtype=torch.uint8)}
     fits = save(tensors, metadata={"format": "pt"})
     protocol2, protocol4 = checkpoint(2), checkpoint(4)
-    demo = Path(__file__).parents[2] / "models/demo"
+    folder_of_tiny = Path(__file__).parents[1] / "data/tiny-v1-diffusers"
     index = b'{"metadata": {"total_size": 1}, "weight_map": {"a": "c.ckpt"}}'
     quantised = small_gguf(folder)
     seeds = {
@@ -91,8 +91,8 @@ def main() -> None:
         "fuzz_open/shard": b"\1" + fits,
         "fuzz_open/ckpt": b"\2" + protocol2,
         "fuzz_open/gguf": b"\2" + quantised,
-        "fuzz_folder/model_index": b"\0" + (demo / "model_index.json").read_bytes(),
-        "fuzz_folder/unet": b"\1" + (demo / "unet/config.json").read_bytes(),
+        "fuzz_folder/model_index": b"\0" + (folder_of_tiny / "model_index.json").read_bytes(),
+        "fuzz_folder/unet": b"\1" + (folder_of_tiny / "unet/config.json").read_bytes(),
         "fuzz_folder/index": b"\5" + index,
         "fuzz_zip/stored.ckpt": protocol2,
         "fuzz_zip/deflated.ckpt": repacked(protocol2),

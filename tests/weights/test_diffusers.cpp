@@ -8,6 +8,7 @@
 #include "sd/core/error.h"
 #include "sd/models/config.h"
 #include "sd/weights/open.h"
+#include "support/demo_folder.h"
 #include "support/expect_error.h"
 #include "support/temp_folder.h"
 #include "weights/diffusers_names.h"
@@ -16,18 +17,17 @@ namespace sd {
 namespace {
 
 namespace fs = std::filesystem;
+using test::demo_folder;
 using test::expect_error;
-
-fs::path demo() { return fs::path(SD_SOURCE_DIR) / "models/demo"; }
 
 /// A copy of the demo model whose files can be changed.
 class DemoCopy {
  public:
   DemoCopy() {
     for (const char* part : {"unet", "vae", "text_encoder", "scheduler"}) {
-      fs::copy(demo() / part, folder_ / part, fs::copy_options::recursive);
+      fs::copy(demo_folder() / part, folder_ / part, fs::copy_options::recursive);
     }
-    fs::copy_file(demo() / "model_index.json", folder_ / "model_index.json");
+    fs::copy_file(demo_folder() / "model_index.json", folder_ / "model_index.json");
   }
 
   fs::path path() const { return folder_.path(); }
@@ -48,15 +48,15 @@ class DemoCopy {
 constexpr const char* kWeights = "diffusion_pytorch_model";
 
 TEST(DiffusersFolder, TheDemoModelIsWhatItsConfigSays) {
-  const auto model = open_model(demo());
+  const auto model = open_model(demo_folder());
   EXPECT_EQ(model.format, "diffusers");
   ASSERT_TRUE(model.config.has_value());
   EXPECT_EQ(model.config->unet.channel_mult, (std::vector<int64_t>{1, 2, 3}));
-  EXPECT_EQ(model.config->unet.num_heads, 4);
+  EXPECT_EQ(model.config->unet.num_head_channels, 32);
   EXPECT_EQ(model.config->unet.norm_groups, 16);
   EXPECT_EQ(model.config->vae.norm_groups, 8);
   EXPECT_EQ(model.config->default_pixels(), 128);
-  EXPECT_NEAR(model.config->scale_factor, 0.4422, 1e-4);
+  EXPECT_EQ(model.config->scale_factor, 0.18215);
   EXPECT_EQ(detect_config(*model.tensors, *model.config), *model.config);
 }
 
@@ -87,7 +87,7 @@ TEST(DiffusersFolder, ATokenizersPaddingGoesFirst) {
 
 TEST(DiffusersFolder, NamesAreThoseOfTheOriginalAtTheSameSizes) {
   // The names that the original gives a model of the demo's structure, worked out by its own loops.
-  const auto model = open_model(demo());
+  const auto model = open_model(demo_folder());
   const auto& tensors = *model.tensors;
   const std::string unet = "model.diffusion_model.";
   const auto shape = [&](const std::string& name) { return tensors.describe(name).shape; };
@@ -113,7 +113,7 @@ TEST(DiffusersFolder, NamesAreThoseOfTheOriginalAtTheSameSizes) {
 }
 
 TEST(DiffusersFolder, NoKeyIsLeftInDiffusersNaming) {
-  const auto model = open_model(demo());
+  const auto model = open_model(demo_folder());
   for (const auto& name : model.tensors->names()) {
     for (const char* foreign :
          {"down_blocks", "up_blocks", "mid_block.", "resnets", "attentions", "to_out.0.0",
@@ -210,7 +210,7 @@ TEST(DiffusersFolder, TextEncoderKeysMayLackTheirFirstPart) {
   test::write_text(
       path, bytes.substr(0, 8) + header + std::string(removed, ' ') + bytes.substr(8 + length));
   EXPECT_EQ(open_model(copy.path()).tensors->names().size(),
-            open_model(demo()).tensors->names().size());
+            open_model(demo_folder()).tensors->names().size());
   EXPECT_NO_THROW(detect_config(*open_model(copy.path()).tensors, {}));
 }
 

@@ -32,7 +32,7 @@ void expect_inverse(const ModelConfig& config) {
 
 TEST(DiffusersKeys, AreTheWayBack) {
   expect_inverse(ModelConfig{});
-  expect_inverse(*open_model(fs::path(SD_SOURCE_DIR) / "models/demo").config);
+  expect_inverse(*open_model(fs::path(SD_TEST_DATA) / "tiny-v1-diffusers").config);
 }
 
 TEST(DiffusersKeys, AreThoseThatDiffusersWrites) {

@@ -7,6 +7,7 @@
 #include "sd/weights/open.h"
 #include "sd/weights/summary.h"
 #include "sd/weights/write_safetensors.h"
+#include "support/demo_folder.h"
 #include "support/safetensors_writer.h"
 #include "support/temp_folder.h"
 
@@ -54,8 +55,8 @@ TEST(DescribeModel, NamesWhatIsMissingAndWhatIsUnexpected) {
   EXPECT_EQ(summary.problem, "1 tensor is missing");
 }
 
-TEST(DescribeModel, DescribesTheDemoFolder) {
-  const auto summary = describe_model(std::filesystem::path(SD_SOURCE_DIR) / "models/demo");
+TEST(DescribeModel, DescribesADiffusersFolder) {
+  const auto summary = describe_model(test::demo_folder());
   EXPECT_EQ(summary.format, "diffusers");
   EXPECT_EQ(summary.problem, "");
   EXPECT_EQ(parameters_of(summary, "UNet"), 11'159'620);
