@@ -32,7 +32,7 @@ DrawRequest request_of(const std::vector<std::string>& prompts, const std::strin
 torch::Tensor context_of(const DrawRequest& request, int64_t step = 0) {
   const c10::InferenceMode inference;
   PromptContexts contexts(tiny_model(), request, 10);
-  contexts.add(request.targets[0], /*conditional=*/true);
+  contexts.add(request.targets[0]);
   return contexts.at(step);
 }
 
@@ -69,7 +69,7 @@ TEST(PromptContexts, RepeatingAContextLeavesAttentionAsItIs) {
   const c10::InferenceMode inference;
   auto request = request_of({"a cat BREAK a dog BREAK a fox"}, "blurry");
   PromptContexts contexts(tiny_model(), request, 10);
-  contexts.add({"blurry"}, /*conditional=*/false);
+  contexts.add_negative(1);
   ASSERT_EQ(contexts.at(0).size(1), 231);
   const auto x = at::randn({1, 4, 16, 16}), t = at::tensor({500.0F});
   auto unet = tiny_model().model->unet;
