@@ -78,6 +78,26 @@ TEST(PromptContexts, RepeatingAContextLeavesAttentionAsItIs) {
             1e-5);  // float32 sums over three times as many terms
 }
 
+TEST(PromptContexts, EachPartIsReadByItself) {
+  const c10::InferenceMode inference;
+  const auto request = request_of({"a (red:1.0) cat AND a [dog:fox:0.5]:0.6", "a bird"});
+  PromptContexts contexts(tiny_model(), request, 10);
+  for (const int64_t part : {0, 1}) contexts.add(request.targets[0], part);
+  EXPECT_TRUE(contexts.at(0).equal(plain({"a red cat", "a bird", "a dog", "a bird"})));
+  EXPECT_TRUE(contexts.at(5).equal(plain({"a red cat", "a bird", "a fox", "a bird"})));
+  using Weights = std::vector<std::vector<double>>;
+  EXPECT_EQ(part_weights(tiny_model(), request), (Weights{{1, 1}, {0.6, 0}}));
+  EXPECT_EQ(part_weights(tiny_model(), request_of({"a cat", "a bird"})), Weights());
+}
+
+TEST(PromptContexts, InANegativePromptAndIsText) {
+  const c10::InferenceMode inference;
+  const auto request = request_of({"a cat"}, "a cat AND a dog");
+  PromptContexts contexts(tiny_model(), request, 10);
+  contexts.add_negative(2);
+  EXPECT_TRUE(contexts.at(0).equal(plain({"a cat AND a dog", "a cat AND a dog"})));
+}
+
 TEST(PromptContexts, ClipSkipTakesAnEarlierLayer) {
   auto request = request_of({"a cat"});
   request.clip_skip = 2;
