@@ -1,6 +1,8 @@
 // AND between prompts and {a|b} with --combinations, through the binary on the tiny model.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -30,6 +32,15 @@ test::Finished command(const TinyRun& run, const std::string& name, const Names&
   return test::run_program(setup);
 }
 
+int largest_difference(const std::vector<uint8_t>& a, const std::vector<uint8_t>& b) {
+  EXPECT_EQ(a.size(), b.size());
+  int largest = 0;
+  for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
+    largest = std::max(largest, std::abs(int{a[i]} - int{b[i]}));
+  }
+  return largest;
+}
+
 TEST(CompositionBinary, PartsPullByTheirWeights) {
   const TinyRun run;
   for (const Names& prompt : {Names{"--prompt", "a red cat"},
@@ -42,7 +53,7 @@ TEST(CompositionBinary, PartsPullByTheirWeights) {
     ASSERT_EQ(finished.code, 0) << finished.err;
   }
   const auto pixels = [&](int i) { return run.sample("0000" + std::to_string(i) + ".png").pixels; };
-  EXPECT_EQ(pixels(1), pixels(0));  // 8 bits hide the rounding of a larger batch
+  EXPECT_LE(largest_difference(pixels(1), pixels(0)), 1);  // a larger batch rounds otherwise
   EXPECT_NE(pixels(2), pixels(0));
   EXPECT_NE(pixels(3), pixels(2));
   EXPECT_EQ(pixels(5), pixels(4));  // CLIP's words have no capitals
@@ -154,7 +165,7 @@ TEST(CombinationsBinary, AreTheListOfThePromptsWrittenOut) {
   const auto lines = image_lines(finished);
   ASSERT_EQ(lines.size(), 8u);
   EXPECT_EQ(lines[6].at("prompt"), "a green cat");
-  EXPECT_EQ(lines[6].at("combinations").at("prompts"), Names{"a {red|green} {cat|dog}"});
+  EXPECT_EQ(lines[6].at("combinations").at("prompts"), nlohmann::json(Names{"a {red|green} {cat|dog}"}));
   EXPECT_EQ(lines[6].at("run").at("prompt_index"), 2);
   EXPECT_EQ(lines[6].at("run").at("prompt_count"), 4);
 }
