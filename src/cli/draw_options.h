@@ -120,6 +120,7 @@ struct DrawOptions {
   std::string prompt = "a painting of a virus monster playing guitar";
   std::string negative_prompt;
   PromptSyntax prompt_syntax = PromptSyntax::kAuto;
+  bool combinations = false;  // {a|b} are choices, and each combination a prompt of its own
   int64_t clip_skip = 1;
   std::filesystem::path outdir = "outputs/txt2img-samples";
   bool outdir_given = false;
@@ -169,6 +170,8 @@ struct DrawOptions {
   bool quiet = false;
   int verbose = 0;
 
+  /// Whether there are several prompts, of which each is drawn once an iteration.
+  bool lists_prompts() const { return from_file.has_value() || combinations; }
   SamplerKind chosen_sampler() const {
     return sampler.value_or(plms ? SamplerKind::kPlms : SamplerKind::kDdim);
   }

@@ -57,6 +57,7 @@ class DrawRun {
   void settle_size(int64_t model_side);
   void read_prompts();
   PromptSet prompt_set(const ListedPrompt& prompt) const;
+  std::vector<PromptSet> prompt_sets(const ListedPrompt& prompt);
   void load();
   void announce_cut_prompts();
   void check_sources() const;

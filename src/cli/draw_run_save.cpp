@@ -28,9 +28,9 @@ PictureRecord DrawRun::record_of(const Batch& batch, std::size_t target, std::si
   picture.prompt = set.targets[target];
   picture.source = set.source;
   picture.target = static_cast<int64_t>(target);
-  // Without --from-file there is one prompt, however many pictures.
-  picture.prompt_index = options_.from_file ? static_cast<int64_t>(batch.first + sample) : 0;
-  picture.prompt_count = options_.from_file ? static_cast<int64_t>(prompts_.prompts.size()) : 1;
+  // Without a list there is one prompt, however many pictures.
+  picture.prompt_index = options_.lists_prompts() ? static_cast<int64_t>(batch.first + sample) : 0;
+  picture.prompt_count = options_.lists_prompts() ? static_cast<int64_t>(prompts_.prompts.size()) : 1;
   picture.prompt_line = prompt.line;
   picture.iteration = batch.iteration;
   picture.batch = batch.number;

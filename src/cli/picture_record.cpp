@@ -118,6 +118,16 @@ Json swap_json(const DrawOptions& options, const PictureRecord& picture) {
   return json;
 }
 
+/// The prompts whose choices this picture's is one of; null without --combinations.
+Json combinations_json(const DrawOptions& options) {
+  if (!options.combinations) return {};
+  if (options.from_file) return {{"prompts", nullptr}};
+  Json json = {{"prompts", Json::array({options.prompt})}};
+  if (!options.swap.targets.empty()) json["prompts"] = options.swap.targets;
+  if (options.swap.source) json["source"] = *options.swap.source;
+  return json;
+}
+
 /// Reweighting and what restricts control; null where there is neither.
 Json control_json(const ControlOptions& control) {
   Json json;
@@ -250,6 +260,7 @@ Json settings_of(const RunRecord& run, const PictureRecord& picture) {
                              {"strength", options.variation->strength}};
   }
   for (const auto& [key, json] : {std::pair<const char*, Json>{"input", input_json(options)},
+                                  {"combinations", combinations_json(options)},
                                   {"vae", part_json(options.vae, run.vae_hash)},
                                   {"clip", part_json(options.clip, run.clip_hash)},
                                   {"swap", swap_json(options, picture)},
