@@ -3,9 +3,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
+
+#include "cli/name_template.h"
+#include "cli/picture_options.h"
+#include "sd/image/encode.h"
 
 namespace sd::cli {
 
@@ -13,36 +18,46 @@ namespace sd::cli {
 inline constexpr const char* kLatentsName = "latents.npy";
 inline constexpr const char* kSourceLatentsName = "source_latents.npy";
 
-/// One more than the highest number among the files of `folder` named prefix, at least `digits`
-/// digits, ".png"; 0 if there are none or no such folder.
+/// One more than the highest number among the pictures of `folder` named prefix, at least `digits`
+/// digits, the ending of a FileFormat; 0 if there are none or no such folder.
 int64_t next_number(const std::filesystem::path& folder, std::string_view prefix,
                     std::size_t digits);
 
-/// Where a run puts its pictures, named as the original script names them: `samples/00000.png`,
-/// `grid-0000.png`, counting on from the highest number there. Nothing is ever overwritten, whoever
-/// else writes there.
+/// Where a run puts its pictures, named as the original script names them unless told otherwise:
+/// `samples/00000.png`, `grid-0000.png`, counting on from the highest number there, whatever the
+/// ending. Nothing is ever overwritten, whoever else writes there.
 class OutputFolder {
  public:
   /// Makes the folders and proves that they can be written. Throws IoError.
-  explicit OutputFolder(std::filesystem::path outdir);
+  explicit OutputFolder(std::filesystem::path outdir, FileFormat format = FileFormat::kPng,
+                        NameTemplate names = NameTemplate::parse(kDefaultName));
 
-  /// Writes the bytes of a PNG and returns its path. Throws IoError (disk full, folder gone).
-  std::filesystem::path write_sample(std::span<const std::byte> png);
-  std::filesystem::path write_grid(std::span<const std::byte> png);
+  /// Writes the bytes of a picture into `samples/`, under the name that the template makes of
+  /// `fields` (their `number` is filled in), and returns its path. Where a name without a number is
+  /// taken, "-0001" and on follow it. Throws IoError (disk full, folder gone).
+  std::filesystem::path write_sample(std::span<const std::byte> file, NameFields fields = {});
+  std::filesystem::path write_grid(std::span<const std::byte> file);
 
-  /// Writes a swap's source under the number of `sample`, in `source/`.
-  std::filesystem::path write_source(std::span<const std::byte> png,
+  /// Writes a swap's source under the name of `sample`, in `source/`.
+  std::filesystem::path write_source(std::span<const std::byte> file,
                                      const std::filesystem::path& sample);
   /// Writes `<name><suffix>.png`, or where that is taken `<name><suffix>-0001.png` and on.
-  std::filesystem::path write_named(std::span<const std::byte> png, const std::string& name,
+  std::filesystem::path write_named(std::span<const std::byte> file, const std::string& name,
                                     std::string_view suffix);
   /// Writes `sheet-0000.png` and on.
-  std::filesystem::path write_sheet(std::span<const std::byte> png);
+  std::filesystem::path write_sheet(std::span<const std::byte> file);
 
  private:
+  std::filesystem::path next_path(NameFields& fields, int64_t attempt);
+  int64_t& next_in(const std::filesystem::path& folder);
+  bool is_taken(const std::filesystem::path& name) const;
+
   std::filesystem::path outdir_;
   std::filesystem::path samples_;
-  int64_t next_sample_ = 0;
+  std::filesystem::path sources_;
+  std::string ending_;
+  NameTemplate names_;
+  std::map<std::filesystem::path, int64_t> next_;  // number in a folder below samples_
   int64_t next_grid_ = 0;
 };
 
