@@ -23,6 +23,8 @@ function(sd_add_test name)
     SD_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data" SD_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
     SD_BINARY="${PROJECT_BINARY_DIR}/sd")
   target_link_libraries(${name} PRIVATE ${ARG_DEPENDS} sd_warnings GTest::gtest GTest::gtest_main)
+  # libsd_sentencepiece.so is opened from there.
+  set_target_properties(${name} PROPERTIES BUILD_RPATH "${PROJECT_BINARY_DIR}")
   if(ARG_TORCH)
     target_link_libraries(${name} PRIVATE LibTorch::torch)
     if(TARGET sd_torch_pch)
@@ -32,9 +34,16 @@ function(sd_add_test name)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 300)
   endif()
+  set(libraries)
+  if(SD_SANITIZE)
+    math(EXPR ARG_TIMEOUT "4 * ${ARG_TIMEOUT}")
+    # A sanitizer's dlopen does not follow run paths, and test programs do not lie beside our libraries.
+    set(libraries ENVIRONMENT_MODIFICATION "LD_LIBRARY_PATH=path_list_prepend:${PROJECT_BINARY_DIR}")
+  endif()
   include(GoogleTest)
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST
                        # Threads that wait in loops for one that has no core make a busy machine a hundred times
                        # slower. (LABELS stands last: an empty one would swallow what follows.)
-                       PROPERTIES TIMEOUT ${ARG_TIMEOUT} ENVIRONMENT "GOMP_SPINCOUNT=1000" LABELS "${ARG_LABELS}")
+                       PROPERTIES TIMEOUT ${ARG_TIMEOUT} ENVIRONMENT "GOMP_SPINCOUNT=1000" ${libraries}
+                                  LABELS "${ARG_LABELS}")
 endfunction()

@@ -91,7 +91,6 @@ int run(AttnCommand& command) {
   if (command.from.image) throw UsageError("--img belongs to --from DIR");
   auto& options = command.draw;
   if (command.res) options.control.resolutions = parse_resolutions("--res", *command.res);
-  if (!options.attn.dir) options.attn.dir = options.outdir / "attn";
   check(options);
   return engine().draw(options);
 }
@@ -103,6 +102,7 @@ Command add_attn(CLI::App& app) {
   parser->footer(kFooter);
   auto command = std::make_shared<AttnCommand>();
   command->draw.outdir = "outputs/attn-samples";
+  command->draw.attn.always = true;
   command->draw.n_samples = 1;
   command->draw.n_iter = 1;
   add_draw_options(*parser, command->draw);

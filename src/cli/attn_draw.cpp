@@ -37,12 +37,11 @@ Size cell_size(Size picture, int64_t longest) {
 }
 
 /// What each token gets of what a pixel pays to the prompt's own tokens.
-TokenMaps shares(TokenMaps maps, int64_t prompt_tokens) {
+TokenMaps shares(TokenMaps maps, int64_t first_token, int64_t end_token) {
   const auto size = static_cast<std::size_t>(maps.height * maps.width);
-  const int64_t last =
-      prompt_tokens > 0 ? std::min(prompt_tokens, maps.tokens - 1) : maps.tokens - 1;
+  const int64_t end = end_token > first_token ? std::min(end_token, maps.tokens) : maps.tokens;
   std::vector<double> sum(size);
-  for (int64_t token = 1; token <= last; ++token) {
+  for (int64_t token = first_token; token < end; ++token) {
     const auto map = maps.of(token);
     for (std::size_t i = 0; i < size; ++i) sum[i] += map[i];
   }
@@ -56,7 +55,8 @@ TokenMaps shares(TokenMaps maps, int64_t prompt_tokens) {
 /// The words' maps at `size`, in the quantity that the norm draws.
 std::vector<Map> word_maps(const AttnCanvas& canvas, const TokenMaps& maps, Size size) {
   const bool relative = canvas.options.norm == AttnNorm::kToken;
-  const TokenMaps changed = relative ? shares(maps, canvas.prompt_tokens) : TokenMaps{};
+  const TokenMaps changed =
+      relative ? shares(maps, canvas.first_token, canvas.end_token) : TokenMaps{};
   const TokenMaps& drawn = relative ? changed : maps;
   std::vector<Map> resized;
   for (const auto& word : canvas.words) {

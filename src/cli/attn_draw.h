@@ -18,7 +18,8 @@ struct AttnCanvas {
   const Image& picture;
   const std::vector<AttnWord>& words;
   const AttnOptions& options;
-  int64_t prompt_tokens = 0;  // the prompt's own: positions 1 to this
+  int64_t first_token = 1;  // the prompt's own tokens stand at [first_token, end_token)
+  int64_t end_token = 1;
 };
 
 /// One word's pictures, all of the picture's size.

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <span>
 #include <system_error>
+#include <utility>
 
 #include "cli/attn_draw.h"
 #include "cli/attn_index.h"
@@ -13,7 +14,6 @@
 #include "sd/core/error.h"
 #include "sd/core/npy.h"
 #include "sd/image/png.h"
-#include "sd/text/clip_tokenizer.h"
 
 namespace sd::cli {
 namespace {
@@ -59,7 +59,8 @@ void write_words(const fs::path& folder, const std::vector<AttnWord>& words,
 
 }  // namespace
 
-AttnFolder::AttnFolder(const AttnOptions& options) : options_(options) {
+AttnFolder::AttnFolder(const AttnOptions& options, std::shared_ptr<const Tokenizer> tokenizer)
+    : options_(options), tokenizer_(std::move(tokenizer)) {
   make_writable_folder(*options_.dir);
   next_ = next_folder(*options_.dir);
 }
@@ -80,10 +81,9 @@ fs::path AttnFolder::make_folder(const fs::path& picture) {
 }
 
 fs::path AttnFolder::write(const AttnPicture& picture, const PictureMaps& maps) {
-  const auto words = choose_words(picture.prompt, options_.words, maps.whole.tokens);
-  const auto encoded = ClipTokenizer::instance().encode(picture.prompt, maps.whole.tokens);
-  const AttnCanvas canvas{picture.picture, words, options_,
-                          static_cast<int64_t>(encoded.tokens.size())};
+  const auto words = choose_words(picture.prompt, options_.words, *tokenizer_);
+  const auto encoded = tokenizer_->encode(picture.prompt);
+  const AttnCanvas canvas{picture.picture, words, options_, encoded.first, encoded.padding() - 1};
   const auto drawn = draw_words(canvas, maps.whole);
 
   const auto folder = make_folder(picture.path);
@@ -93,7 +93,7 @@ fs::path AttnFolder::write(const AttnPicture& picture, const PictureMaps& maps) 
   write_png(folder / "layers.png", draw_layers(canvas, maps.parts));
   const int64_t shape[] = {maps.whole.tokens, maps.whole.height, maps.whole.width};
   write_file(folder / "maps.npy", encode_npy(shape, maps.whole.values));
-  const auto index = attn_index(picture, maps, canvas, drawn);
+  const auto index = attn_index({picture, maps, canvas, drawn, *tokenizer_});
   using Handler = nlohmann::ordered_json::error_handler_t;
   write_text(folder / "index.json", index.dump(2, ' ', false, Handler::replace) + "\n");
   return folder;

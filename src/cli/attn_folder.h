@@ -2,11 +2,13 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 
 #include "cli/attn_maps.h"
 #include "cli/attn_options.h"
 #include "sd/image/image.h"
+#include "sd/text/tokenizer.h"
 
 namespace sd::cli {
 
@@ -26,7 +28,7 @@ struct AttnPicture {
 class AttnFolder {
  public:
   /// Makes `options.dir`. Throws IoError if it cannot be written.
-  explicit AttnFolder(const AttnOptions& options);
+  AttnFolder(const AttnOptions& options, std::shared_ptr<const Tokenizer> tokenizer);
 
   /// Returns the folder of this picture. Throws IoError (disk full), UsageError (no such word).
   std::filesystem::path write(const AttnPicture& picture, const PictureMaps& maps);
@@ -35,6 +37,7 @@ class AttnFolder {
   std::filesystem::path make_folder(const std::filesystem::path& picture);
 
   AttnOptions options_;
+  std::shared_ptr<const Tokenizer> tokenizer_;
   int64_t next_ = 0;
 };
 

@@ -2,9 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <map>
+
 #include "cli/attn_choices.h"
 #include "sd/image/heatmap.h"
-#include "sd/text/clip_tokenizer.h"
 
 namespace sd::cli {
 namespace {
@@ -12,14 +13,17 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 /// Every position with its id and what it reads as: "<|startoftext|>", "snowy", "<|endoftext|>".
-Json tokens_json(const std::string& prompt, int64_t positions) {
-  const auto& tokenizer = ClipTokenizer::instance();
-  const auto encoded = tokenizer.encode(prompt, positions);
+Json tokens_json(const std::string& prompt, const Tokenizer& tokenizer) {
+  const auto encoded = tokenizer.encode(prompt);
   Json tokens = Json::array();
+  std::map<std::size_t, Token> own;
+  for (std::size_t i = 0; i < encoded.tokens.size(); ++i) {
+    own.emplace(static_cast<std::size_t>(encoded.position(i)), encoded.tokens[i]);
+  }
   for (std::size_t i = 0; i < encoded.ids.size(); ++i) {
-    const bool own = i >= 1 && i <= encoded.tokens.size();
-    const auto text = own ? prompt.substr(encoded.tokens[i - 1].begin,
-                                          encoded.tokens[i - 1].end - encoded.tokens[i - 1].begin)
+    const auto token = own.find(i);
+    const auto text = token != own.end()
+                          ? prompt.substr(token->second.begin, token->second.end - token->second.begin)
                           : tokenizer.decode(encoded.ids[i]);
     tokens.push_back({{"position", i}, {"id", encoded.ids[i]}, {"text", text}});
   }
@@ -79,8 +83,8 @@ Json lists_json(const AttnOptions& options) {
 
 }  // namespace
 
-Json attn_index(const AttnPicture& picture, const PictureMaps& maps, const AttnCanvas& canvas,
-                const std::vector<WordPictures>& drawn) {
+Json attn_index(const DrawnMaps& drawn_maps) {
+  const auto& [picture, maps, canvas, drawn, tokenizer] = drawn_maps;
   const auto& options = canvas.options;
   Json words = Json::array();
   for (std::size_t i = 0; i < canvas.words.size(); ++i) {
@@ -105,7 +109,7 @@ Json attn_index(const AttnPicture& picture, const PictureMaps& maps, const AttnC
           {"mask_threshold", kMaskThreshold},
           {"words", words},
           {"iou", iou_json(drawn)},
-          {"tokens", tokens_json(picture.prompt, maps.whole.tokens)},
+          {"tokens", tokens_json(picture.prompt, tokenizer)},
           {"sheets", {"contact.png", "timeline.png", "layers.png"}}};
 }
 

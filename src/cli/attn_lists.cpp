@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "sd/core/error.h"
+#include "text/suggest.h"
 
 namespace sd::cli {
 namespace {
@@ -52,11 +53,12 @@ void sort_and_unite(std::vector<int64_t>& values) {
 }  // namespace
 
 std::vector<std::string> parse_parts(std::string_view option, std::string_view text) {
-  constexpr std::array<std::string_view, 3> kParts = {"down", "middle", "up"};
+  static const std::array<std::string, 3> kParts = {"down", "middle", "up"};
   std::vector<std::string> parts;
   for (const auto piece : split(option, text)) {
     if (std::ranges::find(kParts, piece) == kParts.end()) {
-      throw UsageError(fmt::format("{}: '{}' is none of down, middle, up", option, piece));
+      throw UsageError(fmt::format("{}: '{}' is none of down, middle, up{}", option, piece,
+                                   did_you_mean(piece, kParts)));
     }
     if (std::ranges::find(parts, piece) == parts.end()) parts.emplace_back(piece);
   }

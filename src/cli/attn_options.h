@@ -39,6 +39,7 @@ struct AttnSteps {
 /// `--attn DIR` and what belongs to it, as typed; for every command that draws. Torch-free.
 struct AttnOptions {
   std::optional<std::filesystem::path> dir;  // absent: no maps are drawn
+  bool always = false;                       // `sd attn`: OUTDIR/attn where none is named
   AttnNorm norm = AttnNorm::kMinMax;
   AttnKind kind = AttnKind::kOwn;
   bool conditional = true;  // false: the rows of the negative prompt

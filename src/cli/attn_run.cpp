@@ -132,15 +132,16 @@ std::optional<PictureMaps> picture_maps(const MapRecorder& recorder, int64_t row
   return maps;
 }
 
-void AttnRun::prepare(const ModelConfig& config, int64_t latent_height, int64_t latent_width) {
+void AttnRun::prepare(const LoadedModel& model, std::shared_ptr<const Tokenizer> tokenizer,
+                      int64_t latent_height, int64_t latent_width) {
   latent_height_ = latent_height;
   latent_width_ = latent_width;
-  check(config);
+  check(model.config);
   if (options_.saves()) {
     refuse_old_maps(*options_.save_attn_dir);
     make_writable_folder(saved_maps_folder(*options_.save_attn_dir, 0));
   }
-  if (options_.draws()) folder_.emplace(options_);
+  if (options_.draws()) folder_.emplace(options_, std::move(tokenizer));
 }
 
 void AttnRun::check(const ModelConfig& config) const {

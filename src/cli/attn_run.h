@@ -9,14 +9,14 @@
 #include "cli/attn_folder.h"
 #include "cli/attn_options.h"
 #include "sd/control/map_recorder.h"
-#include "sd/core/model_config.h"
+#include "sd/pipeline/load.h"
 
 namespace sd::cli {
 
 /// `--attn` and `--is_get_attn` over a run of several batches:
 ///
 ///     AttnRun attn(options, steps);
-///     attn.prepare(model.config, latent_height, latent_width);
+///     attn.prepare(model, latent_height, latent_width);
 ///     for each batch:
 ///       auto controller = attn.begin_batch({swap, reweight});  // outlives the batch
 ///       request.controller = controller.get();
@@ -32,7 +32,8 @@ class AttnRun {
   /// Makes the folders and proves that they can be written. Throws UsageError for a resolution or
   /// head that the model does not have for latents of this size, IoError if folders are not
   /// writable or maps of the fork's are there already.
-  void prepare(const ModelConfig& config, int64_t latent_height, int64_t latent_width);
+  void prepare(const LoadedModel& model, std::shared_ptr<const Tokenizer> tokenizer,
+               int64_t latent_height, int64_t latent_width);
 
   /// Starts a batch under `controls`, in their order. Recorders stand before them, or behind them
   /// for kind "applied"; the fork's own files always hold maps from before. Null if there is

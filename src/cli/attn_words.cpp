@@ -7,7 +7,6 @@
 
 #include "cli/text_output.h"
 #include "sd/core/error.h"
-#include "sd/text/clip_tokenizer.h"
 #include "sd/text/words.h"
 
 namespace sd::cli {
@@ -84,8 +83,9 @@ std::string file_name_part(std::string_view text, std::size_t most_bytes) {
 }
 
 std::vector<AttnWord> choose_words(const std::string& prompt,
-                                   const std::vector<std::string>& wanted, int64_t positions) {
-  const PromptWords words(prompt, ClipTokenizer::instance().encode(prompt, positions));
+                                   const std::vector<std::string>& wanted,
+                                   const Tokenizer& tokenizer) {
+  const PromptWords words(prompt, tokenizer.encode(prompt));
   std::vector<AttnWord> chosen;
   if (wanted.empty()) {
     chosen = all_words(words);
@@ -101,10 +101,12 @@ std::vector<AttnWord> choose_words(const std::string& prompt,
 }
 
 void settle_attn(AttnOptions& options, const std::filesystem::path& outdir) {
+  if (options.always && !options.dir) options.dir = outdir / "attn";
   if (options.saves() && !options.save_attn_dir) options.save_attn_dir = outdir / "attn_maps";
 }
 
-void check_attn(const AttnOptions& options, const AttnSubject& subject) {
+void check_attn(const AttnOptions& options, const AttnSubject& subject,
+                const Tokenizer& tokenizer) {
   require_attn(options);
   if (!options.draws()) return;
   if (options.kind == AttnKind::kSource && !subject.source) {
@@ -121,7 +123,7 @@ void check_attn(const AttnOptions& options, const AttnSubject& subject) {
     const auto& prompt = attn_prompt(options, subject, target);
     if (!checked.insert(prompt).second) continue;
     try {
-      choose_words(prompt, options.words);
+      choose_words(prompt, options.words, tokenizer);
     } catch (const UsageError& error) {
       const bool several = subject.prompts.size() > 1 && options.conditional;
       const auto whose = !options.conditional ? std::string("the negative prompt: ")

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/attn_options.h"
+#include "sd/text/tokenizer.h"
 
 namespace sd::cli {
 
@@ -32,18 +33,18 @@ const std::string& attn_prompt(const AttnOptions& options, const AttnSubject& su
                                const std::string& target);
 
 /// The words of `prompt` that `wanted` names, in its order; all words of the prompt, each once at
-/// its first place, if it is empty. `positions` is the text encoder's length. Throws UsageError,
-/// listing the words there are, for one that is not in the prompt or was cut off, or if the prompt
-/// has none.
+/// its first place, if it is empty. Throws UsageError, listing the words there are, for one that is
+/// not in the prompt or was cut off, or if the prompt has none.
 std::vector<AttnWord> choose_words(const std::string& prompt,
-                                   const std::vector<std::string>& wanted, int64_t positions = 77);
+                                   const std::vector<std::string>& wanted,
+                                   const Tokenizer& tokenizer);
 
-/// Checks everything about `--attn` that needs no model, before anything is written. Throws
+/// Checks everything about `--attn` that needs no loaded model, before anything is written. Throws
 /// UsageError: unknown words, rows, steps or a source that the run does not have, options without
 /// `--attn`.
-void check_attn(const AttnOptions& options, const AttnSubject& subject);
+void check_attn(const AttnOptions& options, const AttnSubject& subject, const Tokenizer& tokenizer);
 
-/// Fills in where `--is_get_attn` writes if that was left open.
+/// Fills in where `sd attn` and `--is_get_attn` write if that was left open.
 void settle_attn(AttnOptions& options, const std::filesystem::path& outdir);
 
 /// `text` as part of a file name: letters, digits and hyphens of any script stay, all else becomes

@@ -1,14 +1,19 @@
 #include "cli/checkpoint_info.h"
 
+#include <algorithm>
 #include <string>
 #include <tuple>
+#include <vector>
 
+#include "sd/core/model_hash.h"
 #include "sd/weights/summary.h"
 
 namespace sd::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+constexpr std::size_t kShortHash = 10;  // A1111's "Model hash"
 
 Json parts_json(const ModelSummary& model) {
   Json parts = Json::object();
@@ -17,6 +22,14 @@ Json parts_json(const ModelSummary& model) {
         {"tensors", part.tensors}, {"parameters", part.parameters}, {"bytes", part.bytes}};
   }
   return parts;
+}
+
+/// How many, and which; null for none.
+Json names_json(const std::vector<std::string>& names) {
+  constexpr std::size_t kShown = 100;  // a file of another family may have thousands
+  if (names.empty()) return {};
+  const auto end = names.begin() + static_cast<std::ptrdiff_t>(std::min(names.size(), kShown));
+  return {{"count", names.size()}, {"names", std::vector(names.begin(), end)}};
 }
 
 Json config_json(const ModelConfig& config) {
@@ -44,7 +57,7 @@ Json config_json(const ModelConfig& config) {
 
 }  // namespace
 
-Json checkpoint_json(const std::filesystem::path& path) {
+Json checkpoint_json(const std::filesystem::path& path, bool hash) {
   const auto model = describe_model(path);
   Json json = {{"file", path.string()},
                {"kind", "checkpoint"},
@@ -55,8 +68,20 @@ Json checkpoint_json(const std::filesystem::path& path) {
                {"tensors", model.tensors},
                {"parameters", model.parameters},
                {"dtypes", model.dtypes},
-               {"ema", model.has_ema},
-               {"parts", parts_json(model)}};
+               {"ema", model.has_ema}};
+  if (hash) {
+    const auto sha256 = model_sha256(model.main_file);
+    json["sha256"] = sha256;
+    json["hash"] = sha256.substr(0, kShortHash);
+  }
+  json["missing"] = names_json(model.missing);
+  json["other_shapes"] = names_json(model.mismatched);
+  json["unexpected"] = names_json(model.unexpected);
+  json["parts"] = parts_json(model);
+  if (model.prediction) {
+    json["prediction"] = name_of(model.prediction->prediction);
+    json["prediction_assumed"] = model.prediction->assumed;
+  }
   if (model.config) json["config"] = config_json(*model.config);
   for (const auto& [key, value] : model.metadata) json["metadata"][key] = value;
   return json;

@@ -2,8 +2,10 @@
 
 #include <CLI/CLI.hpp>
 #include <functional>
+#include <memory>
 
 #include "cli/draw_options.h"
+#include "sd/text/tokenizer.h"
 
 namespace sd::cli {
 
@@ -20,6 +22,11 @@ Command add_swap(CLI::App& app);
 Command add_attn(CLI::App& app);
 Command add_info(CLI::App& app);
 Command add_samplers(CLI::App& app);
+Command add_convert(CLI::App& app);
+// These read the options of `app`, which must outlive their running.
+Command add_doctor(CLI::App& app);
+Command add_completion(CLI::App& app);
+Command add_man(CLI::App& app);
 
 /// What stands under the help of every command that draws.
 inline constexpr const char* kDrawFooter =
@@ -36,8 +43,10 @@ void add_draw_options(CLI::App& app, DrawOptions& options);
 /// `--init-img`, `--strength` and what belongs to masks.
 void add_input_options(CLI::App& app, PictureInput& input);
 
-/// Checks what needs no model: sizes, the sampler's options, contradictions, that given files are
-/// there. Fills in `dtype` from `precision`. Throws UsageError, or IoError for a missing file.
-void check(DrawOptions& options);
+/// Checks what needs no loaded model: sizes, the sampler's options, contradictions, that given
+/// files are there, that words are in the prompts. Fills in `dtype` from `precision`. Returns how
+/// the model reads prompts. Throws UsageError, IoError for a missing file, CheckpointError for a
+/// model that cannot be drawn from.
+std::shared_ptr<const Tokenizer> check(DrawOptions& options);
 
 }  // namespace sd::cli

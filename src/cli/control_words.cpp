@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "sd/core/error.h"
-#include "sd/text/clip_tokenizer.h"
 #include "sd/text/words.h"
 
 namespace sd::cli {
@@ -15,10 +14,10 @@ namespace {
 
 /// Whether any of the prompts has the word; the last error of those that have it not.
 bool any_has(std::string_view option, const std::vector<std::string>& prompts,
-             const std::string& word, std::string& problem) {
+             const std::string& word, const Tokenizer& tokenizer, std::string& problem) {
   for (const auto& prompt : prompts) {
     try {
-      word_positions(option, prompt, word);
+      word_positions(option, prompt, word, tokenizer);
       return true;
     } catch (const UsageError& error) {
       problem = error.what();
@@ -27,14 +26,15 @@ bool any_has(std::string_view option, const std::vector<std::string>& prompts,
   return false;
 }
 
-void check_blend_words(const SwapOptions& swap, const PromptSet& prompts) {
+void check_blend_words(const SwapOptions& swap, const PromptSet& prompts,
+                       const Tokenizer& tokenizer) {
   auto all = prompts.targets;
   if (prompts.source) all.push_back(*prompts.source);
   for (const auto& [option, words] :
        {std::pair{"--local-blend", &swap.local_blend}, {"--blend-except", &swap.blend_except}}) {
     for (const auto& word : *words) {
       std::string problem;
-      if (!any_has(option, all, word, problem)) throw UsageError(problem);
+      if (!any_has(option, all, word, tokenizer, problem)) throw UsageError(problem);
     }
   }
 }
@@ -61,8 +61,8 @@ void check_restrictions(const DrawOptions& options, bool swaps) {
 }  // namespace
 
 std::vector<int64_t> word_positions(std::string_view option, const std::string& prompt,
-                                    const std::string& word, int64_t positions) {
-  const auto tokens = ClipTokenizer::instance().encode(prompt, positions);
+                                    const std::string& word, const Tokenizer& tokenizer) {
+  const auto tokens = tokenizer.encode(prompt);
   try {
     return PromptWords(prompt, tokens).find(word);
   } catch (const UsageError& error) {
@@ -70,7 +70,8 @@ std::vector<int64_t> word_positions(std::string_view option, const std::string& 
   }
 }
 
-void check_controls(const DrawOptions& options, const std::vector<PromptSet>& prompts) {
+void check_controls(const DrawOptions& options, const std::vector<PromptSet>& prompts,
+                    const Tokenizer& tokenizer) {
   const auto samples = static_cast<std::size_t>(options.n_samples);
   for (const auto& weight : options.control.reweight) {
     if (weight.values.size() != 1 && weight.values.size() != samples) {
@@ -86,15 +87,18 @@ void check_controls(const DrawOptions& options, const std::vector<PromptSet>& pr
   for (const auto& set : prompts) {
     for (const auto& weight : options.control.reweight) {
       std::string problem;
-      if (!any_has("--reweight", set.targets, weight.word, problem)) throw UsageError(problem);
-    }
-    for (const auto& steps : options.swap.cross_steps) {
-      std::string problem;
-      if (!steps.word.empty() && !any_has("--cross-steps", set.targets, steps.word, problem)) {
+      if (!any_has("--reweight", set.targets, weight.word, tokenizer, problem)) {
         throw UsageError(problem);
       }
     }
-    check_blend_words(options.swap, set);
+    for (const auto& steps : options.swap.cross_steps) {
+      std::string problem;
+      if (!steps.word.empty() &&
+          !any_has("--cross-steps", set.targets, steps.word, tokenizer, problem)) {
+        throw UsageError(problem);
+      }
+    }
+    check_blend_words(options.swap, set, tokenizer);
   }
 }
 

@@ -9,20 +9,38 @@
 #include "cli/commands.h"
 #include "cli/control_words.h"
 #include "cli/draw_limits.h"
+#include "cli/draw_notices.h"
 #include "cli/edit_check.h"
 #include "cli/find_model.h"
 #include "cli/output_folder.h"
+#include "cli/prompt_chunks.h"
 #include "cli/prompt_list.h"
 #include "cli/sampler_options.h"
+#include "cli/seed_options.h"
+#include "cli/text_output.h"
 #include "sd/core/error.h"
+#include "sd/pipeline/inspect.h"
 
 namespace sd::cli {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kLatentChannels = 4;  // of SD v1
+constexpr int64_t kLatentChannels = 4;  // of SD v1 and v2
 constexpr int64_t kLatentFactor = 8;
+
+/// Fills in what `--laion400m` stands for; what was named wins. Weights of another place tell
+/// themselves what they are, so that only those that are looked for come with the configuration.
+void settle_laion400m(DrawOptions& options) {
+  if (!options.laion400m) return;
+  if (!options.quiet) print_message("Falling back to LAION 400M model...");
+  if (!options.ckpt) {
+    const auto roots = model_roots();
+    options.ckpt = find_in_roots("--laion400m", kLaionCheckpoint, roots);
+    if (!options.config) options.config = find_in_roots("--laion400m", kLaionConfig, roots);
+  }
+  if (!options.outdir_given) options.outdir += "-laion400m";
+}
 
 void check_side(std::string_view option, std::string_view what,
                 const std::optional<int64_t>& pixels) {
@@ -35,13 +53,12 @@ void check_side(std::string_view option, std::string_view what,
 void check_sampling(const DrawOptions& options) {
   check_sampler(options);
   if (options.C != kLatentChannels) {
-    throw UsageError(fmt::format("--C {}: latents of Stable Diffusion v1 have {} channels",
-                                 options.C, kLatentChannels));
+    throw UsageError(fmt::format("--C {}: latents of Stable Diffusion have {} channels", options.C,
+                                 kLatentChannels));
   }
   if (options.f != kLatentFactor) {
-    throw UsageError(
-        fmt::format("--f {}: a latent of Stable Diffusion v1 stands for {} pixels a side",
-                    options.f, kLatentFactor));
+    throw UsageError(fmt::format("--f {}: a latent of Stable Diffusion stands for {} pixels a side",
+                                 options.f, kLatentFactor));
   }
 }
 
@@ -74,7 +91,7 @@ void require_file(std::string_view option, const std::optional<fs::path>& path) 
 }
 
 /// Prompts of a file are known only when it is read, and standard input can be read only once.
-void check_maps(DrawOptions& options) {
+void check_maps(DrawOptions& options, const Tokenizer& tokenizer) {
   settle_attn(options.attn, options.outdir);
   AttnSubject subject;
   if (!options.from_file) {
@@ -85,7 +102,7 @@ void check_maps(DrawOptions& options) {
   subject.negative_prompt = options.negative_prompt;
   subject.guided = options.scale != 1;
   subject.steps = options.ddim_steps;
-  check_attn(options.attn, subject);
+  check_attn(options.attn, subject, tokenizer);
 }
 
 /// Latents are written when everything is drawn, so what is in their way is said now.
@@ -103,12 +120,8 @@ void check_latents(const DrawOptions& options) {
 
 }  // namespace
 
-void check(DrawOptions& options) {
-  if (options.laion400m) {
-    throw UsageError(
-        "--laion400m: this model is not supported yet\nLeave the option out to use Stable "
-        "Diffusion v1.");
-  }
+std::shared_ptr<const Tokenizer> check(DrawOptions& options) {
+  settle_laion400m(options);
   check_side("W", "width", options.W);
   check_side("H", "height", options.H);
   check_sampling(options);
@@ -117,21 +130,30 @@ void check(DrawOptions& options) {
   if (options.swap.source) check_prompt("sprompt", *options.swap.source);
   check_prompt("negative-prompt", options.negative_prompt);
   settle_dtype(options);
+  settle_seed(options);
   if (options.outdir.empty()) throw UsageError("--outdir: the path is empty");
   if (options.from_file && *options.from_file != "-")
     require_file("from-file", fs::path(*options.from_file));
   require_file("config", options.config);
+  if (options.vae) require_model("--vae: ", *options.vae);
+  if (options.clip) require_model("--clip: ", *options.clip);
   require_file("init-latents", options.init_latents);
   check_input(options);
   check_swap(options);
+  const auto found = find_model(options.ckpt, model_roots());
+  const auto model = inspect_model({found.checkpoint, options.config});
+  const auto plain = make_tokenizer(model.text);
+  std::vector<PromptSet> prompts;
   if (!options.from_file) {
-    const auto targets =
-        options.swap.targets.empty() ? std::vector{options.prompt} : options.swap.targets;
-    check_controls(options, {{targets, options.swap.source}});
+    prompts = {{options.swap.targets.empty() ? std::vector{options.prompt} : options.swap.targets,
+                options.swap.source}};
   }
-  check_maps(options);
-  find_model(options.ckpt, model_roots());
+  const auto tokenizer = reader_of(options, prompts, plain);
+  if (!prompts.empty()) check_controls(options, prompts, *tokenizer);
+  check_maps(options, *tokenizer);
   check_latents(options);
+  if (!options.swap.dry_run) print_notices(options, model);
+  return tokenizer;
 }
 
 }  // namespace sd::cli

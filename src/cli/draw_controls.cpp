@@ -11,7 +11,6 @@
 #include "sd/control/self_injection.h"
 #include "sd/core/error.h"
 #include "sd/text/alignment.h"
-#include "sd/text/clip_tokenizer.h"
 
 namespace sd::cli {
 namespace {
@@ -45,16 +44,12 @@ auto for_each_row(const std::vector<PromptSet>& samples, Make make) {
   return rows;
 }
 
-TokenizedPrompt tokens_of(const std::string& prompt, int64_t positions) {
-  return ClipTokenizer::instance().encode(prompt, positions);
-}
-
 /// Positions of `word` in `prompt`, none where it is not: with several prompts each has its own
 /// words, and check_controls has seen to it that some prompt has it.
 std::vector<int64_t> positions_if_there(const std::string& prompt, const std::string& word,
-                                        int64_t positions) {
+                                        const Tokenizer& tokenizer) {
   try {
-    return word_positions("", prompt, word, positions);
+    return word_positions("", prompt, word, tokenizer);
   } catch (const UsageError&) {
     return {};
   }
@@ -62,10 +57,10 @@ std::vector<int64_t> positions_if_there(const std::string& prompt, const std::st
 
 std::shared_ptr<AttentionController> make_fork_swap(const DrawOptions& options,
                                                     const std::vector<PromptSet>& samples,
-                                                    int64_t positions) {
+                                                    const Tokenizer& tokenizer) {
   ForkSwapOptions swap;
   swap.alignments = for_each_row(samples, [&](const std::string& target, const PromptSet& sample) {
-    return align_ids(tokens_of(*sample.source, positions).ids, tokens_of(target, positions).ids);
+    return align_ids(tokenizer.encode(*sample.source).ids, tokenizer.encode(target).ids);
   });
   swap.tthres = options.swap.tthres;
   swap.sites = sites_of(options.control);
@@ -75,25 +70,28 @@ std::shared_ptr<AttentionController> make_fork_swap(const DrawOptions& options,
 
 std::variant<TokenRefinement, WordReplacement> edit_of(const std::string& source,
                                                        const std::string& target,
-                                                       int64_t positions) {
-  const auto from = tokens_of(source, positions), to = tokens_of(target, positions);
-  if (prompt_to_prompt_mode(source, target) == AlignmentMode::kReplace) {
+                                                       const Tokenizer& tokenizer) {
+  const auto from = tokenizer.encode(source), to = tokenizer.encode(target);
+  // Words of prompts in chunks need not stand one behind the other, as replacement has them.
+  const bool chunked = !from.positions.empty() || !to.positions.empty();
+  if (!chunked && prompt_to_prompt_mode(source, target) == AlignmentMode::kReplace) {
     return replace_words({source, from}, {target, to});
   }
   return refine_tokens(from, to);
 }
 
 /// When each token of `target` follows the source.
-TokenSchedule schedule_of(const SwapOptions& swap, const std::string& target, int64_t positions) {
+TokenSchedule schedule_of(const SwapOptions& swap, const std::string& target,
+                          const Tokenizer& tokenizer) {
   AttnSteps all = kDefaultCrossSteps;
   for (const auto& steps : swap.cross_steps) {
     if (steps.word.empty()) all = steps.steps;
   }
-  std::vector<StepWindow> windows(static_cast<std::size_t>(positions),
+  std::vector<StepWindow> windows(static_cast<std::size_t>(tokenizer.length()),
                                   StepWindow::cross_steps(all.begin, all.end));
   for (const auto& [word, steps] : swap.cross_steps) {
     if (word.empty()) continue;
-    for (const int64_t position : positions_if_there(target, word, positions)) {
+    for (const int64_t position : positions_if_there(target, word, tokenizer)) {
       windows[static_cast<std::size_t>(position)] = StepWindow::cross_steps(steps.begin, steps.end);
     }
   }
@@ -113,14 +111,15 @@ std::shared_ptr<AttentionController> make_self_injection(const DrawOptions& opti
 
 /// Every word of `--reweight` in every row that has it: a value a sample, 1 where there is none.
 std::vector<TokenWeight> weights_of(const DrawOptions& options,
-                                    const std::vector<PromptSet>& samples, int64_t positions) {
+                                    const std::vector<PromptSet>& samples,
+                                    const Tokenizer& tokenizer) {
   std::map<std::pair<int64_t, int64_t>, std::vector<double>> found;  // by target and token
   for (const auto& weight : options.control.reweight) {
     for (std::size_t target = 0; target < samples.front().targets.size(); ++target) {
       for (std::size_t i = 0; i < samples.size(); ++i) {
         const double value = weight.values.size() == 1 ? weight.values[0] : weight.values.at(i);
         for (const int64_t token :
-             positions_if_there(samples[i].targets[target], weight.word, positions)) {
+             positions_if_there(samples[i].targets[target], weight.word, tokenizer)) {
           auto& values = found[{static_cast<int64_t>(target), token}];
           values.resize(samples.size(), 1.0);
           values[i] *= value;
@@ -136,10 +135,10 @@ std::vector<TokenWeight> weights_of(const DrawOptions& options,
 }
 
 BlendTokens blend_tokens(const std::string& prompt, const std::vector<std::string>& words,
-                         int64_t positions) {
+                         const Tokenizer& tokenizer) {
   BlendTokens tokens;
   for (const auto& word : words) {
-    const auto found = positions_if_there(prompt, word, positions);
+    const auto found = positions_if_there(prompt, word, tokenizer);
     tokens.insert(tokens.end(), found.begin(), found.end());
   }
   return tokens;
@@ -148,17 +147,17 @@ BlendTokens blend_tokens(const std::string& prompt, const std::vector<std::strin
 std::shared_ptr<LocalBlend> make_blend(const DrawOptions& options,
                                        const std::vector<PromptSet>& samples,
                                        const std::optional<torch::Tensor>& mask,
-                                       int64_t positions) {
+                                       const Tokenizer& tokenizer) {
   const auto& swap = options.swap;
   const auto of_targets = [&](const std::vector<std::string>& words) {
     return for_each_row(samples, [&](const std::string& target, const PromptSet&) {
-      return blend_tokens(target, words, positions);
+      return blend_tokens(target, words, tokenizer);
     });
   };
   const auto of_sources = [&](const std::vector<std::string>& words) {
     PerRow<BlendTokens> rows;
     for (const auto& sample : samples) {
-      rows.push_back(blend_tokens(*sample.source, words, positions));
+      rows.push_back(blend_tokens(*sample.source, words, tokenizer));
     }
     return rows;
   };
@@ -176,7 +175,8 @@ std::shared_ptr<LocalBlend> make_blend(const DrawOptions& options,
 }  // namespace
 
 BatchControls make_controls(const DrawOptions& options, const std::vector<PromptSet>& samples,
-                            const std::optional<torch::Tensor>& blend_mask, int64_t positions) {
+                            const std::optional<torch::Tensor>& blend_mask,
+                            const Tokenizer& tokenizer) {
   BatchControls controls;
   const bool swaps = samples.front().source.has_value();
   const bool p2p = swaps && options.swap.mode == SwapMode::kPromptToPrompt;
@@ -184,10 +184,10 @@ BatchControls make_controls(const DrawOptions& options, const std::vector<Prompt
   if (p2p) {
     PromptToPromptOptions edit;
     edit.edits = for_each_row(samples, [&](const std::string& target, const PromptSet& sample) {
-      return edit_of(*sample.source, target, positions);
+      return edit_of(*sample.source, target, tokenizer);
     });
     schedules = for_each_row(samples, [&](const std::string& target, const PromptSet&) {
-      return schedule_of(options.swap, target, positions);
+      return schedule_of(options.swap, target, tokenizer);
     });
     edit.schedules = schedules;
     edit.sites = sites_of(options.control);
@@ -195,11 +195,11 @@ BatchControls make_controls(const DrawOptions& options, const std::vector<Prompt
     controls.links.push_back(std::make_shared<PromptToPrompt>(std::move(edit)));
     controls.links.push_back(make_self_injection(options));
   } else if (swaps) {
-    controls.links.push_back(make_fork_swap(options, samples, positions));
+    controls.links.push_back(make_fork_swap(options, samples, tokenizer));
   }
   if (!options.control.reweight.empty()) {
     ReweightOptions reweight;
-    reweight.weights = weights_of(options, samples, positions);
+    reweight.weights = weights_of(options, samples, tokenizer);
     const auto steps = options.control.reweight_steps.value_or(AttnSteps{});
     reweight.steps = StepWindow::steps(steps.begin, steps.end);
     reweight.schedules = schedules;
@@ -208,7 +208,7 @@ BatchControls make_controls(const DrawOptions& options, const std::vector<Prompt
     controls.links.push_back(std::make_shared<Reweight>(std::move(reweight)));
   }
   if (swaps && options.swap.blends()) {
-    controls.blend = make_blend(options, samples, blend_mask, positions);
+    controls.blend = make_blend(options, samples, blend_mask, tokenizer);
     controls.links.push_back(controls.blend);
   }
   return controls;

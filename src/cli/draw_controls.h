@@ -11,6 +11,7 @@
 #include "cli/draw_options.h"
 #include "sd/control/local_blend.h"
 #include "sd/nn/attention_controller.h"
+#include "sd/text/tokenizer.h"
 
 namespace sd::cli {
 
@@ -22,9 +23,10 @@ struct BatchControls {
 };
 
 /// Makes them for samples with these prompts, one set a sample, all with equally many targets.
-/// `blend_mask` [1,1,h,w] is what --blend-mask holds. `positions` is the text encoder's length.
+/// `blend_mask` [1,1,h,w] is what --blend-mask holds.
 /// Throws UsageError for what does not fit the prompts.
 BatchControls make_controls(const DrawOptions& options, const std::vector<PromptSet>& samples,
-                            const std::optional<torch::Tensor>& blend_mask, int64_t positions);
+                            const std::optional<torch::Tensor>& blend_mask,
+                            const Tokenizer& tokenizer);
 
 }  // namespace sd::cli

@@ -3,11 +3,13 @@
 #include <string>
 
 #include "cli/attn_options.h"
+#include "cli/choices.h"
 #include "cli/commands.h"
 #include "cli/control_options.h"
 #include "cli/draw_limits.h"
 #include "cli/option_groups.h"
 #include "cli/sampler_options.h"
+#include "cli/seed_options.h"
 #include "sd/image/infotext.h"
 
 namespace sd::cli {
@@ -24,6 +26,15 @@ void add_picture_options(CLI::App& app, DrawOptions& options) {
         ->default_str("\"a painting of a virus...\"");
   }
   add_text(app, "negative-prompt", options.negative_prompt, "What to keep away from");
+  const Choices<PromptSyntax> syntaxes = {{"auto", PromptSyntax::kAuto},
+                                          {"plain", PromptSyntax::kPlain},
+                                          {"a1111", PromptSyntax::kA1111}};
+  add_choice(app, "prompt-syntax", options.prompt_syntax, syntaxes,
+             "a1111: (word:1.3), [word], [a:b:0.5], [a|b], BREAK\nand prompts of any length; plain: text, "
+             "cut off after\n77 tokens; auto: a1111 where a prompt has brackets,\na backslash or BREAK")
+      ->default_str("auto");
+  add_whole(app, "clip-skip", options.clip_skip, kClipSkipRange,
+            "Take the N-th hidden state from the text encoder's\nend, as AUTOMATIC1111 counts");
   app.add_option_function<std::string>(
          spellings("from-file"), [&options](const std::string& file) { options.from_file = file; },
          options.task == DrawTask::kSwap
@@ -36,17 +47,14 @@ void add_picture_options(CLI::App& app, DrawOptions& options) {
   add_whole(
       app, "W", options.W, kSideRange,
       options.task == DrawTask::kTxt2Img
-          ? "Width in pixels, a multiple of 64 (512; demo model: its own)"
-          : "Width in pixels, a multiple of 64 (the picture's,\nrounded down; without one 512 or "
-            "the demo model's)");
+          ? "Width in pixels, a multiple of 64 (the model's: 512, 768, ...)"
+          : "Width in pixels, a multiple of 64 (the picture's,\nrounded down; without one the "
+            "model's)");
   add_whole(app, "H", options.H, kSideRange, "Height in pixels, likewise");
   add_sampler_options(app, options);
   add_number(app, "scale", options.scale, kScaleRange,
              "Guidance scale: how closely to follow the prompt");
-  add_whole(app, "seed", options.seed, kSeedRange, "Start of the random numbers");
-  add_choice(app, "rng", options.rng, rng_choices(),
-             "Whose random numbers: cuda gives a GPU's anywhere")
-      ->default_str("device");
+  add_seed_options(app, options);
 }
 
 void add_number_options(CLI::App& app, DrawOptions& options) {
@@ -63,14 +71,24 @@ void add_number_options(CLI::App& app, DrawOptions& options) {
 }
 
 void add_model_options(CLI::App& app, DrawOptions& options) {
-  add_path(app, "ckpt", options.ckpt, "FILE",
-           "Weights: .ckpt, .safetensors or a diffusers folder\n"
+  add_path(app, "ckpt", options.ckpt, "MODEL",
+           "Weights: .ckpt, .safetensors, a diffusers folder, or the\nname of one in SD_MODELS_DIR\n"
            "(models/ldm/stable-diffusion-v1/model.ckpt, else the\ndemo model)");
   add_path(
       app, "config", options.config, "FILE.yaml",
       "Model configuration (a .yaml of the same name beside\nthe weights; they tell the rest)");
+  add_path(app, "vae", options.vae, "FILE",
+           "Autoencoder from this file instead (.ckpt,\n.safetensors, diffusers; TAESD decodes "
+           "fast)");
+  add_path(app, "clip", options.clip, "FILE", "Text encoder from this file instead");
   app.add_flag("--ema", options.ema, "Use the averaged weights of a full checkpoint");
-  app.add_flag("--laion400m", options.laion400m, "The LAION-400M model (not supported yet)");
+  const Choices<std::optional<Prediction>> predictions = {
+      {"auto", std::nullopt}, {"eps", Prediction::kNoise}, {"v", Prediction::kVelocity}};
+  add_choice(app, "prediction", options.prediction, predictions,
+             "What the UNet predicts, noise or velocity")
+      ->default_str("auto");
+  app.add_flag("--laion400m", options.laion400m,
+               "The LAION-400M model, in\nmodels/ldm/text2img-large/model.ckpt; draws 256x256");
   add_whole(app, "C", options.C, kChannelsRange, "Latent channels");
   add_whole(app, "f", options.f, kFactorRange, "Pixels per latent");
 }
@@ -88,8 +106,12 @@ void add_compute_options(CLI::App& app, DrawOptions& options) {
 
 void add_file_options(CLI::App& app, DrawOptions& options) {
   app.add_option_function<std::string>(
-         "--outdir", [&options](const std::string& folder) { options.outdir = folder; },
-         "Where to write")
+         "--outdir",
+         [&options](const std::string& folder) {
+           options.outdir = folder;
+           options.outdir_given = true;
+         },
+         "Where to write (--laion400m: the same with -laion400m)")
       ->type_name("DIR")
       ->default_str(options.outdir.string());
   app.add_flag("--skip_save,--skip-save", options.skip_save, "Write no single pictures");
@@ -125,8 +147,10 @@ void add_draw_options(CLI::App& app, DrawOptions& options) {
 void add_input_options(CLI::App& app, PictureInput& input) {
   add_path(app, "init-img", input.init_img, "FILE", "Picture to start from");
   add_number(app, "strength", input.strength, kStrengthRange,
-             "How much to change it: 0 nothing, 1 all; the last\nSTRENGTH x STEPS steps are run")
-      ->default_str(number_text(kDefaultStrength));
+             "How much to change it: 0 nothing, 1 all; the last\nSTRENGTH x STEPS steps are run "
+             "(0.75; 1 where the model\nis shown the picture: inpainting, InstructPix2Pix)");
+  add_number(app, "img-scale", input.img_scale, kScaleRange,
+             "InstructPix2Pix: how closely to follow the picture (1.5)");
   add_path(app, "init-mask", input.init_mask, "FILE", "Draw anew only where this picture is white");
   app.add_flag("--use_mask,--use-mask", input.use_mask, "Use --init-mask (naming one is enough)");
   app.add_flag("--invert-mask,--invert_mask", input.invert_mask, "Draw anew where it is black");

@@ -8,19 +8,23 @@
 
 #include "cli/attn_options.h"
 #include "sd/core/compute.h"
+#include "sd/core/model_config.h"
 #include "sd/core/sampler_table.h"
+#include "sd/text/prompt_reader.h"
 
 namespace sd::cli {
 
 /// Which script of the original a run mirrors.
 enum class DrawTask { kTxt2Img, kImg2Img, kSwap };
 
+inline constexpr int64_t kRandomSeed = -1;
 inline constexpr double kDefaultStrength = 0.75;  // the original script's
 
 /// A picture to start from (`img2img`, `swap`).
 struct PictureInput {
   std::optional<std::filesystem::path> init_img;
-  std::optional<double> strength;                  // absent: kDefaultStrength
+  std::optional<double> strength;                  // absent: as the model needs it (model_fit.h)
+  std::optional<double> img_scale;                 // InstructPix2Pix; absent: 1.5
   std::optional<std::filesystem::path> init_mask;  // white is drawn anew
   bool use_mask = false;                           // the fork's flag; a mask is used when named
   bool invert_mask = false;
@@ -86,12 +90,27 @@ struct ControlOptions {
   }
 };
 
+/// What a picture's random numbers come from.
+enum class SeedMode {
+  kBatch,  // one draw for a batch, as the original scripts make it
+  kImage,  // picture i has the numbers of seed + i drawn alone
+};
+
+/// `--variation SEED:STRENGTH`: the start lies so far on the way to that of another seed.
+struct Variation {
+  uint64_t seed = 0;
+  double strength = 0;  // 0 to 1
+};
+
 /// A drawing command as typed; names and defaults are the original scripts'. Torch-free.
 struct DrawOptions {
   DrawTask task = DrawTask::kTxt2Img;
   std::string prompt = "a painting of a virus monster playing guitar";
   std::string negative_prompt;
+  PromptSyntax prompt_syntax = PromptSyntax::kAuto;
+  int64_t clip_skip = 1;
   std::filesystem::path outdir = "outputs/txt2img-samples";
+  bool outdir_given = false;
   bool skip_grid = false;
   bool skip_save = false;
   int64_t ddim_steps = 50;
@@ -102,8 +121,7 @@ struct DrawOptions {
   bool fixed_code = false;
   double ddim_eta = 0.0;
   int64_t n_iter = 2;
-  std::optional<int64_t> H;  // absent: 512, what the demo model was trained for, or
-                             // the input picture's
+  std::optional<int64_t> H;  // absent: what the model was trained for, or the input picture's
   std::optional<int64_t> W;
   int64_t C = 4;
   int64_t f = 8;
@@ -113,9 +131,15 @@ struct DrawOptions {
   std::optional<std::string> from_file;  // "-" is stdin
   std::optional<std::filesystem::path> config;
   std::optional<std::filesystem::path> ckpt;
-  int64_t seed = 42;
+  std::optional<std::filesystem::path> vae;   // an autoencoder from elsewhere, or TAESD
+  std::optional<std::filesystem::path> clip;  // a text encoder from elsewhere
+  int64_t seed = 42;  // kRandomSeed until it is checked, then the one that was chosen
+  SeedMode seed_mode = SeedMode::kBatch;
+  std::optional<Variation> variation;
+  std::optional<int64_t> only;  // the one picture of the run to draw, from 0
   std::optional<std::string> precision;  // "full" or "autocast"
   bool ema = false;
+  std::optional<Prediction> prediction;  // absent: as the model says
   DeviceChoice device;
   DTypeChoice dtype = DTypeChoice::kAuto;
   RngChoice rng = RngChoice::kDevice;

@@ -12,14 +12,16 @@
 #include "cli/draw.h"
 #include "cli/find_model.h"
 #include "cli/interrupt.h"
+#include "cli/prompt_chunks.h"
+#include "cli/model_fit.h"
 #include "cli/prompt_notice.h"
 #include "sd/core/atomic_file.h"
 #include "sd/core/model_hash.h"
+#include "sd/pipeline/inspect.h"
 
 namespace sd::cli {
 namespace {
 
-constexpr int64_t kPixels = 512;  // the original's --H and --W
 constexpr int64_t kMaxGridPixels = int64_t{400} * 1000 * 1000;
 
 double now() {
@@ -43,8 +45,7 @@ ExitCode DrawRun::run() {
   try {
     load();
     announce_cut_prompts();
-    SeededNoise noise(static_cast<uint64_t>(options_.seed), options_.rng,
-                      torch::Device(record_.device));
+    RunNoise noise(options_, torch::Device(record_.device));
     draw_all(noise);
   } catch (...) {
     progress_.clear();
@@ -70,9 +71,11 @@ void DrawRun::prepare() {
   find_weights();
   read_prompts();
   check_sources();
-  check_controls(options_, sets_);
-  check_attn(options_.attn, attn_subject());
+  tokenizer_ = reader_of(options_, sets_, plain_tokenizer_);
+  check_controls(options_, sets_, *tokenizer_);
+  check_attn(options_.attn, attn_subject(), *tokenizer_);
   total_pictures_ = static_cast<int64_t>(prompts_.prompts.size() * targets()) * options_.n_iter;
+  settle_only();
   start_.emplace(options_,
                  std::array{options_.C, record_.height / options_.f, record_.width / options_.f});
   if (options_.swap.blend_mask) {
@@ -87,6 +90,18 @@ void DrawRun::prepare() {
                     total_pictures_, record_.width, record_.height));
     options_.skip_grid = true;
   }
+}
+
+/// One picture alone needs no grid, and must be one of the run.
+void DrawRun::settle_only() {
+  if (!options_.only) return;
+  const int64_t samples = total_pictures_ / static_cast<int64_t>(targets());
+  if (*options_.only >= samples) {
+    throw UsageError(fmt::format("--only {}: the run has {}, counted from 0", *options_.only,
+                                 counted(static_cast<std::size_t>(samples), "picture")));
+  }
+  total_pictures_ = static_cast<int64_t>(targets());
+  options_.skip_grid = true;
 }
 
 /// Of the largest picture that shows all of the run's, at most.
@@ -124,24 +139,31 @@ void DrawRun::find_weights() {
   }
   load_request_.checkpoint = found.checkpoint;
   load_request_.config = options_.config;
+  load_request_.separate = {options_.vae, options_.clip};
   load_request_.ema = options_.ema;
   load_request_.device = options_.device;
   load_request_.dtype = options_.dtype;
+  load_request_.prediction = options_.prediction;
   load_request_.threads = static_cast<int>(options_.threads);
-  const int64_t side = found.is_demo ? default_pixels(load_request_) : kPixels;
+  const auto config = inspect_model(load_request_.files());
+  plain_tokenizer_ = make_tokenizer(config.text);
 
   record_.options = options_;
   if (!options_.config) record_.options.config = sidecar_config(found.checkpoint);
   record_.model_name = model_name(found.checkpoint);
   record_.threads = options_.threads > 0 ? static_cast<int>(options_.threads) : physical_cores();
-  settle_size(side);
+  settle_size(config.default_pixels());
 }
 
-/// An input picture decides the size unless told otherwise.
-void DrawRun::settle_size(int64_t side) {
-  record_.width = options_.W.value_or(side);
-  record_.height = options_.H.value_or(side);
-  if (!options_.input.init_img) return;
+/// An input picture decides the size, or the model does, unless told otherwise.
+void DrawRun::settle_size(int64_t model_side) {
+  if (!options_.input.init_img) {
+    const bool told = options_.W && options_.H;
+    const int64_t side = told ? 0 : checked_default_side(model_side, record_.model_name);
+    record_.width = options_.W.value_or(side);
+    record_.height = options_.H.value_or(side);
+    return;
+  }
   input_ = read_input(options_.input, options_.W, options_.H, options_.f,
                       [this](const std::string& text) { say(text); });
   record_.width = input_->picture.width;
@@ -208,14 +230,13 @@ void DrawRun::load() {
   record_.device = model_->device;
   record_.dtype = model_->dtype;
   const auto& config = model_->config;
-  if (config.unet.in_channels != options_.C || config.vae.factor() != options_.f) {
-    throw UsageError(fmt::format(
-        "{} has latents of {} channels for {} pixels a side, expected --C {} and --f {}",
-        load_request_.checkpoint.string(), config.unet.in_channels, config.vae.factor(), options_.C,
-        options_.f));
-  }
+  const auto name = load_request_.checkpoint.string();
+  fit_to_model(options_, config, name);
+  record_.options.input = options_.input;
+  record_.options.prediction = config.prediction;
+  if (model_->prediction_assumed) say(prediction_notice(*config.prediction, name));
   attn_.emplace(options_.attn, options_.ddim_steps);
-  attn_->prepare(config, record_.height / options_.f, record_.width / options_.f);
+  attn_->prepare(*model_, tokenizer_, record_.height / options_.f, record_.width / options_.f);
   if (options_.verbose > 0) {
     say(fmt::format("{} ({}) loaded in {:.1f} s, computing in {} on {} with {}", record_.model_name,
                     record_.model_format, load_seconds_, record_.dtype, record_.device,
@@ -225,25 +246,27 @@ void DrawRun::load() {
 }
 
 void DrawRun::start_hashing() {
-  std::packaged_task<std::string(std::filesystem::path)> task(
-      [](const std::filesystem::path& file) {
-        setpriority(PRIO_PROCESS, 0, 19);  // of this thread only, on Linux: drawing goes first
-        try {
-          return model_hash(file);
-        } catch (const IoError&) {
-          return std::string();  // the model is loaded; its name will do
-        }
-      });
-  hash_ = task.get_future();
+  std::packaged_task<FileHashes(FileHashes)> task([](FileHashes files) {
+    setpriority(PRIO_PROCESS, 0, 19);  // of this thread only, on Linux: drawing goes first
+    for (std::string& file : files) {
+      try {
+        file = file.empty() ? "" : model_hash(file);
+      } catch (const IoError&) {
+        file.clear();  // the model is loaded; its name will do
+      }
+    }
+    return files;
+  });
+  hashes_ = task.get_future();
   // Detached: Ctrl-C must not wait for seconds of hashing that nobody needs any more.
-  std::thread(std::move(task), model_->main_file).detach();
+  const FileHashes files = {model_->main_file, model_->vae_file, model_->clip_file};
+  std::thread(std::move(task), files).detach();
 }
 
 void DrawRun::announce_cut_prompts() {
   if (options_.quiet) return;
-  const int64_t positions = model_->config.text.positions;
-  const auto announce = [positions](const std::string& what, const std::string& prompt) {
-    const auto notice = truncation_notice(what, prompt, positions);
+  const auto announce = [this](const std::string& what, const std::string& prompt) {
+    const auto notice = truncation_notice(what, prompt, *tokenizer_);
     if (!notice.empty()) print_message(notice);
   };
   // Without --from-file the list holds one prompt many times over.
@@ -258,16 +281,19 @@ void DrawRun::announce_cut_prompts() {
   announce("the negative prompt", options_.negative_prompt);
 }
 
-void DrawRun::draw_all(NoiseSource& noise) {
-  const auto size = static_cast<std::size_t>(options_.n_samples);
+void DrawRun::draw_all(RunNoise& noise) {
+  const auto together = static_cast<std::size_t>(options_.n_samples);
+  // Pictures with random numbers of their own are drawn one by one: arithmetic depends on the size of
+  // a batch in the last bit.
+  const std::size_t size = options_.seed_mode == SeedMode::kImage ? 1 : together;
   const std::size_t count = prompts_.prompts.size();
   const auto batches = options_.n_iter * static_cast<int64_t>((count + size - 1) / size);
-  steps_left_ = batches * options_.ddim_steps;
+  steps_left_ = (options_.only ? 1 : batches) * options_.ddim_steps;
   Batch batch;
   for (batch.iteration = 0; batch.iteration < options_.n_iter; ++batch.iteration) {
-    for (batch.first = 0; batch.first < count; batch.first += size) {
-      batch.size = std::min(size, count - batch.first);
-      steps_left_ -= options_.ddim_steps;
+    for (batch.first = 0; batch.first < count; batch.first += batch.size) {
+      batch.offset = batch.first % together;
+      batch.size = std::min({size, count - batch.first, together - batch.offset});
       draw(batch, noise);
       ++batch.number;
       batch.first_sample += static_cast<int64_t>(batch.size);
@@ -278,15 +304,34 @@ void DrawRun::draw_all(NoiseSource& noise) {
     say(fmt::format("{:.3f} s a step", 1 / rate_.per_second()));
 }
 
+bool DrawRun::wants(const Batch& batch, std::size_t sample) const {
+  return !options_.only || *options_.only == batch.first_sample + static_cast<int64_t>(sample);
+}
+
+/// Passes over a batch that `--only` leaves out: one before the picture takes its random numbers from
+/// the common stream.
+void DrawRun::skip(const Batch& batch, RunNoise& noise) {
+  if (batch.first_sample > *options_.only || options_.seed_mode == SeedMode::kImage) return;
+  auto request = request_for(batch, noise);
+  request.noise_only = true;
+  sd::draw(*model_, request, noise.of_batch(batch.first_sample));
+}
+
 /// With --from-file a batch that fails is reported and the rest go on; what would fail again ends
 /// the run.
-void DrawRun::draw(const Batch& batch, NoiseSource& noise) {
+void DrawRun::draw(const Batch& batch, RunNoise& noise) {
   if (InterruptGuard::requested()) throw Cancelled();
+  bool wanted = false;
+  for (std::size_t sample = 0; sample < batch.size; ++sample) wanted |= wants(batch, sample);
+  if (!wanted) return skip(batch, noise);
+  steps_left_ -= options_.ddim_steps;
   const double began = now();
   DrawResult result;
   try {
     rate_.begin_batch(began);
-    result = sd::draw(*model_, request_for(batch, noise), noise);
+    auto request = request_for(batch, noise);
+    attach_controls(request, batch);
+    result = sd::draw(*model_, request, noise.of_batch(batch.first_sample));
   } catch (const Error& error) {
     const bool hopeless =
         error.code() == ExitCode::kInterrupted || error.code() == ExitCode::kMemory;
@@ -307,18 +352,18 @@ void DrawRun::draw(const Batch& batch, NoiseSource& noise) {
   save(batch, std::move(result), now() - began);
 }
 
-DrawRequest DrawRun::request_for(const Batch& batch, NoiseSource& noise) {
+DrawRequest DrawRun::request_for(const Batch& batch, RunNoise& noise) {
   DrawRequest request;
-  const auto sets =
-      std::vector(sets_.begin() + static_cast<std::ptrdiff_t>(batch.first),
-                  sets_.begin() + static_cast<std::ptrdiff_t>(batch.first + batch.size));
   request.targets.resize(targets());
-  for (const auto& set : sets) {
+  for (const auto& set : sets_of(batch)) {
     for (std::size_t t = 0; t < targets(); ++t) request.targets[t].push_back(set.targets[t]);
     if (set.source) request.source.push_back(*set.source);
   }
   const auto count = static_cast<int64_t>(batch.size);
   request.negative_prompt = options_.negative_prompt;
+  request.prompt_syntax = options_.prompt_syntax;
+  request.prompt_chunks = tokenizer_->chunks();
+  request.clip_skip = options_.clip_skip;
   request.width = record_.width;
   request.height = record_.height;
   request.steps = options_.ddim_steps;
@@ -328,24 +373,44 @@ DrawRequest DrawRun::request_for(const Batch& batch, NoiseSource& noise) {
   request.scheduler = options_.scheduler;
   request.seed = static_cast<uint64_t>(options_.seed + batch.first_sample);
   request.start_latents = start_->batch(batch.first_sample, count, noise);
+  if (options_.only) request.decode_only = *options_.only - batch.first_sample;
   request.decode = !options_.skip_save || !options_.skip_grid || options_.attn.draws();
   if (input_) {
     request.init_image = input_->tensor;
-    if (input_->mask) request.mask = input_->latent_mask;
-    request.strength = options_.input.strength.value_or(kDefaultStrength);
+    if (input_->mask) {
+      request.mask = input_->latent_mask;
+      request.pixel_mask = input_->pixel_mask;
+    }
+    request.strength = options_.input.strength;
+    request.image_guidance_scale = options_.input.img_scale.value_or(1.0);
   } else if (options_.task == DrawTask::kSwap) {
     request.strength = 1.0;  // as the fork: the last `steps` of a schedule that may have one more
   }
-  controls_ = make_controls(options_, sets, blend_mask_, model_->config.text.positions);
-  controller_ = attn_->begin_batch(controls_.links);
-  request.controller = controller_.get();
-  request.latent_edit = controls_.blend.get();
   const int64_t pictures = count * static_cast<int64_t>(targets());
   request.on_progress = [this, first = batch.first_sample * static_cast<int64_t>(targets()),
                          pictures](const Progress& progress) {
     return on_progress(progress, first, pictures);
   };
   return request;
+}
+
+std::vector<PromptSet> DrawRun::sets_of(const Batch& batch) const {
+  const auto first = sets_.begin() + static_cast<std::ptrdiff_t>(batch.first);
+  return {first, first + static_cast<std::ptrdiff_t>(batch.size)};
+}
+
+void DrawRun::attach_controls(DrawRequest& request, const Batch& batch) {
+  auto options = options_;
+  // A value a sample is that of the samples drawn at a time, of which a batch may be one.
+  for (auto& [word, values] : options.control.reweight) {
+    if (values.size() == 1) continue;
+    values.erase(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(batch.offset));
+    values.resize(std::min(values.size(), batch.size));
+  }
+  controls_ = make_controls(options, sets_of(batch), blend_mask_, *tokenizer_);
+  controller_ = attn_->begin_batch(controls_.links);
+  request.controller = controller_.get();
+  request.latent_edit = controls_.blend.get();
 }
 
 /// Says what is kept of a run that ends early.

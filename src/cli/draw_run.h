@@ -2,6 +2,7 @@
 
 #include <torch/types.h>
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <future>
@@ -20,6 +21,7 @@
 #include "cli/picture_record.h"
 #include "cli/progress_line.h"
 #include "cli/prompt_list.h"
+#include "cli/run_noise.h"
 #include "cli/start_latents.h"
 #include "cli/text_output.h"
 #include "sd/core/error.h"
@@ -45,20 +47,26 @@ class DrawRun {
     std::size_t first = 0;
     std::size_t size = 0;
     int64_t first_sample = 0;  // in the whole run
+    std::size_t offset = 0;    // of the first sample among those drawn at a time
   };
 
   void prepare();
   void find_weights();
-  void settle_size(int64_t side);
+  void settle_size(int64_t model_side);
   void read_prompts();
   PromptSet prompt_set(const ListedPrompt& prompt) const;
   void load();
   void announce_cut_prompts();
   void check_sources() const;
   int64_t grid_pixels() const;
-  void draw_all(NoiseSource& noise);
-  void draw(const Batch& batch, NoiseSource& noise);
-  DrawRequest request_for(const Batch& batch, NoiseSource& noise);
+  void settle_only();
+  std::vector<PromptSet> sets_of(const Batch& batch) const;
+  void draw_all(RunNoise& noise);
+  void draw(const Batch& batch, RunNoise& noise);
+  DrawRequest request_for(const Batch& batch, RunNoise& noise);
+  void attach_controls(DrawRequest& request, const Batch& batch);
+  void skip(const Batch& batch, RunNoise& noise);
+  bool wants(const Batch& batch, std::size_t sample) const;
   void save(const Batch& batch, DrawResult result, double seconds);
   PictureRecord record_of(const Batch& batch, std::size_t target, std::size_t sample) const;
   std::filesystem::path save_picture(const PictureRecord& record, const Image& picture,
@@ -68,6 +76,7 @@ class DrawRun {
   void save_maps(const PictureRecord& record, const Image& picture,
                  const std::filesystem::path& path);
   AttnSubject attn_subject() const;
+  void keep_latents(const Batch& batch, const torch::Tensor& latents);
   void save_latents() const;
   void save_grid();
   void save_swap_grids();
@@ -78,12 +87,15 @@ class DrawRun {
   std::size_t targets() const { return sets_.front().targets.size(); }
   bool on_progress(const Progress& progress, int64_t first_picture, int64_t count);
   void say(const std::string& message);
-  /// The first 10 hex digits of the weights' SHA-256, computed meanwhile; waited for when the first
-  /// picture is written.
+  /// Of the model, --vae and --clip: paths, then the first 10 hex digits of their SHA-256, computed
+  /// meanwhile; waited for when the first picture is written.
+  using FileHashes = std::array<std::string, 3>;
   void start_hashing();
 
   DrawOptions options_;
   LoadRequest load_request_;
+  std::shared_ptr<const Tokenizer> plain_tokenizer_;  // the model's
+  std::shared_ptr<const PromptReader> tokenizer_;     // by the syntax of the run
   RunRecord record_;
   PromptList prompts_;
   std::vector<PromptSet> sets_;  // one for each of those
@@ -92,7 +104,7 @@ class DrawRun {
   int64_t total_pictures_ = 0;
   std::optional<StartLatents> start_;
   std::optional<LoadedModel> model_;
-  std::future<std::string> hash_;
+  std::future<FileHashes> hashes_;
   std::optional<OutputFolder> folder_;
   std::optional<AttnRun> attn_;
   BatchControls controls_;                           // of the batch being drawn

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iterator>
 #include <span>
+#include <tuple>
 #include <utility>
 
 #include "cli/draw_run.h"
@@ -34,8 +35,9 @@ PictureRecord DrawRun::record_of(const Batch& batch, std::size_t target, std::si
   picture.iteration = batch.iteration;
   picture.batch = batch.number;
   picture.batch_size = static_cast<int64_t>(batch.size);
-  picture.sample = static_cast<int64_t>(sample);
+  picture.sample = static_cast<int64_t>(sample + batch.offset);
   picture.row = static_cast<int64_t>(target * batch.size + sample);
+  picture.sample_index = batch.first_sample + static_cast<int64_t>(sample);
   picture.index = batch.first_sample * static_cast<int64_t>(targets()) + picture.row;
   return picture;
 }
@@ -45,22 +47,17 @@ void DrawRun::save(const Batch& batch, DrawResult result, double seconds) {
   const std::size_t count = batch.size, drawn = count * targets();
   if (input_ && input_->mask && !options_.input.no_paste) {
     for (std::size_t row = 0; row < std::min(drawn, result.pictures.size()); ++row) {
-      result.pictures[row] = input_->paste(result.pictures[row]);
+      if (wants(batch, row % count)) result.pictures[row] = input_->paste(result.pictures[row]);
     }
   }
   for (std::size_t row = 0; row < std::min(drawn, result.pictures.size()); ++row) {
     const std::size_t target = row / count, sample = row % count;
+    if (!wants(batch, sample)) continue;
     const auto record = record_of(batch, target, sample);
     const auto path = save_picture(record, result.pictures[row], seconds);
     if (swaps() && target == 0) save_source(record, result.pictures[drawn + sample], path);
   }
-  if (options_.save_latents) {
-    latents_.push_back(result.latents.narrow(0, 0, static_cast<int64_t>(drawn)));
-    if (swaps()) {
-      source_latents_.push_back(
-          result.latents.narrow(0, static_cast<int64_t>(drawn), static_cast<int64_t>(count)));
-    }
-  }
+  if (options_.save_latents) keep_latents(batch, result.latents);
   if (options_.skip_grid || result.pictures.empty()) return;
   const auto first = result.pictures.begin();
   const auto middle = first + static_cast<std::ptrdiff_t>(drawn);
@@ -69,11 +66,22 @@ void DrawRun::save(const Batch& batch, DrawResult result, double seconds) {
   kept_.push_back(batch);
 }
 
+void DrawRun::keep_latents(const Batch& batch, const torch::Tensor& latents) {
+  for (std::size_t row = 0; row < batch.size * (targets() + (swaps() ? 1 : 0)); ++row) {
+    if (!wants(batch, row % batch.size)) continue;
+    auto& kept = row < batch.size * targets() ? latents_ : source_latents_;
+    kept.push_back(latents.narrow(0, static_cast<int64_t>(row), 1));
+  }
+}
+
 std::filesystem::path DrawRun::save_picture(const PictureRecord& record, const Image& picture,
                                             double seconds) {
   std::filesystem::path path;
   if (!options_.skip_save) {
-    if (hash_.valid()) record_.model_hash = hash_.get();
+    if (hashes_.valid()) {
+      std::tie(record_.model_hash, record_.vae_hash, record_.clip_hash) =
+          std::tuple_cat(hashes_.get());
+    }
     path = folder_->write_sample(encode_png(picture, png_texts(record_, record)));
     ++saved_;
   }
@@ -113,7 +121,8 @@ void DrawRun::save_maps(const PictureRecord& record, const Image& picture,
   subject.source = record.source;
   const auto prompt = attn_prompt(options_.attn, subject, record.prompt);
   const auto folder =
-      attn_->write(record.is_source ? record.sample : record.row, {picture, path, prompt});
+      attn_->write(record.is_source ? record.row % record.batch_size : record.row,
+                   {picture, path, prompt});
   if (!folder) return;
   const auto contact = *folder / "contact.png";
   output_.line(options_.json ? maps_json_line(contact, path) : contact.string());
@@ -136,7 +145,7 @@ Image DrawRun::target_grid(int64_t columns) {
   std::vector<LabelledImage> cells;
   for (const auto& batch : kept_) {
     for (std::size_t row = 0; row < batch.size * targets(); ++row) {
-      const auto sample = static_cast<int64_t>(row % batch.size);
+      const auto sample = static_cast<int64_t>(row % batch.size + batch.offset);
       cells.push_back({pictures_[cells.size()], weights_text(options_.control, sample)});
     }
   }
@@ -172,7 +181,7 @@ void DrawRun::save_swap_grids() {
       cells.push_back({sources_[source + i], *set.source});
       for (std::size_t t = 0; t < targets(); ++t) {
         const auto caption = options_.control.sweeps()
-                                 ? weights_text(options_.control, static_cast<int64_t>(i))
+                                 ? weights_text(options_.control, static_cast<int64_t>(i + batch.offset))
                                  : set.targets[t];
         cells.push_back({pictures_[target + t * batch.size + i], caption});
       }

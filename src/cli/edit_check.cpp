@@ -50,6 +50,7 @@ void check_input(const DrawOptions& options) {
   constexpr std::string_view kNeedsMask = "needs a mask: --init-mask";
   forbid(mask && !image, "init-mask", kNeedsImage);
   forbid(input.strength.has_value() && !image, "strength", kNeedsImage);
+  forbid(input.img_scale.has_value() && !image, "img-scale", kNeedsImage);
   forbid(input.use_mask && !mask, "use_mask", kNeedsMask);
   forbid(input.invert_mask && !mask, "invert-mask", kNeedsMask);
   forbid(input.mask_blur > 0 && !mask, "mask-blur", kNeedsMask);

@@ -7,12 +7,14 @@
 #include <string>
 
 #include "sd/core/error.h"
+#include "sd/core/own_library.h"
 
 namespace sd::cli {
 namespace {
 
-constexpr const char* kLibrary = "libsd_engine.so";  // found through the binary's run path
-constexpr const char* kEntry = "sd_engine_v5";
+constexpr const char* kLibrary = "libsd_engine.so";
+constexpr const char* kEntry = "sd_engine_v8";
+constexpr const char* kReport = "sd_engine_report";
 
 [[noreturn]] void fail() {
   const char* reason = dlerror();
@@ -31,21 +33,35 @@ void limit_waiting_in_loops() {
   if (getenv("OMP_WAIT_POLICY") == nullptr) setenv("GOMP_SPINCOUNT", "1000", /*overwrite=*/0);
 }
 
-const Engine& open_engine() {
+void* open_library() {
   limit_waiting_in_loops();
   // Never closed: LibTorch keeps threads and static state that outlive any call.
-  void* library = dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL);
+  void* library = dlopen(own_library_path(kLibrary).c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) fail();
-  void* entry = dlsym(library, kEntry);
+  return library;
+}
+
+void* find_in_engine(const char* name) {
+  static void* library = open_library();
+  void* entry = dlsym(library, name);
   if (entry == nullptr) fail();
-  return *reinterpret_cast<const Engine* (*)()>(entry)();
+  return entry;
 }
 
 }  // namespace
 
+std::optional<std::filesystem::path> engine_file() {
+  const std::filesystem::path path = own_library_path(kLibrary);
+  return path.is_absolute() ? std::optional(path) : std::nullopt;
+}
+
 const Engine& engine() {
-  static const Engine& opened = open_engine();
+  static const Engine& opened = *reinterpret_cast<const Engine* (*)()>(find_in_engine(kEntry))();
   return opened;
+}
+
+std::string engine_report() {
+  return reinterpret_cast<const char* (*)()>(find_in_engine(kReport))();
 }
 
 }  // namespace sd::cli

@@ -1,5 +1,9 @@
 #pragma once
 
+#include <filesystem>
+#include <optional>
+#include <string>
+
 #include "cli/draw_options.h"
 
 namespace sd::cli {
@@ -14,5 +18,12 @@ struct Engine {
 /// Opens the engine. Throws Error naming the file if it cannot be found or its libraries are
 /// missing.
 const Engine& engine();
+
+/// Where the engine lies: beside the binary, or in ../lib/sd; none if in neither.
+std::optional<std::filesystem::path> engine_file();
+
+/// What LibTorch says about itself and its devices, as a JSON object. Opens the engine; throws as
+/// `engine` does.
+std::string engine_report();
 
 }  // namespace sd::cli

@@ -81,11 +81,11 @@ void append_text(std::string& out, const std::string& key, const Json& value, st
 
 }  // namespace
 
-Json describe_file(const fs::path& path) {
+Json describe_file(const fs::path& path, bool hash) {
   std::error_code error;
   if (!fs::exists(path, error)) throw IoError(fmt::format("{} does not exist", path.string()));
   if (!fs::is_directory(path, error) && is_picture(path)) return picture_json(path);
-  return checkpoint_json(path);
+  return checkpoint_json(path, hash);
 }
 
 std::string json_of(const Json& info) {

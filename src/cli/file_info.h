@@ -7,8 +7,9 @@
 namespace sd::cli {
 
 /// What a picture or checkpoint says about itself: `file`, `kind` ("image" or "checkpoint"), and
-/// what follows from it. Throws IoError if it cannot be read, CheckpointError if it is neither.
-nlohmann::ordered_json describe_file(const std::filesystem::path& path);
+/// what follows from it; with `hash` a checkpoint's SHA-256 too. Throws IoError if it cannot be
+/// read, CheckpointError if it is neither.
+nlohmann::ordered_json describe_file(const std::filesystem::path& path, bool hash = false);
 
 /// One line of JSON.
 std::string json_of(const nlohmann::ordered_json& info);

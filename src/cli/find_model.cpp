@@ -5,6 +5,7 @@
 #include <string>
 #include <system_error>
 
+#include "cli/named_models.h"
 #include "sd/core/error.h"
 
 namespace sd::cli {
@@ -19,19 +20,19 @@ bool is_there(const fs::path& path) {
   return fs::exists(fs::symlink_status(path, ignored));
 }
 
-void require_readable(const fs::path& checkpoint, const std::string& what) {
+}  // namespace
+
+void require_model(const std::string& what, const fs::path& path) {
   std::error_code error;
-  if (fs::exists(checkpoint, error)) return;
-  if (is_there(checkpoint)) {
-    throw IoError(fmt::format("{}{} is a link to {}, which is not there", what, checkpoint.string(),
-                              fs::read_symlink(checkpoint, error).string()));
+  if (fs::exists(path, error)) return;
+  if (is_there(path)) {
+    throw IoError(fmt::format("{}{} is a link to {}, which is not there", what, path.string(),
+                              fs::read_symlink(path, error).string()));
   }
   throw IoError(
       fmt::format("{}{} does not exist\nGive a .ckpt or .safetensors file, or a diffusers folder.",
-                  what, checkpoint.string()));
+                  what, path.string()));
 }
-
-}  // namespace
 
 std::vector<fs::path> model_roots() {
   std::vector<fs::path> roots = {fs::path()};
@@ -44,9 +45,21 @@ std::vector<fs::path> model_roots() {
   return roots;
 }
 
+fs::path find_in_roots(const char* option, const char* name, const std::vector<fs::path>& roots) {
+  std::string looked_in;
+  for (const auto& root : roots) {
+    if (is_there(root / name)) return root / name;
+    looked_in += "\n  " + (root / name).string();
+  }
+  throw IoError(fmt::format("{}: {} is not there\nLooked for{}", option, name, looked_in));
+}
+
 FoundModel find_model(const std::optional<fs::path>& ckpt, const std::vector<fs::path>& roots) {
   if (ckpt) {
-    require_readable(*ckpt, "--ckpt: ");
+    const auto models = models_folder();
+    if (models && !ckpt->is_absolute() && !is_there(*ckpt))
+      return {model_named(ckpt->string(), *models), false};
+    require_model("--ckpt: ", *ckpt);
     return {*ckpt, false};
   }
   std::string looked_in;
@@ -54,7 +67,7 @@ FoundModel find_model(const std::optional<fs::path>& ckpt, const std::vector<fs:
     for (const auto& root : roots) {
       const auto candidate = root / name;
       if (is_there(candidate)) {
-        require_readable(candidate, "");
+        require_model("", candidate);
         return {candidate, name == kDemoModel};
       }
       looked_in += "\n  " + candidate.string();

@@ -2,12 +2,16 @@
 
 #include <filesystem>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace sd::cli {
 
 /// Where the original script expects its weights, relative to the working directory.
 inline constexpr const char* kDefaultCheckpoint = "models/ldm/stable-diffusion-v1/model.ckpt";
+/// The same for `--laion400m`.
+inline constexpr const char* kLaionCheckpoint = "models/ldm/text2img-large/model.ckpt";
+inline constexpr const char* kLaionConfig = "configs/latent-diffusion/txt2img-1p4B-eval.yaml";
 /// The model that comes with the project.
 inline constexpr const char* kDemoModel = "models/demo";
 
@@ -20,9 +24,19 @@ struct FoundModel {
 /// (the parent of its build folder), `../share/sd` beside an installed binary.
 std::vector<std::filesystem::path> model_roots();
 
-/// What `--ckpt` names, else the original's default, else the demo model, in the first of `roots`
+/// `name` in the first of `roots` that has it; a link to nowhere counts as there. Throws IoError
+/// for `option`, naming where was looked.
+std::filesystem::path find_in_roots(const char* option, const char* name,
+                                    const std::vector<std::filesystem::path>& roots);
+
+/// What `--ckpt` names (a path, else a model in SD_MODELS_DIR), else the original's default, else the
+/// demo model, in the first of `roots`
 /// that has it. Throws IoError if it is not there, naming where was looked.
 FoundModel find_model(const std::optional<std::filesystem::path>& ckpt,
                       const std::vector<std::filesystem::path>& roots);
+
+/// Throws IoError, beginning with `what` ("--vae: "), unless a file or folder of this name is
+/// there.
+void require_model(const std::string& what, const std::filesystem::path& path);
 
 }  // namespace sd::cli

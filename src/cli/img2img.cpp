@@ -15,7 +15,8 @@ Examples:
   sd img2img --init-img sketch.png --prompt "a fantasy landscape" --strength 0.8
   sd img2img --init-img small.png --H 1024 --W 1024 --strength 0.4 --prompt "a castle"
   sd img2img --init-img room.png --init-mask window.png --mask-blur 8 --prompt "a snowy window"
-  sd img2img --init-img cat.png --prompt "a red cat" --reweight "red=2")";
+  sd img2img --init-img cat.png --prompt "a red cat" --reweight "red=2"
+  sd img2img --ckpt instruct-pix2pix.safetensors --init-img cat.png --prompt "make it snow")";
 
 int run(DrawOptions& options) {
   if (!options.input.init_img) {

@@ -24,11 +24,13 @@ constexpr const char* kDescription =
 Examples:
   sd info outputs/txt2img-samples/samples/00000.png
   sd info --json *.png
-  sd info models/demo)";
+  sd info models/demo
+  sd info --no-hash v1-5-pruned.safetensors)";
 
 struct InfoOptions {
   std::vector<std::string> files;
   bool json = false;
+  bool no_hash = false;
 };
 
 /// Describes each file; one that cannot be read does not keep the others from being described.
@@ -40,7 +42,7 @@ int run(const InfoOptions& options) {
   ExitCode code = ExitCode::kDone;
   for (const auto& file : options.files) {
     try {
-      const auto info = describe_file(file);
+      const auto info = describe_file(file, !options.no_hash);
       output.line(options.json ? json_of(info) : text_of(info));
     } catch (const Error& error) {
       print_message(error.what());
@@ -63,6 +65,8 @@ Command add_info(CLI::App& app) {
                    "diffusers folders")
       ->multi_option_policy(CLI::MultiOptionPolicy::Throw);
   parser->add_flag("--json", options->json, "One JSON object a line");
+  parser->add_flag("--no-hash,--no_hash", options->no_hash,
+                   "Leave out the SHA-256 of checkpoints, which takes a while\nthe first time");
   return {parser, [options] { return run(*options); }};
 }
 

@@ -18,6 +18,7 @@ struct InputPicture {
   torch::Tensor tensor;       // [1,3,H,W] in [-1,1]
   std::optional<Image> mask;  // grey, white is drawn anew; blurred and inverted as asked
   torch::Tensor latent_mask;  // [1,1,h,w] in [0,1]; undefined without a mask
+  torch::Tensor pixel_mask;   // [1,1,H,W], likewise
 
   /// Puts the original's pixels back where the mask is black.
   Image paste(const Image& drawn) const;

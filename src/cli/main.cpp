@@ -8,6 +8,7 @@
 
 #include "cli/commands.h"
 #include "cli/option_groups.h"
+#include "cli/settings.h"
 #include "cli/text_output.h"
 #include "sd/core/error.h"
 #include "text/suggest.h"
@@ -16,11 +17,13 @@ namespace sd::cli {
 namespace {
 
 constexpr const char* kDescription =
-    R"(Draws pictures with Stable Diffusion v1, with control over its attention.
+    R"(Draws pictures with Stable Diffusion v1 and v2, with control over its attention.
 
 Examples:
   sd txt2img --prompt "a red apple on a wooden table"
+  sd txt2img --ckpt v1-5-pruned-emaonly.safetensors --prompt "a fox in the snow" --steps 20
   sd info outputs/txt2img-samples/samples/00000.png
+  sd doctor
   sd txt2img --help)";
 
 [[noreturn]] void reject_command(const std::vector<std::string>& extras,
@@ -42,14 +45,41 @@ int print_and_end(const std::string& text) {
   return static_cast<int>(ExitCode::kDone);
 }
 
+std::vector<Command> add_commands(CLI::App& app) {
+  std::vector<Command> commands = {add_txt2img(app), add_img2img(app), add_swap(app),
+                                   add_attn(app),    add_info(app),    add_convert(app),
+                                   add_samplers(app)};
+  for (auto& command : commands) add_settings_flag(*command.parser);
+  for (const auto add : {add_doctor, add_completion, add_man}) commands.push_back(add(app));
+  return commands;
+}
+
+/// What the environment and the file say for `command`, beside its command line.
+std::vector<Setting> read_and_apply(CLI::App& command, const CLI::App& app) {
+  if (!takes_settings(command)) return {};
+  const auto path = settings_path();
+  const bool no_file = !path || command.count("--no-config") > 0;
+  const auto file = no_file ? std::vector<FileSetting>() : read_settings(*path);
+  if (!no_file) check_settings(*path, file, app);
+  return apply_settings(command, settings_for(command, path.value_or(""), file));
+}
+
+int run_with_settings(const Command& command, const CLI::App& app) {
+  const auto settings = read_and_apply(*command.parser, app);
+  try {
+    return command.run();
+  } catch (const Error& error) {
+    throw Error(error.what() + whence(error.what(), settings), error.code());
+  }
+}
+
 int parse_and_run(int argc, char** argv) {
   CLI::App app(kDescription, "sd");
   app.formatter(std::make_shared<HelpFormatter>());
   app.set_help_flag("-h,--help", "Print this help");
   app.set_version_flag("--version", "sd " SD_VERSION, "Print the version");
   app.allow_extras();  // rejected below, with a better message than the parser's
-  const std::vector<Command> commands = {add_txt2img(app), add_img2img(app), add_swap(app),
-                                         add_attn(app), add_info(app), add_samplers(app)};
+  const auto commands = add_commands(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForVersion&) {
@@ -68,7 +98,7 @@ int parse_and_run(int argc, char** argv) {
     return static_cast<int>(ExitCode::kUsage);
   }
   reject_extras(*chosen->parser);
-  return chosen->run();
+  return run_with_settings(*chosen, app);
 }
 
 }  // namespace

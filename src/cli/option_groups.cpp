@@ -10,6 +10,7 @@
 #include <system_error>
 #include <utility>
 
+#include "cli/app_outline.h"
 #include "sd/core/error.h"
 #include "sd/image/infotext.h"
 #include "text/suggest.h"
@@ -18,6 +19,7 @@ namespace sd::cli {
 namespace {
 
 constexpr std::size_t kHelpColumn = 32;
+constexpr std::size_t kLongestType = 60;  // the words of a longer one would fill the line
 
 template <typename Number>
 std::optional<Number> parse_number(const std::string& text) {
@@ -42,8 +44,9 @@ double parse_real(const std::string& option, const std::string& text, Range<doub
 std::vector<std::string> option_names(const CLI::App& app) {
   std::vector<std::string> names;
   for (const CLI::Option* option : app.get_options()) {
-    // The first spelling is enough: dashes and underscores count as equal when names are compared.
-    if (!option->get_lnames().empty()) names.push_back("--" + option->get_lnames().front());
+    for (const auto& name : distinct_names(outline_of(*option).names)) {
+      if (name.starts_with("--")) names.push_back(name);
+    }
   }
   return names;
 }
@@ -57,13 +60,21 @@ int64_t parse_whole(const std::string& option, const std::string& text, Range<in
                                range.least, range.most));
 }
 
-std::string spellings(const std::string& name) {
-  std::string dashed = name;
-  std::string underscored = name;
-  std::replace(dashed.begin(), dashed.end(), '_', '-');
-  std::replace(underscored.begin(), underscored.end(), '-', '_');
-  if (dashed == underscored) return "--" + name;
-  return fmt::format("--{},--{}", name, name == dashed ? underscored : dashed);
+std::string spellings(const std::string& names) {
+  std::string all;
+  for (const auto& name : CLI::detail::split(names, ',')) {
+    std::string dashed = name;
+    std::string underscored = name;
+    std::replace(dashed.begin(), dashed.end(), '_', '-');
+    std::replace(underscored.begin(), underscored.end(), '-', '_');
+    all += fmt::format("{}--{}", all.empty() ? "" : ",", name);
+    if (dashed != underscored) all += ",--" + (name == dashed ? underscored : dashed);
+  }
+  return all;
+}
+
+std::string words_type(const std::vector<std::string>& words) {
+  return "{" + CLI::detail::join(words, ",") + "}";
 }
 
 void reject_word(const std::string& option, const std::string& word,
@@ -139,8 +150,16 @@ CLI::Option* add_path(CLI::App& app, const std::string& name,
 }
 
 CLI::Option* add_device(CLI::App& app, DeviceChoice& value, const std::string& help) {
+  const auto parse = [&value](const std::string& text) {
+    try {
+      value = parse_device(text);
+    } catch (const UsageError& error) {
+      const std::vector<std::string> known = {"auto", "cpu", "cuda"};
+      throw UsageError(fmt::format("--device: {}{}", error.what(), did_you_mean(text, known)));
+    }
+  };
   return add_parsed(
-      app, "device", [&value](const std::string& text) { value = parse_device(text); },
+      app, "device", parse,
       "{auto,cpu,cuda[:N]}", help);
 }
 
@@ -177,16 +196,17 @@ HelpFormatter::HelpFormatter() {
 
 std::string HelpFormatter::make_option_name(const CLI::Option* option, bool is_positional) const {
   if (is_positional) return option->get_name(true, false);
-  std::string name;
-  for (const auto& letter : option->get_snames()) name += "-" + letter + ", ";
-  return option->get_lnames().empty() ? name.substr(0, name.size() - 2)
-                                      : name + "--" + option->get_lnames().front();
+  std::vector<std::string> names;
+  for (const auto& letter : option->get_snames()) names.push_back("-" + letter);
+  for (const auto& name : option->get_lnames()) names.push_back("--" + name);
+  return CLI::detail::join(distinct_names(names), ", ");
 }
 
 std::string HelpFormatter::make_option_opts(const CLI::Option* option) const {
   if (option->get_type_size() == 0 || option->get_positional()) return {};
   const auto& preset = option->get_default_str();
-  return " " + option->get_type_name() + (preset.empty() ? "" : "=" + preset);
+  const auto type = option->get_type_name();
+  return " " + (type.size() > kLongestType ? "NAME" : type) + (preset.empty() ? "" : "=" + preset);
 }
 
 std::string HelpFormatter::make_usage(const CLI::App* app, std::string name) const {
@@ -195,8 +215,10 @@ std::string HelpFormatter::make_usage(const CLI::App* app, std::string name) con
       app->get_options([](const CLI::Option* option) { return option->get_positional(); });
   std::string usage =
       fmt::format("\nUsage: {} {}", name, has_commands ? "COMMAND [options]" : "[options]");
-  for (const CLI::Option* positional : positionals)
-    usage += " " + positional->get_name(true, false) + "...";
+  for (const CLI::Option* positional : positionals) {
+    usage += " " + positional->get_name(true, false);
+    if (positional->get_items_expected_max() > 1) usage += "...";
+  }
   return usage + "\n";
 }
 

@@ -21,13 +21,16 @@ struct Range {
 };
 
 /// "--ddim_steps,--ddim-steps": every option is known with dashes and with underscores; help shows
-/// the first.
+/// the first. "ddim_steps,steps" are two names of one option; help shows both.
 std::string spellings(const std::string& name);
 
 /// "--dtype: 'fp16' is none of auto, f32, bf16, f16" and what may have been meant. Throws
 /// UsageError.
 [[noreturn]] void reject_word(const std::string& option, const std::string& word,
                               const std::vector<std::string>& known);
+
+/// "{auto,cpu}": a value that is one of `words`, as help, completion and settings read it.
+std::string words_type(const std::vector<std::string>& words);
 
 /// `text` as a number of `range`; throws UsageError, beginning with `option`.
 int64_t parse_whole(const std::string& option, const std::string& text, Range<int64_t> range);
@@ -72,7 +75,7 @@ CLI::Option* add_choice(CLI::App& app, const std::string& name, Value& value,
     reject_word("--" + name, word, words);
   };
   return app.add_option_function<std::string>(spellings(name), parse, help)
-      ->type_name("{" + CLI::detail::join(words, ",") + "}");
+      ->type_name(words_type(words));
 }
 
 /// `--json`, `-q`, `-v`.

@@ -25,12 +25,40 @@ SchedulerKind scheduler_of(const DrawOptions& options) {
   return options.scheduler.value_or(info_of(options.chosen_sampler()).scheduler);
 }
 
+/// What a picture's own stream begins with; a batch's pictures share one.
+int64_t stream_of(const DrawOptions& options, const PictureRecord& picture) {
+  return options.seed_mode == SeedMode::kImage ? picture.sample_index : 0;
+}
+int64_t seed_of(const DrawOptions& options, const PictureRecord& picture) {
+  return options.seed + stream_of(options, picture);
+}
+uint64_t variation_seed_of(const DrawOptions& options, const PictureRecord& picture) {
+  return options.variation->seed + static_cast<uint64_t>(stream_of(options, picture));
+}
+
+const char* syntax_name(PromptSyntax syntax) {
+  return syntax == PromptSyntax::kAuto    ? "auto"
+         : syntax == PromptSyntax::kPlain ? "plain"
+                                          : "a1111";
+}
+
 std::string dump(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 Json file_name(const std::optional<std::filesystem::path>& path) {
   return path ? Json(path->filename().string()) : Json();
+}
+
+/// The file's whole name, as A1111 gives a VAE's; of a folder given with a slash its own.
+std::string part_name(const std::filesystem::path& path) {
+  return (path.has_filename() ? path : path.parent_path()).filename().string();
+}
+
+/// Null where the model's own part is used.
+Json part_json(const std::optional<std::filesystem::path>& path, const std::string& hash) {
+  if (!path) return {};
+  return {{"name", part_name(*path)}, {"hash", hash}};
 }
 
 double strength_of(const DrawOptions& options) {
@@ -56,6 +84,7 @@ Json input_json(const DrawOptions& options) {
   if (!input.init_img) return {};
   return {{"init_img", file_name(input.init_img)},
           {"strength", strength_of(options)},
+          {"img_scale", input.img_scale ? Json(*input.img_scale) : Json()},
           {"init_mask", file_name(input.init_mask)},
           {"invert_mask", input.invert_mask},
           {"mask_blur", input.mask_blur},
@@ -146,7 +175,7 @@ Infotext infotext_of(const RunRecord& run, const PictureRecord& picture) {
   settings = {{"Steps", std::to_string(options.ddim_steps)},
               {"Sampler", sampler_name(options)},
               {"CFG scale", number_text(options.scale)},
-              {"Seed", std::to_string(options.seed)},
+              {"Seed", std::to_string(seed_of(options, picture))},
               {"Size", fmt::format("{}x{}", run.width, run.height)}};
   if (scheduler_of(options) != SchedulerKind::kUniform) {
     settings.insert(settings.begin() + 2,
@@ -155,9 +184,22 @@ Infotext infotext_of(const RunRecord& run, const PictureRecord& picture) {
   if (!run.model_hash.empty())
     settings.emplace_back("Model hash", run.model_hash.substr(0, kShortHash));
   settings.emplace_back("Model", run.model_name);
+  if (options.vae) {
+    if (!run.vae_hash.empty()) settings.emplace_back("VAE hash", run.vae_hash);
+    settings.emplace_back("VAE", part_name(*options.vae));
+  }
+  if (options.variation) {
+    settings.emplace_back("Variation seed",
+                          std::to_string(variation_seed_of(options, picture)));
+    settings.emplace_back("Variation seed strength", number_text(options.variation->strength));
+  }
   if (options.input.init_img) {
     settings.emplace_back("Denoising strength", number_text(strength_of(options)));
   }
+  if (options.input.img_scale) {
+    settings.emplace_back("Image CFG scale", number_text(*options.input.img_scale));
+  }
+  if (options.clip_skip > 1) settings.emplace_back("Clip skip", std::to_string(options.clip_skip));
   if (options.rng != RngChoice::kDevice) settings.emplace_back("RNG", infotext_rng(options.rng));
   if (options.ddim_eta != 0) settings.emplace_back("Eta", number_text(options.ddim_eta));
   if (picture.batch_size > 1) {
@@ -168,6 +210,7 @@ Infotext infotext_of(const RunRecord& run, const PictureRecord& picture) {
   if (!options.control.reweight.empty() && !picture.is_source) {
     settings.emplace_back("Reweight", weights_text(options.control, picture.sample));
   }
+  if (options.clip) settings.emplace_back("Text encoder", part_name(*options.clip));
   settings.emplace_back("Version", "sd " SD_VERSION);
   return info;
 }
@@ -180,6 +223,8 @@ Json settings_of(const RunRecord& run, const PictureRecord& picture) {
       {"command", command_of(options.task)},
       {"prompt", picture.prompt},
       {"negative_prompt", options.negative_prompt},
+      {"prompt_syntax", syntax_name(options.prompt_syntax)},
+      {"clip_skip", options.clip_skip},
       {"width", run.width},
       {"height", run.height},
       {"steps", options.ddim_steps},
@@ -188,6 +233,7 @@ Json settings_of(const RunRecord& run, const PictureRecord& picture) {
       {"scale", options.scale},
       {"eta", options.ddim_eta},
       {"seed", options.seed},
+      {"seed_mode", options.seed_mode == SeedMode::kImage ? "image" : "batch"},
       {"rng", name_of(options.rng)},
       {"run", batch_json(options, picture)},
       {"from_file", from_file ? file_name(std::filesystem::path(*from_file)) : Json()},
@@ -195,10 +241,17 @@ Json settings_of(const RunRecord& run, const PictureRecord& picture) {
       {"model", {{"name", run.model_name}, {"format", run.model_format}, {"hash", run.model_hash}}},
       {"ema", options.ema},
       {"config", file_name(options.config)},
+      {"prediction", options.prediction ? Json(name_of(*options.prediction)) : Json()},
       {"device", run.device},
       {"dtype", run.dtype},
       {"threads", run.threads}};
+  if (options.variation) {
+    settings["variation"] = {{"seed", options.variation->seed},
+                             {"strength", options.variation->strength}};
+  }
   for (const auto& [key, json] : {std::pair<const char*, Json>{"input", input_json(options)},
+                                  {"vae", part_json(options.vae, run.vae_hash)},
+                                  {"clip", part_json(options.clip, run.clip_hash)},
                                   {"swap", swap_json(options, picture)},
                                   {"control", control_json(options.control)}}) {
     if (!json.is_null()) settings[key] = json;

@@ -21,6 +21,8 @@ struct RunRecord {
   std::string model_name;    // "v1-5-pruned-emaonly"
   std::string model_format;  // "ckpt", "safetensors", "diffusers"
   std::string model_hash;    // 10 hex digits (sd/core/model_hash.h); empty if unknown
+  std::string vae_hash;      // likewise of --vae
+  std::string clip_hash;     // likewise of --clip
   std::string device;        // "cpu", "cuda:0"
   std::string dtype;         // "f32", "bf16", "f16"
   int threads = 1;
@@ -41,6 +43,7 @@ struct PictureRecord {
   int64_t batch_size = 1;
   int64_t row = 0;    // in the batch: target by target, its samples
   int64_t index = 0;  // in the whole run
+  int64_t sample_index = 0;  // in the whole run, the targets of a sample counted once
 };
 
 /// The name people know a model by: the file's name without its ending, or the folder's.

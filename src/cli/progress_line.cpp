@@ -19,10 +19,8 @@ constexpr std::chrono::milliseconds kRedrawEvery{100};
 constexpr std::size_t kDefaultColumns = 80;
 constexpr int64_t kBarCells = 20;
 
-std::string bar(int64_t done, int64_t total) {
-  const int64_t filled =
-      total > 0 ? std::clamp<int64_t>(done * kBarCells / total, 0, kBarCells) : 0;
-  return fmt::format("[{:=<{}}{:<{}}]", "", filled, "", kBarCells - filled);
+std::string cut_line(const std::string& text, std::size_t columns) {
+  return columns < 2 ? std::string() : shorten(printable(text), columns - 1);
 }
 
 std::size_t terminal_columns() {
@@ -43,7 +41,7 @@ std::string describe(const RunProgress& progress) {
   const auto& stage = progress.stage;
   switch (stage.stage) {
     case Progress::Stage::kLoad:
-      return fmt::format("loading {} {}", progress.model, bar(stage.done, stage.total));
+      return fmt::format("loading {} {}", progress.model, progress_bar(stage.done, stage.total));
     case Progress::Stage::kEncode:
       return fmt::format("{}: reading the prompt", which_pictures(progress));
     case Progress::Stage::kDecode:
@@ -52,7 +50,7 @@ std::string describe(const RunProgress& progress) {
       break;
   }
   auto text = fmt::format("{} {} step {}/{}", which_pictures(progress),
-                          bar(stage.done, stage.total), stage.done, stage.total);
+                          progress_bar(stage.done, stage.total), stage.done, stage.total);
   if (progress.steps_per_second > 0) {
     text += fmt::format(", {:.2f} steps/s, {} left", progress.steps_per_second,
                         clock_text(progress.seconds_left));
@@ -87,8 +85,13 @@ std::string clock_text(double seconds) {
 }
 
 std::string render_progress(const RunProgress& progress, std::size_t columns) {
-  const auto text = printable(describe(progress));
-  return columns < 2 ? std::string() : shorten(text, columns - 1);
+  return cut_line(describe(progress), columns);
+}
+
+std::string progress_bar(int64_t done, int64_t total) {
+  const int64_t filled =
+      total > 0 ? std::clamp<int64_t>(done * kBarCells / total, 0, kBarCells) : 0;
+  return fmt::format("[{:=<{}}{:<{}}]", "", filled, "", kBarCells - filled);
 }
 
 bool wants_progress_line(bool quiet) {
@@ -98,13 +101,16 @@ bool wants_progress_line(bool quiet) {
 }
 
 void ProgressLine::update(const RunProgress& progress) {
+  show(describe(progress), progress.stage.done == progress.stage.total);
+}
+
+void ProgressLine::show(const std::string& whole, bool at_once) {
   if (!shown_) return;
   const auto now = std::chrono::steady_clock::now();
-  const bool ends = progress.stage.done == progress.stage.total;
-  if (width_ > 0 && !ends && now - drawn_ < kRedrawEvery) return;
+  if (width_ > 0 && !at_once && now - drawn_ < kRedrawEvery) return;
   drawn_ = now;
   // The last column stays free: writing there would wrap the line on some terminals.
-  const auto text = render_progress(progress, terminal_columns() - 1);
+  const auto text = cut_line(whole, terminal_columns() - 1);
   const auto line = fmt::format("\r{:<{}}\r{}", "", width_, text);
   std::fwrite(line.data(), 1, line.size(), stderr);
   width_ = text.size();

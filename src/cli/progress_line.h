@@ -43,6 +43,9 @@ struct RunProgress {
 /// "0:07", "12:30", "1:02:03".
 std::string clock_text(double seconds);
 
+/// "[====      ]": how much of `total` is done.
+std::string progress_bar(int64_t done, int64_t total);
+
 /// One line of at most `columns` characters, without control characters.
 std::string render_progress(const RunProgress& progress, std::size_t columns);
 
@@ -60,6 +63,8 @@ class ProgressLine {
 
   bool shown() const { return shown_; }
   void update(const RunProgress& progress);
+  /// Any text; `at_once` if it must not be skipped for being too soon.
+  void show(const std::string& text, bool at_once = false);
   /// Takes the line away, before something else is written.
   void clear();
 

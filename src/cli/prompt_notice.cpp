@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "cli/text_output.h"
-#include "sd/text/clip_tokenizer.h"
 
 namespace sd::cli {
 namespace {
@@ -12,8 +11,9 @@ constexpr std::size_t kShownCharacters = 120;
 
 }  // namespace
 
-std::string truncation_notice(std::string_view what, std::string_view prompt, int64_t positions) {
-  const auto encoded = ClipTokenizer::instance().encode(prompt, positions);
+std::string truncation_notice(std::string_view what, std::string_view prompt,
+                              const Tokenizer& tokenizer) {
+  const auto encoded = tokenizer.encode(prompt);
   if (encoded.cut.empty()) return {};
   const std::size_t begin = encoded.cut.front().begin;
   const auto lost = prompt.substr(begin, encoded.cut.back().end - begin);

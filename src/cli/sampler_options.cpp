@@ -34,17 +34,19 @@ void read_scheduler(const std::string& text, DrawOptions& options) {
 }  // namespace
 
 void add_sampler_options(CLI::App& app, DrawOptions& options) {
-  add_whole(app, "ddim_steps", options.ddim_steps, kStepsRange, "Sampling steps, 1 to 1000");
-  add_whole(app, "steps", options.ddim_steps, kStepsRange, "The same")->default_str("");
+  const auto read_steps = [&options](const std::string& text) {
+    options.ddim_steps = parse_whole("--ddim_steps", text, kStepsRange);
+  };
+  add_parsed(app, "ddim_steps,steps", read_steps, "N", "Sampling steps, 1 to 1000")
+      ->default_str(std::to_string(options.ddim_steps));
   app.add_flag("--plms", options.plms, "Sample with PLMS instead of DDIM");
   // Read before --sampler, which may name a schedule too, whatever the order on the command line.
   add_parsed(
       app, "scheduler", [&options](const std::string& text) { read_scheduler(text, options); },
-      "NAME",
-      "How noise levels are spaced: discrete, karras,\nexponential, sgm_uniform, simple, beta "
-      "(the sampler's)");
+      words_type(scheduler_names()), "How noise levels are spaced (the sampler's)");
   add_parsed(
-      app, "sampler", [&options](const std::string& text) { read_sampler(text, options); }, "NAME",
+      app, "sampler", [&options](const std::string& text) { read_sampler(text, options); },
+      words_type(sampler_names()),
       "ddim, plms, euler_a, \"DPM++ 2M Karras\", ...: 'sd\nsamplers' lists them")
       ->default_str("ddim");
   add_number(app, "ddim_eta", options.ddim_eta, kEtaRange,

@@ -35,16 +35,18 @@ StartLatents::StartLatents(const DrawOptions& options, std::array<int64_t, 3> sh
   if (options.init_latents) given_ = read_latents(*options.init_latents, shape);
 }
 
-std::optional<torch::Tensor> StartLatents::batch(int64_t first, int64_t count, NoiseSource& noise) {
+std::optional<torch::Tensor> StartLatents::batch(int64_t first, int64_t count, RunNoise& noise) {
   if (given_ && one_start_) return given_->narrow(0, 0, 1).expand({count, -1, -1, -1});
   if (given_) {
     const int64_t start = fixed_code_ ? 0 : first;
     const auto rows = at::arange(start, start + count, torch::kLong).remainder(given_->size(0));
     return given_->index_select(0, rows);
   }
-  if (!fixed_code_) return std::nullopt;
+  if (!fixed_code_) return noise.start(first, {count, shape_[0], shape_[1], shape_[2]});
   const int64_t starts = one_start_ ? 1 : n_samples_;
-  if (!drawn_) drawn_ = noise.randn({starts, shape_[0], shape_[1], shape_[2]});
+  const std::vector<int64_t> shape = {starts, shape_[0], shape_[1], shape_[2]};
+  if (!drawn_) drawn_ = noise.start(first, shape);
+  if (!drawn_) drawn_ = noise.of_batch(first).randn(shape);
   if (one_start_) return drawn_->expand({count, -1, -1, -1});
   return drawn_->narrow(0, 0, count);
 }

@@ -7,7 +7,7 @@
 #include <optional>
 
 #include "cli/draw_options.h"
-#include "sd/core/noise_source.h"
+#include "cli/run_noise.h"
 
 namespace sd::cli {
 
@@ -22,7 +22,7 @@ class StartLatents {
   /// Start [count,4,h,w] float32 of the batch whose first picture is number `first` of the run;
   /// nothing when the sampler is to draw it. `--fixed_code` starts every batch alike: it draws once
   /// from `noise`, [n_samples,4,h,w]; in a swap, as in the fork, one start for all samples.
-  std::optional<torch::Tensor> batch(int64_t first, int64_t count, NoiseSource& noise);
+  std::optional<torch::Tensor> batch(int64_t first, int64_t count, RunNoise& noise);
 
  private:
   std::array<int64_t, 3> shape_;

@@ -42,9 +42,9 @@ void settle(DrawOptions& options) {
 
 int run(DrawOptions& options) {
   settle(options);
-  check(options);
+  const auto tokenizer = check(options);
   if (options.swap.dry_run) {
-    print_alignment(options);
+    print_alignment(options, *tokenizer);
     return static_cast<int>(ExitCode::kDone);
   }
   return engine().draw(options);

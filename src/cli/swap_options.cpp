@@ -14,7 +14,6 @@
 #include "cli/text_output.h"
 #include "sd/image/infotext.h"
 #include "sd/text/alignment_table.h"
-#include "sd/text/clip_tokenizer.h"
 
 namespace sd::cli {
 namespace {
@@ -83,8 +82,7 @@ void add_swap_options(CLI::App& app, SwapOptions& options) {
                "Print what would happen to each token, draw nothing");
 }
 
-void print_alignment(const DrawOptions& options) {
-  const auto& tokenizer = ClipTokenizer::instance();
+void print_alignment(const DrawOptions& options, const Tokenizer& tokenizer) {
   const auto& source = *options.swap.source;
   const auto source_tokens = tokenizer.encode(source);
   StandardOutput output;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "cli/draw_options.h"
+#include "sd/text/tokenizer.h"
 
 namespace CLI {
 class App;
@@ -11,7 +12,7 @@ namespace sd::cli {
 /// Adds what only `sd swap` has.
 void add_swap_options(CLI::App& app, SwapOptions& options);
 
-/// Prints what happens to each token of each target, as a table on stdout. Needs no model.
-void print_alignment(const DrawOptions& options);
+/// Prints what happens to each token of each target, as a table on stdout.
+void print_alignment(const DrawOptions& options, const Tokenizer& tokenizer);
 
 }  // namespace sd::cli

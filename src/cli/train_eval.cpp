@@ -15,6 +15,7 @@
 #include "cli/text_output.h"
 #include "sd/core/compute.h"
 #include "sd/core/error.h"
+#include "sd/pipeline/inspect.h"
 #include "sd/pipeline/load.h"
 #include "train/classifier_stage.h"
 #include "train/eval.h"

@@ -62,7 +62,8 @@ AttentionUse MapRecorder::use(const AttentionCall& call) const {
 }
 
 bool MapRecorder::observes(const RowGroup& rows, const AttentionCall&) const {
-  return rows.branch == options_.branch && rows.conditional == options_.conditional;
+  return rows.branch == options_.branch && rows.conditional == options_.conditional &&
+         rows.pictured;
 }
 
 void MapRecorder::observe(const torch::Tensor& probs, const RowGroup& rows,

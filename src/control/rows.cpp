@@ -8,9 +8,9 @@ namespace sd {
 
 const RowGroup* source_beside(const RowGroup& target, const std::vector<RowGroup>& rows) {
   for (const auto& group : rows) {
-    if (group.branch == RowGroup::Branch::kSource && group.conditional == target.conditional) {
-      return &group;
-    }
+    const bool beside =
+        group.conditional == target.conditional && group.pictured == target.pictured;
+    if (group.branch == RowGroup::Branch::kSource && beside) return &group;
   }
   return nullptr;
 }

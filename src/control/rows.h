@@ -8,7 +8,8 @@
 
 namespace sd {
 
-/// The source's rows beside `target`, conditional or not as they are; null when there is no source.
+/// The source's rows beside `target`, conditional and pictured as they are; null when there is no
+/// source.
 const RowGroup* source_beside(const RowGroup& target, const std::vector<RowGroup>& rows);
 bool has_source(const std::vector<RowGroup>& rows);
 

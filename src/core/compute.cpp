@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string_view>
+#include <system_error>
 #include <thread>
 
 #if defined(__x86_64__)
@@ -77,6 +79,12 @@ bool cpu_has_bf16() {
 #else
   return false;
 #endif
+}
+
+bool has_gpu_node() {
+  std::error_code ignored;
+  return std::filesystem::exists("/dev/nvidiactl", ignored) ||
+         std::filesystem::exists("/dev/dxg", ignored);
 }
 
 int physical_cores() {

@@ -2,13 +2,13 @@
 
 #include <sys/stat.h>
 
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
 #include <system_error>
 
 #include "core/posix_file.h"
+#include "core/user_folders.h"
 #include "sd/core/atomic_file.h"
 #include "sd/core/error.h"
 #include "sd/core/mapped_file.h"
@@ -20,13 +20,9 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-/// None if the environment names no folder; the XDG specification has relative paths ignored.
 std::optional<fs::path> cache_file() {
-  const char* xdg = std::getenv("XDG_CACHE_HOME");
-  if (xdg != nullptr && *xdg == '/') return fs::path(xdg) / "sd" / "hashes.json";
-  const char* home = std::getenv("HOME");
-  if (home != nullptr && *home == '/') return fs::path(home) / ".cache" / "sd" / "hashes.json";
-  return std::nullopt;
+  const auto folder = user_folder("XDG_CACHE_HOME", ".cache");
+  return folder ? std::optional(*folder / "sd" / "hashes.json") : std::nullopt;
 }
 
 /// The object in the cache file, or an empty one if there is no usable file.
@@ -75,8 +71,7 @@ bool is_sha256(const json& value) {
 
 }  // namespace
 
-std::string model_hash(const fs::path& path) {
-  constexpr std::size_t kDigits = 10;
+std::string model_sha256(const fs::path& path) {
   json entry = fingerprint(path);
   const std::string key = fs::absolute(path).lexically_normal().string();
   const auto file = cache_file();
@@ -84,7 +79,7 @@ std::string model_hash(const fs::path& path) {
   if (const auto found = cache.find(key); found != cache.end() && found->is_object()) {
     const json sha256 = found->value("sha256", json());
     entry["sha256"] = sha256;
-    if (*found == entry && is_sha256(sha256)) return sha256.get<std::string>().substr(0, kDigits);
+    if (*found == entry && is_sha256(sha256)) return sha256.get<std::string>();
   }
   const std::string sha256 = sha256_file(path);
   if (file) {
@@ -92,7 +87,12 @@ std::string model_hash(const fs::path& path) {
     cache[key] = entry;
     write_cache(*file, cache);
   }
-  return sha256.substr(0, kDigits);
+  return sha256;
+}
+
+std::string model_hash(const fs::path& path) {
+  constexpr std::size_t kDigits = 10;
+  return model_sha256(path).substr(0, kDigits);
 }
 
 }  // namespace sd

@@ -63,7 +63,7 @@ double sigma_of(SchedulerKind kind, const SigmaTable& table, int64_t i, int64_t 
 
 }  // namespace
 
-SigmaTable::SigmaTable(const NoiseSchedule& schedule) {
+SigmaTable::SigmaTable(const NoiseSchedule& schedule) : schedule_(schedule) {
   for (const double alpha : schedule.alphas_cumprod) {
     log_sigmas_.push_back(0.5 * std::log((1 - alpha) / alpha));
   }
@@ -79,6 +79,14 @@ double SigmaTable::sigma(double timestep) const {
   const auto above = std::min(below + 1, log_sigmas_.size() - 1);
   const double part = t - static_cast<double>(below);
   return std::exp((1 - part) * log_sigmas_[below] + part * log_sigmas_[above]);
+}
+
+double SigmaTable::alpha(double timestep) const {
+  const bool whole = timestep == std::floor(timestep) && timestep >= 0 &&
+                     timestep < static_cast<double>(schedule_.timesteps());
+  if (whole) return schedule_.alphas_cumprod[static_cast<std::size_t>(timestep)];
+  const double level = sigma(timestep);
+  return 1 / (1 + level * level);
 }
 
 double SigmaTable::timestep(double sigma) const {

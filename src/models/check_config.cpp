@@ -22,6 +22,15 @@ std::vector<int64_t> reached_resolutions(const UNetConfig& unet) {
 }
 
 std::string text_of(int64_t value) { return fmt::format("{}", value); }
+std::string text_of(TextEncoderKind kind) {
+  switch (kind) {
+    case TextEncoderKind::kClip:
+      return "CLIP";
+    case TextEncoderKind::kBert:
+      return "BERT";
+  }
+  return {};
+}
 std::string text_of(bool value) { return fmt::format("{}", value); }
 std::string text_of(const std::vector<int64_t>& values) {
   return fmt::format("[{}]", fmt::join(values, ", "));
@@ -90,6 +99,7 @@ void check_config(const ModelConfig& wanted, const ModelConfig& detected,
   Differences differences;
   compare_unet(wanted.unet, detected.unet, differences);
   compare_vae(wanted.vae, detected.vae, differences);
+  differences.compare("cond_stage_config.target", wanted.text.encoder, detected.text.encoder);
   differences.compare("cond_stage_config.params.width", wanted.text.width, detected.text.width);
   differences.compare("cond_stage_config.params.layers", wanted.text.layers, detected.text.layers);
   if (differences.count() > 0) {
@@ -123,8 +133,11 @@ void validate_config(const ModelConfig& config, const std::string& where) {
     require_divides(config.vae.norm_groups, config.vae.channels * multiple,
                     "the VAE's {} group-norm groups", where);
   }
-  require_divides(config.text.heads, config.text.width, "the text encoder's {} attention heads",
-                  where);
+  // BERT's heads have a width of their own.
+  if (config.text.encoder == TextEncoderKind::kClip) {
+    require_divides(config.text.heads, config.text.width, "the text encoder's {} attention heads",
+                    where);
+  }
 }
 
 }  // namespace sd

@@ -1,12 +1,11 @@
 #include "sd/models/clip_text.h"
 
 #include <ATen/ops/arange.h>
+#include <ATen/ops/gelu.h>
 #include <ATen/ops/sigmoid.h>
-#include <fmt/format.h>
 
 #include <string>
 
-#include "sd/core/error.h"
 #include "sd/nn/attention.h"
 
 namespace sd {
@@ -14,7 +13,8 @@ namespace sd {
 /// One pre-norm layer: x + attention(norm(x)), then x + mlp(norm(x)).
 class ClipLayerImpl : public torch::nn::Module {
  public:
-  explicit ClipLayerImpl(const TextConfig& config) : heads_(config.heads) {
+  explicit ClipLayerImpl(const TextConfig& config)
+      : heads_(config.heads), activation_(config.activation) {
     const int64_t width = config.width;
     auto attention = register_module("self_attn", Group());
     k_proj_ = attention->put("k_proj", Linear(width, width));
@@ -34,13 +34,15 @@ class ClipLayerImpl : public torch::nn::Module {
                                        split_heads(k_proj_->forward(h), heads_),
                                        split_heads(v_proj_->forward(h), heads_), /*causal=*/true);
     x = x + out_proj_->forward(merge_heads(mixed));
-    const auto inner = fc1_->forward(norm2_->forward(x));       // [N,T,feed_forward]
-    const auto activated = inner * at::sigmoid(1.702 * inner);  // quick-GELU: CLIP's approximation
-    return x + fc2_->forward(activated);
+    const auto inner = fc1_->forward(norm2_->forward(x));  // [N,T,feed_forward]
+    return x + fc2_->forward(activation_ == TextActivation::kGelu
+                                 ? at::gelu(inner)
+                                 : inner * at::sigmoid(1.702 * inner));
   }
 
  private:
   int64_t heads_;
+  TextActivation activation_;
   Linear k_proj_{nullptr}, v_proj_{nullptr}, q_proj_{nullptr}, out_proj_{nullptr};
   LayerNorm norm1_{nullptr}, norm2_{nullptr};
   Linear fc1_{nullptr}, fc2_{nullptr};
@@ -60,16 +62,14 @@ ClipTextImpl::ClipTextImpl(const TextConfig& config) : config_(config) {
   final_norm_ = register_module("final_layer_norm", LayerNorm(config.width));
 }
 
-torch::Tensor ClipTextImpl::forward(const torch::Tensor& ids, torch::Dtype dtype) {
-  if (ids.dim() != 2 || ids.size(1) > config_.positions) {
-    throw UsageError(
-        fmt::format("text encoder takes ids [N,T] with T at most {}, found {} ids a row",
-                    config_.positions, ids.size(-1)));
-  }
+torch::Tensor ClipTextImpl::forward(const torch::Tensor& ids, torch::Dtype dtype,
+                                    int64_t layers_skipped) {
+  require_ids(ids, config_.positions);
+  const auto layers = layers_to_run(config_.layers, layers_skipped);
   const auto positions = at::arange(ids.size(1), ids.options());
   torch::Tensor x =
       token_embedding_->forward(ids).to(dtype) + position_embedding_->forward(positions).to(dtype);
-  for (auto& layer : layers_) x = layer->forward(x);
+  for (std::size_t i = 0; i < layers; ++i) x = layers_[i]->forward(x);
   return final_norm_->forward(x);
 }
 

@@ -1,6 +1,7 @@
 #include "sd/models/config.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <utility>
 
@@ -11,24 +12,35 @@
 namespace sd {
 namespace {
 
+constexpr std::string_view kClipEmbedder = "ldm.modules.encoders.modules.FrozenCLIPEmbedder";
+constexpr std::string_view kOpenClipEmbedder =
+    "ldm.modules.encoders.modules.FrozenOpenCLIPEmbedder";
+constexpr std::string_view kBertEmbedder = "ldm.modules.encoders.modules.BERTEmbedder";
 constexpr std::size_t kMaxYamlBytes = std::size_t{1} << 20;  // the published ones have 2 kB
 
-/// The class that a section's `target` names must be `expected`; `hints` says what some others are.
-void require_target(
-    YamlSection& section, std::string_view expected,
+/// The class that a section's `target` names must be one of `expected`, which is returned; `hints`
+/// says what some others are.
+std::string require_target(
+    YamlSection& section, std::initializer_list<std::string_view> expected,
     std::initializer_list<std::pair<std::string_view, std::string_view>> hints = {}) {
-  const auto target = section.text("target");
-  if (!target) section.fail("target", fmt::format("is missing, expected {}", expected));
-  if (*target == expected) return;
+  constexpr std::string_view kSubmodule = "stable_diffusion.";  // where InstructPix2Pix keeps ldm
+  auto target = section.text("target");
+  if (!target) {
+    section.fail("target", fmt::format("is missing, expected {}", fmt::join(expected, " or ")));
+  }
+  if (target->starts_with(kSubmodule)) target->erase(0, kSubmodule.size());
+  for (const auto name : expected) {
+    if (*target == name) return *target;
+  }
   for (const auto& [other, hint] : hints) {
     if (target->ends_with(other)) section.fail("target", fmt::format("is {}: {}", *target, hint));
   }
-  section.fail("target",
-               fmt::format("is {}, expected {} (others are not supported)", *target, expected));
+  section.fail("target", fmt::format("is {}, expected {} (others are not supported)", *target,
+                                     fmt::join(expected, " or ")));
 }
 
 void read_unet(YamlSection section, UNetConfig& unet) {
-  require_target(section, "ldm.modules.diffusionmodules.openaimodel.UNetModel");
+  require_target(section, {"ldm.modules.diffusionmodules.openaimodel.UNetModel"});
   auto params = section.section("params");
   unet.in_channels = params.integer("in_channels", unet.in_channels);
   unet.out_channels = params.integer("out_channels", unet.out_channels);
@@ -37,8 +49,11 @@ void read_unet(YamlSection section, UNetConfig& unet) {
   unet.num_res_blocks = params.integer("num_res_blocks", unet.num_res_blocks);
   unet.channel_mult = params.integers("channel_mult", unet.channel_mult);
   if (unet.channel_mult.empty()) params.fail("channel_mult", "is empty, expected a number a level");
-  unet.num_heads = params.integer("num_heads", unet.num_heads, -1);  // -1: num_head_channels counts
-  unet.num_head_channels = params.integer("num_head_channels", unet.num_head_channels, -1);
+  // -1: the other one counts. A number of heads alone takes the place of a base's fixed width.
+  const int64_t heads = params.integer("num_heads", 0, -1);
+  unet.num_head_channels =
+      params.integer("num_head_channels", heads > 0 ? -1 : unet.num_head_channels, -1);
+  if (heads != 0) unet.num_heads = heads;
   if (unet.num_heads < 1 && unet.num_head_channels < 1) {
     params.fail("num_heads", "expected num_heads or num_head_channels above 0");
   }
@@ -62,7 +77,7 @@ void read_unet(YamlSection section, UNetConfig& unet) {
 }
 
 void read_vae(YamlSection section, VaeConfig& vae) {
-  require_target(section, "ldm.models.autoencoder.AutoencoderKL",
+  require_target(section, {"ldm.models.autoencoder.AutoencoderKL"},
                  {{"VQModelInterface", "a VQ autoencoder, which is not supported"}});
   auto params = section.section("params");
   vae.embed_dim = params.integer("embed_dim", vae.embed_dim);
@@ -88,13 +103,40 @@ void read_vae(YamlSection section, VaeConfig& vae) {
   section.finish();
 }
 
-void read_text(YamlSection section, TextConfig& text) {
-  require_target(
-      section, "ldm.modules.encoders.modules.FrozenCLIPEmbedder",
-      {{"BERTEmbedder", "the text encoder of LAION-400M models, which is not supported yet"},
-       {"FrozenOpenCLIPEmbedder",
-        "the text encoder of Stable Diffusion 2, which is not supported"}});
-  if (auto params = section.optional_section("params")) {
+/// BERTEmbedder's own defaults are those of the vocabulary and of heads, which weights tell.
+void read_bert_text(YamlSection section, TextConfig& text) {
+  require_target(section, {kBertEmbedder});
+  text.encoder = TextEncoderKind::kBert;
+  text.tokenizer = TokenizerKind::kWordPiece;
+  text.padding = 0;
+  auto params = section.section("params");
+  text.width = params.integer("n_embed", text.width);
+  text.layers = params.integer("n_layer", text.layers);
+  text.vocabulary = params.integer("vocab_size", text.vocabulary);
+  text.positions = params.integer("max_seq_len", text.positions);
+  params.require("use_tokenizer", "true");
+  params.ignore({"device", "embedding_dropout"});
+  params.finish();
+  section.finish();
+}
+
+void read_clip_text(YamlSection section, TextConfig& text) {
+  const bool openclip =
+      require_target(section, {kClipEmbedder, kOpenClipEmbedder}) == kOpenClipEmbedder;
+  text.encoder = TextEncoderKind::kClip;
+  // A base of the same kind stands for weights or a folder that say its sizes.
+  if (openclip && text.activation != TextActivation::kGelu) text = openclip_text();
+  if (!openclip && text.activation == TextActivation::kGelu) text = TextConfig{};
+  auto params = section.optional_section("params");
+  if (openclip) {
+    const auto layer = params ? params->text("layer") : std::nullopt;
+    if (layer != "penultimate") {
+      (params ? *params : section)
+          .fail("layer", fmt::format("is {}, expected penultimate (others are not supported)",
+                                     layer.value_or("missing, which means last")));
+    }
+  }
+  if (params) {
     const int64_t width = params->integer("width", text.width);
     // The ratio of every CLIP; a base that has another one stands for weights or a folder that say
     // so.
@@ -103,16 +145,41 @@ void read_text(YamlSection section, TextConfig& text) {
     text.layers = params->integer("layers", text.layers);
     text.heads = params->integer("heads", text.heads);
     text.positions = params->integer("max_length", text.positions);
-    params->ignore({"version", "device", "freeze"});
+    params->ignore({"version", "device", "freeze", "arch"});
     params->finish();
   }
   section.finish();
 }
 
+void read_text(const YamlSection& section, TextConfig& text) {
+  YamlSection glance = section;  // each reader asks for the target itself
+  if (glance.text("target") == kBertEmbedder) {
+    read_bert_text(section, text);
+  } else {
+    read_clip_text(section, text);
+  }
+}
+
+/// `parameterization`; a YAML without it means noise, unless the weights' own metadata say
+/// otherwise.
+void read_prediction(YamlSection& params, ModelConfig& config) {
+  const auto text = params.text("parameterization");
+  if (text == "v") {
+    config.prediction = Prediction::kVelocity;
+  } else if (text == "eps" || (!text && !config.prediction)) {
+    config.prediction = Prediction::kNoise;
+  } else if (text) {
+    params.fail("parameterization",
+                fmt::format("is {}, expected eps or v (others are not supported)", *text));
+  }
+}
+
 void read_model(YamlSection model, ModelConfig& config) {
-  require_target(model, "ldm.models.diffusion.ddpm.LatentDiffusion",
-                 {{"LatentInpaintDiffusion", "an inpainting model, which is not supported yet"},
-                  {"LatentUpscaleDiffusion", "an upscaler, which is not supported"},
+  require_target(model,
+                 {"ldm.models.diffusion.ddpm.LatentDiffusion",
+                  "ldm.models.diffusion.ddpm.LatentInpaintDiffusion",
+                  "ldm.models.diffusion.ddpm_edit.LatentDiffusion"},
+                 {{"LatentUpscaleDiffusion", "an upscaler, which is not supported"},
                   {"LatentDepth2ImageDiffusion", "a depth-guided model, which is not supported"}});
   auto params = model.section("params");
   config.linear_start = params.number("linear_start", config.linear_start);
@@ -124,9 +191,7 @@ void read_model(YamlSection model, ModelConfig& config) {
   config.scale_factor = params.number("scale_factor", config.scale_factor);
   config.image_size = params.integer("image_size", config.image_size);
   config.use_ema = params.truth("use_ema", config.use_ema);
-  params.require("conditioning_key", "crossattn");
-  params.require("parameterization", "eps",
-                 "v-prediction is Stable Diffusion 2's and not supported");
+  read_prediction(params, config);
   params.require("beta_schedule", "linear");
   params.require("num_timesteps_cond", "1");
   // Training, logging and names of a data set's columns.
@@ -140,6 +205,8 @@ void read_model(YamlSection model, ModelConfig& config) {
                  "scale_by_std",
                  "ckpt_path",
                  "ignore_keys",
+                 "finetune_keys",
+                 "load_ema",
                  "load_only_unet",
                  "unet_trainable",
                  "concat_mode",
@@ -151,6 +218,10 @@ void read_model(YamlSection model, ModelConfig& config) {
                  "logvar_init",
                  "v_posterior"});
   read_unet(params.section("unet_config"), config.unet);
+  // "hybrid": a picture is joined to the latents, text goes through cross-attention.
+  params.require("conditioning_key", config.extra() == UNetExtra::kNone ? "crossattn" : "hybrid",
+                 fmt::format("for a UNet that takes {} and gives {} channels",
+                             config.unet.in_channels, config.unet.out_channels));
   read_vae(params.section("first_stage_config"), config.vae);
   read_text(params.section("cond_stage_config"), config.text);
   params.finish();

@@ -55,9 +55,16 @@ torch::Tensor LinearImpl::forward(const torch::Tensor& x) const {
 
 Conv2dImpl::Conv2dImpl(int64_t in_channels, int64_t out_channels, int64_t kernel, int64_t stride,
                        int64_t padding)
-    : stride_(stride), padding_(padding), pointwise_(kernel == 1 && stride == 1 && padding == 0) {
+    : Conv2dImpl(in_channels, out_channels, kernel,
+                 Conv2dOptions{.stride = stride, .padding = padding}) {}
+
+Conv2dImpl::Conv2dImpl(int64_t in_channels, int64_t out_channels, int64_t kernel,
+                       const Conv2dOptions& options)
+    : stride_(options.stride),
+      padding_(options.padding),
+      pointwise_(kernel == 1 && options.stride == 1 && options.padding == 0) {
   declare("weight", weight, {out_channels, in_channels, kernel, kernel});
-  declare("bias", bias, {out_channels});
+  if (options.with_bias) declare("bias", bias, {out_channels});
 }
 
 torch::Tensor Conv2dImpl::kernel_for(const torch::Tensor& x) {

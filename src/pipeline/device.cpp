@@ -5,18 +5,10 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 
-#include <filesystem>
-
 #include "sd/core/error.h"
 
 namespace sd {
 namespace {
-
-bool has_gpu_node() {
-  std::error_code ignored;
-  return std::filesystem::exists("/dev/nvidiactl", ignored) ||
-         std::filesystem::exists("/dev/dxg", ignored);
-}
 
 /// LibTorch asks once whether its CUDA half is there and remembers the answer, so a CPU build opens
 /// that half before the first question. It takes 0.2 s: only where a GPU may be. Returns what the

@@ -1,5 +1,7 @@
 #include "sd/pipeline/draw.h"
 
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros_like.h>
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
 
@@ -47,7 +49,7 @@ StepHooks make_hooks(const DrawRequest& request, const Start& start, const Batch
       if (request.latent_edit != nullptr) {
         x = request.latent_edit->edit(std::move(x),
                                       {step, start.plan.size(), start.plan.timestep(step), 0},
-                                      rows.groups(/*conditional=*/true));
+                                      rows.groups(GuidancePass::kConditional));
       }
       return start.mask.defined() ? put_back(std::move(x), start, rows, step, noise) : x;
     };
@@ -82,17 +84,45 @@ StepNoise make_step_noise(const DrawRequest& request, const BatchRows& rows, Noi
   };
 }
 
+/// Stands in for a model where only the random numbers of a run matter.
+class ZeroDenoiser final : public Denoiser {
+ public:
+  torch::Tensor eps(const torch::Tensor& x, double, int64_t) override { return at::zeros_like(x); }
+};
+
 torch::Tensor sample(const LoadedModel& model, const DrawRequest& request, NoiseSource& noise,
                      int64_t* unet_calls) {
   const auto rows = BatchRows::of(request);
   const auto start = make_start(model, request, rows, noise);
   if (start.plan.size() == 0) return start.latents;
+  if (request.noise_only) {
+    ZeroDenoiser nothing;
+    StepHooks hooks;
+    if (start.mask.defined()) {
+      hooks.edit = [&](torch::Tensor x, int64_t step) {
+        return put_back(std::move(x), start, rows, step, noise);
+      };
+    }
+    return start.plan.run(nothing, start.latents, hooks, noise,
+                          make_step_noise(request, rows, noise));
+  }
   if (!report(request, Progress::Stage::kEncode, 0, 1)) throw Cancelled();
-  GuidedDenoiser denoiser(BatchNoiseModel(model, request, start.plan.size(), unet_calls),
-                          request.guidance_scale);
+  GuidedDenoiser denoiser(
+      BatchNoiseModel(model, request, start.extra, start.plan.size(), unet_calls),
+      guidance_of(model, request));
   if (!report(request, Progress::Stage::kSample, 0, start.plan.size())) throw Cancelled();
   return start.plan.run(denoiser, start.latents, make_hooks(request, start, rows, noise), noise,
                         make_step_noise(request, rows, noise));
+}
+
+/// Rows that are to be decoded: all, or one sample's in every branch.
+std::vector<int64_t> wanted_rows(const DrawRequest& request, int64_t rows) {
+  const auto samples = BatchRows::of(request).samples;
+  std::vector<int64_t> wanted;
+  for (int64_t row = 0; row < rows; ++row) {
+    if (!request.decode_only || row % samples == *request.decode_only) wanted.push_back(row);
+  }
+  return wanted;
 }
 
 }  // namespace
@@ -104,15 +134,22 @@ DrawResult draw(const LoadedModel& model, const DrawRequest& request, NoiseSourc
   result.latents = guard_torch(
       "sampling", [&] { return sample(model, request, noise, &result.timing.unet_calls).cpu(); });
   result.timing.sample = seconds_since(began);
-  if (request.decode) {
+  if (request.decode && !request.noise_only) {
     began = std::chrono::steady_clock::now();
-    const int64_t total = result.latents.size(0);
+    const auto wanted = wanted_rows(request, result.latents.size(0));
     const auto on_picture = [&](int64_t done) {
+      const auto total = static_cast<int64_t>(wanted.size());
       if (!report(request, Progress::Stage::kDecode, done, total)) throw Cancelled();
     };
     on_picture(0);
-    result.pictures =
-        guard_torch("decoding", [&] { return decode_latents(model, result.latents, on_picture); });
+    auto pictures = guard_torch("decoding", [&] {
+      const auto latents = result.latents.index_select(0, at::tensor(wanted, at::kLong));
+      return decode_latents(model, latents, on_picture);
+    });
+    result.pictures.resize(static_cast<std::size_t>(result.latents.size(0)));
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      result.pictures[static_cast<std::size_t>(wanted[i])] = std::move(pictures[i]);
+    }
     result.timing.decode = seconds_since(began);
   }
   return result;

@@ -10,8 +10,8 @@
 #include "pipeline/check.h"
 #include "sd/core/error.h"
 #include "sd/models/latent_diffusion.h"
+#include "sd/models/taesd.h"
 #include "sd/pipeline/draw.h"
-#include "sd/text/clip_tokenizer.h"
 
 namespace sd {
 
@@ -21,7 +21,7 @@ torch::Tensor encode_prompts(const LoadedModel& model, const std::vector<std::st
   for (const auto& prompt : prompts) {
     auto& context = contexts[prompt];
     if (!context.defined()) {
-      const auto tokens = ClipTokenizer::instance().encode(prompt, model.config.text.positions);
+      const auto tokens = model.tokenizer->encode(prompt);
       const auto ids =
           at::tensor(tokens.ids, at::kLong).unsqueeze(0).to(torch::Device(model.device));
       context = model.model->text->forward(ids, model.compute_dtype);  // [1,77,D]
@@ -32,15 +32,36 @@ torch::Tensor encode_prompts(const LoadedModel& model, const std::vector<std::st
   return at::cat(rows);
 }
 
-torch::Tensor encode_pictures(const LoadedModel& model, const torch::Tensor& pictures) {
-  std::vector<torch::Tensor> latents;
+namespace {
+
+torch::Tensor encode_by_parts(const torch::Tensor& pictures,
+                              const std::function<torch::Tensor(const torch::Tensor&)>& encode,
+                              const LoadedModel& model) {
+  std::vector<torch::Tensor> encoded;
   for (int64_t i = 0; i < pictures.size(0); ++i) {
     const auto picture =
         pictures.narrow(0, i, 1).to(torch::Device(model.device), model.compute_dtype);
-    latents.push_back(model.model->vae->encode(picture).mean.to(at::kFloat));
-    require_finite(latents.back(), "autoencoder, input picture");
+    encoded.push_back(encode(picture).to(at::kFloat));
+    require_finite(encoded.back(), "autoencoder, input picture");
   }
-  return model.config.scale_factor * at::cat(latents);
+  return at::cat(encoded);
+}
+
+}  // namespace
+
+torch::Tensor picture_means(const LoadedModel& model, const torch::Tensor& pictures) {
+  // TAESD's latents are scaled already.
+  if (model.taesd && model.taesd->encodes()) {
+    return encode_by_parts(
+               pictures, [&](const auto& picture) { return model.taesd->encode(picture); }, model) /
+           model.config.scale_factor;
+  }
+  return encode_by_parts(
+      pictures, [&](const auto& picture) { return model.model->vae->encode(picture).mean; }, model);
+}
+
+torch::Tensor encode_pictures(const LoadedModel& model, const torch::Tensor& pictures) {
+  return model.config.scale_factor * picture_means(model, pictures);
 }
 
 torch::Tensor to_tensor(const Image& picture) {
@@ -55,6 +76,10 @@ torch::Tensor to_tensor(const Image& picture) {
 }
 
 torch::Tensor decode_to_tensor(const LoadedModel& model, const torch::Tensor& latents) {
+  if (model.taesd) {
+    const auto x = latents.to(torch::Device(model.device), model.compute_dtype);
+    return model.taesd->decode(x).to(at::kFloat);
+  }
   const auto z =
       (latents / model.config.scale_factor).to(torch::Device(model.device), model.compute_dtype);
   return model.model->vae->decode(z).to(at::kFloat);

@@ -8,11 +8,14 @@
 
 namespace sd {
 
-/// Contexts of prompts [N,77,D] in the compute dtype; equal prompts are encoded once.
+/// Contexts of plain prompts [N,77,D] in the compute dtype; equal prompts are encoded once.
 torch::Tensor encode_prompts(const LoadedModel& model, const std::vector<std::string>& prompts);
 
-/// Latents [N,4,H/f,W/f] of pictures [N,3,H,W] in [-1,1], encoded one at a time to bound memory:
-/// scale factor · mean, so that the same picture always gives the same latents.
+/// The autoencoder's means [N,4,H/f,W/f] of pictures [N,3,H,W] in [-1,1], encoded one at a time to
+/// bound memory.
+torch::Tensor picture_means(const LoadedModel& model, const torch::Tensor& pictures);
+
+/// Their latents: scale factor · mean, so that the same picture always gives the same latents.
 torch::Tensor encode_pictures(const LoadedModel& model, const torch::Tensor& pictures);
 
 /// Pictures of latents [N,4,h,w] (scaled, as samplers leave them), one decoded at a time to bound

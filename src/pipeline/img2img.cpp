@@ -8,6 +8,7 @@ Img2ImgResult img2img(const LoadedModel& model, const Img2ImgRequest& request, N
   batch.init_image = request.init_image;
   batch.strength = request.strength;
   batch.mask = request.mask;
+  batch.pixel_mask = request.pixel_mask;
   return draw(model, batch, noise);
 }
 

@@ -7,47 +7,26 @@
 #include "pipeline/device.h"
 #include "pipeline/guard.h"
 #include "sd/core/error.h"
-#include "sd/models/config.h"
 #include "sd/models/latent_diffusion.h"
+#include "sd/models/taesd.h"
+#include "sd/pipeline/inspect.h"
 #include "sd/weights/load_weights.h"
 #include "sd/weights/open.h"
 
 namespace sd {
 namespace {
 
-/// Sizes of the model: what the weights tell, refined by the YAML for what they cannot tell.
-ModelConfig settle_config(const OpenedModel& opened, const LoadRequest& request) {
-  const ModelConfig base = opened.config.value_or(ModelConfig{});
-  const auto yaml = request.config ? request.config : sidecar_config(request.checkpoint);
-  if (!yaml) {
-    const auto detected = detect_config(*opened.tensors, base);
-    if (opened.config) check_config(base, detected, "config.json", opened.tensors->label());
-    validate_config(detected, opened.tensors->label());
-    return detected;
-  }
-  const auto wanted = read_config(*yaml, base);
-  const auto detected = detect_config(*opened.tensors, wanted);
-  check_config(wanted, detected, yaml->string(), opened.tensors->label());
-  return detected;
+std::shared_ptr<TaesdImpl> load_taesd(const TensorSource& tensors, LoadOptions options) {
+  const bool encodes = tensors.contains("encoder.layers.0.weight");
+  Taesd taesd(encodes);
+  options.on_tensor = nullptr;  // a hundredth of the model
+  load_weights(parameter_slots(*taesd), tensors, options);
+  return taesd.ptr();
 }
+
+bool is_vae_slot(const ParameterSlot& slot) { return slot.name.starts_with("first_stage_model."); }
 
 }  // namespace
-
-std::optional<std::filesystem::path> sidecar_config(const std::filesystem::path& path) {
-  const auto checkpoint = weights_path(path);
-  auto yaml = checkpoint;
-  yaml.replace_extension(".yaml");
-  std::error_code ignored;
-  if (std::filesystem::is_regular_file(checkpoint, ignored) &&
-      std::filesystem::is_regular_file(yaml, ignored)) {
-    return yaml;
-  }
-  return std::nullopt;
-}
-
-int64_t default_pixels(const LoadRequest& request) {
-  return settle_config(open_model(request.checkpoint), request).default_pixels();
-}
 
 LoadedModel load_model(const LoadRequest& request) {
   return guard_torch("loading the model", [&] {
@@ -56,10 +35,15 @@ LoadedModel load_model(const LoadRequest& request) {
     const auto device = resolve_device(request.device);
     const auto precision = resolve_precision(request.dtype, device);
 
-    auto opened = open_model(request.checkpoint);
+    auto opened = open_model(request.checkpoint, request.separate);
     LoadedModel loaded;
-    loaded.config = settle_config(opened, request);
+    const auto settled = settle_config(opened, request.files());
+    loaded.config = settled.config;
+    loaded.tokenizer = make_tokenizer(loaded.config.text);
+    loaded.prediction_assumed = settled.prediction_assumed;
     loaded.main_file = opened.main_file;
+    loaded.vae_file = opened.replaced.vae_file;
+    loaded.clip_file = opened.replaced.clip_file;
     loaded.format = opened.format;
     loaded.device = device.str();
     loaded.dtype = precision.name;
@@ -74,7 +58,13 @@ LoadedModel load_model(const LoadRequest& request) {
     options.on_tensor = [&](int64_t done, int64_t total) {
       return !request.on_progress || request.on_progress({Progress::Stage::kLoad, done, total});
     };
-    load_weights(parameter_slots(*model), *opened.tensors, options);
+    auto slots = parameter_slots(*model);
+    if (opened.replaced.taesd) {
+      loaded.taesd = load_taesd(*opened.replaced.taesd, options);
+      // Where TAESD does both, the autoencoder is never called and stays without memory.
+      if (loaded.taesd->encodes()) std::erase_if(slots, is_vae_slot);
+    }
+    load_weights(slots, *opened.tensors, options);
     loaded.model = model.ptr();
     loaded.compute_dtype = precision.compute;
     return loaded;

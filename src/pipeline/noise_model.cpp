@@ -2,29 +2,52 @@
 
 #include <ATen/ops/cat.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/zeros_like.h>
 
-#include "pipeline/encode.h"
+#include "pipeline/start.h"
 #include "sd/models/latent_diffusion.h"
 
 namespace sd {
+namespace {
+
+/// `more` below `rows`, which may be undefined.
+torch::Tensor below(const torch::Tensor& rows, const torch::Tensor& more) {
+  return rows.defined() ? at::cat({rows, more}) : more;
+}
+
+}  // namespace
+
+Guidance guidance_of(const LoadedModel& model, const DrawRequest& request) {
+  Guidance guidance{request.guidance_scale, std::nullopt};
+  if (model.config.extra() == UNetExtra::kPicture) {
+    guidance.picture_scale = request.image_guidance_scale;
+  }
+  return guidance;
+}
 
 BatchNoiseModel::BatchNoiseModel(const LoadedModel& model, const DrawRequest& request,
-                                 int64_t num_steps, int64_t* calls)
-    : model_(model), calls_(calls) {
-  const auto rows = BatchRows::of(request);
-  context_ = encode_prompts(model, BatchRows::prompts(request));  // [B,77,D]
+                                 const torch::Tensor& extra, int64_t num_steps, int64_t* calls)
+    : model_(model),
+      sigmas_(noise_schedule(model.config)),
+      contexts_(model, request, num_steps),
+      calls_(calls) {
   run_.controller = request.controller;
   run_.step = {-1, num_steps, 0, 0};
-  if (GuidedDenoiser::needs_unconditional(request.guidance_scale)) {
-    const std::vector<std::string> negative(static_cast<std::size_t>(rows.total()),
-                                            request.negative_prompt);
-    context_ = at::cat({encode_prompts(model, negative), context_});  // [2B,77,D]
-    run_.rows = rows.groups(/*conditional=*/false);
-    const auto conditional = rows.groups(/*conditional=*/true, rows.total());
-    run_.rows.insert(run_.rows.end(), conditional.begin(), conditional.end());
-  } else {
-    run_.rows = rows.groups(/*conditional=*/true);
-  }
+  for (const auto pass : guidance_of(model, request).passes()) add_pass(request, pass, extra);
+}
+
+void BatchNoiseModel::add_pass(const DrawRequest& request, GuidancePass pass,
+                               const torch::Tensor& extra) {
+  const auto rows = BatchRows::of(request);
+  auto prompts = BatchRows::prompts(request);
+  if (pass != GuidancePass::kConditional) prompts.assign(prompts.size(), request.negative_prompt);
+  const auto groups = rows.groups(pass, contexts_.rows());
+  run_.rows.insert(run_.rows.end(), groups.begin(), groups.end());
+  contexts_.add(prompts, pass == GuidancePass::kConditional);
+  if (!extra.defined()) return;
+  const auto one_a_sample = extra.expand({rows.samples, -1, -1, -1}).to(model_.compute_dtype);
+  const auto spread = rows.spread(one_a_sample);
+  extra_ = below(extra_, pass == GuidancePass::kBlind ? at::zeros_like(spread) : spread);
 }
 
 torch::Tensor BatchNoiseModel::operator()(const torch::Tensor& x, double t, int64_t step) {
@@ -35,8 +58,12 @@ torch::Tensor BatchNoiseModel::operator()(const torch::Tensor& x, double t, int6
     run_.step = {step, run_.step.num_steps, t, 0};
   }
   const auto timesteps = at::full({x.size(0)}, t, x.options());
-  return model_.model->unet->forward(x.to(model_.compute_dtype), timesteps, context_, run_)
-      .to(at::kFloat);
+  torch::Tensor input = x.to(model_.compute_dtype);
+  if (extra_.defined()) input = at::cat({input, extra_}, 1);
+  const auto predicted =
+      model_.model->unet->forward(input, timesteps, contexts_.at(step), run_).to(at::kFloat);
+  if (model_.config.prediction != Prediction::kVelocity) return predicted;
+  return eps_from_velocity(predicted, x, sigmas_.alpha(t));
 }
 
 }  // namespace sd

@@ -1,22 +1,33 @@
 #pragma once
 
 #include "pipeline/batch_rows.h"
+#include "pipeline/prompt_contexts.h"
+#include "sd/diffusion/denoiser.h"
+#include "sd/diffusion/sigmas.h"
 
 namespace sd {
 
-/// Binds a UNet to the contexts of one batch: a NoiseModel. Rows: [uncond; cond] with guidance,
-/// else cond alone; within each the order of BatchRows.
+/// The guidance that a model's kind and a request's scales come to.
+Guidance guidance_of(const LoadedModel& model, const DrawRequest& request);
+
+/// Binds a UNet to the contexts of one batch: a NoiseModel. Rows: those of BatchRows once for each
+/// of the guidance's passes.
 class BatchNoiseModel {
  public:
-  /// Encodes the prompts. `calls` counts the UNet calls and outlives this.
-  BatchNoiseModel(const LoadedModel& model, const DrawRequest& request, int64_t num_steps,
-                  int64_t* calls);
+  /// Encodes the prompts. `extra` is what picture_channels gave; `calls` counts the UNet calls and
+  /// outlives this.
+  BatchNoiseModel(const LoadedModel& model, const DrawRequest& request, const torch::Tensor& extra,
+                  int64_t num_steps, int64_t* calls);
 
   torch::Tensor operator()(const torch::Tensor& x, double t, int64_t step);
 
  private:
+  void add_pass(const DrawRequest& request, GuidancePass pass, const torch::Tensor& extra);
+
   const LoadedModel& model_;
-  torch::Tensor context_;  // [R,77,D]
+  SigmaTable sigmas_;
+  PromptContexts contexts_;
+  torch::Tensor extra_;    // [R,C,h,w]; undefined where the UNet takes latents alone
   ForwardContext run_;
   int64_t* calls_;
 };

@@ -19,10 +19,8 @@ std::vector<double> all_sigmas(const SigmaTable& table, const DrawSettings& sett
 
 }  // namespace
 
-SamplingPlan SamplingPlan::make(const ModelConfig& config, const DrawSettings& settings,
+SamplingPlan SamplingPlan::make(const NoiseSchedule& schedule, const DrawSettings& settings,
                                 std::optional<double> strength) {
-  const auto schedule =
-      NoiseSchedule::sqrt_linear(config.linear_start, config.linear_end, config.timesteps);
   const bool by_sigma = sigma_sampler(settings.sampler) != nullptr;
   const auto name = info_of(settings.sampler).name;
   if (by_sigma && settings.eta != 0) {

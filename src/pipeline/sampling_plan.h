@@ -7,7 +7,6 @@
 #include <variant>
 #include <vector>
 
-#include "sd/core/model_config.h"
 #include "sd/diffusion/sigma_samplers.h"
 #include "sd/pipeline/draw.h"
 
@@ -31,7 +30,7 @@ class SamplingPlan {
  public:
   /// Without a strength every step of the schedule, with one the last int(strength · steps). Throws
   /// UsageError for a number of steps, a strength, or an eta that the sampler cannot take.
-  static SamplingPlan make(const ModelConfig& config, const DrawSettings& settings,
+  static SamplingPlan make(const NoiseSchedule& schedule, const DrawSettings& settings,
                            std::optional<double> strength);
 
   int64_t size() const;

@@ -1,10 +1,12 @@
 #include "pipeline/start.h"
 
+#include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "pipeline/check.h"
 #include "pipeline/encode.h"
+#include "pipeline/picture_channels.h"
 #include "sd/core/error.h"
 
 namespace sd {
@@ -43,7 +45,7 @@ std::vector<int64_t> latent_shape(const LoadedModel& model, const DrawRequest& r
   }
   check_sides(model, width, height);
   const int64_t factor = model.config.vae.factor();
-  return {rows.samples, model.config.unet.in_channels, height / factor, width / factor};
+  return {rows.samples, model.config.latent_channels(), height / factor, width / factor};
 }
 
 torch::Tensor start_noise(const LoadedModel& model, const DrawRequest& request,
@@ -64,35 +66,56 @@ torch::Tensor checked_mask(const LoadedModel& model, const torch::Tensor& mask,
   return mask.to(torch::Device(model.device), at::kFloat);
 }
 
+/// How much of the schedule runs; nothing: all of it, from noise alone.
+std::optional<double> strength_to_run(const LoadedModel& model, const DrawRequest& request) {
+  if (request.mask && !request.init_image) throw UsageError("a mask needs an input picture");
+  const bool shown = model.config.extra() != UNetExtra::kNone;  // the picture, by other channels
+  if (request.init_image && !request.strength && !shown) {
+    throw UsageError("an input picture needs a strength");
+  }
+  if (!request.strength) return std::nullopt;
+  if (shown && request.init_image && *request.strength == 1) return std::nullopt;
+  if (request.init_image || steps_at_strength(*request.strength, request.steps) > 0) {
+    return request.strength;
+  }
+  throw UsageError(fmt::format("strength {} of {} steps leaves none to draw from noise",
+                               *request.strength, request.steps));
+}
+
 }  // namespace
+
+NoiseSchedule noise_schedule(const ModelConfig& config) {
+  return NoiseSchedule::sqrt_linear(config.linear_start, config.linear_end, config.timesteps);
+}
 
 Start make_start(const LoadedModel& model, const DrawRequest& request, const BatchRows& rows,
                  NoiseSource& noise) {
   const auto shape = latent_shape(model, request, rows);
-  if (request.mask && !request.init_image) throw UsageError("a mask needs an input picture");
-  if (request.init_image && !request.strength) {
-    throw UsageError("an input picture needs a strength");
-  }
+  const auto strength = strength_to_run(model, request);
   Start start;
-  start.plan = SamplingPlan::make(model.config, request, request.strength);
+  start.plan = SamplingPlan::make(noise_schedule(model.config), request, strength);
   if (request.mask) {
     auto mask = checked_mask(model, *request.mask, shape);
     // One that lets everything change is none: it draws no noise to put back.
     if (!mask.eq(1).all().item<bool>()) start.mask = std::move(mask);
   }
+  torch::Tensor means;
   if (request.init_image) {
-    start.x0 = encode_pictures(model, *request.init_image).expand(shape);
+    means = request.noise_only
+                ? at::zeros(shape, at::TensorOptions().device(torch::Device(model.device)))
+                : picture_means(model, *request.init_image);
+    start.x0 = (model.config.scale_factor * means).expand(shape);
     if (start.plan.size() == 0) {
       start.latents = rows.spread(start.x0);
       return start;
     }
-  } else if (start.plan.size() == 0) {
-    throw UsageError(fmt::format("strength {} of {} steps leaves none to draw from noise",
-                                 *request.strength, request.steps));
   }
+  if (!request.noise_only) start.extra = picture_channels(model, request, means);
+  if (model.config.extra() == UNetExtra::kMaskedPicture) start.mask.reset();
   const auto drawn = start_noise(model, request, shape, noise);
-  start.latents = rows.spread(start.x0.defined() ? start.plan.from_picture(start.x0, drawn)
-                                                 : start.plan.from_noise(drawn));
+  start.latents = rows.spread(start.x0.defined() && strength
+                                  ? start.plan.from_picture(start.x0, drawn)
+                                  : start.plan.from_noise(drawn));
   return start;
 }
 

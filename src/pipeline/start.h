@@ -10,8 +10,12 @@ struct Start {
   SamplingPlan plan;      // what is to run; nothing at strength 0
   torch::Tensor latents;  // [B,4,h,w]: the start, or x0 itself where nothing is to run
   torch::Tensor x0;       // [N,4,h,w]: the input picture; undefined without one
-  torch::Tensor mask;     // [1 or N,1,h,w]; undefined without one
+  torch::Tensor mask;     // [1 or N,1,h,w]: where x0 is put back; undefined where it is not
+  torch::Tensor extra;    // [1 or N,C,h,w]: see picture_channels
 };
+
+/// ᾱ of the model's timesteps.
+NoiseSchedule noise_schedule(const ModelConfig& config);
 
 /// Checks sizes, encodes the input picture if there is one, and draws the start or its noise.
 /// Errors as `draw`.

@@ -11,6 +11,7 @@ SwapResult draw_swap(const LoadedModel& model, const SwapRequest& request, Noise
   batch.init_image = request.init_image;
   batch.strength = request.init_image ? request.strength : 1.0;
   batch.mask = request.mask;
+  batch.pixel_mask = request.pixel_mask;
   auto drawn = draw(model, batch, noise);
 
   SwapResult result;

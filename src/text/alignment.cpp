@@ -18,9 +18,9 @@ constexpr int64_t kOther = -1;
 
 enum class Step : uint8_t { kNewInTarget, kGoneFromSource, kPair };
 
-/// From BOS to EOS.
+/// From the begin to the end.
 std::span<const int64_t> without_padding(const TokenizedPrompt& prompt) {
-  return std::span(prompt.ids).first(prompt.tokens.size() + 2);
+  return std::span(prompt.ids).first(static_cast<std::size_t>(prompt.padding()));
 }
 
 /// The best last step of aligning source[0, i) with target[0, j): [source + 1, target + 1],

@@ -22,8 +22,7 @@ std::vector<int64_t> range(int64_t begin, int64_t end) {
 /// One side: its ids, and where the padding begins.
 class Side {
  public:
-  explicit Side(const TokenizedPrompt& prompt)
-      : prompt_(prompt), padding_(static_cast<int64_t>(prompt.tokens.size()) + 2) {}
+  explicit Side(const TokenizedPrompt& prompt) : prompt_(prompt), padding_(prompt.padding()) {}
 
   int64_t length() const { return static_cast<int64_t>(prompt_.ids.size()); }
   int64_t padding() const { return padding_; }

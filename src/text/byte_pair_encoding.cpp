@@ -156,4 +156,17 @@ std::vector<BytePairEncoding::Piece> BytePairEncoding::encode(std::string_view w
   return pieces;
 }
 
+std::vector<std::string> spelled_vocabulary(std::string_view merges) {
+  auto spellings = byte_spellings(byte_order());
+  for (int byte = 0; byte < kBytes; ++byte) {
+    const auto& spelling = spellings[static_cast<std::size_t>(byte)];
+    spellings.push_back(spelling + std::string(kEndOfWord));
+  }
+  for (const std::string_view line : merge_lines(merges)) {
+    std::string& joined = spellings.emplace_back(line);
+    joined.erase(std::min(joined.find(' '), joined.size() - 1), 1);
+  }
+  return spellings;
+}
+
 }  // namespace sd

@@ -40,4 +40,7 @@ class BytePairEncoding {
   std::vector<int32_t> id_of_byte_;
 };
 
+/// How vocabularies spell the ids of these merges, in order ("</w>" ends a word).
+std::vector<std::string> spelled_vocabulary(std::string_view merges);
+
 }  // namespace sd

@@ -9,6 +9,7 @@
 
 #include "sd/core/error.h"
 #include "text/byte_pair_encoding.h"
+#include "text/specials.h"
 #include "text/unicode.h"
 
 extern "C" {
@@ -95,23 +96,6 @@ void append_plain(const BytePairEncoding& encoding, std::string_view text, std::
   }
 }
 
-/// The special that stands first in `text` at or after `from`: its place (npos if none), text and
-/// id.
-struct Special {
-  std::size_t position = std::string_view::npos;
-  std::string_view text;
-  int64_t id = 0;
-};
-
-Special find_special(std::string_view text, std::size_t from) {
-  for (std::size_t at = text.find("<|", from); at != std::string_view::npos;
-       at = text.find("<|", at + 1)) {
-    if (text.substr(at).starts_with(kBosText)) return {at, kBosText, ClipTokenizer::kBos};
-    if (text.substr(at).starts_with(kEosText)) return {at, kEosText, ClipTokenizer::kEos};
-  }
-  return {};
-}
-
 }  // namespace
 
 struct ClipTokenizer::Tables {
@@ -119,7 +103,11 @@ struct ClipTokenizer::Tables {
       sd_clip_merges_begin, static_cast<std::size_t>(sd_clip_merges_end - sd_clip_merges_begin))};
 };
 
-ClipTokenizer::ClipTokenizer() : tables_(std::make_shared<const Tables>()) {}
+ClipTokenizer::ClipTokenizer(int64_t length, int64_t padding)
+    : Tokenizer({.begin = kBos, .end = kEos, .padding = padding}, length) {
+  static const auto tables = std::make_shared<const Tables>();
+  tables_ = tables;
+}
 
 const ClipTokenizer& ClipTokenizer::instance() {
   static const ClipTokenizer tokenizer;
@@ -127,37 +115,12 @@ const ClipTokenizer& ClipTokenizer::instance() {
 }
 
 std::vector<Token> ClipTokenizer::tokenize(std::string_view text) const {
-  std::vector<Token> tokens;
-  std::size_t position = 0;
-  while (position < text.size()) {
-    const Special special = find_special(text, position);
-    const std::size_t end = std::min(special.position, text.size());
-    append_plain(tables_->encoding, text.substr(position, end - position), position, tokens);
-    if (end == text.size()) break;
-    position = end + special.text.size();
-    tokens.push_back({special.id, end, position});
-  }
-  return tokens;
-}
-
-TokenizedPrompt ClipTokenizer::encode(std::string_view text, int64_t length) const {
-  if (length < 2) {
-    throw UsageError(fmt::format(
-        "a prompt needs room for its start and its end: at least 2 ids, not {}", length));
-  }
-  TokenizedPrompt prompt;
-  prompt.tokens = tokenize(text);
-  const auto room = static_cast<std::size_t>(length - 2);
-  if (prompt.tokens.size() > room) {
-    const auto first_cut = prompt.tokens.begin() + static_cast<std::ptrdiff_t>(room);
-    prompt.cut.assign(first_cut, prompt.tokens.end());
-    prompt.tokens.erase(first_cut, prompt.tokens.end());
-  }
-  prompt.ids.reserve(static_cast<std::size_t>(length));
-  prompt.ids.push_back(kBos);
-  for (const Token& token : prompt.tokens) prompt.ids.push_back(token.id);
-  prompt.ids.resize(static_cast<std::size_t>(length), kEos);
-  return prompt;
+  static constexpr std::array<SpecialText, 2> kSpecials = {{{kBosText, kBos}, {kEosText, kEos}}};
+  return tokenize_between(
+      text, kSpecials,
+      [this](std::string_view part, std::size_t offset, std::vector<Token>& tokens) {
+        append_plain(tables_->encoding, part, offset, tokens);
+      });
 }
 
 std::string ClipTokenizer::decode(int64_t id) const {

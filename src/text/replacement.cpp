@@ -46,7 +46,7 @@ std::vector<SpacedWord> words_with_tokens(const PromptView& prompt) {
     const auto word = word_at(token);
     if (word == words.end()) continue;
     word->token_ids.push_back(token.id);
-    word->positions.push_back(static_cast<int64_t>(i) + 1);  // behind BOS
+    word->positions.push_back(prompt.tokens.position(i));
   }
   for (const Token& token : prompt.tokens.cut) {
     const auto word = word_at(token);
@@ -79,10 +79,12 @@ WordPairs pair_words(const PromptView& source, const PromptView& target) {
   return pairs;
 }
 
-std::vector<ReplacementBlock> blocks_of(const WordPairs& pairs, int64_t length) {
-  std::vector<ReplacementBlock> blocks = {{0, 1, 0, 1}};  // BOS
-  int64_t i = 1;
-  int64_t j = 1;
+std::vector<ReplacementBlock> blocks_of(const WordPairs& pairs, const TokenizedPrompt& source_ids,
+                                        const TokenizedPrompt& target_ids) {
+  const auto length = static_cast<int64_t>(target_ids.ids.size());
+  int64_t i = source_ids.first;
+  int64_t j = target_ids.first;
+  std::vector<ReplacementBlock> blocks = {{0, i, 0, j}};  // what stands before the first word
   // A word that one side has cut off leaves the other side's tokens to the next block.
   const auto close_block = [&] {
     const auto& last = blocks.back();
@@ -109,7 +111,7 @@ std::vector<ReplacementBlock> blocks_of(const WordPairs& pairs, int64_t length) 
 
 std::vector<ReplacementBlock> replacement_blocks(const PromptView& source,
                                                  const PromptView& target) {
-  return blocks_of(pair_words(source, target), static_cast<int64_t>(target.tokens.ids.size()));
+  return blocks_of(pair_words(source, target), source.tokens, target.tokens);
 }
 
 WordReplacement replace_words(const PromptView& source, const PromptView& target) {
@@ -120,7 +122,7 @@ WordReplacement replace_words(const PromptView& source, const PromptView& target
   const auto entry = [&](int64_t w, int64_t n) -> double& {
     return replacement.matrix[static_cast<std::size_t>(w * replacement.length + n)];
   };
-  for (const auto& block : blocks_of(pairs, replacement.length)) {
+  for (const auto& block : blocks_of(pairs, source.tokens, target.tokens)) {
     const int64_t targets = block.target_end - block.target_begin;
     for (int64_t w = block.source_begin; w < block.source_end; ++w) {
       if (block.one_to_one()) {

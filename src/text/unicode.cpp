@@ -160,6 +160,12 @@ std::vector<SourceChar> to_nfc(std::vector<SourceChar> chars) {
   return result;
 }
 
+std::vector<SourceChar> to_nfd(const std::vector<SourceChar>& chars) {
+  std::vector<SourceChar> result = decompose(chars);
+  order_marks(result);
+  return result;
+}
+
 std::vector<SourceChar> to_lower(std::vector<SourceChar> chars) {
   // The one character whose lower case has two: capital I with dot above becomes i and a combining
   // dot.
@@ -199,6 +205,22 @@ CharClass char_class(char32_t code) {
       return CharClass::kNumber;
     default:
       return CharClass::kOther;
+  }
+}
+
+bool is_nonspacing_mark(char32_t code) {
+  return utf8proc_category(static_cast<utf8proc_int32_t>(code)) == UTF8PROC_CATEGORY_MN;
+}
+
+bool is_control(char32_t code) {
+  switch (utf8proc_category(static_cast<utf8proc_int32_t>(code))) {
+    case UTF8PROC_CATEGORY_CC:
+    case UTF8PROC_CATEGORY_CF:
+    case UTF8PROC_CATEGORY_CS:
+    case UTF8PROC_CATEGORY_CO:
+      return true;
+    default:
+      return false;
   }
 }
 

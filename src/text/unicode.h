@@ -30,11 +30,20 @@ void append_utf8(char32_t code, std::string& text);
 /// Normalisation form C (UAX #15). A composed character spans all the characters it was made of.
 std::vector<SourceChar> to_nfc(std::vector<SourceChar> chars);
 
+/// Normalisation form D (UAX #15): decomposed, marks in canonical order.
+std::vector<SourceChar> to_nfd(const std::vector<SourceChar>& chars);
+
 /// Lower case, character by character and without regard to context: a final sigma stays an
 /// ordinary one.
 std::vector<SourceChar> to_lower(std::vector<SourceChar> chars);
 
 CharClass char_class(char32_t code);
+
+/// General category Mn: accents and their like.
+bool is_nonspacing_mark(char32_t code);
+
+/// General categories Cc, Cf, Cs and Co.
+bool is_control(char32_t code);
 
 /// General categories P*, and ASCII's symbols ($+<=>^`|~), as BERT's tokenizer counts them.
 bool is_punctuation(char32_t code);

@@ -126,11 +126,14 @@ PromptWords::PromptWords(std::string prompt, const TokenizedPrompt& tokens)
     for (; word != words_.end() && word->begin < token.end; ++word) action(*word);
   };
   for (std::size_t i = 0; i < tokens.tokens.size(); ++i) {
-    const auto position = static_cast<int64_t>(i) + 1;  // behind BOS
+    const auto position = tokens.position(i);
     words_under(tokens.tokens[i], [&](PromptWord& word) { word.positions.push_back(position); });
   }
   for (const Token& token : tokens.cut) {
     words_under(token, [](PromptWord& word) { word.cut = true; });
+  }
+  for (const Token& token : tokens.moved) {
+    words_under(token, [](PromptWord& word) { word.moves = true; });
   }
 }
 
@@ -213,6 +216,12 @@ std::vector<int64_t> PromptWords::find(std::string_view given) const {
   std::vector<int64_t> positions;
   for (const std::size_t place : places) {
     for (std::size_t i = place; i < place + query.phrase.size(); ++i) {
+      if (words_[i].moves) {
+        throw UsageError(
+            fmt::format("'{}' moves when the prompt changes on the way: put it in front of the change, "
+                        "or give alternatives of as many tokens",
+                        words_[i].text));
+      }
       positions.insert(positions.end(), words_[i].positions.begin(), words_[i].positions.end());
     }
   }

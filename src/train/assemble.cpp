@@ -33,6 +33,7 @@ LoadedModel ready_to_draw(const RunContext& run, const TensorMap& weights) {
   const c10::InferenceMode inference;
   LoadedModel loaded;
   loaded.config = run.recipe.model;
+  loaded.tokenizer = make_tokenizer(loaded.config.text);
   LatentDiffusion model(loaded.config);
   for (auto& slot : parameter_slots(*model)) slot.bind(weights.at(slot.name).clone());
   loaded.model = model.ptr();

@@ -13,7 +13,6 @@
 #include "sd/pipeline/swap.h"
 #include "sd/pipeline/txt2img.h"
 #include "sd/text/alignment.h"
-#include "sd/text/clip_tokenizer.h"
 
 namespace sd::train {
 namespace {
@@ -58,8 +57,8 @@ class ControlledSwap final : public SwapDrawer {
     for (const auto& pair : prompts) {
       request.targets.front().push_back(pair.target);
       request.source.push_back(pair.source);
-      const auto& tokenizer = ClipTokenizer::instance();
-      const auto source = tokenizer.encode(pair.source), target = tokenizer.encode(pair.target);
+      const auto source = model.tokenizer->encode(pair.source);
+      const auto target = model.tokenizer->encode(pair.target);
       if (prompt_to_prompt_mode(pair.source, pair.target) == AlignmentMode::kReplace) {
         edit.edits.emplace_back(replace_words({pair.source, source}, {pair.target, target}));
       } else {

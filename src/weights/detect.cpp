@@ -7,6 +7,7 @@
 
 #include "sd/core/error.h"
 #include "sd/weights/open.h"
+#include "weights/detect_parts.h"
 #include "weights/family.h"
 
 namespace sd {
@@ -107,27 +108,12 @@ void read_attention(const Shapes& shapes, UNetConfig& unet) {
   unet.use_linear_in_transformer = shapes.rank(middle + "proj_in.weight") == 2;
 }
 
-void refuse_other_inputs(const Shapes& shapes, const UNetConfig& unet) {
-  const auto refuse = [&](std::string_view what) {
-    shapes.fail(fmt::format(
-        "'model.diffusion_model.input_blocks.0.0.weight' takes {} channels, expected 4\n    {}",
-        unet.in_channels, what));
-  };
-  if (unet.in_channels == 9)
-    refuse("This is an inpainting checkpoint, which is not supported yet. Give another --ckpt.");
-  if (unet.in_channels == 8)
-    refuse("This is an InstructPix2Pix checkpoint, which is not supported. Give another --ckpt.");
-  if (unet.in_channels == 5)
-    refuse("This is a depth-guided checkpoint, which is not supported. Give another --ckpt.");
-}
-
 void detect_unet(const TensorSource& tensors, UNetConfig& unet) {
   const Shapes shapes(tensors, "model.diffusion_model.");
   const auto first = shapes.at("input_blocks.0.0.weight", 4);
   unet.model_channels = first[0];
   unet.in_channels = first[1];
   unet.out_channels = shapes.at("out.2.weight", 4)[0];
-  refuse_other_inputs(shapes, unet);
   read_attention(shapes, unet);
 
   const auto levels = read_levels(shapes);
@@ -179,8 +165,27 @@ void detect_vae(const TensorSource& tensors, VaeConfig& vae) {
     shapes.fail("'first_stage_model.encoder.down.0.block.0.conv1.weight' is missing");
 }
 
-void detect_text(const TensorSource& tensors, TextConfig& text) {
+constexpr std::string_view kBertTokens = "cond_stage_model.transformer.token_emb.weight";
+
+void detect_bert_text(const TensorSource& tensors, TextConfig& text) {
+  const Shapes shapes(tensors, "cond_stage_model.transformer.");
+  text.encoder = TextEncoderKind::kBert;
+  text.tokenizer = TokenizerKind::kWordPiece;
+  text.padding = 0;
+  const auto tokens = shapes.at("token_emb.weight", 2);
+  text.vocabulary = tokens[0];
+  text.width = tokens[1];
+  text.positions = shapes.at("pos_emb.emb.weight", 2)[0];
+  // Attention and feed-forward are counted as layers of their own.
+  text.layers = shapes.count("attn_layers.layers.{}.0.weight") / 2;
+  const std::string queries = "attn_layers.layers.0.1.to_q.weight";
+  text.heads = shapes.multiple(shapes.at(queries, 2)[0], text.head_width, queries);
+  text.feed_forward = shapes.at("attn_layers.layers.1.1.net.0.0.weight", 2)[0];
+}
+
+void detect_clip_text(const TensorSource& tensors, TextConfig& text) {
   const Shapes shapes(tensors, "cond_stage_model.transformer.text_model.");
+  text.encoder = TextEncoderKind::kClip;
   const auto tokens = shapes.at("embeddings.token_embedding.weight", 2);
   text.vocabulary = tokens[0];
   text.width = tokens[1];
@@ -189,7 +194,58 @@ void detect_text(const TensorSource& tensors, TextConfig& text) {
   text.feed_forward = shapes.at("encoder.layers.0.mlp.fc1.weight", 2)[0];
 }
 
+void detect_text(const TensorSource& tensors, TextConfig& text) {
+  if (tensors.contains(std::string(kBertTokens))) {
+    detect_bert_text(tensors, text);
+  } else {
+    detect_clip_text(tensors, text);
+  }
+}
+
+/// Names a UNet whose input is none of the kinds that are drawn from.
+void check_channels(const TensorSource& tensors, const ModelConfig& config) {
+  const int64_t latents = config.vae.embed_dim, in = config.unet.in_channels;
+  const auto fail = [&](const std::string& message) {
+    throw CheckpointError(fmt::format("{}: {}", tensors.label(), message));
+  };
+  if (in == latents + 1) {
+    fail(fmt::format(
+        "'model.diffusion_model.input_blocks.0.0.weight' takes {} channels, expected {}\n    "
+        "This is a depth-guided checkpoint, which is not supported. Give another --ckpt.",
+        in, latents));
+  }
+  // Latents alone, with a picture's behind them, or with a mask and a picture's.
+  const bool known = in == latents || in == 2 * latents || in == 2 * latents + 1;
+  if (known && config.unet.out_channels == latents) return;
+  fail(fmt::format("its UNet takes {} and gives {} channels, its VAE's latents have {}", in,
+                   config.unet.out_channels, latents));
+}
+
+bool has_linear_projections(const TensorSource& tensors) {
+  constexpr const char* kProjection = "model.diffusion_model.middle_block.1.proj_in.weight";
+  return tensors.contains(kProjection) && tensors.describe(kProjection).shape.size() == 2;
+}
+
 }  // namespace
+
+ModelConfig family_config(const TensorSource& tensors, const Metadata& metadata) {
+  ModelConfig config;
+  constexpr int64_t kLaionSide = 32;  // 256 pixels
+  if (tensors.contains(std::string(kBertTokens))) config.image_size = kLaionSide;
+  if (has_linear_projections(tensors)) {  // Stable Diffusion 2
+    config.text = openclip_text();
+    config.unet.context_dim = config.text.width;
+    config.unet.num_head_channels = 64;
+    config.unet.use_linear_in_transformer = true;
+  }
+  if (tensors.contains("v_pred")) config.prediction = Prediction::kVelocity;
+  for (const auto& [key, value] : metadata) {
+    if (key != "modelspec.prediction_type") continue;  // Stability's model metadata standard
+    if (value == "v") config.prediction = Prediction::kVelocity;
+    if (value == "epsilon") config.prediction = Prediction::kNoise;
+  }
+  return config;
+}
 
 ModelConfig detect_config(const TensorSource& tensors, const ModelConfig& base) {
   require_drawable(tensors);
@@ -204,12 +260,23 @@ ModelConfig detect_config(const TensorSource& tensors, const ModelConfig& base) 
     disagree(fmt::format("its UNet expects a context of width {}, its text encoder gives {}",
                          config.unet.context_dim, config.text.width));
   }
-  if (config.unet.in_channels != config.vae.embed_dim ||
-      config.unet.out_channels != config.vae.embed_dim) {
-    disagree(fmt::format("its UNet takes {} and gives {} channels, its VAE's latents have {}",
-                         config.unet.in_channels, config.unet.out_channels, config.vae.embed_dim));
+  check_channels(tensors, config);
+  if (tensors.contains("ztsnr")) {
+    disagree(
+        "'ztsnr' marks a model for a noise schedule that ends in pure noise (zero terminal "
+        "SNR), which is not supported. Give another --ckpt.");
   }
   return config;
+}
+
+VaeConfig detect_vae_config(const TensorSource& tensors, VaeConfig base) {
+  detect_vae(tensors, base);
+  return base;
+}
+
+TextConfig detect_text_config(const TensorSource& tensors, TextConfig base) {
+  detect_text(tensors, base);
+  return base;
 }
 
 }  // namespace sd

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <initializer_list>
+#include <string>
 #include <utility>
 
 #include "weights/json_file.h"
@@ -137,19 +138,51 @@ void read_vae(const JsonFile& file, ModelConfig& config) {
 }
 
 void read_text(const JsonFile& file, TextConfig& text) {
-  require(file, {{"hidden_act", "quick_gelu"}, {"layer_norm_eps", 1e-5}});
+  require(file, {{"layer_norm_eps", 1e-5}});
   text.width = file.integer("hidden_size", text.width);
   text.layers = file.integer("num_hidden_layers", text.layers);
   text.heads = file.integer("num_attention_heads", text.heads);
   text.vocabulary = file.integer("vocab_size", text.vocabulary);
   text.positions = file.integer("max_position_embeddings", text.positions);
   text.feed_forward = file.integer("intermediate_size", text.feed_forward);
+  const auto& activation = file.at("hidden_act");
+  if (activation == "gelu") {  // OpenCLIP's, which also fills up with another id
+    text.activation = TextActivation::kGelu;
+    text.padding = openclip_text().padding;
+  } else if (file.has("hidden_act") && activation != "quick_gelu") {
+    file.wrong("hidden_act", "\"quick_gelu\" or \"gelu\" (others are not supported)");
+  }
+}
+
+/// What a tokenizer's own files say of the padding goes before the custom of its text encoder.
+void read_padding(const std::filesystem::path& tokenizer, TextConfig& text) {
+  for (const char* name : {"special_tokens_map.json", "tokenizer_config.json"}) {
+    std::error_code ignored;
+    if (!std::filesystem::exists(tokenizer / name, ignored)) continue;
+    const JsonFile file(tokenizer / name);
+    const auto& token = file.at("pad_token");
+    const auto& content = token.is_object() && token.contains("content") ? token["content"] : token;
+    if (content == "!") text.padding = 0;
+    if (content == "<|endoftext|>") text.padding = TextConfig{}.padding;
+    if (content.is_string()) return;
+  }
 }
 
 void read_scheduler(const JsonFile& file, ModelConfig& config) {
-  require(file, {{"beta_schedule", "scaled_linear"},
-                 {"prediction_type", "epsilon"},
-                 {"trained_betas", nullptr}});
+  require(file, {{"beta_schedule", "scaled_linear"}, {"trained_betas", nullptr}});
+  if (file.at("rescale_betas_zero_snr") == true) {
+    file.wrong("rescale_betas_zero_snr",
+               "false (a noise schedule that ends in pure noise, zero terminal SNR, is not "
+               "supported)");
+  }
+  const auto& prediction = file.at("prediction_type");
+  if (prediction == "v_prediction") {
+    config.prediction = Prediction::kVelocity;
+  } else if (prediction == "epsilon" || !file.has("prediction_type")) {
+    config.prediction = Prediction::kNoise;
+  } else {
+    file.wrong("prediction_type", "\"epsilon\" or \"v_prediction\" (others are not supported)");
+  }
   config.linear_start = file.number("beta_start", config.linear_start);
   config.linear_end = file.number("beta_end", config.linear_end);
   config.timesteps = file.integer("num_train_timesteps", config.timesteps);
@@ -157,6 +190,45 @@ void read_scheduler(const JsonFile& file, ModelConfig& config) {
         config.linear_end < 1)) {
     file.wrong("beta_end", "0 < beta_start <= beta_end < 1");
   }
+}
+
+/// A special token of a tokenizer's configuration: its text, or an object that holds it.
+std::string token_text(const JsonFile& file, const char* key, std::string otherwise) {
+  if (!file.has(key)) return otherwise;
+  const Json& token = file.at(key);
+  if (token.is_string()) return token.get<std::string>();
+  const auto content = token.is_object() ? token.find("content") : token.end();
+  if (!token.is_object() || content == token.end() || !content->is_string()) {
+    file.wrong(key, "a text");
+  }
+  return content->get<std::string>();
+}
+
+/// `tokenizer/spiece.model`, where there is one, in the way of transformers' T5Tokenizer. Its
+/// defaults stand in for what the configuration leaves out.
+void read_tokenizer(const std::filesystem::path& folder, TextConfig& text) {
+  const auto model = folder / "spiece.model";
+  std::error_code ignored;
+  // Also for a link to nowhere, so that it is not taken for a folder with CLIP's tokenizer.
+  if (!std::filesystem::exists(std::filesystem::symlink_status(model, ignored))) return;
+  text.tokenizer = TokenizerKind::kSentencePiece;
+  SentencePieceConfig& config = text.sentence_piece;
+  config.model = model.string();
+  const auto path = folder / "tokenizer_config.json";
+  if (!std::filesystem::exists(path, ignored)) return;
+  const JsonFile file(path);
+  const Json& kind = file.at("tokenizer_class");
+  if (!kind.is_null() && kind != "T5Tokenizer" && kind != "T5TokenizerFast") {
+    file.wrong("tokenizer_class", "T5Tokenizer (others with a spiece.model are not supported)");
+  }
+  config.end = token_text(file, "eos_token", config.end);
+  config.padding = token_text(file, "pad_token", config.padding);
+  config.lower_case = file.at("do_lower_case") == true;
+  for (const char* key : {"bos_token", "cls_token", "mask_token", "sep_token", "unk_token"}) {
+    if (file.has(key)) config.specials.push_back(token_text(file, key, {}));
+  }
+  config.specials.push_back(config.end);
+  config.specials.push_back(config.padding);
 }
 
 /// The index names a class for each part; other pipelines (SDXL, inpainting, …) name others.
@@ -189,10 +261,20 @@ ModelConfig read_diffusers_config(const std::filesystem::path& folder) {
   read_unet(JsonFile(folder / "unet" / "config.json"), config);
   read_vae(JsonFile(folder / "vae" / "config.json"), config);
   read_text(JsonFile(folder / "text_encoder" / "config.json"), config.text);
+  read_padding(folder / "tokenizer", config.text);
+  read_tokenizer(folder / "tokenizer", config.text);
   const auto scheduler = folder / "scheduler" / "scheduler_config.json";
   std::error_code ignored;
   if (std::filesystem::exists(scheduler, ignored)) read_scheduler(JsonFile(scheduler), config);
   return config;
+}
+
+void read_vae_config(const std::filesystem::path& file, ModelConfig& config) {
+  read_vae(JsonFile(file), config);
+}
+
+void read_text_config(const std::filesystem::path& file, TextConfig& text) {
+  read_text(JsonFile(file), text);
 }
 
 }  // namespace sd

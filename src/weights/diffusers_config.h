@@ -11,4 +11,8 @@ namespace sd {
 /// Throws IoError, or CheckpointError naming file, key, what was expected and found.
 ModelConfig read_diffusers_config(const std::filesystem::path& folder);
 
+// One config.json alone; errors are the same. The autoencoder's tells the scale factor too.
+void read_vae_config(const std::filesystem::path& file, ModelConfig& config);
+void read_text_config(const std::filesystem::path& file, TextConfig& text);
+
 }  // namespace sd

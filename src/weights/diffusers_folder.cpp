@@ -2,51 +2,31 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <array>
-#include <set>
 #include <string>
 #include <utility>
 
 #include "sd/core/error.h"
 #include "weights/diffusers_config.h"
 #include "weights/diffusers_names.h"
-#include "weights/json_file.h"
-#include "weights/open_file.h"
 #include "weights/renamed_source.h"
+#include "weights/sharded_files.h"
 
 namespace sd {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kMaxShards = 1000;
+/// The opened files of one part and where they stand among all.
+struct Part {
+  std::size_t first = 0;
+  std::vector<std::string> keys;
+  std::vector<std::size_t> sources;  // of each key
+};
 
-/// The files that an index names. They must lie beside it, so that no index can point anywhere
-/// else.
-std::vector<fs::path> shards(const fs::path& index_path) {
-  const JsonFile index(index_path);
-  const auto& map = index.at("weight_map");
-  if (!map.is_object() || map.empty()) index.fail("no 'weight_map' in it, or an empty one");
-  std::set<std::string> names;
-  for (const auto& [tensor, file] : map.items()) {
-    if (!file.is_string()) index.fail(fmt::format("'weight_map': '{}' names no file", tensor));
-    const auto name = file.get<std::string>();
-    if (name.empty() || name == "." || name == ".." || name.find('/') != name.npos ||
-        name.find('\0') != name.npos) {
-      index.fail(fmt::format("'weight_map': '{}' lies in '{}', expected a file of the same folder",
-                             tensor, name));
-    }
-    names.insert(name);
-    if (names.size() > kMaxShards) index.fail(fmt::format("more than {} shards", kMaxShards));
-  }
-  std::vector<fs::path> files;
-  for (const auto& name : names) files.push_back(index_path.parent_path() / name);
-  return files;
-}
+}  // namespace
 
-/// The weight files of one part, by the names that diffusers and transformers give them.
-std::vector<fs::path> find_weights(const fs::path& part) {
+ShardedFiles find_weights(const fs::path& part) {
   constexpr std::array<std::string_view, 3> kStems = {"diffusion_pytorch_model", "model",
                                                       "pytorch_model"};
   constexpr std::array<std::string_view, 8> kVariants = {".safetensors",
@@ -61,8 +41,9 @@ std::vector<fs::path> find_weights(const fs::path& part) {
     for (const auto stem : kStems) {
       const fs::path path = part / fmt::format("{}{}", stem, variant);
       std::error_code ignored;
-      if (!fs::exists(path, ignored)) continue;
-      return path.extension() == ".json" ? shards(path) : std::vector{path};
+      // A link to nowhere counts, so that the message names it.
+      if (!fs::exists(fs::symlink_status(path, ignored))) continue;
+      return is_shard_index(path) ? read_shard_index(path) : ShardedFiles{{}, {path}, {}};
     }
   }
   throw CheckpointError(
@@ -71,15 +52,6 @@ std::vector<fs::path> find_weights(const fs::path& part) {
                   "sharded variants",
                   part.string()));
 }
-
-/// The opened files of one part and where they stand among all.
-struct Part {
-  std::size_t first = 0;
-  std::vector<std::string> keys;
-  std::vector<std::size_t> sources;  // of each key
-};
-
-}  // namespace
 
 DiffusersFolder open_diffusers_folder(const fs::path& folder) {
   std::error_code ignored;
@@ -96,9 +68,9 @@ DiffusersFolder open_diffusers_folder(const fs::path& folder) {
   std::vector<std::unique_ptr<TensorSource>> sources;
   const auto open_part = [&](const char* name) {
     Part part;
-    for (const auto& file : find_weights(folder / name)) {
-      opened.files.push_back(file);
-      sources.push_back(open_weight_file(file).tensors);
+    for (auto& file : open_shards(find_weights(folder / name))) {
+      opened.files.push_back(std::move(file.main_file));
+      sources.push_back(std::move(file.tensors));
       for (const auto& key : sources.back()->names()) {
         part.keys.push_back(key);
         part.sources.push_back(sources.size() - 1);

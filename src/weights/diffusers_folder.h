@@ -6,6 +6,7 @@
 
 #include "sd/core/model_config.h"
 #include "sd/weights/tensor_source.h"
+#include "weights/sharded_files.h"
 
 namespace sd {
 
@@ -21,5 +22,8 @@ struct DiffusersFolder {
 /// one file or in shards with an index. Throws IoError, or CheckpointError naming what is missing
 /// or not supported.
 DiffusersFolder open_diffusers_folder(const std::filesystem::path& folder);
+
+/// The weight files of one part's folder, chosen as above. Throws CheckpointError if there are none.
+ShardedFiles find_weights(const std::filesystem::path& part);
 
 }  // namespace sd

@@ -7,6 +7,8 @@
 #include <charconv>
 #include <utility>
 
+#include "weights/renamed_source.h"
+
 namespace sd {
 namespace {
 
@@ -57,6 +59,15 @@ std::string replace_start(const Table& table, std::string_view key) {
   return std::string(key);
 }
 
+/// The other way; where a table has two for one, its first.
+template <typename Table>
+std::string restore_start(const Table& table, std::string_view key) {
+  for (const auto& [from, to] : table) {
+    if (key.starts_with(to)) return fmt::format("{}{}", from, key.substr(to.size()));
+  }
+  return std::string(key);
+}
+
 /// Takes `text` off the front of `key`.
 bool take(std::string_view& key, std::string_view text) {
   if (!key.starts_with(text)) return false;
@@ -86,6 +97,12 @@ int count_after(const std::vector<std::string>& keys, std::string_view start) {
     if (const auto number = take_number(key)) count = std::max(count, *number + 1);
   }
   return count;
+}
+
+/// Whether a level of the way down has attention.
+bool attends(const UNetConfig& unet, int level) {
+  const auto& at = unet.attention_resolutions;
+  return std::find(at.begin(), at.end(), int64_t{1} << level) != at.end();
 }
 
 std::optional<std::string> vae_half(std::string_view half, std::string_view key, int levels) {
@@ -124,6 +141,15 @@ DiffusersNames::DiffusersNames(const std::vector<std::string>& unet_keys,
     if (!take(key, "up_blocks.")) continue;
     const auto level = take_number(key);
     if (level && key.starts_with("attentions.")) up_levels_with_attention_.insert(*level);
+  }
+}
+
+DiffusersNames::DiffusersNames(const ModelConfig& config)
+    : blocks_per_level_(static_cast<int>(config.unet.num_res_blocks)),
+      vae_levels_(static_cast<int>(config.vae.channel_mult.size())) {
+  const auto levels = static_cast<int>(config.unet.channel_mult.size());
+  for (int level = 0; level < levels; ++level) {
+    if (attends(config.unet, level)) up_levels_with_attention_.insert(levels - 1 - level);
   }
 }
 
@@ -173,6 +199,85 @@ CompvisName DiffusersNames::vae(std::string_view key) const {
   }
   const bool attention = name && name->find(".mid.attn_1.") != std::string::npos;
   return {fmt::format("first_stage_model.{}", name.value_or(std::string(key))), attention};
+}
+
+DiffusersKeys::DiffusersKeys(const ModelConfig& config) {
+  const DiffusersNames names(config);
+  add_unet(names, config.unet);
+  add_vae(names, config.vae);
+  for (const char* part : {"embeddings.", "encoder.", "final_layer_norm."}) {
+    const auto prefix = fmt::format("text_model.{}", part);
+    blocks_[compvis_text_name(prefix)] = {"text_encoder", prefix, Leaf::kNone};
+  }
+}
+
+void DiffusersKeys::add_unet(const DiffusersNames& names, const UNetConfig& unet) {
+  const auto add = [&](const std::string& prefix, Leaf leaf = Leaf::kNone) {
+    blocks_[names.unet(prefix).name] = {"unet", prefix, leaf};
+  };
+  for (const auto& [key, name] : kUNetTop) add(std::string(key));
+  for (const int block : {0, 1})
+    add(fmt::format("mid_block.resnets.{}.", block), Leaf::kUNetResidual);
+  add("mid_block.attentions.0.");
+  const auto levels = static_cast<int>(unet.channel_mult.size());
+  for (int level = 0; level < levels; ++level) {
+    const int mirrored = levels - 1 - level;
+    for (int64_t block = 0; block <= unet.num_res_blocks; ++block) {
+      if (block < unet.num_res_blocks) {
+        add(fmt::format("down_blocks.{}.resnets.{}.", level, block), Leaf::kUNetResidual);
+        if (attends(unet, level)) add(fmt::format("down_blocks.{}.attentions.{}.", level, block));
+      }
+      add(fmt::format("up_blocks.{}.resnets.{}.", mirrored, block), Leaf::kUNetResidual);
+      if (attends(unet, level)) add(fmt::format("up_blocks.{}.attentions.{}.", mirrored, block));
+    }
+    if (level + 1 == levels) break;
+    add(fmt::format("down_blocks.{}.downsamplers.0.conv.", level));
+    add(fmt::format("up_blocks.{}.upsamplers.0.conv.", level));
+  }
+}
+
+void DiffusersKeys::add_vae(const DiffusersNames& names, const VaeConfig& vae) {
+  const auto add = [&](const std::string& prefix, Leaf leaf = Leaf::kNone) {
+    blocks_[names.vae(prefix).name] = {"vae", prefix, leaf};
+  };
+  for (const char* convolution : {"quant_conv.", "post_quant_conv."}) add(convolution);
+  const auto levels = static_cast<int>(vae.channel_mult.size());
+  for (const bool encoder : {true, false}) {
+    const std::string half = encoder ? "encoder." : "decoder.";
+    add(half, Leaf::kVaeTop);
+    for (const int block : {0, 1})
+      add(fmt::format("{}mid_block.resnets.{}.", half, block), Leaf::kVaeResidual);
+    add(half + "mid_block.attentions.0.", Leaf::kVaeAttention);
+    for (int level = 0; level < levels; ++level) {
+      const auto prefix = fmt::format("{}{}_blocks.{}.", half, encoder ? "down" : "up", level);
+      for (int64_t block = 0; block < vae.num_res_blocks + (encoder ? 0 : 1); ++block)
+        add(fmt::format("{}resnets.{}.", prefix, block), Leaf::kVaeResidual);
+      if (level + 1 < levels) add(prefix + (encoder ? "downsamplers.0." : "upsamplers.0."));
+    }
+  }
+}
+
+std::optional<DiffusersName> DiffusersKeys::of(std::string_view name) const {
+  // The longest prefix decides: an upsampler stands below the same number as an attention.
+  for (auto dot = name.rfind('.'); dot != name.npos && dot > 0; dot = name.rfind('.', dot - 1)) {
+    const auto found = blocks_.find(std::string(name.substr(0, dot + 1)));
+    if (found == blocks_.end()) continue;
+    const auto& [part, prefix, leaf] = found->second;
+    const auto rest = name.substr(dot + 1);
+    switch (leaf) {
+      case Leaf::kNone:
+        return DiffusersName{part, fmt::format("{}{}", prefix, rest)};
+      case Leaf::kUNetResidual:
+        return DiffusersName{part, prefix + restore_start(kUNetResidual, rest)};
+      case Leaf::kVaeResidual:
+        return DiffusersName{part, prefix + restore_start(kVaeResidual, rest)};
+      case Leaf::kVaeAttention:
+        return DiffusersName{part, prefix + restore_start(kVaeAttention, rest), true};
+      case Leaf::kVaeTop:
+        return DiffusersName{part, prefix + restore_start(kVaeTop, rest)};
+    }
+  }
+  return std::nullopt;
 }
 
 }  // namespace sd

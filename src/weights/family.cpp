@@ -11,7 +11,7 @@
 namespace sd {
 namespace {
 
-enum class Match { kPrefix, kAnywhere };
+enum class Match { kPrefix, kWhole, kAnywhere };
 
 struct Row {
   std::string_view pattern;
@@ -23,9 +23,13 @@ struct Row {
 constexpr std::string_view kLoraAdvice =
     "It changes a model and is none itself: give the model with --ckpt.";
 constexpr std::string_view kOtherFamily =
-    "Only models of the Stable Diffusion v1 family are drawn from.";
+    "Only models of the Stable Diffusion v1 and v2 families are drawn from.";
+constexpr std::string_view kNoPicture = "No picture can be drawn from it.";
 constexpr std::string_view kPartAdvice =
     "Give a whole model: one file with UNet, VAE and text encoder, or a diffusers folder.";
+
+constexpr std::string_view kVaeAdvice = "Give it with --vae, beside a whole model.";
+constexpr std::string_view kClipAdvice = "Give it with --clip, beside a whole model.";
 
 // The first row that any name fits decides, so special families stand above the general ones.
 constexpr std::array kRows = {
@@ -36,6 +40,10 @@ constexpr std::array kRows = {
     Row{".lora_A.", Match::kAnywhere, "LoRA", kLoraAdvice},
     Row{".lora.down.", Match::kAnywhere, "LoRA", kLoraAdvice},
     Row{"emb_params", Match::kPrefix, "textual inversion embedding", kLoraAdvice},
+    Row{"clip_l", Match::kWhole, "textual inversion embedding (Stable Diffusion XL)", kLoraAdvice},
+    Row{"clip_g", Match::kWhole, "textual inversion embedding (Stable Diffusion XL)", kLoraAdvice},
+    Row{"ip_adapter.", Match::kPrefix, "IP-Adapter", kLoraAdvice},
+    Row{"depth_model.", Match::kPrefix, "depth-guided Stable Diffusion 2", kOtherFamily},
     Row{"control_model.", Match::kPrefix, "ControlNet", kLoraAdvice},
     Row{"controlnet_cond_embedding.", Match::kPrefix, "ControlNet", kLoraAdvice},
     Row{"conditioner.embedders.", Match::kPrefix, "Stable Diffusion XL", kOtherFamily},
@@ -44,38 +52,59 @@ constexpr std::array kRows = {
     Row{"model.diffusion_model.joint_blocks.", Match::kPrefix, "Stable Diffusion 3", kOtherFamily},
     Row{"model.diffusion_model.double_blocks.", Match::kPrefix, "FLUX", kOtherFamily},
     Row{"double_blocks.", Match::kPrefix, "FLUX", kOtherFamily},
-    Row{"cond_stage_model.model.transformer.", Match::kPrefix, "Stable Diffusion 2", kOtherFamily},
-    Row{"cond_stage_model.transformer.token_emb.", Match::kPrefix, "LAION-400M latent diffusion",
-        "It is not supported yet."},
+    Row{"joint_blocks.", Match::kPrefix, "Stable Diffusion 3", kOtherFamily},
+    Row{"single_transformer_blocks.", Match::kPrefix, "FLUX", kOtherFamily},
+    Row{"transformer_blocks.", Match::kPrefix,
+        "diffusion transformer (Stable Diffusion 3, PixArt, …)", kOtherFamily},
     Row{"first_stage_model.quantize.", Match::kPrefix, "latent diffusion with a VQ autoencoder",
         kOtherFamily},
 };
 
 constexpr std::string_view kUNet = "model.diffusion_model.";
 constexpr std::string_view kVae = "first_stage_model.";
-constexpr std::string_view kText = "cond_stage_model.transformer.text_model.";
+constexpr std::string_view kClipText = "cond_stage_model.transformer.text_model.";
+constexpr std::string_view kBertText = "cond_stage_model.transformer.token_emb.";
 
 // What remains when there is no UNet by its CompVis name.
 constexpr std::array kParts = {
-    Row{"first_stage_model.", Match::kPrefix, "VAE alone", kPartAdvice},
-    Row{"encoder.down", Match::kPrefix, "VAE alone", kPartAdvice},
-    Row{"decoder.up", Match::kPrefix, "VAE alone", kPartAdvice},
-    Row{"cond_stage_model.", Match::kPrefix, "text encoder alone", kPartAdvice},
-    Row{"text_model.", Match::kPrefix, "text encoder alone", kPartAdvice},
-    Row{"embeddings.token_embedding.", Match::kPrefix, "text encoder alone", kPartAdvice},
+    Row{"first_stage_model.", Match::kPrefix, "VAE alone", kVaeAdvice},
+    Row{"encoder.down", Match::kPrefix, "VAE alone", kVaeAdvice},
+    Row{"decoder.up", Match::kPrefix, "VAE alone", kVaeAdvice},
+    Row{"cond_stage_model.", Match::kPrefix, "text encoder alone", kClipAdvice},
+    Row{"text_model.", Match::kPrefix, "text encoder alone", kClipAdvice},
+    Row{"embeddings.token_embedding.", Match::kPrefix, "text encoder alone", kClipAdvice},
     Row{"down_blocks.", Match::kPrefix, "UNet of a diffusers folder alone",
         "Give the folder that holds model_index.json."},
+    Row{"decoder.layers.", Match::kPrefix, "TAESD (tiny autoencoder)", kVaeAdvice},
+    Row{"3.conv.0.weight", Match::kPrefix, "TAESD (tiny autoencoder)", kVaeAdvice},
     Row{"input_blocks.", Match::kPrefix, "UNet alone", kPartAdvice},
     Row{"model_ema.", Match::kPrefix, "EMA weights alone", kPartAdvice},
+    Row{"transformer.resblocks.", Match::kPrefix, "text encoder alone (OpenCLIP)", kPartAdvice},
+    Row{"encoder.block.0.layer.", Match::kPrefix, "text encoder alone (T5)", kPartAdvice},
+    Row{"enc.blk.", Match::kPrefix, "text encoder alone (T5)", kPartAdvice},
+    Row{"blk.", Match::kPrefix, "language model", kNoPicture},
+    Row{"model.layers.", Match::kPrefix, "language model", kNoPicture},
+    Row{"conv_first.", Match::kPrefix, "model that enlarges pictures (ESRGAN)", kOtherFamily},
+    Row{"<", Match::kPrefix, "textual inversion embedding", kLoraAdvice},
 };
+
+bool matches(const Row& row, std::string_view name) {
+  switch (row.match) {
+    case Match::kPrefix:
+      return name.starts_with(row.pattern);
+    case Match::kWhole:
+      return name == row.pattern;
+    case Match::kAnywhere:
+      break;
+  }
+  return name.find(row.pattern) != name.npos;
+}
 
 template <typename Rows>
 const Row* first_match(const Rows& rows, const std::vector<std::string>& names) {
   for (const Row& row : rows) {
-    const bool found = std::any_of(names.begin(), names.end(), [&](std::string_view name) {
-      return row.match == Match::kPrefix ? name.starts_with(row.pattern)
-                                         : name.find(row.pattern) != name.npos;
-    });
+    const bool found = std::any_of(names.begin(), names.end(),
+                                   [&](std::string_view name) { return matches(row, name); });
     if (found) return &row;
   }
   return nullptr;
@@ -84,6 +113,33 @@ const Row* first_match(const Rows& rows, const std::vector<std::string>& names) 
 bool any_starts_with(const std::vector<std::string>& names, std::string_view prefix) {
   return std::any_of(names.begin(), names.end(),
                      [&](std::string_view name) { return name.starts_with(prefix); });
+}
+
+std::vector<int64_t> shape_of(const TensorSource& tensors, const char* name) {
+  try {
+    return tensors.contains(name) ? tensors.describe(name).shape : std::vector<int64_t>{};
+  } catch (const CheckpointError&) {  // no plain tensor; whoever needs it will say so
+    return {};
+  }
+}
+
+/// Names a model that has all of its parts: the generation by the kind of its projections, what it
+/// takes beside text by the channels of its input, of which latents have four.
+Family whole_model(const TensorSource& tensors) {
+  const bool second =
+      shape_of(tensors, "model.diffusion_model.middle_block.1.proj_in.weight").size() == 2;
+  const std::string base = second ? "Stable Diffusion v2" : "Stable Diffusion v1";
+  const auto input = shape_of(tensors, "model.diffusion_model.input_blocks.0.0.weight");
+  switch (input.size() == 4 ? input[1] : 0) {
+    case 5:
+      return {base + " depth-guided", false, "Depth-guided models are not supported."};
+    case 8:
+      return {second ? base + " InstructPix2Pix" : "InstructPix2Pix", true, ""};
+    case 9:
+      return {base + " inpainting", true, ""};
+    default:
+      return {base, true, ""};
+  }
 }
 
 }  // namespace
@@ -95,8 +151,9 @@ Family guess_family(const TensorSource& tensors) {
     return {std::string(row->family), false, std::string(row->advice)};
   if (any_starts_with(names, kUNet)) {
     const bool vae = any_starts_with(names, kVae);
-    const bool text = any_starts_with(names, kText);
-    if (vae && text) return {"Stable Diffusion v1", true, ""};
+    const bool bert = any_starts_with(names, kBertText);
+    const bool text = bert || any_starts_with(names, kClipText);
+    if (vae && text) return bert ? Family{"LAION-400M latent diffusion", true, ""} : whole_model(tensors);
     return {fmt::format("UNet without {}", vae    ? "a text encoder"
                                            : text ? "a VAE"
                                                   : "VAE and text encoder"),
@@ -111,8 +168,9 @@ Family guess_family(const TensorSource& tensors) {
 void require_drawable(const TensorSource& tensors) {
   const Family family = guess_family(tensors);
   if (family.drawable) return;
-  throw CheckpointError(fmt::format("{}: expected a Stable Diffusion v1 model, found: {}\n    {}",
-                                    tensors.label(), family.name, family.advice));
+  throw CheckpointError(
+      fmt::format("{}: expected a model of the Stable Diffusion v1 or v2 family, found: {}\n    {}",
+                  tensors.label(), family.name, family.advice));
 }
 
 }  // namespace sd

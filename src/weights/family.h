@@ -6,7 +6,7 @@
 
 namespace sd {
 
-/// What a set of tensors seems to be, told by names alone.
+/// What a set of tensors seems to be, told by names and by the shapes of two tensors.
 struct Family {
   std::string name;      // "Stable Diffusion v1", "LoRA", …
   bool drawable = true;  // pictures can be drawn from it

@@ -2,23 +2,39 @@
 
 #include "sd/core/mapped_file.h"
 #include "weights/ckpt_source.h"
+#include "weights/gguf_source.h"
+#include "weights/legacy_ckpt_source.h"
 #include "weights/safetensors_source.h"
+#include "weights/sharded_files.h"
 #include "weights/sniff.h"
 
 namespace sd {
 
 OpenedFile open_weight_file(const std::filesystem::path& path) {
   const auto file = MappedFile::open(path);
+  const FileBytes bytes{file->bytes(), file, file.get()};
   const std::string label = path.string();
   switch (sniff(file->bytes(), label)) {
     case FileKind::kZip:
-      return {open_ckpt({file->bytes(), file, file.get()}, label), "ckpt", {}};
+      return {open_ckpt(bytes, label), "ckpt", {}, path};
+    case FileKind::kLegacyCkpt:
+      return {open_legacy_ckpt(bytes, label), "legacy ckpt", {}, path};
+    case FileKind::kGguf: {
+      auto tensors = open_gguf(bytes, label);
+      auto metadata = tensors->metadata();
+      return {std::move(tensors), "gguf", std::move(metadata), path};
+    }
     case FileKind::kSafetensors:
       break;
   }
-  auto tensors = open_safetensors({file->bytes(), file, file.get()}, label);
+  auto tensors = open_safetensors(bytes, label);
   auto metadata = tensors->metadata();
-  return {std::move(tensors), "safetensors", std::move(metadata)};
+  return {std::move(tensors), "safetensors", std::move(metadata), path};
+}
+
+OpenedFile open_weights(const std::filesystem::path& path) {
+  const auto shards = find_shards(path);
+  return shards ? open_sharded(*shards, path.string()) : open_weight_file(path);
 }
 
 }  // namespace sd

@@ -53,12 +53,17 @@ void push_tensor(Stack& stack, const Tuple& arguments) {
   if (arguments.items.size() < 4) stack.fail(kMalformed);
   const Id storage = arguments.items[0];
   if (const auto* inert = stack.get<Placeholder>(storage)) {
-    // Of a storage type that is not read: an error only if this tensor is wanted.
+    // Of a storage that is not read: an error only if this tensor is wanted.
     stack.push(Placeholder(*inert));
     return;
   }
   const auto* offset = stack.get<int64_t>(arguments.items[1]);
-  if (!stack.get<Storage>(storage) || !offset) stack.fail(kMalformed);
+  const auto* stored = stack.get<Storage>(storage);
+  if (!stored || !offset) stack.fail(kMalformed);
+  if (!storage_dtype(stored->type)) {
+    stack.push(Placeholder{"torch", stored->type});
+    return;
+  }
   Tensor tensor{storage, *offset, integers(stack, arguments.items[2]),
                 integers(stack, arguments.items[3])};
   if (tensor.shape.size() != tensor.strides.size()) stack.fail(kMalformed);
@@ -109,17 +114,31 @@ void push_result(Stack& stack, Id callable, Id arguments) {
 void push_storage(Stack& stack, Id persistent_id) {
   constexpr std::string_view kNoStorage = "a persistent id that is no storage";
   const auto* tuple = stack.get<Tuple>(persistent_id);
-  if (!tuple || tuple->items.size() < 5) stack.fail(kNoStorage);
+  if (!tuple || tuple->items.size() < 4) stack.fail(kNoStorage);
   const auto* kind = stack.get<Text>(tuple->items[0]);
   const auto* type = stack.get<Global>(tuple->items[1]);
-  const auto* key = stack.get<Text>(tuple->items[2]);
-  const auto* count = stack.get<int64_t>(tuple->items[4]);
-  if (!kind || kind->utf8 != "storage" || !type || !key || !count) stack.fail(kNoStorage);
-  if (type->module == "torch" && storage_dtype(type->name)) {
-    stack.push(Storage{type->name, key->utf8, *count});
-  } else {
+  if (kind && kind->utf8 == "module" && type) {  // ("module", class, file name, source text)
     stack.push(Placeholder{type->module, type->name});
+    return;
   }
+  const auto* key = stack.get<Text>(tuple->items[2]);
+  const auto* count = tuple->items.size() > 4 ? stack.get<int64_t>(tuple->items[4]) : nullptr;
+  if (!kind || kind->utf8 != "storage" || !type || !key || !count) stack.fail(kNoStorage);
+  if (type->module != "torch") {
+    stack.push(Placeholder{type->module, type->name});
+    return;
+  }
+  Storage storage{type->name, key->utf8, *count, 0, *count};
+  if (tuple->items.size() > 5 && !stack.get<None>(tuple->items[5])) {
+    const auto* view = stack.get<Tuple>(tuple->items[5]);  // (key of the view, begin, count)
+    if (!view || view->items.size() != 3) stack.fail(kNoStorage);
+    const auto* begin = stack.get<int64_t>(view->items[1]);
+    const auto* size = stack.get<int64_t>(view->items[2]);
+    if (!begin || !size) stack.fail(kNoStorage);
+    storage.view_begin = *begin;
+    storage.view_count = *size;
+  }
+  stack.push(storage);
 }
 
 }  // namespace sd::pickle

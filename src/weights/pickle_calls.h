@@ -14,8 +14,8 @@ void push_global(Stack& stack, std::string_view module, std::string_view name);
 /// makes, else a Placeholder.
 void push_result(Stack& stack, Id callable, Id arguments);
 
-/// A persistent id, which in a checkpoint is always ("storage", torch.HalfStorage, key, device,
-/// count).
+/// A persistent id: ("storage", torch.HalfStorage, key, device, count), before PyTorch 1.6 with
+/// (view's key, begin, count) or None behind it, or ("module", class, …) for a whole object's class.
 void push_storage(Stack& stack, Id persistent_id);
 
 }  // namespace sd::pickle

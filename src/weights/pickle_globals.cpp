@@ -123,6 +123,14 @@ constexpr std::array<std::pair<std::string_view, DType>, 10> kStorages = {{
     {"BoolStorage", DType::kBool},
 }};
 
+constexpr std::array<std::pair<std::string_view, std::size_t>, 5> kOtherStorages = {{
+    {"ComplexFloatStorage", 8},
+    {"ComplexDoubleStorage", 16},
+    {"QInt8Storage", 1},
+    {"QUInt8Storage", 1},
+    {"QInt32Storage", 4},
+}};
+
 }  // namespace
 
 Callable classify(std::string_view module, std::string_view name) {
@@ -145,6 +153,14 @@ bool is_dangerous(std::string_view module, std::string_view name) {
 std::optional<DType> storage_dtype(std::string_view type) {
   for (const auto& [name, dtype] : kStorages) {
     if (name == type) return dtype;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::size_t> storage_element_size(std::string_view type) {
+  if (const auto dtype = storage_dtype(type)) return size_of(*dtype);
+  for (const auto& [name, size] : kOtherStorages) {
+    if (name == type) return size;
   }
   return std::nullopt;
 }

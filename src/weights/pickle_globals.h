@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string_view>
 
@@ -26,5 +27,9 @@ bool is_dangerous(std::string_view module, std::string_view name);
 
 /// "HalfStorage" → F16; nothing for storages of other types (complex, quantised).
 std::optional<DType> storage_dtype(std::string_view type);
+
+/// Bytes of one element of a storage, of the types that are not read too; nothing for what torch
+/// does not have.
+std::optional<std::size_t> storage_element_size(std::string_view type);
 
 }  // namespace sd::pickle

@@ -17,11 +17,15 @@ namespace {
 /// The stack machine of Python's pickletools, with the calls taken out.
 class Machine {
  public:
-  Machine(std::span<const std::byte> pickle, std::string label)
-      : stack_(label), reader_(pickle, std::move(label)) {}
+  Machine(std::span<const std::byte> file, uint64_t begin, std::string label)
+      : stack_(label), reader_(file, std::move(label), begin), begin_(begin) {}
+
+  uint64_t position() const { return reader_.position(); }
 
   Document run() {
     for (;;) {
+      if (reader_.position() - begin_ > kMaxBytes)
+        stack_.fail(fmt::format("more than {} bytes", kMaxBytes));
       const auto op = static_cast<Op>(reader_.u8());
       if (op == Op::kStop) break;
       if (!scalar(op) && !text(op) && !container(op) && !fill(op) && !stack_and_memo(op) &&
@@ -288,6 +292,7 @@ class Machine {
 
   Stack stack_;
   ByteReader reader_;
+  uint64_t begin_;
 };
 
 }  // namespace
@@ -297,7 +302,15 @@ Document read(std::span<const std::byte> pickle, const std::string& label) {
     throw CheckpointError(fmt::format("{}: a pickle of {} bytes; at most {} are read", label,
                                       pickle.size(), kMaxBytes));
   }
-  return Machine(pickle, label).run();
+  uint64_t position = 0;
+  return read_next(pickle, position, label);
+}
+
+Document read_next(std::span<const std::byte> file, uint64_t& position, const std::string& label) {
+  Machine machine(file, position, label);
+  Document document = machine.run();
+  position = machine.position();
+  return document;
 }
 
 }  // namespace sd::pickle

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 
@@ -22,5 +23,9 @@ inline constexpr std::size_t kMaxDimensions = 16;     // of one tensor
 /// with `label`: for opcodes that honest checkpoints do not use, for damaged pickles, beyond the
 /// limits, and by name where the pickle mentions something like os.system.
 Document read(std::span<const std::byte> pickle, const std::string& label);
+
+/// The same for one of several pickles in a row, which begins at byte `position` of `file`;
+/// `position` is moved behind it.
+Document read_next(std::span<const std::byte> file, uint64_t& position, const std::string& label);
 
 }  // namespace sd::pickle

@@ -44,12 +44,14 @@ struct Placeholder {
   std::string_view module;
   std::string_view name;
 };
-/// A persistent id: `count` elements of torch type `type` ("HalfStorage") in the archive's entry
-/// "data/<key>".
+/// A persistent id: `count` elements of torch type `type` ("HalfStorage"), of which `view_count`
+/// from `view_begin` on are seen. Only the oldest files have views that are not the whole.
 struct Storage {
   std::string_view type;
   std::string_view key;
   int64_t count = 0;
+  int64_t view_begin = 0;
+  int64_t view_count = 0;
 };
 struct Tensor {
   Id storage = 0;

@@ -8,6 +8,7 @@
 #include "sd/core/error.h"
 #include "sd/weights/open.h"
 #include "weights/name_index.h"
+#include "weights/openclip_names.h"
 
 namespace sd {
 namespace {
@@ -34,11 +35,15 @@ class RenamedSource final : public TensorSource {
 
   TensorView at(std::string_view name) const override {
     const RenamedTensor& tensor = find(name);
-    return reshape(sources_[tensor.source]->at(tensor.original), tensor);
+    return reshape(narrowed(sources_[tensor.source]->at(tensor.original), tensor), tensor);
   }
   TensorView describe(std::string_view name) const override {
     const RenamedTensor& tensor = find(name);
-    return reshape(sources_[tensor.source]->describe(tensor.original), tensor);
+    return reshape(narrowed(sources_[tensor.source]->describe(tensor.original), tensor), tensor);
+  }
+  StoredAs stored(std::string_view name) const override {
+    const RenamedTensor& tensor = find(name);
+    return sources_[tensor.source]->stored(tensor.original);
   }
 
  private:
@@ -46,6 +51,33 @@ class RenamedSource final : public TensorSource {
     const auto at = index_.find(name);
     if (!at) throw CheckpointError(fmt::format("{}: no tensor is named '{}'", label_, name));
     return tensors_[*at];
+  }
+
+  /// The piece that `tensor` is of what the file holds under its name; bytes only where there are
+  /// any.
+  TensorView narrowed(TensorView view, const RenamedTensor& tensor) const {
+    if (tensor.parts == 1) return view;
+    if (view.shape.empty() || view.shape[0] % tensor.parts != 0) {
+      throw CheckpointError(fmt::format("{}: '{}' has shape {}, expected {} equal parts", label_,
+                                        tensor.original, shape_text(view.shape), tensor.parts));
+    }
+    const int64_t rows = view.shape[0] / tensor.parts;
+    auto strides = view.strides;
+    if (strides.empty()) {
+      strides.assign(view.shape.size(), 1);
+      for (std::size_t i = strides.size() - 1; i > 0; --i)
+        strides[i - 1] = strides[i] * view.shape[i];
+    }
+    view.shape[0] = rows;
+    if (view.bytes.empty() || rows == 0) return view;
+    // The source has checked that all of the whole's elements lie in `bytes`.
+    int64_t last = 0;
+    for (std::size_t i = 0; i < strides.size(); ++i) last += (view.shape[i] - 1) * strides[i];
+    const auto size = size_of(view.dtype);
+    view.bytes =
+        view.bytes.subspan(static_cast<std::size_t>(tensor.part * rows * strides[0]) * size,
+                           static_cast<std::size_t>(last + 1) * size);
+    return view;
   }
 
   static TensorView reshape(TensorView view, const RenamedTensor& tensor) {
@@ -84,6 +116,7 @@ std::string compvis_text_name(std::string_view key) {
 }
 
 std::unique_ptr<TensorSource> with_published_names(std::unique_ptr<TensorSource> tensors) {
+  tensors = with_clip_names(std::move(tensors));
   const auto lacks_part = [](std::string_view name) {
     if (!name.starts_with(kTextPrefix)) return false;
     name.remove_prefix(kTextPrefix.size());

@@ -16,7 +16,9 @@ struct RenamedTensor {
   std::size_t source = 0;  // which of the sources holds it
   std::string original;    // what it is called there
   bool as_convolution =
-      false;  // a linear layer's [out,in] seen as a 1x1 convolution's [out,in,1,1]
+      false;          // a linear layer's [out,in] seen as a 1x1 convolution's [out,in,1,1]
+  int64_t part = 0;   // which of
+  int64_t parts = 1;  // so many equal pieces of the first dimension
 };
 
 /// A view over one or several sources under other names; no tensor is copied. Throws
@@ -25,9 +27,9 @@ std::unique_ptr<TensorSource> rename_tensors(std::string label,
                                              std::vector<std::unique_ptr<TensorSource>> sources,
                                              std::vector<RenamedTensor> tensors);
 
-/// CompVis names as this program's modules have them: text encoder keys without their `text_model.`
-/// part (newer transformers versions drop it) get it back. Returns `tensors` itself where nothing
-/// is to be changed.
+/// CompVis names as this program's modules have them: OpenCLIP's text encoder gets CLIP's names
+/// (openclip_names.h), text encoder keys without their `text_model.` part (newer transformers
+/// versions drop it) get it back. Returns `tensors` itself where nothing is to be changed.
 std::unique_ptr<TensorSource> with_published_names(std::unique_ptr<TensorSource> tensors);
 
 /// "cond_stage_model.transformer.text_model.…" for a CLIPTextModel's key with or without

@@ -9,6 +9,7 @@
 
 #include "sd/core/error.h"
 #include "weights/byte_reader.h"
+#include "weights/legacy_ckpt_source.h"
 
 namespace sd {
 namespace {
@@ -17,10 +18,7 @@ using namespace std::string_view_literals;
 
 constexpr std::string_view kLocalHeader = "PK\x03\x04";
 constexpr std::string_view kEmptyZip = "PK\x05\x06";
-// torch.save before PyTorch 1.6 wrote several pickles in a row, the first of them this number
-// (0x1950a86a20f9469cfc6c).
-constexpr std::string_view kLegacyMagic =
-    "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"sv;
+constexpr std::string_view kGguf = "GGUF";
 
 struct Magic {
   std::string_view bytes;
@@ -28,8 +26,6 @@ struct Magic {
 };
 
 constexpr std::array kMagics = {
-    Magic{"GGUF"sv, "a GGUF file; take the model's .safetensors or .ckpt"},
-    Magic{"\x89HDF\r\n"sv, "an HDF5 file (Keras); take the model's .safetensors or .ckpt"},
     Magic{"\x89PNG"sv, "a PNG picture, not a model"},
     Magic{"\xff\xd8\xff"sv, "a JPEG picture, not a model"},
     Magic{"RIFF"sv, "a WebP picture or a sound, not a model"},
@@ -43,6 +39,19 @@ constexpr std::array kMagics = {
           "ELF"sv,
           "a program, not a model"},
 };
+
+// Models of other programs.
+constexpr std::array kOtherModels = {
+    Magic{"\x89HDF\r\n"sv, "an HDF5 file (Keras)"},
+    Magic{"ftrt"sv, "a TensorRT engine"},
+    Magic{"ptrt"sv, "a TensorRT engine"},
+};
+
+/// Eight bytes of length, the upper four of them zero, then a JSON object. Asked first: the lower
+/// bytes may look like any of the magic numbers.
+bool is_safetensors(std::string_view start) {
+  return start.size() > 8 && start.substr(4, 5) == "\0\0\0\0{"sv;
+}
 
 bool starts_with_ignoring_case(std::string_view text, std::string_view start) {
   return text.size() >= start.size() &&
@@ -60,6 +69,46 @@ bool is_html(std::string_view text) {
          starts_with_ignoring_case(text, "<?xml") || starts_with_ignoring_case(text, "<head");
 }
 
+/// An ONNX ModelProto: field 1 (a small version number), then the producer's name, the operator
+/// sets or the graph (onnx.proto).
+bool is_onnx(std::string_view start) {
+  return start.size() > 4 && start[0] == '\x08' && start[1] > 0 && start[1] < 64 &&
+         (start[2] == '\x12' || start[2] == '\x3a' || start[2] == '\x42');
+}
+
+/// A MessagePack map whose first key is a text, as flax.serialization writes parameters.
+bool is_flax(std::string_view start) {
+  const auto byte = [&](std::size_t i) {
+    return i < start.size() ? static_cast<unsigned char>(start[i]) : 0u;
+  };
+  const unsigned map = byte(0);
+  const std::size_t key = map == 0xde ? 3 : map == 0xdf ? 5 : map > 0x80 && map < 0x90 ? 1 : 0;
+  return key > 0 && ((byte(key) > 0xa0 && byte(key) < 0xc0) || byte(key) == 0xd9);
+}
+
+bool is_tar(std::string_view start) {
+  return start.size() >= 262 && start.substr(257, 5) == "ustar";
+}
+
+/// torch.save wrote a tar archive of these before 0.1.10.
+bool is_oldest_ckpt(std::string_view start) {
+  constexpr std::array kMembers = {"sys_info"sv, "pickle"sv, "storages"sv, "tensors"sv};
+  const auto name = start.substr(0, start.find('\0'));
+  return is_tar(start) && std::find(kMembers.begin(), kMembers.end(), name) != kMembers.end();
+}
+
+/// Names a model that another program reads; empty for anything else.
+std::string_view other_model(std::string_view start) {
+  for (const Magic& magic : kOtherModels) {
+    if (start.starts_with(magic.bytes)) return magic.what;
+  }
+  if (start.size() >= 8 && start.substr(4, 4) == "TFL3") return "a TensorFlow Lite model";
+  if (is_oldest_ckpt(start)) return "a checkpoint of PyTorch before 0.1.10 (a tar archive)";
+  if (is_onnx(start)) return "an ONNX model";
+  if (is_flax(start)) return "a Flax (JAX) checkpoint";
+  return "";
+}
+
 bool is_ascii_text(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) {
     return (c >= ' ' && c <= '~') || c == '\n' || c == '\r' || c == '\t';
@@ -74,6 +123,7 @@ FileKind sniff(std::span<const std::byte> file, const std::string& label) {
   };
   const auto start = as_text(file.first(std::min<std::size_t>(file.size(), 512)));
   if (file.empty()) fail("the file is empty. Download or copy it again.");
+  if (is_safetensors(start)) return FileKind::kSafetensors;
   if (start.starts_with(kLocalHeader) || start.starts_with(kEmptyZip)) return FileKind::kZip;
   if (start.starts_with("version https://git-lfs.github.com/")) {
     fail(
@@ -86,24 +136,23 @@ FileKind sniff(std::span<const std::byte> file, const std::string& label) {
         "in a browser to "
         "see.");
   }
-  if (start.starts_with(kLegacyMagic)) {
-    fail(
-        "a checkpoint of PyTorch before 1.6 (pickles without a zip), which is not read. Save it "
-        "anew with Python, if "
-        "you trust it: torch.save(torch.load('old.ckpt', map_location='cpu', weights_only=True), "
-        "'new.ckpt')");
-  }
+  if (start.starts_with(kLegacyCkptMagic)) return FileKind::kLegacyCkpt;
+  if (start.starts_with(kGguf)) return FileKind::kGguf;
   if (start.size() >= 2 && start[0] == '\x80' && start[1] >= 2 && start[1] <= 5) {
     fail("a Python pickle, but not a PyTorch checkpoint");
   }
   for (const Magic& magic : kMagics) {
     if (start.starts_with(magic.bytes)) fail(magic.what);
   }
+  if (const auto other = other_model(start); !other.empty()) {
+    fail(fmt::format("{}, which is not supported; take the model's .safetensors or .ckpt", other));
+  }
+  if (is_tar(start)) fail("a tar archive; unpack it first");
   if (is_ascii_text(start)) fail("a text file, not a model");
   if (start.size() <= 8)
     fail(fmt::format("truncated to {} bytes. Download or copy it again.", file.size()));
-  if (start[8] == '{') return FileKind::kSafetensors;  // after 8 bytes of length, the JSON header
-  fail("neither a .ckpt (zip) nor a .safetensors file nor anything else that is known here");
+  if (start[8] == '{') return FileKind::kSafetensors;  // of a length that lies
+  fail("neither a .ckpt nor a .safetensors or GGUF file nor anything else that is known here");
   return FileKind::kZip;
 }
 

@@ -1,12 +1,16 @@
 #include "sd/weights/summary.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <string_view>
+#include <utility>
 
 #include "sd/core/error.h"
 #include "sd/weights/open.h"
 #include "weights/byte_reader.h"
 #include "weights/diffusers_folder.h"
+#include "weights/expected_tensors.h"
 #include "weights/family.h"
 #include "weights/open_file.h"
 #include "weights/renamed_source.h"
@@ -41,16 +45,35 @@ void count_tensors(const TensorSource& tensors, ModelSummary& summary) {
     PartSummary& part = part_named(summary.parts, part_of(name));
     ++part.tensors;
     try {
-      const TensorView view = tensors.describe(name);
-      // Shapes were checked when the file was opened.
-      const int64_t elements = checked_elements(view.shape).value_or(0);
-      ++summary.dtypes[std::string(name_of(view.dtype))];
-      summary.parameters += elements;
-      part.parameters += elements;
-      part.bytes += elements * static_cast<int64_t>(size_of(view.dtype));
+      const StoredAs stored = tensors.stored(name);
+      part.bytes += static_cast<int64_t>(stored.bytes);
+      ++summary.dtypes[std::string(stored.type)];
     } catch (const CheckpointError&) {
       ++summary.dtypes["unreadable"];
+      continue;
     }
+    try {
+      // Shapes were checked when the file was opened.
+      const int64_t elements = checked_elements(tensors.describe(name).shape).value_or(0);
+      summary.parameters += elements;
+      part.parameters += elements;
+    } catch (const CheckpointError&) {
+      // Of a type that only has a name here.
+    }
+  }
+}
+
+void compare(const TensorSource& tensors, const ModelConfig& config, ModelSummary& summary) {
+  auto found = compare_with_expected(tensors, expected_tensors(config));
+  summary.missing = std::move(found.missing);
+  summary.mismatched = std::move(found.mismatched);
+  summary.unexpected = std::move(found.unexpected);
+  if (!summary.missing.empty()) {
+    summary.problem = fmt::format("{} tensor{} missing", summary.missing.size(),
+                                  summary.missing.size() == 1 ? " is" : "s are");
+  } else if (!summary.mismatched.empty()) {
+    summary.problem = fmt::format("{} tensor{} another shape", summary.mismatched.size(),
+                                  summary.mismatched.size() == 1 ? " has" : "s have");
   }
 }
 
@@ -68,10 +91,10 @@ ModelSummary describe_model(const std::filesystem::path& given) {
     summary.main_file = folder.files.front();
     summary.config = std::move(folder.config);
   } else {
-    OpenedFile file = open_weight_file(path);
+    OpenedFile file = open_weights(path);
     tensors = with_published_names(std::move(file.tensors));
     summary.format = std::move(file.format);
-    summary.main_file = path;
+    summary.main_file = std::move(file.main_file);
     summary.metadata = std::move(file.metadata);
   }
   count_tensors(*tensors, summary);
@@ -79,8 +102,12 @@ ModelSummary describe_model(const std::filesystem::path& given) {
     summary.has_ema = summary.has_ema || part.name == "EMA";
   summary.family = guess_family(*tensors).name;
   try {
-    const ModelConfig detected = detect_config(*tensors, summary.config.value_or(ModelConfig{}));
-    if (!summary.config) summary.config = detected;
+    const bool stated = summary.config.has_value();
+    const ModelConfig detected = detect_config(
+        *tensors, stated ? *summary.config : family_config(*tensors, summary.metadata));
+    if (!stated) summary.config = detected;
+    summary.prediction = find_prediction(*tensors, detected);
+    compare(*tensors, detected, summary);
   } catch (const CheckpointError& error) {
     summary.problem = error.what();
   }

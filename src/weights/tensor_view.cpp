@@ -2,6 +2,7 @@
 #include <fmt/ranges.h>
 
 #include "sd/weights/tensor_source.h"
+#include "weights/byte_reader.h"
 
 namespace sd {
 
@@ -53,6 +54,13 @@ std::string_view name_of(DType dtype) {
 
 std::string shape_text(std::span<const int64_t> shape) {
   return fmt::format("[{}]", fmt::join(shape, ", "));
+}
+
+StoredAs TensorSource::stored(std::string_view name) const {
+  const TensorView view = describe(name);
+  // Shapes were checked when the file was opened.
+  const auto elements = static_cast<uint64_t>(checked_elements(view.shape).value_or(0));
+  return {name_of(view.dtype), elements * size_of(view.dtype)};
 }
 
 }  // namespace sd

@@ -2,11 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <cstring>
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "sd/core/atomic_file.h"
 #include "sd/core/error.h"
 
 namespace sd {
@@ -15,54 +13,79 @@ namespace {
 // The format's own writer pads the header with spaces so that tensors start aligned.
 constexpr std::size_t kAlignment = 8;
 
-std::size_t bytes_of(const TensorView& view) {
-  std::size_t bytes = size_of(view.dtype);
-  for (const int64_t side : view.shape) bytes *= static_cast<std::size_t>(side);
-  return bytes;
-}
-
-std::string header_of(std::span<const NamedTensor> tensors,
-                      const std::vector<std::pair<std::string, std::string>>& metadata) {
+std::string header_of(std::span<const TensorHeader> tensors, const SafetensorsMetadata& metadata) {
   nlohmann::ordered_json header;
   for (const auto& [key, text] : metadata) header["__metadata__"][key] = text;
   std::set<std::string> seen;
-  std::size_t offset = 0;
-  for (const auto& [name, view] : tensors) {
-    if (!seen.insert(name).second) throw UsageError(fmt::format("'{}' is given twice", name));
-    const std::size_t bytes = bytes_of(view);
-    if (!view.strides.empty() || bytes != view.bytes.size()) {
-      throw UsageError(fmt::format("'{}' has shape {} but {} bytes, expected {} in C order", name,
-                                   shape_text(view.shape), view.bytes.size(), bytes));
-    }
-    header[name] = {{"dtype", name_of(view.dtype)},
-                    {"shape", view.shape},
-                    {"data_offsets", {offset, offset + bytes}}};
-    offset += bytes;
+  uint64_t offset = 0;
+  for (const auto& tensor : tensors) {
+    if (!seen.insert(tensor.name).second)
+      throw UsageError(fmt::format("'{}' is given twice", tensor.name));
+    const uint64_t end = offset + tensor.bytes();
+    header[tensor.name] = {
+        {"dtype", name_of(tensor.dtype)}, {"shape", tensor.shape}, {"data_offsets", {offset, end}}};
+    offset = end;
   }
-  auto text = header.dump();
+  // Metadata of other files is passed on, and need not be UTF-8.
+  auto text = header.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   text.resize((text.size() + kAlignment - 1) / kAlignment * kAlignment, ' ');
   return text;
 }
 
+uint64_t total_bytes(std::span<const TensorHeader> tensors) {
+  uint64_t total = 0;
+  for (const auto& tensor : tensors) total += tensor.bytes();
+  return total;
+}
+
 }  // namespace
 
-void write_safetensors(const std::filesystem::path& path, std::span<const NamedTensor> tensors,
-                       const std::vector<std::pair<std::string, std::string>>& metadata,
-                       bool overwrite) {
+uint64_t TensorHeader::bytes() const {
+  uint64_t bytes = size_of(dtype);
+  for (const int64_t side : shape) bytes *= static_cast<uint64_t>(side);
+  return bytes;
+}
+
+uint64_t safetensors_size(std::span<const TensorHeader> tensors,
+                          const SafetensorsMetadata& metadata) {
+  return sizeof(uint64_t) + header_of(tensors, metadata).size() + total_bytes(tensors);
+}
+
+SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& path,
+                                     std::span<const TensorHeader> tensors,
+                                     const SafetensorsMetadata& metadata, bool overwrite)
+    : left_(total_bytes(tensors)), file_(path, overwrite) {
   const auto header = header_of(tensors, metadata);
-  std::vector<std::byte> file;
-  const auto append = [&file](const void* bytes, std::size_t count) {
-    const auto* first = static_cast<const std::byte*>(bytes);
-    file.insert(file.end(), first, first + count);
-  };
-  std::size_t total = sizeof(uint64_t) + header.size();
-  for (const auto& tensor : tensors) total += tensor.view.bytes.size();
-  file.reserve(total);
   const uint64_t length = header.size();  // little endian, as all our machines are
-  append(&length, sizeof length);
-  append(header.data(), header.size());
-  for (const auto& tensor : tensors) append(tensor.view.bytes.data(), tensor.view.bytes.size());
-  write_file(path, file, overwrite);
+  file_.write(std::as_bytes(std::span(&length, 1)));
+  file_.write(std::as_bytes(std::span(header)));
+}
+
+void SafetensorsWriter::write(std::span<const std::byte> bytes) {
+  if (bytes.size() > left_) throw UsageError("more bytes than the tensors' shapes take");
+  left_ -= bytes.size();
+  file_.write(bytes);
+}
+
+void SafetensorsWriter::finish() {
+  if (left_ > 0) throw UsageError(fmt::format("{} bytes of the tensors are missing", left_));
+  file_.finish();
+}
+
+void write_safetensors(const std::filesystem::path& path, std::span<const NamedTensor> tensors,
+                       const SafetensorsMetadata& metadata, bool overwrite) {
+  std::vector<TensorHeader> headers;
+  for (const auto& [name, view] : tensors) {
+    const auto& header = headers.emplace_back(TensorHeader{name, view.dtype, view.shape});
+    if (!view.strides.empty() || header.bytes() != view.bytes.size()) {
+      throw UsageError(fmt::format("'{}' has shape {} but {} bytes, expected {} in C order", name,
+                                   shape_text(view.shape), view.bytes.size(), header.bytes()));
+    }
+  }
+  SafetensorsWriter writer(path, headers, metadata, overwrite);
+  for (const auto& tensor : tensors) writer.write(tensor.view.bytes);
+  writer.finish();
+  writer.commit();
 }
 
 }  // namespace sd

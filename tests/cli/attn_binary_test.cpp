@@ -181,7 +181,8 @@ TEST(AttnBinary, ALayersChoiceIsObeyed) {
                                 "4,8", "--attn-heads", "0"}))
                 .code,
             0);
-  for (const auto& layer : index_of(run.path("maps") / "00000").at("layers")) {
+  const auto index = index_of(run.path("maps") / "00000");
+  for (const auto& layer : index.at("layers")) {
     EXPECT_NE(layer.at("part"), "down");
     EXPECT_LE(layer.at("resolution"), 8);
   }

@@ -5,12 +5,15 @@
 #include "cli/attn_draw.h"
 #include "cli/attn_lists.h"
 #include "sd/core/error.h"
+#include "sd/text/clip_tokenizer.h"
 #include "support/expect_error.h"
 
 namespace sd::cli {
 namespace {
 
 using test::expect_error;
+
+const Tokenizer& clip() { return ClipTokenizer::instance(); }
 
 std::vector<std::string> stems_of(const std::vector<AttnWord>& words) {
   std::vector<std::string> stems;
@@ -19,19 +22,19 @@ std::vector<std::string> stems_of(const std::vector<AttnWord>& words) {
 }
 
 TEST(ChooseWords, TakesEveryWordOnceWithAllItsTokens) {
-  const auto words = choose_words("a cat, a Cat and a dog", {});
+  const auto words = choose_words("a cat, a Cat and a dog", {}, clip());
   EXPECT_EQ(stems_of(words), (std::vector<std::string>{"01_a", "02_cat", "06_and", "08_dog"}));
   EXPECT_EQ(words[1].positions, (std::vector<int64_t>{2, 5}));
 }
 
 TEST(ChooseWords, KeepsTheOrderAskedForAndDropsRepetitions) {
-  const auto words = choose_words("a cat and a cat", {"cat#2", "and a", "CAT#2", "@0"});
+  const auto words = choose_words("a cat and a cat", {"cat#2", "and a", "CAT#2", "@0"}, clip());
   EXPECT_EQ(stems_of(words), (std::vector<std::string>{"05_cat_2", "03_and_a", "00__0"}));
 }
 
 TEST(ChooseWords, ListsTheWordsThereAre) {
-  expect_error<UsageError>([] { choose_words("a cat", {"dog"}); }, "Words: a, cat");
-  expect_error<UsageError>([] { choose_words("!!", {}); }, "no words");
+  expect_error<UsageError>([] { choose_words("a cat", {"dog"}, clip()); }, "Words: a, cat");
+  expect_error<UsageError>([] { choose_words("!!", {}, clip()); }, "no words");
 }
 
 TEST(FileNamePart, IsSafe) {
@@ -50,9 +53,9 @@ TEST(CheckAttn, AWordThatOnePromptLacksIsAnError) {
   options.words = {"cat"};
   AttnSubject subject;
   subject.prompts = {"a cat", "two cat"};
-  EXPECT_NO_THROW(check_attn(options, subject));
+  EXPECT_NO_THROW(check_attn(options, subject, clip()));
   subject.prompts = {"a cat", "a dog"};
-  expect_error<UsageError>([&] { check_attn(options, subject); }, "\"a dog\"",
+  expect_error<UsageError>([&] { check_attn(options, subject, clip()); }, "\"a dog\"",
                            "'cat' is not in the prompt");
 }
 
@@ -82,7 +85,7 @@ Image drawn(AttnNorm norm, std::size_t word) {
   const std::vector<AttnWord> words = {{"a", {1}, "01_a"}, {"b", {2}, "02_b"}};
   AttnOptions options;
   options.norm = norm;
-  return draw_words({picture, words, options, 2}, two_words()).at(word).grey;
+  return draw_words({picture, words, options, 1, 3}, two_words()).at(word).grey;
 }
 
 TEST(DrawWords, NormsDifferInWhatIsBright) {

@@ -9,6 +9,7 @@
 #include "cli/tiny_run.h"
 #include "sd/weights/open.h"
 #include "support/checkpoint_writer.h"
+#include "support/gguf_writer.h"
 #include "support/safetensors_copy.h"
 
 namespace sd {
@@ -51,6 +52,23 @@ TEST(BadInput, TruncatedZip) {
   const auto whole = read_text(kTinyCheckpoint);
   const auto cut = run.file("cut.ckpt", whole.substr(0, whole.size() / 2));
   expect_failure(run({"--ckpt", cut}), 4, {"cut.ckpt"});
+}
+
+TEST(BadInput, WhatIsNoModelOfTheFamilyIsNamed) {
+  const TinyRun run;
+  const auto lora = test::write_safetensors(
+      R"({"lora_unet_x.lora_up.weight":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})", "x");
+  const auto optimiser = test::write_checkpoint(
+      {}, test::PickleWriter().op("}(").text("param_groups").op("]u").done());
+  const auto language = test::GgufWriter()
+                            .text("general.architecture", "llama")
+                            .tensor({"blk.0.attn_q.weight", {1}, 0, "1234"})
+                            .done();
+  const std::string onnx("\x08\x07\x12\x07pytorch", 11);
+  expect_failure(run({"--ckpt", run.file("a.safetensors", lora)}), 4, {"a.safetensors", "LoRA"});
+  expect_failure(run({"--ckpt", run.file("a.pt", optimiser)}), 4, {"a.pt", "an optimiser"});
+  expect_failure(run({"--ckpt", run.file("a.gguf", language)}), 4, {"a.gguf", "language model"});
+  expect_failure(run({"--ckpt", run.file("a.onnx", onnx)}), 4, {"a.onnx", "ONNX", "not supported"});
 }
 
 TEST(BadInput, PickleThatCallsTheSystemIsRefusedAndNotObeyed) {

@@ -6,6 +6,7 @@
 #include "cli/edit_check.h"
 #include "sd/core/error.h"
 #include "sd/image/png.h"
+#include "sd/text/clip_tokenizer.h"
 #include "support/expect_error.h"
 #include "support/temp_folder.h"
 
@@ -48,20 +49,24 @@ DrawOptions with_weight(const std::string& word, std::vector<double> values = {2
   return options;
 }
 
+void check_words(const DrawOptions& options, const std::vector<PromptSet>& prompts) {
+  check_controls(options, prompts, ClipTokenizer::instance());
+}
+
 TEST(CheckControls, AWordThatIsNotThereListsThoseThatAre) {
   const std::vector<PromptSet> prompts = {{{"a house on a snowy mountain"}, std::nullopt}};
-  EXPECT_NO_THROW(check_controls(with_weight("snowy"), prompts));
-  EXPECT_NO_THROW(check_controls(with_weight("a#2"), prompts));
-  expect_error<UsageError>([&] { check_controls(with_weight("snowwy"), prompts); }, "--reweight",
+  EXPECT_NO_THROW(check_words(with_weight("snowy"), prompts));
+  EXPECT_NO_THROW(check_words(with_weight("a#2"), prompts));
+  expect_error<UsageError>([&] { check_words(with_weight("snowwy"), prompts); }, "--reweight",
                            "snowwy", "mountain");
 }
 
 TEST(CheckControls, WantsOneValueOrOneForEachSample) {
   const std::vector<PromptSet> prompts = {{{"a cat"}, std::nullopt}};
-  EXPECT_NO_THROW(check_controls(with_weight("cat", {1, 2, 3}), prompts));
+  EXPECT_NO_THROW(check_words(with_weight("cat", {1, 2, 3}), prompts));
   expect_error<UsageError>(
       [&] {
-        check_controls(with_weight("cat", {1, 2}), prompts);
+        check_words(with_weight("cat", {1, 2}), prompts);
       },
       "2 values for 3 samples");
 }
@@ -71,7 +76,7 @@ TEST(CheckControls, AWordThatWasCutOffIsSaid) {
   for (int i = 0; i < 80; ++i) prompt += "very ";
   expect_error<UsageError>(
       [&] {
-        check_controls(with_weight("cat"), {{{prompt + "cat"}, std::nullopt}});
+        check_words(with_weight("cat"), {{{prompt + "cat"}, std::nullopt}});
       },
       "cut off");
 }
@@ -79,11 +84,11 @@ TEST(CheckControls, AWordThatWasCutOffIsSaid) {
 TEST(CheckControls, ABlendWordMayBeTheSourcesOrTheTargets) {
   DrawOptions options;
   options.swap.local_blend = {"cat", "dog"};
-  EXPECT_NO_THROW(check_controls(options, {{{"a dog"}, "a cat"}}));
+  EXPECT_NO_THROW(check_words(options, {{{"a dog"}, "a cat"}}));
   options.swap.local_blend = {"fox"};
   expect_error<UsageError>(
       [&] {
-        check_controls(options, {{{"a dog"}, "a cat"}});
+        check_words(options, {{{"a dog"}, "a cat"}});
       },
       "--local-blend", "fox");
 }

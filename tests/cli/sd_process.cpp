@@ -29,6 +29,17 @@ void close_reader_of_stdout() {
   close(ends[1]);
 }
 
+/// What the developer has set for their own use of sd must not decide what tests see.
+void forget_settings(const std::filesystem::path& streams) {
+  std::vector<std::string> names;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string text = *entry;
+    if (text.starts_with("SD_")) names.push_back(text.substr(0, text.find('=')));
+  }
+  for (const auto& name : names) unsetenv(name.c_str());
+  setenv("XDG_CONFIG_HOME", streams.c_str(), 1);
+}
+
 [[noreturn]] void become(const ProcessSetup& setup, const std::filesystem::path& streams) {
   redirect(STDIN_FILENO, streams / "in", O_RDONLY);
   if (setup.stdout_closed) {
@@ -43,6 +54,7 @@ void close_reader_of_stdout() {
   } else {
     dup2(setup.stderr_descriptor, STDERR_FILENO);
   }
+  forget_settings(streams);
   for (const auto& [name, value] : setup.environment) setenv(name.c_str(), value.c_str(), 1);
   if (chdir(setup.folder.c_str()) != 0) _exit(kExecFailed);
   std::vector<std::string> words = {"sd"};
@@ -101,6 +113,8 @@ Finished run_program(const ProcessSetup& setup) { return Process(setup).wait(); 
 Finished run_sd(const std::vector<std::string>& arguments) {
   ProcessSetup setup;
   setup.arguments = arguments;
+  const TempFolder cache;  // hashes are remembered in a file of the user's otherwise
+  setup.environment = {{"XDG_CACHE_HOME", cache.path().string()}};
   return run_program(setup);
 }
 

@@ -29,8 +29,8 @@ DrawOptions parse(const std::vector<std::string>& arguments) {
 /// Parses and checks with a checkpoint and an output folder that exist.
 DrawOptions parse_and_check(std::vector<std::string> arguments) {
   const TempFolder folder;
-  write_text(folder / "model.ckpt", "weights");
-  arguments.insert(arguments.end(), {"--ckpt", folder / "model.ckpt", "--outdir", folder / "out"});
+  arguments.insert(arguments.end(),
+                   {"--ckpt", SD_TEST_DATA "/tiny-v1.ckpt", "--outdir", folder / "out"});
   auto options = parse(arguments);
   check(options);
   return options;
@@ -170,7 +170,7 @@ TEST(DrawOptions, RejectsNumbersOutOfRange) {
       "--ddim_steps: '0' is not a whole number from 1 to 1000");
   expect_error<UsageError>([] { parse({"--ddim_steps", "1001"}); }, "from 1 to 1000");
   expect_error<UsageError>([] { parse({"--ddim_steps", "5.5"}); }, "'5.5' is not a whole number");
-  expect_error<UsageError>([] { parse({"--seed", "-1"}); }, "--seed: '-1'");
+  expect_error<UsageError>([] { parse({"--seed", "-2"}); }, "--seed: '-2'");
   expect_error<UsageError>([] { parse({"--seed", "99999999999999999999"}); }, "--seed");
   expect_error<UsageError>([] { parse({"--n_samples", ""}); }, "--n_samples: ''");
   expect_error<UsageError>(
@@ -214,9 +214,23 @@ TEST(Txt2ImgCheck, KnowsTheLatentsOfVersion1) {
   expect_error<UsageError>([] { parse_and_check({"--f", "4"}); }, "--f 4", "8 pixels");
 }
 
-TEST(Txt2ImgCheck, SaysThatLaionIsNotThereYet) {
-  expect_error<UsageError>([] { parse_and_check({"--laion400m"}); }, "--laion400m",
-                           "not supported yet");
+TEST(Txt2ImgCheck, LaionLeavesWhatWasNamedAlone) {
+  const auto options = parse_and_check({"--laion400m"});
+  EXPECT_EQ(options.ckpt, SD_TEST_DATA "/tiny-v1.ckpt");
+  EXPECT_FALSE(options.config.has_value());
+  EXPECT_EQ(options.outdir.filename(), "out");
+}
+
+TEST(Txt2ImgCheck, LaionHasAFolderOfItsOwn) {
+  auto options = parse({"--laion400m", "--ckpt", SD_TEST_DATA "/tiny-v1.ckpt"});
+  check(options);
+  EXPECT_EQ(options.outdir, "outputs/txt2img-samples-laion400m");
+}
+
+TEST(Txt2ImgCheck, SaysWhereTheLaionModelShouldBe) {
+  auto options = parse({"--laion400m"});
+  expect_error<IoError>([&] { check(options); }, "--laion400m",
+                        "models/ldm/text2img-large/model.ckpt is not there");
 }
 
 TEST(Txt2ImgCheck, HearsPrecisionAndDtype) {

@@ -63,6 +63,27 @@ TEST(ForkSwap, FollowsItsFormulaInBothHalvesOfGuidance) {
   }
 }
 
+TEST(ForkSwap, PairsRowsThatAreShownTheSameOfAPicture) {
+  // InstructPix2Pix: without picture, with the picture alone, with picture and text.
+  AttentionScene scene;
+  scene.rows.clear();
+  for (int64_t pass = 0; pass < 3; ++pass) {
+    for (const auto branch : {RowGroup::Branch::kTarget, RowGroup::Branch::kSource}) {
+      const auto begin = static_cast<int64_t>(scene.rows.size());
+      scene.rows.push_back({branch, pass == 2, begin, 1, 0, pass > 0});
+    }
+  }
+  const auto before = scene.probabilities();
+  ForkSwapOptions options;
+  options.alignments = {kAlignment};
+  const auto after = ForkSwap(options).apply(before.clone(), scene.call());
+  for (int64_t pass = 0; pass < 3; ++pass) {
+    const auto target = before.narrow(0, 2 * pass, 1), source = before.narrow(0, 2 * pass + 1, 1);
+    EXPECT_TRUE(after.narrow(0, 2 * pass, 1).equal(aligned(target, source, kAlignment))) << pass;
+    EXPECT_TRUE(after.narrow(0, 2 * pass + 1, 1).equal(source)) << pass;
+  }
+}
+
 TEST(ForkSwap, EachSampleHasItsOwnAlignment) {
   AttentionScene scene(2);
   const auto before = scene.probabilities();

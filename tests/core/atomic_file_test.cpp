@@ -214,5 +214,63 @@ TEST(MakeWritableFolder, UnwritablePlaceIsAnError) {
   expect_error<IoError>([] { make_writable_folder(""); }, "empty name");
 }
 
+TEST(AtomicFile, HasItsNameOnlyWhenItIsWhole) {
+  const test::TempFolder folder;
+  AtomicFile file(folder / "x");
+  file.write(as_bytes("ab"));
+  file.write(as_bytes("cd"));
+  EXPECT_FALSE(fs::exists(folder / "x"));
+  file.finish();
+  EXPECT_EQ(test::read_text(file.temporary()), "abcd");
+  file.commit();
+  EXPECT_EQ(test::read_text(folder / "x"), "abcd");
+  EXPECT_EQ(entries(folder.path()), 1u);
+}
+
+TEST(AtomicFile, LeavesNothingWithoutACommit) {
+  const test::TempFolder folder;
+  {
+    AtomicFile file(folder / "x");
+    file.write(as_bytes("ab"));
+    file.finish();
+  }
+  EXPECT_EQ(entries(folder.path()), 0u);
+}
+
+TEST(AtomicFile, DoesNotReplaceWhatCameMeanwhile) {
+  const test::TempFolder folder;
+  AtomicFile file(folder / "x");
+  file.finish();
+  test::write_text(folder / "x", "theirs");
+  expect_error<IoError>([&] { file.commit(); }, "x: exists already");
+  EXPECT_EQ(test::read_text(folder / "x"), "theirs");
+}
+
+TEST(AtomicFolder, AppearsWithEverythingOrNotAtAll) {
+  const test::TempFolder folder;
+  {
+    AtomicFolder made(folder / "model");
+    fs::create_directories(made.temporary() / "unet");
+    write_file(made.temporary() / "unet" / "x", as_bytes("ab"));
+    EXPECT_FALSE(fs::exists(folder / "model"));
+    made.commit();
+  }
+  EXPECT_EQ(test::read_text(folder / "model/unet/x"), "ab");
+  {
+    AtomicFolder left(folder / "other");
+    write_file(left.temporary() / "x", as_bytes("ab"));
+  }
+  EXPECT_EQ(entries(folder.path()), 1u);
+}
+
+TEST(AtomicFolder, ReplacesNothing) {
+  const test::TempFolder folder;
+  AtomicFolder made(folder / "model");
+  fs::create_directory(folder / "model");  // empty: rename alone would take its place
+  expect_error<IoError>([&] { made.commit(); }, "model: exists already");
+  expect_error<IoError>([&] { AtomicFolder(folder / "absent/model"); },
+                        "its folder does not exist");
+}
+
 }  // namespace
 }  // namespace sd

@@ -38,6 +38,7 @@ class ModelHash : public ::testing::Test {
 };
 
 TEST_F(ModelHash, IsTheStartOfTheSha256) {
+  EXPECT_EQ(model_sha256(model_), sha256_hex(test::as_bytes("weights")));
   EXPECT_EQ(model_hash(model_), first_digits("weights"));
   EXPECT_EQ(model_hash(model_), first_digits("weights"));
 }

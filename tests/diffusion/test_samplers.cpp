@@ -147,15 +147,54 @@ TEST(GuidedDenoiser, MixesTheTwoHalves) {
         eps.narrow(0, x.size(0) / 2, x.size(0) / 2).fill_(3.0);  // conditional rows
         return eps;
       },
-      7.5);
+      {.scale = 7.5});
   const auto eps = denoiser.eps(picture(), 1, 0);
   ASSERT_EQ(eps.size(0), 1);
   EXPECT_FLOAT_EQ(eps.max().item<float>(), 1.0F + 7.5F * 2.0F);
 }
 
 TEST(GuidedDenoiser, ScaleOneCallsTheConditionalRowsOnly) {
-  GuidedDenoiser denoiser([](const torch::Tensor& x, double, int64_t) { return x; }, 1.0);
+  GuidedDenoiser denoiser([](const torch::Tensor& x, double, int64_t) { return x; },
+                          {.scale = 1.0});
   EXPECT_EQ(denoiser.eps(picture(), 1, 0).size(0), 1);
+}
+
+TEST(GuidedDenoiser, FollowsAPictureAndATextByTheirOwnScales) {
+  // Each pass predicts a number of its own: 1, 3, 10.
+  GuidedDenoiser denoiser(
+      [](const torch::Tensor& x, double, int64_t) {
+        auto eps = at::full(x.sizes(), 1.0);
+        const int64_t rows = x.size(0) / 3;
+        eps.narrow(0, rows, rows).fill_(3.0);
+        eps.narrow(0, 2 * rows, rows).fill_(10.0);
+        return eps;
+      },
+      {.scale = 7.5, .picture_scale = 1.5});
+  const auto eps = denoiser.eps(picture(), 1, 0);
+  ASSERT_EQ(eps.size(0), 1);
+  EXPECT_FLOAT_EQ(eps.max().item<float>(), 1.0F + 1.5F * 2.0F + 7.5F * 7.0F);
+}
+
+TEST(Guidance, ScalesOfOneSavePasses) {
+  using enum GuidancePass;
+  using Passes = std::vector<GuidancePass>;
+  EXPECT_EQ((Guidance{.scale = 7.5}.passes()), (Passes{kUnconditional, kConditional}));
+  EXPECT_EQ((Guidance{.scale = 1}.passes()), (Passes{kConditional}));
+  EXPECT_EQ((Guidance{.scale = 7.5, .picture_scale = 1.5}.passes()),
+            (Passes{kBlind, kUnconditional, kConditional}));
+  EXPECT_EQ((Guidance{.scale = 1, .picture_scale = 1.5}.passes()),
+            (Passes{kBlind, kUnconditional, kConditional}));
+  EXPECT_EQ((Guidance{.scale = 7.5, .picture_scale = 1}.passes()),
+            (Passes{kUnconditional, kConditional}));
+  EXPECT_EQ((Guidance{.scale = 1, .picture_scale = 1}.passes()), (Passes{kConditional}));
+}
+
+TEST(EpsFromVelocity, UndoesTheDefinitionOfV) {
+  const double alpha = 0.36;  // square roots 0.6 and 0.8
+  const auto x0 = at::full({1}, 2.0), eps = at::full({1}, -1.0);
+  const auto x = add_noise(x0, eps, alpha);
+  const auto v = 0.6 * eps - 0.8 * x0;
+  EXPECT_NEAR(eps_from_velocity(v, x, alpha).item<double>(), -1.0, 1e-6);
 }
 
 }  // namespace

@@ -35,6 +35,14 @@ TEST(SigmaTable, TimestepsAndNoiseLevelsAreInverse) {
   EXPECT_EQ(sd_v1_table().timestep(100), 999);
 }
 
+TEST(SigmaTable, AlphaIsTheSchedulesAndGoesOnBetween) {
+  const auto schedule = NoiseSchedule::sqrt_linear(0.00085, 0.0120, 1000);
+  EXPECT_EQ(sd_v1_table().alpha(981), schedule.alphas_cumprod[981]);
+  const double between = sd_v1_table().alpha(981.5);
+  EXPECT_LT(between, schedule.alphas_cumprod[981]);
+  EXPECT_GT(between, schedule.alphas_cumprod[982]);
+}
+
 TEST(SigmaSteps, EqualTheReferences) {
   const Golden ksamplers("goldens/ksamplers.safetensors"), golden("goldens/samplers.safetensors");
   for (const auto kind :

@@ -3,6 +3,7 @@
 
 #include "sd/core/error.h"
 #include "sd/models/latent_diffusion.h"
+#include "sd/pipeline/inspect.h"
 #include "sd/pipeline/load.h"
 #include "support/expect_error.h"
 #include "support/temp_folder.h"
@@ -23,7 +24,8 @@ LoadRequest tiny_request() {
 }
 
 TEST(LoadModel, TellsTheDefaultSizeFromTheConfig) {
-  EXPECT_EQ(default_pixels(tiny_request()), 128);
+  EXPECT_EQ(inspect_model({tiny_request().checkpoint, tiny_request().config}).default_pixels(),
+            128);
 }
 
 TEST(LoadModel, ReportsProgressUpToTheLastTensor) {

@@ -1,9 +1,10 @@
 #pragma once
 
 #include <cstdint>
-#include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "support/byte_writer.h"
@@ -18,6 +19,8 @@ struct PickledTensor {
   int64_t offset = 0;
   std::vector<int64_t> shape;
   std::vector<int64_t> strides;
+  /// The oldest files': begin and count of the part of the storage that is seen.
+  std::optional<std::pair<int64_t, int64_t>> view = std::nullopt;
 };
 
 /// Writes a protocol 2 pickle opcode by opcode, as torch.save does.
@@ -52,7 +55,10 @@ class PickleWriter {
         .op("((")
         .text("storage")
         .global("torch", tensor.type);
-    text(tensor.key).text("cpu").integer(tensor.count).op("tQ").integer(tensor.offset);
+    text(tensor.key).text("cpu").integer(tensor.count);
+    if (tensor.view)
+      op("(").text("view").integer(tensor.view->first).integer(tensor.view->second).op("t");
+    op("tQ").integer(tensor.offset);
     integers(tensor.shape).integers(tensor.strides).op("\x89");
     return global("collections", "OrderedDict").op(")RtR");
   }

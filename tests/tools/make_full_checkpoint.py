@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 
 from checkpoint_io import check_diffusers, write_checkpoint, write_diffusers, write_safetensors
-from sd_layout import UNET, Row, Sizes, all_rows, sizes_from_yaml
+from sd_layout import LAION_400M, UNET, Row, Sizes, all_rows, sizes_from_yaml
 
 TOKENIZER = Path(__file__).resolve().parents[2] / "models" / "demo" / "tokenizer"
 DTYPES = {"f32": torch.float32, "f16": torch.float16}
@@ -70,9 +70,9 @@ def random_model(sizes: Sizes, seed: int, dtype: torch.dtype, ema: bool) -> dict
     rows = all_rows(sizes)
     tensors = schedule_buffers(sizes)
     tensors |= {row.compvis_name: draw(row, generator).to(dtype) for row in rows}
-    tensors["cond_stage_model.transformer.text_model.embeddings.position_ids"] = torch.arange(
-        77
-    ).unsqueeze(0)
+    if sizes.text == "clip":
+        position_ids = "cond_stage_model.transformer.text_model.embeddings.position_ids"
+        tensors[position_ids] = torch.arange(77).unsqueeze(0)
     if ema:
         tensors["model_ema.decay"] = torch.tensor(0.9999)
         tensors["model_ema.num_updates"] = torch.tensor(1234, dtype=torch.int32)
@@ -111,6 +111,11 @@ def main() -> None:
         "--sizes", type=Path, metavar="YAML", help="config of a model of other sizes"
     )
     parser.add_argument(
+        "--laion400m",
+        action="store_true",
+        help="LAION-400M latent diffusion instead (text2img-large: 1.5B parameters; no folder)",
+    )
+    parser.add_argument(
         "--tokenizer",
         type=Path,
         default=TOKENIZER,
@@ -125,7 +130,9 @@ def main() -> None:
     if len(formats) != len(args.out) or not set(formats) <= {"ckpt", "safetensors", "diffusers"}:
         parser.error("give one --format (ckpt, safetensors, diffusers) for each --out")
 
-    sizes = sizes_from_yaml(args.sizes) if args.sizes else Sizes()
+    sizes = LAION_400M if args.laion400m else Sizes()
+    if args.sizes:
+        sizes = sizes_from_yaml(args.sizes)
     tensors = random_model(sizes, args.seed, DTYPES[args.dtype], args.ema)
     for path, kind in zip(args.out, formats):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -3,17 +3,20 @@
 
     python tests/tools/make_fuzz_seeds.py tests/fuzz/corpus
 
-Needs torch and safetensors.
+Needs torch, safetensors and gguf.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import pickle
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
 
+import gguf
+import numpy as np
 import torch
 from safetensors.torch import save
 
@@ -35,6 +38,36 @@ def repacked(archive: bytes) -> bytes:
     return out.getvalue()
 
 
+def without_zip() -> bytes:
+    """A file of torch.save's older format behind its first three pickles, which the target puts there."""
+    out = io.BytesIO()
+    weight = torch.arange(6, dtype=torch.float16).reshape(2, 3)
+    state = OrderedDict(w=weight, t=weight.t(), c=torch.zeros(2, dtype=torch.complex64))
+    torch.save({"state_dict": state}, out, _use_new_zipfile_serialization=False)
+    out.seek(0)
+    for _ in range(3):
+        pickle.load(out)
+    return out.read()
+
+
+def small_gguf(folder: Path) -> bytes:
+    path = folder / "seed.gguf"
+    writer = gguf.GGUFWriter(path, "sd1")
+    writer.add_array("texts", ["a", "bc"])
+    writer.add_array("comfy.gguf.orig_shape.c", [2, 16])
+    for kind in ["Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "F16", "BF16", "F32"]:
+        type_ = getattr(gguf.GGMLQuantizationType, kind)
+        values = np.ones((1, 32), dtype=np.float32)
+        writer.add_tensor("c" if kind == "F32" else kind, gguf.quants.quantize(values, type_), raw_dtype=type_)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    contents = path.read_bytes()
+    path.unlink()
+    return contents
+
+
 def pickle_of(archive: bytes) -> bytes:
     with zipfile.ZipFile(io.BytesIO(archive)) as source:
         return source.read(next(name for name in source.namelist() if name.endswith("/data.pkl")))
@@ -47,7 +80,20 @@ def main() -> None:
     tensors = {"a": torch.ones(2, 3, dtype=torch.float16), "b": torch.zeros(0), "c": torch.ones(1, dtype=torch.uint8)}
     fits = save(tensors, metadata={"format": "pt"})
     protocol2, protocol4 = checkpoint(2), checkpoint(4)
+    demo = Path(__file__).parents[2] / "models/demo"
+    index = b'{"metadata": {"total_size": 1}, "weight_map": {"a": "c.ckpt"}}'
+    quantised = small_gguf(folder)
     seeds = {
+        "fuzz_legacy_ckpt/torch.pt": without_zip(),
+        "fuzz_gguf/types.gguf": quantised,
+        # The first byte is the number of the file, or of its name.
+        "fuzz_open/index": b"\0" + index,
+        "fuzz_open/shard": b"\1" + fits,
+        "fuzz_open/ckpt": b"\2" + protocol2,
+        "fuzz_open/gguf": b"\2" + quantised,
+        "fuzz_folder/model_index": b"\0" + (demo / "model_index.json").read_bytes(),
+        "fuzz_folder/unet": b"\1" + (demo / "unet/config.json").read_bytes(),
+        "fuzz_folder/index": b"\5" + index,
         "fuzz_zip/stored.ckpt": protocol2,
         "fuzz_zip/deflated.ckpt": repacked(protocol2),
         "fuzz_pickle/protocol2.pkl": pickle_of(protocol2),

@@ -29,9 +29,12 @@ class Sizes:
     context: int = 768
     image_size: int = 64  # side of the latents
     latent_channels: int = 4
+    picture_channels: int = 0  # that the UNet takes behind the latents
+    linear_projections: bool = False  # of its transformers, as Stable Diffusion 2 has them
     vae_channels: int = 128
     vae_mult: tuple[int, ...] = (1, 2, 4, 4)
     vae_blocks: int = 2
+    text: str = "clip"  # or "bert": LAION-400M latent diffusion's
     text_width: int = 768
     text_layers: int = 12
     text_heads: int = 12
@@ -59,6 +62,11 @@ class Row:
     @property
     def compvis_name(self) -> str:
         return COMPVIS_PREFIX[self.part] + self.name
+
+
+LAION_400M = Sizes(
+    context=1280, image_size=32, text="bert", text_width=1280, text_layers=32, text_heads=8
+)
 
 
 def sizes_from_yaml(path: Path) -> Sizes:
@@ -153,8 +161,13 @@ def unet_rows(sizes: Sizes) -> Iterator[Row]:
             )
 
     def transformer(name: str, peer: str, channels: int) -> Iterator[Row]:
+        def projection(side: str) -> Iterator[Row]:
+            ends = (f"{name}.{side}", f"{peer}.{side}", channels, channels)
+            linear = sizes.linear_projections
+            yield from unet.linear(*ends) if linear else unet.conv(*ends, kernel=1)
+
         yield from unet.norm(f"{name}.norm", f"{peer}.norm", channels)
-        yield from unet.conv(f"{name}.proj_in", f"{peer}.proj_in", channels, channels, kernel=1)
+        yield from projection("proj_in")
         for index in range(sizes.depth):
             block = f"transformer_blocks.{index}"
             for attention, width in (("attn1", channels), ("attn2", sizes.context)):
@@ -175,11 +188,12 @@ def unet_rows(sizes: Sizes) -> Iterator[Row]:
                 )
             for layer in ("norm1", "norm2", "norm3"):
                 yield from unet.norm(f"{name}.{block}.{layer}", f"{peer}.{block}.{layer}", channels)
-        yield from unet.conv(f"{name}.proj_out", f"{peer}.proj_out", channels, channels, kernel=1)
+        yield from projection("proj_out")
 
     yield from unet.linear("time_embed.0", "time_embedding.linear_1", base, embedding)
     yield from unet.linear("time_embed.2", "time_embedding.linear_2", embedding, embedding)
-    yield from unet.conv("input_blocks.0.0", "conv_in", sizes.latent_channels, base)
+    inputs = sizes.latent_channels + sizes.picture_channels
+    yield from unet.conv("input_blocks.0.0", "conv_in", inputs, base)
 
     channels, position, skips = base, 1, [base]
     for level, mult in enumerate(sizes.unet_mult):
@@ -329,6 +343,29 @@ def text_rows(sizes: Sizes) -> Iterator[Row]:
     yield from text.norm("text_model.final_layer_norm", "text_model.final_layer_norm", width)
 
 
+def bert_text_rows(sizes: Sizes) -> Iterator[Row]:
+    """The text encoder of LAION-400M latent diffusion, with the output layer that nothing uses."""
+    text = _Part(TEXT)
+    width, inner = sizes.text_width, 64 * sizes.text_heads
+    yield text.row("token_emb.weight", "token_emb.weight", (30522, width), "embedding")
+    yield text.row("pos_emb.emb.weight", "pos_emb.emb.weight", (77, width), "embedding")
+    for index in range(sizes.text_layers):
+        mixing = f"attn_layers.layers.{2 * index}"
+        yield from text.norm(f"{mixing}.0", f"{mixing}.0", width)
+        for projection in ("to_q", "to_k", "to_v"):
+            name = f"{mixing}.1.{projection}"
+            yield from text.linear(name, name, width, inner, False)
+        yield from text.linear(f"{mixing}.1.to_out", f"{mixing}.1.to_out", inner, width)
+        forward = f"attn_layers.layers.{2 * index + 1}"
+        yield from text.norm(f"{forward}.0", f"{forward}.0", width)
+        for layer, inputs, outputs in (("0.0", width, 4 * width), ("2", 4 * width, width)):
+            name = f"{forward}.1.net.{layer}"
+            yield from text.linear(name, name, inputs, outputs)
+    yield from text.norm("norm", "norm", width)
+    yield from text.linear("to_logits", "to_logits", width, 30522)
+
+
 def all_rows(sizes: Sizes) -> list[Row]:
     """Every trained tensor of the model."""
-    return [*unet_rows(sizes), *vae_rows(sizes), *text_rows(sizes)]
+    text = bert_text_rows if sizes.text == "bert" else text_rows
+    return [*unet_rows(sizes), *vae_rows(sizes), *text(sizes)]

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "sd/pipeline/inspect.h"
 #include "support/temp_folder.h"
 
 namespace sd::train {

@@ -6,6 +6,7 @@
 #include "sd/weights/open.h"
 #include "support/expect_error.h"
 #include "support/map_source.h"
+#include "weights/family.h"
 
 namespace sd {
 namespace {
@@ -57,16 +58,90 @@ TEST(Detect, DeeperTransformersAreSeen) {
   EXPECT_EQ(detect_config(source, {}).unet.transformer_depth, 2);
 }
 
+TEST(Detect, WhatTheUNetTakesBesideLatentsIsTold) {
+  auto source = tiny();
+  EXPECT_EQ(detect_config(source, {}).extra(), UNetExtra::kNone);
+  source.set(kFirst, {32, 9, 3, 3});
+  EXPECT_EQ(detect_config(source, {}).extra(), UNetExtra::kMaskedPicture);
+  EXPECT_EQ(guess_family(source).name, "Stable Diffusion v1 inpainting");
+  source.set(kFirst, {32, 8, 3, 3});
+  EXPECT_EQ(detect_config(source, {}).extra(), UNetExtra::kPicture);
+  EXPECT_EQ(guess_family(source).name, "InstructPix2Pix");
+  EXPECT_EQ(detect_config(source, {}).latent_channels(), 4);
+}
+
 TEST(Detect, ModelsWithOtherInputsAreNamed) {
   auto source = tiny();
-  source.set(kFirst, {32, 9, 3, 3});
-  expect_refused(source, "inpainting");
-  source.set(kFirst, {32, 8, 3, 3});
-  expect_refused(source, "InstructPix2Pix");
   source.set(kFirst, {32, 5, 3, 3});
-  expect_refused(source, "depth");
+  expect_refused(source, "depth-guided");
   source.set(kFirst, {32, 3, 3, 3});
   expect_refused(source, "its VAE's latents have 4");
+}
+
+TEST(Detect, LinearProjectionsMeanTheSecondGeneration) {
+  auto source = tiny();
+  EXPECT_EQ(family_config(source, {}), ModelConfig{});
+  EXPECT_EQ(guess_family(source).name, "Stable Diffusion v1");
+  source.set("model.diffusion_model.middle_block.1.proj_in.weight", {64, 64});
+  const auto config = family_config(source, {});
+  EXPECT_EQ(config.text, openclip_text());
+  EXPECT_EQ(config.unet.num_head_channels, 64);
+  EXPECT_EQ(guess_family(source).name, "Stable Diffusion v2");
+}
+
+TEST(Detect, MetadataAndMarkersSayWhatIsPredicted) {
+  auto source = tiny();
+  EXPECT_EQ(family_config(source, {{"modelspec.prediction_type", "v"}}).prediction,
+            Prediction::kVelocity);
+  EXPECT_EQ(family_config(source, {{"modelspec.prediction_type", "epsilon"}}).prediction,
+            Prediction::kNoise);
+  source.set("v_pred", {0});
+  EXPECT_EQ(family_config(source, {}).prediction, Prediction::kVelocity);
+  source.set("ztsnr", {0});
+  expect_refused(source, "zero terminal SNR");
+}
+
+/// The tiny model with the text encoder of LAION-400M's.
+MapSource tiny_laion() {
+  auto source = tiny();
+  source.erase_all("cond_stage_model.");
+  const std::string text = "cond_stage_model.transformer.";
+  source.set(text + "token_emb.weight", {30522, 32});
+  source.set(text + "pos_emb.emb.weight", {77, 32});
+  for (const char* half : {"0", "1", "2", "3"}) {
+    source.set(text + "attn_layers.layers." + half + ".0.weight", {32});
+  }
+  source.set(text + "attn_layers.layers.0.1.to_q.weight", {512, 32});
+  source.set(text + "attn_layers.layers.1.1.net.0.0.weight", {128, 32});
+  return source;
+}
+
+TEST(Detect, LaionModelsAreTheirTextEncoder) {
+  const auto source = tiny_laion();
+  const auto config = detect_config(source, family_config(source, {}));
+  EXPECT_EQ(config.text.encoder, TextEncoderKind::kBert);
+  EXPECT_EQ(config.text.tokenizer, TokenizerKind::kWordPiece);
+  EXPECT_EQ(config.text.padding, 0);
+  EXPECT_EQ(config.text.vocabulary, 30522);
+  EXPECT_EQ(config.text.width, 32);
+  EXPECT_EQ(config.text.positions, 77);
+  EXPECT_EQ(config.text.layers, 2);
+  EXPECT_EQ(config.text.heads, 8);
+  EXPECT_EQ(config.text.feed_forward, 128);
+  EXPECT_EQ(config.default_pixels(), 256);
+}
+
+TEST(Detect, LaionTextEncodersThatMakeNoneAreRefused) {
+  const std::string text = "cond_stage_model.transformer.";
+  auto source = tiny_laion();
+  source.set(text + "attn_layers.layers.0.1.to_q.weight", {500, 32});
+  expect_refused(source, "expected a multiple of 64");
+  source = tiny_laion();
+  source.erase(text + "pos_emb.emb.weight");
+  expect_refused(source, "pos_emb.emb.weight' is missing");
+  source = tiny_laion();
+  source.set(text + "token_emb.weight", {30522, 48});
+  expect_refused(source, "context of width 32, its text encoder gives 48");
 }
 
 TEST(Detect, OtherFamiliesAreNamed) {
@@ -78,9 +153,6 @@ TEST(Detect, OtherFamiliesAreNamed) {
   expect_refused(with("conditioner.embedders.0.transformer.text_model.final_layer_norm.weight"),
                  "Stable Diffusion XL");
   expect_refused(with("model.diffusion_model.label_emb.0.0.weight"), "Stable Diffusion XL");
-  expect_refused(with("cond_stage_model.model.transformer.resblocks.0.ln_1.weight"),
-                 "Stable Diffusion 2");
-  expect_refused(with("cond_stage_model.transformer.token_emb.weight"), "LAION-400M");
   expect_refused(with("model.diffusion_model.joint_blocks.0.x"), "Stable Diffusion 3");
   expect_refused(with("control_model.input_hint_block.0.weight"), "ControlNet");
   expect_refused(with("lora_unet_down_blocks_0.lora_down.weight"), "LoRA");

@@ -60,6 +60,31 @@ TEST(DiffusersFolder, TheDemoModelIsWhatItsConfigSays) {
   EXPECT_EQ(detect_config(*model.tensors, *model.config), *model.config);
 }
 
+TEST(DiffusersFolder, SecondGenerationSettingsAreRead) {
+  const DemoCopy copy;
+  copy.set("text_encoder/config.json", "hidden_act", "gelu");
+  copy.set("scheduler/scheduler_config.json", "prediction_type", "v_prediction");
+  copy.set("unet/config.json", "attention_head_dim", {2, 4, 6});
+  const auto config = open_model(copy.path()).config.value();
+  EXPECT_EQ(config.text.activation, TextActivation::kGelu);
+  EXPECT_EQ(config.text.padding, 0);
+  EXPECT_EQ(config.prediction, Prediction::kVelocity);
+  EXPECT_EQ(config.unet.num_head_channels, 32);
+}
+
+TEST(DiffusersFolder, ATokenizersPaddingGoesFirst) {
+  const DemoCopy copy;
+  const auto padding = [&] { return open_model(copy.path()).config->text.padding; };
+  EXPECT_EQ(padding(), 49407);
+  fs::create_directory(copy.path() / "tokenizer");
+  test::write_text(copy.path() / "tokenizer/tokenizer_config.json",
+                   R"({"pad_token": {"content": "!"}})");
+  EXPECT_EQ(padding(), 0);
+  test::write_text(copy.path() / "tokenizer/special_tokens_map.json",
+                   R"({"pad_token": "<|endoftext|>"})");
+  EXPECT_EQ(padding(), 49407);
+}
+
 TEST(DiffusersFolder, NamesAreThoseOfTheOriginalAtTheSameSizes) {
   // The names that the original gives a model of the demo's structure, worked out by its own loops.
   const auto model = open_model(demo());
@@ -147,9 +172,10 @@ TEST(DiffusersFolder, ShardsAreFoundThroughTheirIndex) {
   const DemoCopy copy;
   const auto part = copy.path() / "vae";
   fs::rename(part / "diffusion_pytorch_model.safetensors", part / "shard-1.safetensors");
+  std::string tensor = "encoder.conv_in.weight";
   const auto index = [&](const nlohmann::json& file) {
     const nlohmann::json json = {{"metadata", {{"total_size", 1}}},
-                                 {"weight_map", {{"conv_in.weight", file}}}};
+                                 {"weight_map", {{tensor, file}}}};
     test::write_text(part / "diffusion_pytorch_model.safetensors.index.json", json.dump());
   };
   index("shard-1.safetensors");
@@ -161,6 +187,9 @@ TEST(DiffusersFolder, ShardsAreFoundThroughTheirIndex) {
   }
   index(3);
   copy.expect_refused("names no file");
+  tensor = "absent.weight";
+  index("shard-1.safetensors");
+  copy.expect_refused("'absent.weight' is said to lie in", "which does not hold it");
 }
 
 TEST(DiffusersFolder, TextEncoderKeysMayLackTheirFirstPart) {
@@ -194,9 +223,10 @@ TEST(DiffusersFolder, SettingsThatAreNotSupportedAreRefusedByName) {
     copy.expect_refused(file, "'" + key + "'");
     test::write_text(copy.path() / file, before);
   };
-  refused("scheduler/scheduler_config.json", "prediction_type", "v_prediction");
+  refused("scheduler/scheduler_config.json", "prediction_type", "sample");
+  refused("scheduler/scheduler_config.json", "rescale_betas_zero_snr", true);
   refused("scheduler/scheduler_config.json", "beta_end", 2);
-  refused("text_encoder/config.json", "hidden_act", "gelu");
+  refused("text_encoder/config.json", "hidden_act", "gelu_new");
   refused("text_encoder/config.json", "hidden_size", "128");
   refused("text_encoder/config.json", "hidden_size", 1e30);
   refused("unet/config.json", "addition_embed_type", "text_time");

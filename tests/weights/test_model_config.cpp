@@ -32,7 +32,74 @@ void expect_refused(const std::string& yaml, const Parts&... parts) {
 TEST(ModelConfig, ThePublishedConfigIsTheDefault) {
   const auto config = read_config(std::filesystem::path(SD_SOURCE_DIR) /
                                   "configs/stable-diffusion/v1-inference.yaml");
-  EXPECT_EQ(config, ModelConfig{});
+  ModelConfig expected;
+  expected.prediction = Prediction::kNoise;
+  EXPECT_EQ(config, expected);
+}
+
+ModelConfig published(const std::string& name) {
+  return read_config(std::filesystem::path(SD_SOURCE_DIR) / "configs" / name);
+}
+
+TEST(ModelConfig, ThePublishedConfigsOfOtherFamiliesAreRead) {
+  ModelConfig expected;
+  expected.prediction = Prediction::kNoise;
+  expected.unet.in_channels = 9;
+  EXPECT_EQ(published("stable-diffusion/v1-inpainting-inference.yaml"), expected);
+  expected.unet.in_channels = 8;
+  EXPECT_EQ(published("instruct-pix2pix/generate.yaml"), expected);
+
+  expected.unet.in_channels = 4;
+  expected.unet.num_head_channels = 64;
+  expected.unet.use_linear_in_transformer = true;
+  expected.unet.context_dim = 1024;
+  expected.text = openclip_text();
+  EXPECT_EQ(published("stable-diffusion/v2-inference.yaml"), expected);
+  expected.unet.in_channels = 9;
+  EXPECT_EQ(published("stable-diffusion/v2-inpainting-inference.yaml"), expected);
+  expected.unet.in_channels = 4;
+  expected.prediction = Prediction::kVelocity;
+  EXPECT_EQ(published("stable-diffusion/v2-inference-v.yaml"), expected);
+}
+
+TEST(ModelConfig, AYamlWithoutParameterizationLeavesWhatMetadataSay) {
+  ModelConfig base;
+  base.prediction = Prediction::kVelocity;
+  EXPECT_EQ(parse_config(tiny(), "m.yaml", base).prediction, Prediction::kVelocity);
+  EXPECT_EQ(
+      parse_config(changed("use_ema: False", "parameterization: eps"), "m.yaml", base).prediction,
+      Prediction::kNoise);
+}
+
+TEST(ModelConfig, TheLaionConfigHasABertTextEncoder) {
+  const auto config = read_config(std::filesystem::path(SD_SOURCE_DIR) /
+                                  "configs/latent-diffusion/txt2img-1p4B-eval.yaml");
+  EXPECT_EQ(config.text.encoder, TextEncoderKind::kBert);
+  EXPECT_EQ(config.text.tokenizer, TokenizerKind::kWordPiece);
+  EXPECT_EQ(config.text.padding, 0);
+  EXPECT_EQ(config.text.width, 1280);
+  EXPECT_EQ(config.text.layers, 32);
+  EXPECT_EQ(config.default_pixels(), 256);
+  auto others = config;
+  others.text = {};
+  others.image_size = 64;
+  others.unet.context_dim = 768;
+  others.prediction = {};  // a YAML that does not say otherwise means noise
+  EXPECT_EQ(others, ModelConfig{});
+}
+
+TEST(ModelConfig, ABertTextEncoderHasSettingsOfItsOwn) {
+  const auto embedder = [](const std::string& params) {
+    return tiny().substr(0, tiny().find("    cond_stage_config:")) +
+           "    cond_stage_config:\n      target: ldm.modules.encoders.modules.BERTEmbedder\n"
+           "      params:\n        n_embed: 32\n        n_layer: 2\n" +
+           params;
+  };
+  const auto config = parse_config(embedder("        max_seq_len: 20\n"), "m.yaml");
+  EXPECT_EQ(config.text.positions, 20);
+  EXPECT_EQ(config.text.layers, 2);
+  expect_refused(embedder("        use_tokenizer: False\n"), "use_tokenizer");
+  expect_refused(embedder("        heads: 2\n"), "cond_stage_config.params.heads");
 }
 
 TEST(ModelConfig, ReadsTheTinyConfig) {
@@ -48,6 +115,48 @@ TEST(ModelConfig, ReadsTheTinyConfig) {
   EXPECT_EQ(config.text.heads, 2);
   EXPECT_EQ(config.text.feed_forward, 128);
   EXPECT_FALSE(config.use_ema);
+}
+
+TEST(ModelConfig, WhatIsWrittenReadsBackTheSame) {
+  ModelConfig config = parse_config(tiny(), "tiny-v1.yaml");
+  EXPECT_EQ(parse_config(config_yaml(config), "written"), config);
+  config.unet.num_head_channels = 16;
+  config.unet.num_heads = -1;
+  config.unet.norm_groups = 8;
+  config.vae.norm_groups = 4;
+  config.unet.use_linear_in_transformer = true;
+  config.scale_factor = 0.4422123456789;  // to the last bit
+  config.linear_end = 0.0119999;
+  EXPECT_EQ(parse_config(config_yaml(config), "written"), config);
+}
+
+/// The family's configuration as written, read over nothing but what weights alone tell.
+void expect_written_back(const ModelConfig& config) {
+  ModelConfig base;
+  base.text.feed_forward = config.text.feed_forward;
+  if (config.text.encoder == TextEncoderKind::kBert) base.text.heads = config.text.heads;
+  EXPECT_EQ(parse_config(config_yaml(config), "written", base), config) << config_yaml(config);
+}
+
+TEST(ModelConfig, WhatIsWrittenReadsBackTheSameForEachFamily) {
+  for (const char* name :
+       {"stable-diffusion/v1-inference.yaml", "stable-diffusion/v1-inpainting-inference.yaml",
+        "instruct-pix2pix/generate.yaml", "stable-diffusion/v2-inference.yaml",
+        "stable-diffusion/v2-inference-v.yaml", "stable-diffusion/v2-inpainting-inference.yaml",
+        "latent-diffusion/txt2img-1p4B-eval.yaml"}) {
+    SCOPED_TRACE(name);
+    auto config = published(name);
+    expect_written_back(config);
+    config.prediction = Prediction::kVelocity;
+    expect_written_back(config);
+    // Sizes that are nobody's default.
+    config.text.width = config.unet.context_dim = 96;
+    if (config.text.encoder == TextEncoderKind::kBert) config.text.heads = 5;
+    config.text.feed_forward = 4 * config.text.width;
+    config.text.layers = 3;
+    config.text.positions = 20;
+    expect_written_back(config);
+  }
 }
 
 TEST(ModelConfig, NormGroupsAreAnExtension) {
@@ -79,17 +188,21 @@ TEST(ModelConfig, UnknownKeysAreNamedWithTheirLine) {
 
 TEST(ModelConfig, OtherModelsAreNamed) {
   expect_refused(changed("ldm.models.diffusion.ddpm.LatentDiffusion",
-                         "ldm.models.diffusion.ddpm.LatentInpaintDiffusion"),
-                 "inpainting");
-  expect_refused(changed("FrozenCLIPEmbedder", "BERTEmbedder"), "LAION-400M");
-  expect_refused(changed("FrozenCLIPEmbedder", "FrozenOpenCLIPEmbedder"), "Stable Diffusion 2");
+                         "ldm.models.diffusion.ddpm.LatentDepth2ImageDiffusion"),
+                 "depth-guided");
+  expect_refused(changed("FrozenCLIPEmbedder", "FrozenOpenCLIPEmbedder"),
+                 "'model.params.cond_stage_config.params.layer'", "expected penultimate");
   expect_refused(
       changed("ldm.models.autoencoder.AutoencoderKL", "ldm.models.autoencoder.VQModelInterface"),
       "VQ");
   expect_refused(changed("ldm.modules.diffusionmodules.openaimodel.UNetModel", "my.UNet"),
                  "'model.params.unet_config.target'", "my.UNet");
-  expect_refused(changed("use_ema: False", "parameterization: v"),
-                 "'model.params.parameterization'", "v-prediction");
+  expect_refused(changed("use_ema: False", "parameterization: x0"),
+                 "'model.params.parameterization'", "x0, expected eps or v");
+  expect_refused(changed("conditioning_key: crossattn", "conditioning_key: hybrid"),
+                 "'model.params.conditioning_key'", "expected crossattn",
+                 "takes 4 and gives 4 channels");
+  expect_refused(changed("in_channels: 4", "in_channels: 9"), "expected hybrid");
   expect_refused(changed("attn_resolutions: []", "attn_resolutions: [16]"), "attn_resolutions");
   expect_refused(changed("use_spatial_transformer: True", "use_spatial_transformer: False"),
                  "use_spatial_transformer");

@@ -4,7 +4,9 @@
 #include <string>
 
 #include "sd/core/error.h"
+#include "sd/weights/open.h"
 #include "sd/weights/summary.h"
+#include "sd/weights/write_safetensors.h"
 #include "support/safetensors_writer.h"
 #include "support/temp_folder.h"
 
@@ -29,8 +31,27 @@ TEST(DescribeModel, CountsACheckpointByParts) {
   EXPECT_EQ(summary.dtypes.at("I64"), 1);   // position_ids
   EXPECT_EQ(parameters_of(summary, "other"), 12 * 1000);
   EXPECT_FALSE(summary.has_ema);
+  EXPECT_TRUE(summary.missing.empty());
+  EXPECT_TRUE(summary.unexpected.empty());
   ASSERT_TRUE(summary.config.has_value());
   EXPECT_EQ(summary.config->unet.model_channels, 32);
+}
+
+TEST(DescribeModel, NamesWhatIsMissingAndWhatIsUnexpected) {
+  const test::TempFolder folder;
+  const auto model = open_model(std::filesystem::path(SD_TEST_DATA) / "tiny-v1.ckpt");
+  const std::string absent = "model.diffusion_model.out.0.bias";
+  const auto path = folder / "cut.safetensors";
+  std::vector<NamedTensor> tensors;
+  for (const auto& name : model.tensors->names()) {
+    tensors.push_back(
+        {name == absent ? "model.diffusion_model.strange" : name, model.tensors->at(name)});
+  }
+  write_safetensors(path, tensors);
+  const auto summary = describe_model(path);
+  EXPECT_EQ(summary.missing, (std::vector{absent}));
+  EXPECT_EQ(summary.unexpected, (std::vector<std::string>{"model.diffusion_model.strange"}));
+  EXPECT_EQ(summary.problem, "1 tensor is missing");
 }
 
 TEST(DescribeModel, DescribesTheDemoFolder) {

@@ -2,9 +2,52 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <memory>
 #include <span>
 
 namespace sd {
+
+/// A file that appears under its name whole or not at all: written piece by piece under a temporary
+/// name in the same folder, and gone with this object unless it was committed. Every function
+/// throws IoError (folder missing, not writable, disk full).
+class AtomicFile {
+ public:
+  explicit AtomicFile(const std::filesystem::path& path, bool overwrite = false);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  void write(std::span<const std::byte> bytes);
+  /// Brings everything to the disk and closes the file; from here on it can be read back.
+  void finish();
+  /// Gives the finished file its name. Without `overwrite` an existing one is an error, even if
+  /// another process made it a moment ago.
+  void commit();
+
+  /// Where it lies until then.
+  const std::filesystem::path& temporary() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// The same for a folder with everything in it; an existing one is never replaced.
+class AtomicFolder {
+ public:
+  explicit AtomicFolder(const std::filesystem::path& path);
+  ~AtomicFolder();
+  AtomicFolder(const AtomicFolder&) = delete;
+  AtomicFolder& operator=(const AtomicFolder&) = delete;
+
+  /// The folder to write into; its files must have reached the disk before the commit.
+  const std::filesystem::path& temporary() const { return temporary_; }
+  void commit();
+
+ private:
+  std::filesystem::path target_;
+  std::filesystem::path temporary_;  // empty once committed
+};
 
 /// Writes `bytes` to `path` so that no reader ever sees half a file: a temporary name in the same
 /// folder, fsync, rename. With `overwrite` false an existing file is an error. Throws IoError
@@ -14,5 +57,8 @@ void write_file(const std::filesystem::path& path, std::span<const std::byte> by
 
 /// Makes `folder` with its parents and proves that files can be written in it. Throws IoError.
 void make_writable_folder(const std::filesystem::path& folder);
+
+/// Throws IoError if something has this name already, be it a link to nowhere.
+void require_new(const std::filesystem::path& path);
 
 }  // namespace sd

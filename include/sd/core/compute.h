@@ -22,6 +22,9 @@ DeviceChoice parse_device(const std::string& text);
 /// there.
 bool cpu_has_bf16();
 
+/// Whether a GPU may be here: NVIDIA's device node, or that of Windows' Linux. Opens no library.
+bool has_gpu_node();
+
 /// Physical cores this process may run on (never 0).
 int physical_cores();
 

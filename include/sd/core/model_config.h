@@ -1,22 +1,64 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
-#include <string>
+#include <optional>
+#include <string_view>
 #include <vector>
 
 namespace sd {
 
-/// CLIP-shaped text encoder (CLIP ViT-L/14 by default).
+/// Between the two layers of a text encoder's feed-forward: CLIP's x·σ(1.702x), or the exact GELU.
+enum class TextActivation { kQuickGelu, kGelu };
+
+/// Which network turns ids into a context.
+enum class TextEncoderKind {
+  kClip,  // CLIP ViT-L/14's, as transformers names it
+  kBert,  // LAION-400M latent diffusion's (ldm.modules.encoders.modules.BERTEmbedder)
+};
+
+/// What turns a prompt into ids.
+enum class TokenizerKind {
+  kClip,           // CLIP's byte-pair encoding
+  kWordPiece,      // that of bert-base-uncased
+  kSentencePiece,  // a model of pieces that comes with the weights
+};
+
+/// A SentencePiece tokenizer (`tokenizer/spiece.model` of a diffusers folder). Texts name pieces.
+struct SentencePieceConfig {
+  std::string model;  // path of spiece.model
+  std::string end = "</s>";
+  std::string padding = "<pad>";
+  std::vector<std::string> specials;  // stand for one id wherever a prompt has them as written
+  bool lower_case = false;
+  bool operator==(const SentencePieceConfig&) const = default;
+};
+
+/// The text encoder and its tokenizer (CLIP ViT-L/14 by default).
 struct TextConfig {
+  TextEncoderKind encoder = TextEncoderKind::kClip;
+  TokenizerKind tokenizer = TokenizerKind::kClip;
+  int64_t padding = 49407;             // the id behind the end of a prompt, but for kSentencePiece
+  SentencePieceConfig sentence_piece = {};  // of kSentencePiece
   int64_t width = 768;
   int64_t layers = 12;
   int64_t heads = 12;
+  int64_t head_width = 64;  // of kBert; elsewhere width / heads
   int64_t vocabulary = 49408;
   int64_t positions = 77;
   int64_t feed_forward = 3072;
+  TextActivation activation = TextActivation::kQuickGelu;
   bool operator==(const TextConfig&) const = default;
 };
+
+/// What runs of OpenCLIP ViT-H/14 in Stable Diffusion 2: 23 of its 24 layers ("penultimate").
+inline TextConfig openclip_text() {
+  return {.padding = 0,
+          .width = 1024,
+          .layers = 23,
+          .heads = 16,
+          .feed_forward = 4096,
+          .activation = TextActivation::kGelu};
+}
 
 /// UNet of latent diffusion (ldm.modules.diffusionmodules.openaimodel.UNetModel).
 struct UNetConfig {
@@ -52,6 +94,22 @@ struct VaeConfig {
   int64_t factor() const { return int64_t{1} << (channel_mult.size() - 1); }
 };
 
+/// What a UNet was trained to predict of x = sqrt(ᾱ) x0 + sqrt(1−ᾱ) ε: the noise ε, or the velocity
+/// v = sqrt(ᾱ) ε − sqrt(1−ᾱ) x0 (arXiv:2202.00512, appendix D).
+enum class Prediction { kNoise, kVelocity };
+
+/// "eps", "v": as options and messages spell it.
+inline std::string_view name_of(Prediction prediction) {
+  return prediction == Prediction::kVelocity ? "v" : "eps";
+}
+
+/// What a UNet takes behind the channels of the latents.
+enum class UNetExtra {
+  kNone,
+  kMaskedPicture,  // inpainting: the mask (1 = draw anew), then the masked picture's latents
+  kPicture,        // InstructPix2Pix: the input picture's latents, not scaled
+};
+
 /// Everything needed to build a latent diffusion model; the defaults are SD v1's.
 struct ModelConfig {
   TextConfig text;
@@ -63,9 +121,16 @@ struct ModelConfig {
   double scale_factor = 0.18215;  // latents = scale_factor * z
   int64_t image_size = 64;        // side of the latents at the size the model was trained for
   bool use_ema = false;           // load `model_ema.*` instead of `model.*`
+  std::optional<Prediction> prediction;  // nothing where nobody has said it
   bool operator==(const ModelConfig&) const = default;
 
   int64_t default_pixels() const { return image_size * vae.factor(); }
+  int64_t latent_channels() const { return unet.out_channels; }
+  UNetExtra extra() const {
+    const int64_t behind = unet.in_channels - unet.out_channels;
+    if (behind == 0) return UNetExtra::kNone;
+    return behind == unet.out_channels ? UNetExtra::kPicture : UNetExtra::kMaskedPicture;
+  }
 };
 
 }  // namespace sd

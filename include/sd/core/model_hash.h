@@ -5,13 +5,16 @@
 
 namespace sd {
 
-/// What infotext calls "Model hash": the first 10 hex digits of the file's SHA-256.
+/// The SHA-256 of a file in 64 hex digits.
 ///
 /// Hashing a checkpoint of 4 GB takes tens of seconds, so results are kept in
 /// `$XDG_CACHE_HOME/sd/hashes.json` (else
 /// `~/.cache/sd/hashes.json`) under the file's absolute path, size and modification time. A damaged
 /// cache file is ignored and written anew; a cache folder that cannot be written costs only the
 /// time. Throws IoError if `path` is not a readable regular file.
+std::string model_sha256(const std::filesystem::path& path);
+
+/// What infotext calls "Model hash": its first 10 digits.
 std::string model_hash(const std::filesystem::path& path);
 
 }  // namespace sd

@@ -4,6 +4,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
+#include <utility>
+#include <vector>
 
 namespace sd {
 
@@ -19,21 +22,42 @@ class Denoiser {
 /// Predicts ε for rows x [R,4,h,w], which stand in the order that its maker knows.
 using NoiseModel = std::function<torch::Tensor(const torch::Tensor& x, double t, int64_t step)>;
 
-/// Classifier-free guidance (arXiv:2207.12598): ε = ε_uncond + scale · (ε_cond − ε_uncond).
+/// ε of a predicted velocity v at ᾱ = alpha: sqrt(ᾱ) v + sqrt(1−ᾱ) x. Progressive distillation
+/// (arXiv:2202.00512, appendix D).
+torch::Tensor eps_from_velocity(const torch::Tensor& v, const torch::Tensor& x, double alpha);
+
+/// What a model is shown of a prompt, and of a picture where it takes one. Shared by guidance and
+/// by whoever lays out rows.
+enum class GuidancePass {
+  kBlind,          // InstructPix2Pix: the negative prompt, without the picture
+  kUnconditional,  // the negative prompt, with the picture if there is one
+  kConditional,    // the prompt, likewise
+};
+
+/// How far predictions are pushed along.
+struct Guidance {
+  double scale = 7.5;
+  std::optional<double> picture_scale = {};  // InstructPix2Pix; nothing for models that take no picture
+
+  /// The passes that are needed, in the order of their rows. Scales of 1 save passes.
+  std::vector<GuidancePass> passes() const;
+};
+
+/// Classifier-free guidance (arXiv:2207.12598): ε = ε_uncond + scale · (ε_cond − ε_uncond), or with
+/// a picture I beside the text T (arXiv:2211.09800, eq. 3): ε = ε(∅,∅) + s_I (ε(I,∅) − ε(∅,∅)) +
+/// s_T (ε(I,T) − ε(I,∅)).
 class GuidedDenoiser final : public Denoiser {
  public:
-  /// With guidance the model is called with rows [uncond; cond], 2B in all; at scale 1 with the B
-  /// conditional rows only.
-  GuidedDenoiser(NoiseModel model, double guidance_scale)
-      : model_(std::move(model)), guidance_scale_(guidance_scale) {}
-
-  static bool needs_unconditional(double guidance_scale) { return guidance_scale != 1.0; }
+  /// The model is called with B rows for each of guidance.passes().
+  GuidedDenoiser(NoiseModel model, const Guidance& guidance)
+      : model_(std::move(model)), guidance_(guidance), passes_(guidance.passes()) {}
 
   torch::Tensor eps(const torch::Tensor& x, double t, int64_t step) override;
 
  private:
   NoiseModel model_;
-  double guidance_scale_;
+  Guidance guidance_;
+  std::vector<GuidancePass> passes_;
 };
 
 }  // namespace sd

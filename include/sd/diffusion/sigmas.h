@@ -22,8 +22,11 @@ class SigmaTable {
   double sigma(double timestep) const;
   /// Its inverse: the timestep whose σ this is, clamped to the table's.
   double timestep(double sigma) const;
+  /// ᾱ at a timestep: the schedule's own at whole ones, 1 / (1 + σ²) between.
+  double alpha(double timestep) const;
 
  private:
+  NoiseSchedule schedule_;
   std::vector<double> log_sigmas_;  // rising
 };
 

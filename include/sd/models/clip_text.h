@@ -3,19 +3,20 @@
 #include <vector>
 
 #include "sd/core/model_config.h"
+#include "sd/models/text_encoder.h"
 #include "sd/nn/layers.h"
 
 namespace sd {
 
-/// CLIP's text transformer (arXiv:2103.00020): causal, pre-norm, quick-GELU; names as Hugging
-/// Face's CLIPTextModel has them below `text_model`.
-class ClipTextImpl : public torch::nn::Module {
+/// CLIP's text transformer (arXiv:2103.00020): causal, pre-norm, quick-GELU or (OpenCLIP) GELU;
+/// names as Hugging Face's CLIPTextModel has them below `text_model`.
+class ClipTextImpl final : public TextEncoderImpl {
  public:
   explicit ClipTextImpl(const TextConfig& config);
 
-  /// ids int64 [N,T], T at most `positions` → last hidden state after the final norm [N,T,width],
-  /// computed in `dtype`. Throws UsageError if T is too large.
-  torch::Tensor forward(const torch::Tensor& ids, torch::Dtype dtype = torch::kFloat);
+  /// The context is the last hidden state after the final norm.
+  torch::Tensor forward(const torch::Tensor& ids, torch::Dtype dtype = torch::kFloat,
+                        int64_t layers_skipped = 0) override;
 
   const TextConfig& config() const { return config_; }
 

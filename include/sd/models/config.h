@@ -18,6 +18,12 @@ ModelConfig read_config(const std::filesystem::path& path, const ModelConfig& ba
 ModelConfig parse_config(std::string_view yaml, const std::string& label,
                          const ModelConfig& base = {});
 
+/// A YAML that parse_config reads back as `config` (but for use_ema, feed_forward, CLIP's
+/// vocabulary and BERT's heads, which weights tell), with the two extensions. It has no place for a
+/// SentencePiece tokenizer. It says nothing of EMA weights: what it is written
+/// beside has none.
+std::string config_yaml(const ModelConfig& config);
+
 /// Throws UsageError, quoting both sides, if a YAML's settings (`wanted`, called `where_yaml`)
 /// contradict what names and shapes of the weights tell (`detected`, called `where_weights`), or if
 /// they make no model (see validate_config). feed_forward, vocabulary and positions are not

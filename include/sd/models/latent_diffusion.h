@@ -1,7 +1,9 @@
 #pragma once
 
+#include <memory>
+
 #include "sd/core/model_config.h"
-#include "sd/models/clip_text.h"
+#include "sd/models/text_encoder.h"
 #include "sd/models/unet.h"
 #include "sd/models/vae.h"
 
@@ -16,7 +18,7 @@ class LatentDiffusionImpl : public torch::nn::Module {
 
   UNet unet{nullptr};
   Vae vae{nullptr};
-  ClipText text{nullptr};
+  std::shared_ptr<TextEncoderImpl> text;
   const ModelConfig config;
 };
 TORCH_MODULE(LatentDiffusion);

@@ -27,7 +27,8 @@ struct RowGroup {
   bool conditional = true;  // false: the rows of the empty or negative prompt
   int64_t begin = 0;
   int64_t count = 0;
-  int64_t target = 0;  // which of several targets; 0 for the source
+  int64_t target = 0;    // which of several targets; 0 for the source
+  bool pictured = true;  // false: the rows of InstructPix2Pix that are shown no picture
 };
 
 /// The sampler's place in its run: passed along, never counted by calls.

@@ -47,11 +47,19 @@ class LinearImpl : public LayerImpl {
 };
 TORCH_MODULE(Linear);
 
+struct Conv2dOptions {
+  int64_t stride = 1;
+  int64_t padding = 0;
+  bool with_bias = true;
+};
+
 /// Square 2-D convolution over [N,C,H,W].
 class Conv2dImpl : public LayerImpl {
  public:
   Conv2dImpl(int64_t in_channels, int64_t out_channels, int64_t kernel, int64_t stride = 1,
              int64_t padding = 0);
+  Conv2dImpl(int64_t in_channels, int64_t out_channels, int64_t kernel,
+             const Conv2dOptions& options);
   torch::Tensor forward(const torch::Tensor& x);
 
   torch::Tensor weight, bias;

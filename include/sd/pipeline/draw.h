@@ -16,17 +16,26 @@
 #include "sd/nn/attention_controller.h"
 #include "sd/pipeline/load.h"
 #include "sd/pipeline/progress.h"
+#include "sd/text/prompt_reader.h"
 
 namespace sd {
 
 /// What every way of drawing a batch of N samples asks for.
 struct DrawSettings {
   std::string negative_prompt;
+  /// How prompts are read. The default is what the original scripts do.
+  PromptSyntax prompt_syntax = PromptSyntax::kPlain;
+  /// Chunks of 77 ids that the context of prompts has at least; controls must be made for as many.
+  int64_t prompt_chunks = 1;
+  /// Which hidden state from the end of the text encoder, then its final norm, is the context: 1 is
+  /// the last (as AUTOMATIC1111 counts).
+  int64_t clip_skip = 1;
   int64_t width = 512;  // pixels, a multiple of 64; with an input picture that picture's size
   int64_t height = 512;
   int64_t steps = 50;
-  double guidance_scale = 7.5;  // 1: no guidance, conditional rows only
-  double eta = 0.0;  // DDIM's; must be 0 for all others
+  double guidance_scale = 7.5;        // 1: no guidance, conditional rows only
+  double image_guidance_scale = 1.5;  // InstructPix2Pix: how closely to follow the input picture
+  double eta = 0.0;                   // DDIM's; must be 0 for all others
   SamplerKind sampler = SamplerKind::kDdim;
   /// How noise levels are spaced; absent: as is usual for the sampler. DDIM and PLMS take none.
   std::optional<SchedulerKind> scheduler;
@@ -37,6 +46,11 @@ struct DrawSettings {
   std::optional<torch::Tensor> start_latents;
   /// Also decode the pictures (off: latents only).
   bool decode = true;
+  /// Decode this sample's alone; the others' pictures are empty.
+  std::optional<int64_t> decode_only;
+  /// Draw all random numbers that the batch takes and nothing else: no model is run, and latents mean
+  /// nothing. For what comes behind a batch that is not wanted.
+  bool noise_only = false;
   /// Sees, and may change, attention; null leaves the fused kernels alone. Controllers that gather
   /// something gather it for one batch: give each batch its own.
   AttentionController* controller = nullptr;
@@ -56,13 +70,18 @@ struct DrawRequest : DrawSettings {
   std::vector<std::vector<std::string>> targets;  // [T][N] prompts
   std::vector<std::string> source;                // [N] prompts, or none: no source branch
   /// Runs the last int(strength · steps) steps; absent: every step of the schedule (which may have
-  /// one more than asked for). 0 returns what the autoencoder makes of the input picture.
+  /// one more than asked for). 0 returns what the autoencoder makes of the input picture. Models
+  /// that take the picture beside the latents begin at 1 with pure noise, as they were published.
   std::optional<double> strength;
   /// Picture to start from, [1 or N,3,H,W] in [-1,1]; needs a strength. Its size is the batch's.
   std::optional<torch::Tensor> init_image;
   /// Where the targets may change, [1 or N,1,h,w] in [0,1] with 1 = edit: elsewhere the re-noised
   /// input picture is put back after every step, and itself after the last. Needs an input picture.
+  /// Inpainting models are shown the mask instead; without one, everything is masked.
   std::optional<torch::Tensor> mask;
+  /// The same of pixels, [1 or N,1,H,W]: what from 0.5 on is hidden from inpainting models. Absent:
+  /// `mask` enlarged.
+  std::optional<torch::Tensor> pixel_mask;
 };
 
 /// Where the time of one batch went, in seconds.

@@ -9,42 +9,47 @@
 
 #include "sd/core/compute.h"
 #include "sd/core/model_config.h"
+#include "sd/pipeline/inspect.h"
 #include "sd/pipeline/progress.h"
+#include "sd/text/tokenizer.h"
 
 namespace sd {
 
 class LatentDiffusionImpl;  // models/latent_diffusion.h
+class TaesdImpl;            // models/taesd.h
 
 struct LoadRequest {
   std::filesystem::path checkpoint;             // file or diffusers folder
   std::optional<std::filesystem::path> config;  // YAML; refines what the weights tell
+  SeparateFiles separate = {};                  // parts from elsewhere
   bool ema = false;                             // load the EMA weights of a full checkpoint
+  std::optional<Prediction> prediction;         // what the UNet predicts; absent: as the model says
   DeviceChoice device;
   DTypeChoice dtype = DTypeChoice::kAuto;
   int threads = 0;  // 0: physical cores
   ProgressCallback on_progress;
+
+  ModelFiles files() const { return {checkpoint, config, separate, prediction}; }
 };
 
 /// A model ready to draw; immutable, may be shared between requests and threads.
 struct LoadedModel {
   std::shared_ptr<LatentDiffusionImpl> model;
-  ModelConfig config;
-  std::filesystem::path main_file;             // what the hash is taken of
-  std::string format;                          // "ckpt", "safetensors", "diffusers"
-  std::string device;                          // "cpu", "cuda:0"
-  std::string dtype;                           // "f32", "bf16", "f16"
+  /// Decodes, and encodes where it can, in the autoencoder's place; null: it does not.
+  std::shared_ptr<TaesdImpl> taesd;
+  std::shared_ptr<const Tokenizer> tokenizer;
+  ModelConfig config;                         // its prediction is settled
+  bool prediction_assumed = false;            // nothing but a guess by its weights says what it predicts
+  std::filesystem::path main_file;            // what the hash is taken of
+  std::filesystem::path vae_file, clip_file;  // likewise of parts from elsewhere, else empty
+  std::string format;                         // "ckpt", "safetensors", "diffusers"
+  std::string device;                         // "cpu", "cuda:0"
+  std::string dtype;                          // "f32", "bf16", "f16"
   torch::Dtype compute_dtype = torch::kFloat;  // of activations; weights may be held narrower
 };
 
 /// Opens, detects, checks and loads a model. Throws IoError, CheckpointError, UsageError (config
 /// contradicts weights, no such device) or OutOfMemory.
 LoadedModel load_model(const LoadRequest& request);
-
-/// `model.yaml` beside `model.ckpt`, the way the community ships configurations; none for
-/// diffusers folders.
-std::optional<std::filesystem::path> sidecar_config(const std::filesystem::path& checkpoint);
-
-/// Pixels a side that pictures of this model have by default. Reads headers only.
-int64_t default_pixels(const LoadRequest& request);
 
 }  // namespace sd

@@ -15,6 +15,7 @@ struct SwapRequest : DrawSettings {
   std::optional<torch::Tensor> init_image;        // see DrawRequest
   double strength = 0.75;                         // with an input picture only
   std::optional<torch::Tensor> mask;              // see DrawRequest
+  std::optional<torch::Tensor> pixel_mask;
 };
 
 /// One branch's share of a batch.

@@ -16,9 +16,25 @@ struct Token {
 
 /// A prompt as the text encoder sees it, whichever tokenizer made it.
 struct TokenizedPrompt {
-  std::vector<int64_t> ids;   // exactly `length`: BOS, tokens, EOS, padding
-  std::vector<Token> tokens;  // those kept, in order; tokens[i] stands at ids[i + 1]
+  std::vector<int64_t> ids;   // exactly `length`: begin (if there is one), tokens, end, padding
+  std::vector<Token> tokens;  // those kept, in order; tokens[i] stands at ids[first + i]
   std::vector<Token> cut;     // those that did not fit
+  int64_t first = 1;          // 0 for tokenizers that begin with no id of their own
+  /// Where each token stands, if not one behind the other from `first` (prompts in chunks).
+  std::vector<int64_t> positions = {};
+  /// Tokens that stand elsewhere in some of a run's steps (prompts that change on the way).
+  std::vector<Token> moved = {};
+
+  int64_t position(std::size_t token) const {
+    return positions.empty() ? first + static_cast<int64_t>(token) : positions[token];
+  }
+
+  /// Where the padding begins, behind the end; of a prompt in chunks, which has some in between, all
+  /// counts.
+  int64_t padding() const {
+    return positions.empty() ? first + static_cast<int64_t>(tokens.size()) + 1
+                             : static_cast<int64_t>(ids.size());
+  }
 };
 
 }  // namespace sd

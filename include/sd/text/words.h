@@ -17,8 +17,9 @@ struct PromptWord {
   int64_t occurrence = 1;  // from 1, among words that differ in case at most
   std::size_t begin = 0;   // bytes [begin, end) of the prompt
   std::size_t end = 0;
-  std::vector<int64_t> positions;  // indices of ids (BOS is 0) of its tokens, those kept
+  std::vector<int64_t> positions;  // indices of ids (0 is the first) of its tokens, those kept
   bool cut = false;                // tokens of it did not fit
+  bool moves = false;              // its tokens do not stand still for the whole run
 };
 
 /// The words of a prompt and where their tokens stand. Works for every tokenizer that keeps the

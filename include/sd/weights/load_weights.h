@@ -38,7 +38,4 @@ LoadReport load_weights(const std::vector<ParameterSlot>& wanted, const TensorSo
 /// such tensor goes, because its values were converted or packed, the file's pages are given back.
 torch::Tensor wrap_tensor(const TensorView& view);
 
-/// True for names that checkpoints carry and inference does not need.
-bool may_be_ignored(const std::string& name);
-
 }  // namespace sd

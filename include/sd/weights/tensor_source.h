@@ -31,6 +31,12 @@ struct TensorView {
       nullptr;  // the file mapping that `bytes` lie in, kept alive by `owner`
 };
 
+/// How a file holds one tensor.
+struct StoredAs {
+  std::string_view type;  // name_of its dtype, or "Q4_0" and the like of what is quantised
+  uint64_t bytes = 0;
+};
+
 /// "[320, 4, 3, 3]"
 std::string shape_text(std::span<const int64_t> shape);
 
@@ -47,6 +53,9 @@ class TensorSource {
   virtual TensorView at(std::string_view name) const = 0;
   /// Shape and dtype only (no bytes needed); same errors as `at`.
   virtual TensorView describe(std::string_view name) const { return at(name); }
+  /// What it is in the file, where that differs from what `at` gives; same errors as `at`, but
+  /// types that are not read have a name too.
+  virtual StoredAs stored(std::string_view name) const;
   /// What to call it in messages: the path the user gave.
   virtual const std::string& label() const = 0;
 };

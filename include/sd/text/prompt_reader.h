@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sd/text/tokenizer.h"
+
+namespace sd {
+
+/// How prompts are read.
+enum class PromptSyntax {
+  kAuto,   // kA1111 where a prompt has brackets, a backslash or BREAK, kPlain elsewhere
+  kPlain,  // as the original scripts: every character is text, what does not fit is cut off
+  kA1111,  // AUTOMATIC1111's emphasis, prompt editing and chunks
+};
+
+/// What a prompt is from a step on.
+struct PromptVariant {
+  int64_t first_step = 0;
+  TokenizedPrompt tokens;  // all chunks one behind the other
+  std::vector<float> weights;  // of each id; 1 everywhere in a plain prompt
+  int64_t chunks = 1;          // of Tokenizer::length() ids each, as the text encoder reads them
+};
+
+/// Reads prompts by a syntax, and stands in for the tokenizer wherever words are looked for. A prompt
+/// of the A1111 syntax is laid out in chunks as that program does it: 75 tokens each, cut behind a comma
+/// among the last 20 where there is one, BREAK begins another.
+class PromptReader final : public Tokenizer {
+ public:
+  /// Prompts get at least `chunks` chunks, so that all of a run have as many; `steps` are the run's.
+  PromptReader(std::shared_ptr<const Tokenizer> tokenizer, PromptSyntax syntax, int64_t steps,
+               int64_t chunks = 1);
+
+  /// One entry for each change, the first at step 0; all have as many chunks. Throws UsageError for a
+  /// weight that is no number, and for more than 32 chunks.
+  std::vector<PromptVariant> read(std::string_view prompt) const;
+  /// How many chunks a prompt needs.
+  int64_t chunks_of(std::string_view prompt) const;
+
+  std::vector<Token> tokenize(std::string_view text) const override;
+  std::string decode(int64_t id) const override { return tokenizer_->decode(id); }
+  int64_t vocabulary() const override { return tokenizer_->vocabulary(); }
+  /// The ids at step 0, with the tokens of every step.
+  TokenizedPrompt encode(std::string_view text) const override;
+  /// How many chunks every prompt has at least.
+  int64_t chunks() const { return chunks_; }
+
+ private:
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  PromptSyntax syntax_;
+  int64_t steps_;
+  int64_t chunks_;
+};
+
+/// Whether kAuto reads a prompt as kA1111.
+bool has_prompt_markup(std::string_view prompt);
+
+}  // namespace sd

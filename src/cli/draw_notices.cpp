@@ -1,0 +1,69 @@
+#include "cli/draw_notices.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cli/text_output.h"
+
+namespace sd::cli {
+namespace {
+
+constexpr int64_t kManySteps = 100;
+constexpr int64_t kFullChannels = 320;  // of the UNet of all published models of this family
+
+/// Sides that the model was not trained for; empty if they are fine.
+std::string size_notice(int64_t width, int64_t height, int64_t trained) {
+  if (std::max(width, height) > 2 * trained) {
+    return fmt::format(
+        "{}x{}: the model was trained on {}x{}; beyond twice that it repeats subjects, and memory "
+        "and time grow faster than the picture",
+        width, height, trained, trained);
+  }
+  if (std::min(width, height) < trained / 2) {
+    return fmt::format(
+        "{}x{}: the model was trained on {}x{}; below half of that pictures fall apart",
+        width, height, trained, trained);
+  }
+  return {};
+}
+
+}  // namespace
+
+std::vector<std::string> draw_notices(const DrawOptions& options, const ModelConfig& model,
+                                      const Machine& machine) {
+  std::vector<std::string> lines;
+  const bool on_cpu = computes_on_cpu(options.device, machine);
+  if (on_cpu && options.ddim_steps > kManySteps) {
+    lines.push_back(fmt::format(
+        "{} steps on a CPU take long; 20 to 50 show the same picture with most samplers",
+        options.ddim_steps));
+  }
+  if (on_cpu && options.dtype == DTypeChoice::kF16) {
+    lines.push_back(fmt::format("f16 is for GPUs; on this CPU bf16 takes its place{}",
+                                machine.bf16 ? "" : ", for the weights alone"));
+  }
+  const auto& sampler = info_of(options.chosen_sampler());
+  if (on_cpu && sampler.calls > 1) {
+    lines.push_back(fmt::format(
+        "{} calls the UNet {} times a step, so {} steps take as long as {} of dpm++_2m or euler",
+        sampler.name, sampler.calls, options.ddim_steps, sampler.calls * options.ddim_steps));
+  }
+  const bool full = model.unet.model_channels >= kFullChannels;
+  if (on_cpu && full && machine.bf16 && options.dtype == DTypeChoice::kF32) {
+    lines.emplace_back(
+        "f32 of a full-size model: this CPU multiplies bf16 in hardware; --dtype bf16 is faster and "
+        "takes half the memory");
+  }
+  const int64_t trained = model.default_pixels();
+  const auto size = size_notice(options.W.value_or(trained), options.H.value_or(trained), trained);
+  if (!size.empty()) lines.push_back(size);
+  return lines;
+}
+
+void print_notices(const DrawOptions& options, const ModelConfig& model) {
+  if (options.quiet) return;
+  for (const auto& line : draw_notices(options, model, this_machine())) print_message(line);
+}
+
+}  // namespace sd::cli

@@ -1,0 +1,64 @@
+#include "cli/model_fit.h"
+
+#include <fmt/format.h>
+
+#include "cli/draw_limits.h"
+#include "sd/core/error.h"
+
+namespace sd::cli {
+namespace {
+
+constexpr double kDefaultImgScale = 1.5;  // InstructPix2Pix's own (arXiv:2211.09800)
+
+/// Models that are shown the picture by channels of their own begin with noise, as they were
+/// published; an inpainting model that is given no mask is shown nothing.
+double default_strength(const DrawOptions& options, UNetExtra extra) {
+  const bool shown = extra == UNetExtra::kPicture ||
+                     (extra == UNetExtra::kMaskedPicture && options.input.init_mask);
+  return shown ? 1.0 : kDefaultStrength;
+}
+
+}  // namespace
+
+void fit_to_model(DrawOptions& options, const ModelConfig& config, const std::string& model) {
+  if (config.latent_channels() != options.C || config.vae.factor() != options.f) {
+    throw UsageError(fmt::format(
+        "{} has latents of {} channels for {} pixels a side, expected --C {} and --f {}", model,
+        config.latent_channels(), config.vae.factor(), options.C, options.f));
+  }
+  auto& input = options.input;
+  const auto extra = config.extra();
+  if (extra == UNetExtra::kPicture) {
+    if (!input.init_img) {
+      throw UsageError(fmt::format(
+          "{} is an InstructPix2Pix model, which changes pictures\nGive it one: sd img2img "
+          "--init-img PICTURE --prompt \"what to change\", or sd swap with --init-img.",
+          model));
+    }
+    input.img_scale = input.img_scale.value_or(kDefaultImgScale);
+  } else if (input.img_scale) {
+    throw UsageError(fmt::format(
+        "--img-scale: belongs to InstructPix2Pix, which {} is not\nLeave it out; --strength says "
+        "how much of the picture stays.",
+        model));
+  }
+  if (input.init_img) input.strength = input.strength.value_or(default_strength(options, extra));
+}
+
+int64_t checked_default_side(int64_t pixels, const std::string& model) {
+  if (pixels >= kSideStep && pixels <= kSideRange.most && pixels % kSideStep == 0) return pixels;
+  throw UsageError(fmt::format(
+      "{} was trained for pictures of {} pixels a side, which is no multiple of {} up to {}\nSay "
+      "how large with --H and --W.",
+      model, pixels, kSideStep, kSideRange.most));
+}
+
+std::string prediction_notice(Prediction assumed, const std::string& model) {
+  const bool velocity = assumed == Prediction::kVelocity;
+  return fmt::format(
+      "{}: its weights do not say what the UNet predicts; {} is assumed "
+      "(--prediction {} if pictures come out as noise)",
+      model, velocity ? "v" : "eps", velocity ? "eps" : "v");
+}
+
+}  // namespace sd::cli

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "cli/draw_options.h"
+#include "sd/core/model_config.h"
+
+namespace sd::cli {
+
+/// Fills in what depends on the kind of model: the strength of an input picture, how closely
+/// InstructPix2Pix follows it. Throws UsageError, naming `model`, where options and model do not
+/// fit: other latents than --C and --f say, --img-scale for a model that has none, InstructPix2Pix
+/// without a picture.
+void fit_to_model(DrawOptions& options, const ModelConfig& config, const std::string& model);
+
+/// `pixels` if pictures of that side can be drawn; else throws UsageError asking for --H and --W.
+int64_t checked_default_side(int64_t pixels, const std::string& model);
+
+/// The line that says what was assumed where nothing but weights tell what a model predicts.
+std::string prediction_notice(Prediction assumed, const std::string& model);
+
+}  // namespace sd::cli

@@ -1,0 +1,92 @@
+#include "pipeline/prompt_contexts.h"
+
+#include <ATen/ops/cat.h>
+#include <ATen/ops/tensor.h>
+
+#include <algorithm>
+
+#include "pipeline/batch_rows.h"
+#include "pipeline/check.h"
+#include "sd/models/latent_diffusion.h"
+
+namespace sd {
+namespace {
+
+PromptReader reader(const LoadedModel& model, const DrawRequest& request, int64_t num_steps,
+                    int64_t chunks) {
+  return {model.tokenizer, request.prompt_syntax, std::max<int64_t>(num_steps, 1), chunks};
+}
+
+/// Multiplies each token's vector by its weight; the mean of a chunk is put back to what it was, as
+/// AUTOMATIC1111's web UI does. `context` is [chunks,T,D].
+torch::Tensor weigh(const torch::Tensor& context, const std::vector<float>& weights) {
+  if (std::all_of(weights.begin(), weights.end(), [](float weight) { return weight == 1; })) {
+    return context;
+  }
+  const auto whole = context.to(at::kFloat);
+  const auto factors = at::tensor(weights, at::TensorOptions().dtype(at::kFloat))
+                           .to(context.device())
+                           .view({context.size(0), context.size(1), 1});
+  const auto weighed = whole * factors;
+  const auto before = whole.mean({1, 2}, true), after = weighed.mean({1, 2}, true);
+  return (weighed * (before / after)).to(context.scalar_type());
+}
+
+}  // namespace
+
+PromptContexts::PromptContexts(const LoadedModel& model, const DrawRequest& request,
+                               int64_t num_steps)
+    : model_(model), request_(request), num_steps_(num_steps), chunks_(request.prompt_chunks) {
+  const auto one = reader(model, request, num_steps, 1);
+  auto prompts = BatchRows::prompts(request);
+  prompts.push_back(request.negative_prompt);
+  for (const auto& prompt : prompts) chunks_ = std::max(chunks_, one.chunks_of(prompt));
+}
+
+PromptContexts::Row PromptContexts::encode(const std::string& prompt, bool conditional) const {
+  const int64_t own = reader(model_, request_, num_steps_, 1).chunks_of(prompt);
+  const bool repeats = !conditional && chunks_ % own == 0;
+  Row row;
+  for (const auto& variant :
+       reader(model_, request_, num_steps_, repeats ? own : chunks_).read(prompt)) {
+    const auto ids = at::tensor(variant.tokens.ids, at::kLong)
+                         .view({variant.chunks, -1})
+                         .to(torch::Device(model_.device));
+    auto context = model_.model->text->forward(ids, model_.compute_dtype, request_.clip_skip - 1);
+    require_finite(context, "text encoder");
+    context = weigh(context, variant.weights);
+    require_finite(context, "text encoder, weighed prompt");
+    context = context.reshape({1, -1, context.size(2)});
+    if (repeats && own < chunks_) context = context.repeat({1, chunks_ / own, 1});
+    row.changes.emplace_back(variant.first_step, context);
+  }
+  return row;
+}
+
+void PromptContexts::add(const std::vector<std::string>& prompts, bool conditional) {
+  for (const auto& prompt : prompts) {
+    const std::pair key{prompt, conditional};
+    auto found = encoded_.find(key);
+    if (found == encoded_.end()) found = encoded_.emplace(key, encode(prompt, conditional)).first;
+    rows_.push_back(found->second);
+  }
+  context_ = torch::Tensor();
+}
+
+torch::Tensor PromptContexts::at(int64_t step) {
+  std::vector<std::size_t> wanted;
+  for (const auto& row : rows_) {
+    std::size_t change = 0;
+    while (change + 1 < row.changes.size() && row.changes[change + 1].first <= step) ++change;
+    wanted.push_back(change);
+  }
+  if (context_.defined() && wanted == current_) return context_;
+  std::vector<torch::Tensor> contexts;
+  for (std::size_t i = 0; i < rows_.size(); ++i) {
+    contexts.push_back(rows_[i].changes[wanted[i]].second);
+  }
+  current_ = std::move(wanted);
+  return context_ = at::cat(contexts);
+}
+
+}  // namespace sd

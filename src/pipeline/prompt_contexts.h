@@ -1,0 +1,47 @@
+#pragma once
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "sd/pipeline/draw.h"
+
+namespace sd {
+
+/// What the UNet's cross-attention looks at in each row of a batch, step by step: prompts may change on
+/// the way, be weighed, and fill several chunks.
+class PromptContexts {
+ public:
+  /// Both are lent. `num_steps` are those that run.
+  PromptContexts(const LoadedModel& model, const DrawRequest& request, int64_t num_steps);
+
+  /// Rows of one guidance pass below those that are there. Prompts of conditional rows that need fewer
+  /// chunks than others get empty ones behind, so that their tokens keep their places; contexts of
+  /// unconditional rows are repeated where that comes out even, which leaves attention as it is.
+  void add(const std::vector<std::string>& prompts, bool conditional);
+
+  int64_t rows() const { return static_cast<int64_t>(rows_.size()); }
+  /// [R,K,D] in the model's compute dtype.
+  torch::Tensor at(int64_t step);
+
+ private:
+  struct Row {
+    std::vector<std::pair<int64_t, torch::Tensor>> changes;  // first step, [1,K,D]
+  };
+  Row encode(const std::string& prompt, bool conditional) const;
+
+  const LoadedModel& model_;
+  const DrawRequest& request_;
+  int64_t num_steps_;
+  int64_t chunks_ = 1;
+  std::map<std::pair<std::string, bool>, Row> encoded_;  // equal prompts are encoded once
+  std::vector<Row> rows_;
+  std::vector<std::size_t> current_;  // the change of each row that context_ holds
+  torch::Tensor context_;
+};
+
+}  // namespace sd

@@ -1,0 +1,176 @@
+#include "weights/state_dict.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <utility>
+
+#include "weights/byte_reader.h"
+#include "weights/pickle_globals.h"
+
+namespace sd {
+namespace {
+
+using pickle::Document;
+
+/// The value of a key, null where there is none.
+const pickle::Value* child(const Document& document, const pickle::Dict& dict,
+                           std::string_view key) {
+  for (const auto& [name, value] : dict.items) {
+    const auto* text = document.get_if<pickle::Text>(name);
+    if (text && text->utf8 == key) return &document.values[value];
+  }
+  return nullptr;
+}
+
+const pickle::Dict* child_dict(const Document& document, const pickle::Dict& dict,
+                               std::string_view key) {
+  const auto* value = child(document, dict, key);
+  return value ? std::get_if<pickle::Dict>(value) : nullptr;
+}
+
+/// What a file without tensors is, by a key at its top.
+std::string_view other_contents(const Document& document, const pickle::Dict& top) {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 7> kKeys = {{
+      {"string_to_param", "a textual inversion embedding, which is not supported"},
+      {"layer_structure", "a hypernetwork, which is not supported"},
+      {"param_groups", "the state of an optimiser, without a model's weights"},
+      {"optimizer_states", "a training checkpoint without a model's weights"},
+      {"optimizer_state_dict", "a training checkpoint without a model's weights"},
+      {"optimizer", "a training checkpoint without a model's weights"},
+      {"lr_schedulers", "a training checkpoint without a model's weights"},
+  }};
+  for (const auto& [key, what] : kKeys) {
+    if (child(document, top, key)) return what;
+  }
+  return "";
+}
+
+const pickle::Dict& find_tensors(const Document& document, const pickle::Dict& top) {
+  constexpr std::array<std::string_view, 4> kKeys = {"state_dict", "model", "module",
+                                                     "model_state_dict"};
+  constexpr int kMaxNesting = 4;
+  const auto* dict = &top;
+  for (int level = 0; level < kMaxNesting; ++level) {
+    const pickle::Dict* inner = nullptr;
+    for (const auto key : kKeys) {
+      if ((inner = child_dict(document, *dict, key))) break;
+    }
+    if (!inner) break;
+    dict = inner;
+  }
+  return *dict;
+}
+
+bool is_contiguous(const pickle::Tensor& tensor) {
+  int64_t expected = 1;
+  for (std::size_t i = tensor.shape.size(); i-- > 0;) {
+    if (tensor.shape[i] != 1 && tensor.strides[i] != expected) return false;
+    expected *= tensor.shape[i];  // within 63 bits: checked_elements has seen the whole product
+  }
+  return true;
+}
+
+}  // namespace
+
+StateDict::StateDict(const Document& document, const FindStorage& find_storage, std::string label)
+    : label_(std::move(label)) {
+  const auto* top = document.get_if<pickle::Dict>(document.root);
+  if (!top) fail("a PyTorch file, but not a checkpoint: no dictionary of tensors at its top");
+  add_tensors(document, find_tensors(document, *top), find_storage);
+  if (!tensors_.empty()) return;
+  const auto what = other_contents(document, *top);
+  if (!what.empty()) {
+    fail(fmt::format("expected a Stable Diffusion model, found {}\n    Give a whole model.", what));
+  }
+}
+
+const StoredTensor& StateDict::at(std::string_view name) const {
+  const auto place = index_.find(name);
+  if (!place) fail(fmt::format("no tensor is named '{}'", name));
+  const StoredTensor& found = tensors_[*place];
+  if (!found.problem.empty()) fail(found.problem);
+  return found;
+}
+
+/// Whatever else stands in the dictionary (numbers, texts, None) is no tensor and has no name here.
+/// Placeholders have one: they may stand where a tensor is wanted, and then the message says what
+/// they are.
+void StateDict::add_tensors(const Document& document, const pickle::Dict& dict,
+                            const FindStorage& find_storage) {
+  for (const auto& [key, value] : dict.items) {
+    const auto* name = document.get_if<pickle::Text>(key);
+    const auto* tensor = document.get_if<pickle::Tensor>(value);
+    const auto* placeholder = document.get_if<pickle::Placeholder>(value);
+    if (!name || (!tensor && !placeholder)) continue;
+    if (!index_.add(std::string(name->utf8)))
+      fail(fmt::format("two tensors are named '{}'", name->utf8));
+    if (tensor) {
+      tensors_.push_back(locate(document, *tensor, name->utf8, find_storage));
+    } else {
+      StoredTensor unreadable;
+      unreadable.problem =
+          fmt::format("'{}' is not a plain tensor: it is made by '{}.{}', which is not run here",
+                      name->utf8, placeholder->module, placeholder->name);
+      tensors_.push_back(std::move(unreadable));
+    }
+  }
+}
+
+StoredTensor StateDict::locate(const Document& document, const pickle::Tensor& tensor,
+                               std::string_view name, const FindStorage& find_storage) const {
+  const auto& storage = std::get<pickle::Storage>(document.values[tensor.storage]);
+  const auto dtype = pickle::storage_dtype(storage.type);
+  const auto elements = checked_elements(tensor.shape);
+  if (!dtype || !elements || storage.view_count < 0 || tensor.offset < 0) {
+    fail(fmt::format("'{}' has an impossible size: shape {}, offset {} in a storage of {} elements",
+                     name, shape_text(tensor.shape), tensor.offset, storage.view_count));
+  }
+  StoredTensor stored;
+  stored.view.dtype = *dtype;
+  stored.view.shape = tensor.shape;
+  if (*elements == 0) return stored;
+  if (!is_contiguous(tensor)) stored.view.strides = tensor.strides;
+
+  const uint64_t reach = reached_elements(tensor, name);
+  const auto end = checked_add(static_cast<uint64_t>(tensor.offset), reach);
+  if (!end || *end > static_cast<uint64_t>(storage.view_count)) {
+    fail(fmt::format("'{}' reaches outside its storage: shape {}, offset {}, {} elements there",
+                     name, shape_text(tensor.shape), tensor.offset, storage.view_count));
+  }
+  const StoragePlace place = find_storage(storage, name);
+  const auto storage_bytes = checked_mul(static_cast<uint64_t>(storage.count), size_of(*dtype));
+  if (storage.count < 0 || !storage_bytes || *storage_bytes != place.bytes) {
+    fail(fmt::format("'{}' lies in '{}', expected {} elements of {}, found {} bytes", name,
+                     place.name, storage.count, name_of(*dtype), place.bytes));
+  }
+  if (storage.view_begin < 0 || storage.view_begin > storage.count - storage.view_count) {
+    fail(fmt::format("'{}' lies in {} elements from {} on of '{}', which has {}", name,
+                     storage.view_count, storage.view_begin, place.name, storage.count));
+  }
+  stored.storage = place.number;
+  stored.begin = static_cast<uint64_t>(storage.view_begin + tensor.offset) * size_of(*dtype);
+  stored.size = reach * size_of(*dtype);
+  return stored;
+}
+
+/// Elements from the first to the last that the strides reach. Only for tensors that have elements.
+uint64_t StateDict::reached_elements(const pickle::Tensor& tensor, std::string_view name) const {
+  uint64_t reach = 1;
+  for (std::size_t i = 0; i < tensor.shape.size(); ++i) {
+    const auto step = tensor.strides[i] < 0
+                          ? std::nullopt
+                          : checked_mul(static_cast<uint64_t>(tensor.shape[i] - 1),
+                                        static_cast<uint64_t>(tensor.strides[i]));
+    const auto sum = step ? checked_add(reach, *step) : std::nullopt;
+    if (!sum) fail(fmt::format("'{}' has impossible strides {}", name, shape_text(tensor.strides)));
+    reach = *sum;
+  }
+  return reach;
+}
+
+void StateDict::fail(std::string_view message) const {
+  throw CheckpointError(fmt::format("{}: {}", label_, message));
+}
+
+}  // namespace sd

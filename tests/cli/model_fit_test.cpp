@@ -1,0 +1,92 @@
+#include "cli/model_fit.h"
+
+#include <gtest/gtest.h>
+
+#include "sd/core/error.h"
+#include "support/expect_error.h"
+
+namespace sd::cli {
+namespace {
+
+using test::expect_error;
+
+ModelConfig with_inputs(int64_t channels) {
+  ModelConfig config;
+  config.unet.in_channels = channels;
+  return config;
+}
+
+DrawOptions with_picture(bool mask = false) {
+  DrawOptions options;
+  options.input.init_img = "start.png";
+  if (mask) options.input.init_mask = "mask.png";
+  return options;
+}
+
+/// The strength that a model with so many input channels is run at.
+double strength(DrawOptions options, int64_t channels) {
+  fit_to_model(options, with_inputs(channels), "m.ckpt");
+  return *options.input.strength;
+}
+
+TEST(FitToModel, StrengthDependsOnWhetherTheModelIsShownThePicture) {
+  EXPECT_EQ(strength(with_picture(), 4), 0.75);
+  EXPECT_EQ(strength(with_picture(true), 4), 0.75);
+  EXPECT_EQ(strength(with_picture(), 9), 0.75);
+  EXPECT_EQ(strength(with_picture(true), 9), 1.0);
+  EXPECT_EQ(strength(with_picture(), 8), 1.0);
+}
+
+TEST(FitToModel, AGivenStrengthWins) {
+  auto options = with_picture(true);
+  options.input.strength = 0.5;
+  EXPECT_EQ(strength(options, 9), 0.5);
+}
+
+TEST(FitToModel, TextAloneGetsNoStrength) {
+  DrawOptions options;
+  fit_to_model(options, with_inputs(9), "m.ckpt");
+  EXPECT_FALSE(options.input.strength.has_value());
+}
+
+TEST(FitToModel, ImgScaleIsOfInstructPix2PixAlone) {
+  auto options = with_picture();
+  fit_to_model(options, with_inputs(8), "m.ckpt");
+  EXPECT_EQ(options.input.img_scale, 1.5);
+  options.input.img_scale = 2;
+  fit_to_model(options, with_inputs(8), "m.ckpt");
+  EXPECT_EQ(options.input.img_scale, 2);
+  expect_error<UsageError>([&] { fit_to_model(options, with_inputs(4), "m.ckpt"); }, "--img-scale",
+                           "m.ckpt", "InstructPix2Pix");
+}
+
+TEST(FitToModel, InstructPix2PixNeedsAPicture) {
+  DrawOptions options;
+  expect_error<UsageError>([&] { fit_to_model(options, with_inputs(8), "m.ckpt"); }, "m.ckpt",
+                           "InstructPix2Pix", "--init-img");
+}
+
+TEST(FitToModel, LatentsMustBeAsCAndFSay) {
+  DrawOptions options;
+  options.C = 8;
+  expect_error<UsageError>([&] { fit_to_model(options, with_inputs(9), "m.ckpt"); },
+                           "m.ckpt has latents of 4 channels", "--C 8");
+}
+
+TEST(DefaultSide, MustBeOneThatCanBeDrawn) {
+  EXPECT_EQ(checked_default_side(768, "m.ckpt"), 768);
+  expect_error<UsageError>([] { checked_default_side(480, "m.ckpt"); }, "m.ckpt", "480", "--H");
+  expect_error<UsageError>([] { checked_default_side(int64_t{64} * 1000 * 1000, "m.ckpt"); },
+                           "m.ckpt", "--H");
+}
+
+TEST(PredictionNotice, SaysWhatIsAssumedAndHowToChangeIt) {
+  const auto notice = prediction_notice(Prediction::kVelocity, "m.ckpt");
+  EXPECT_NE(notice.find("m.ckpt"), std::string::npos);
+  EXPECT_NE(notice.find("v is assumed"), std::string::npos);
+  EXPECT_NE(notice.find("--prediction eps"), std::string::npos);
+  EXPECT_EQ(notice.find('\n'), std::string::npos);
+}
+
+}  // namespace
+}  // namespace sd::cli
