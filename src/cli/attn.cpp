@@ -115,7 +115,10 @@ Command add_attn(CLI::App& app) {
   command->norm = parser->get_option("--attn-norm");
   command->colormap = parser->get_option("--attn-colormap");
   command->alpha = parser->get_option("--attn-alpha");
-  return {parser, [command] { return run(*command); }};
+  return {parser, [parser, command] {
+            command->draw.given = given_command(*parser);
+            return run(*command);
+          }};
 }
 
 }  // namespace sd::cli

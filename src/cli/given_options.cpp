@@ -11,8 +11,11 @@ GivenCommand given_command(const CLI::App& app) {
     const auto& name = option->get_lnames().front();
     const bool flag = option->get_type_size() == 0;
     for (const auto& value : option->reduced_results()) {
-      command.options.push_back(
-          {name, flag && value == "true" ? std::nullopt : std::optional(value)});
+      if (!flag) {
+        command.options.push_back({name, value});
+      } else if (value == "true") {  // the environment and files may also say false
+        command.options.push_back({name, std::nullopt});
+      }
     }
   }
   return command;

@@ -42,7 +42,10 @@ Command add_img2img(CLI::App& app) {
   add_input_options(*parser, options->input);
   parser->option_defaults()->group("Attention control");
   add_scope_options(*parser, options->control);
-  return {parser, [options] { return run(*options); }};
+  return {parser, [parser, options] {
+            options->given = given_command(*parser);
+            return run(*options);
+          }};
 }
 
 }  // namespace sd::cli

@@ -28,21 +28,26 @@ class Guess {
   explicit Guess(Infotext info) : info_(std::move(info)) {}
 
   GuessedCommand make() {
+    const auto version = take("Version");
+    ours_ = version && version->starts_with("sd ");
     const auto source = take("Source prompt");  // ours
     const auto strength = take("Denoising strength");
     command_.name = source ? "swap" : strength ? "img2img" : "txt2img";
     if (source) add("sprompt", *source);
     add("prompt", info_.prompt);
     if (!info_.negative_prompt.empty()) add("negative-prompt", info_.negative_prompt);
+    if (!ours_) add("prompt-syntax", "a1111");
+    add_number("Clip skip", "clip-skip", kClipSkipRange);
     add_number("Steps", "steps", kStepsRange);
     add_sampler();
     add_number("CFG scale", "scale", kScaleRange);
     add_number("Seed", "seed", kSeedRange);
-    add_number("Eta", "ddim_eta", kEtaRange);
+    add_variation();
     add_size();
     add_batch();
     add_noise();
     if (strength) add_strength(*strength);
+    if (strength) add_number("Image CFG scale", "img-scale", kScaleRange);
     note_model();
     note_rest();
     return {std::move(command_), std::move(notes_)};
@@ -82,6 +87,7 @@ class Guess {
     if (!named) return note(fmt::format("Sampler: there is no {} here", *sampler));
     const auto& info = info_of(named->kind);
     add("sampler", std::string(info.name));
+    if (named->kind == SamplerKind::kDdim) add_number("Eta", "ddim_eta", kEtaRange);
     const bool chosen = schedule && *schedule != "Automatic";
     const auto scheduler = chosen ? find_scheduler(*schedule) : named->scheduler;
     if (chosen && !scheduler) return refuse("Schedule type", *schedule);
@@ -89,6 +95,16 @@ class Guess {
     if (scheduler && info.scheduler != SchedulerKind::kUniform) {
       add("scheduler", std::string(name_of(*scheduler)));
     }
+  }
+
+  void add_variation() {
+    const auto seed = take("Variation seed"), strength = take("Variation seed strength");
+    if (!seed || !strength) return;
+    const auto amount = parse<double>(*strength);
+    if (!parse<uint64_t>(*seed) || !amount || !(*amount >= 0 && *amount <= 1)) {
+      return refuse("Variation seed", *seed + ", strength " + *strength);
+    }
+    add("variation", *seed + ":" + *strength);
   }
 
   void add_size() {
@@ -112,18 +128,17 @@ class Guess {
 
   /// Ours say which sample of a batch of one seed it is; in the web UI each has its own seed.
   void add_batch() {
-    const auto version = take("Version");
-    const bool ours = version && version->starts_with("sd ");
     const auto size = take("Batch size");
     const auto position = take("Batch pos");
-    const bool whole = ours && size && parse<int64_t>(*size);
+    const auto count = size ? parse<int64_t>(*size) : std::nullopt;
+    const bool whole =
+        ours_ && count && *count >= kSamplesRange.least && *count <= kSamplesRange.most;
     add("n_samples", whole ? *size : "1");
     add("n_iter", "1");
     if (whole) {
       note(fmt::format("sample {} of a batch of {}; which batch of the run is not told",
                        position.value_or("?"), *size));
     }
-    ours_ = ours;
   }
 
   void add_noise() {
@@ -155,8 +170,8 @@ class Guess {
       if (!taken_.contains(key)) rest += fmt::format("{}{}: {}", rest.empty() ? "" : ", ", key, value);
     }
     if (!rest.empty()) note("not used: " + rest);
-    if (!ours_ && info_.prompt.find_first_of("()[]{}<>|") != std::string::npos) {
-      note("the prompt may hold the web UI's own marks, such as (word:1.2) or <lora:name:1>");
+    if (!ours_ && info_.prompt.find('<') != std::string::npos) {
+      note("networks named in the prompt, such as <lora:name:1>, are plain text here");
     }
     note("made from the infotext alone, so the picture may differ");
   }

@@ -97,7 +97,7 @@ OutputFolder::OutputFolder(std::filesystem::path outdir, FileFormat format, Name
     : outdir_(std::move(outdir)),
       samples_(outdir_ / "samples"),
       sources_(outdir_ / "source"),
-      ending_(file_ending(format)),
+      format_(format),
       names_(std::move(names)) {
   make_writable_folder(outdir_);
   next_in({});
@@ -147,7 +147,7 @@ std::filesystem::path OutputFolder::write_sample(std::span<const std::byte> file
     do {
       name = next_path(fields, attempt++);
     } while (is_taken(name));
-    return samples_ / (name.string() + ending_);
+    return samples_ / (name.string() + std::string(ending()));
   });
 }
 
@@ -160,24 +160,28 @@ std::filesystem::path OutputFolder::write_source(std::span<const std::byte> file
 }
 
 std::filesystem::path OutputFolder::write_named(std::span<const std::byte> file,
-                                                const std::string& name, std::string_view suffix) {
+                                                const std::string& name, std::string_view suffix,
+                                                std::optional<FileFormat> instead) {
   const auto stem = (outdir_ / fmt::format("{}{}", name, suffix)).string();
+  const auto first = stem + std::string(ending(instead));
   std::error_code ignored;
-  if (!std::filesystem::exists(stem + ending_, ignored)) {
-    write_file(stem + ending_, file);
-    return stem + ending_;
+  if (!std::filesystem::exists(first, ignored)) {
+    write_file(first, file);
+    return first;
   }
   int64_t next = 1;
-  return write_numbered(stem + "-", ending_, next, file);
+  return write_numbered(stem + "-", ending(instead), next, file);
 }
 
-std::filesystem::path OutputFolder::write_sheet(std::span<const std::byte> file) {
+std::filesystem::path OutputFolder::write_sheet(std::span<const std::byte> file,
+                                                std::optional<FileFormat> instead) {
   int64_t next = next_number(outdir_, "sheet-", kGridDigits);
-  return write_numbered(outdir_ / "sheet-", ending_, next, file);
+  return write_numbered(outdir_ / "sheet-", ending(instead), next, file);
 }
 
-std::filesystem::path OutputFolder::write_grid(std::span<const std::byte> file) {
-  return write_numbered(outdir_ / kGridPrefix, ending_, next_grid_, file);
+std::filesystem::path OutputFolder::write_grid(std::span<const std::byte> file,
+                                               std::optional<FileFormat> instead) {
+  return write_numbered(outdir_ / kGridPrefix, ending(instead), next_grid_, file);
 }
 
 }  // namespace sd::cli

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -36,26 +37,33 @@ class OutputFolder {
   /// `fields` (their `number` is filled in), and returns its path. Where a name without a number is
   /// taken, "-0001" and on follow it. Throws IoError (disk full, folder gone).
   std::filesystem::path write_sample(std::span<const std::byte> file, NameFields fields = {});
-  std::filesystem::path write_grid(std::span<const std::byte> file);
+  /// These take another format than the folder's for a picture that it cannot hold.
+  std::filesystem::path write_grid(std::span<const std::byte> file,
+                                   std::optional<FileFormat> instead = std::nullopt);
 
   /// Writes a swap's source under the name of `sample`, in `source/`.
   std::filesystem::path write_source(std::span<const std::byte> file,
                                      const std::filesystem::path& sample);
   /// Writes `<name><suffix>.png`, or where that is taken `<name><suffix>-0001.png` and on.
   std::filesystem::path write_named(std::span<const std::byte> file, const std::string& name,
-                                    std::string_view suffix);
+                                    std::string_view suffix,
+                                    std::optional<FileFormat> instead = std::nullopt);
   /// Writes `sheet-0000.png` and on.
-  std::filesystem::path write_sheet(std::span<const std::byte> file);
+  std::filesystem::path write_sheet(std::span<const std::byte> file,
+                                    std::optional<FileFormat> instead = std::nullopt);
 
  private:
   std::filesystem::path next_path(NameFields& fields, int64_t attempt);
   int64_t& next_in(const std::filesystem::path& folder);
   bool is_taken(const std::filesystem::path& name) const;
+  std::string_view ending(std::optional<FileFormat> instead = std::nullopt) const {
+    return file_ending(instead.value_or(format_));
+  }
 
   std::filesystem::path outdir_;
   std::filesystem::path samples_;
   std::filesystem::path sources_;
-  std::string ending_;
+  FileFormat format_;
   NameTemplate names_;
   std::map<std::filesystem::path, int64_t> next_;  // number in a folder below samples_
   int64_t next_grid_ = 0;

@@ -2,16 +2,18 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
-#include <cstdlib>
-#include <string_view>
+#include <nlohmann/json.hpp>
+#include <optional>
 #include <system_error>
+#include <type_traits>
+#include <utility>
 
+#include "cli/given_options.h"
 #include "cli/infotext_command.h"
+#include "cli/repeat_args.h"
 #include "cli/shell_words.h"
+#include "cli/text_output.h"
 #include "sd/core/error.h"
-#include "sd/core/sha256.h"
 #include "sd/image/metadata.h"
 
 namespace sd::cli {
@@ -20,92 +22,24 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-constexpr std::size_t kShortHash = 10;  // as model hashes are shown
 constexpr std::size_t kMostArgs = 10'000;
 
-/// Options that change no byte of a picture: where things go, what is shown and said. A picture
-/// from elsewhere must not choose them for the reader either.
-constexpr std::array kElsewhere = {"outdir",        "name",         "preview",      "preview-every",
-                                   "save-latents",  "json",         "quiet",        "verbose",
-                                   "words",         "is-get-attn",  "save-attn-dir", "dry-run"};
-/// Those whose values are known only to the run, and `precision`, which says what dtype says.
-constexpr std::array kSettled = {"seed", "device", "dtype", "precision", "threads"};
-constexpr std::array kInputFiles = {"init-img",     "init-mask", "blend-mask",
-                                    "init-latents", "from-file", "config"};
-
-std::string dashed(std::string_view name) {
-  std::string text(name);
-  std::replace(text.begin(), text.end(), '_', '-');
-  return text;
-}
-
-template <std::size_t N>
-bool is_one_of(const std::array<const char*, N>& names, std::string_view name) {
-  return std::ranges::find(names, dashed(name)) != names.end();
-}
-
-bool is_elsewhere(std::string_view name) {
-  return is_one_of(kElsewhere, name) || name == "attn" || name.starts_with("attn-");
-}
-
-std::string home_folder() {
-  const char* home = std::getenv("HOME");
-  std::string folder = home == nullptr ? "" : home;
-  while (folder.ends_with('/')) folder.pop_back();
-  return folder.empty() ? folder : folder + "/";
-}
-
-/// A picture that is passed on need not name its maker's account. What begins with "~" gets another
-/// one, so that it can be told apart.
-std::string hide_home(const std::string& value) {
-  const auto home = home_folder();
-  if (!home.empty() && value.starts_with(home)) return "~/" + value.substr(home.size());
-  return value.starts_with('~') ? "~" + value : value;
-}
-
-std::string show_home(const std::string& value) {
-  if (value.starts_with("~/")) return home_folder() + value.substr(2);
-  return value.starts_with("~~") ? value.substr(1) : value;
-}
-
-/// So that what is no value is an option: values that begin with a dash are joined with "=".
-void append_words(std::vector<std::string>& words, const GivenOption& option) {
-  const auto name = "--" + option.name;
-  if (!option.value) {
-    words.push_back(name);
-  } else if (option.value->starts_with('-') || option.value->empty()) {
-    words.push_back(name + "=" + *option.value);
+/// What `object` says under `key` if it is an object and that is of this kind: text or a number.
+template <typename Value>
+Value value_at(const Json& object, const char* key, Value otherwise) {
+  if (!object.is_object()) return otherwise;
+  const auto found = object.find(key);
+  if (found == object.end()) return otherwise;
+  if constexpr (std::is_same_v<Value, std::string>) {
+    return found->is_string() ? found->template get<Value>() : otherwise;
   } else {
-    words.push_back(name);
-    words.push_back(*option.value);
+    return found->is_number_integer() ? found->template get<Value>() : otherwise;
   }
 }
 
-std::vector<std::string> words_of(const GivenCommand& command) {
-  std::vector<std::string> words = {command.name};
-  for (const auto& option : command.options) append_words(words, option);
-  return words;
-}
-
-/// Undoes words_of; nothing if it cannot have made them.
-std::optional<GivenCommand> command_of(const std::vector<std::string>& words) {
-  constexpr std::array kCommands = {"txt2img", "img2img", "swap", "attn"};
-  if (words.empty() || !is_one_of(kCommands, words.front())) return std::nullopt;
-  GivenCommand command{words.front(), {}};
-  for (std::size_t i = 1; i < words.size(); ++i) {
-    if (!words[i].starts_with("--")) return std::nullopt;
-    const auto equals = words[i].find('=');
-    const auto name = words[i].substr(2, equals == std::string::npos ? equals : equals - 2);
-    if (name.empty()) return std::nullopt;
-    if (equals != std::string::npos) {
-      command.options.push_back({name, words[i].substr(equals + 1)});
-    } else if (i + 1 < words.size() && !words[i + 1].starts_with('-')) {
-      command.options.push_back({name, words[++i]});
-    } else {
-      command.options.push_back({name, std::nullopt});
-    }
-  }
-  return command;
+Json object_at(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_object() ? *found : Json::object();
 }
 
 std::optional<GivenCommand> command_of(const Json& settings) {
@@ -118,69 +52,44 @@ std::optional<GivenCommand> command_of(const Json& settings) {
     if (text == nullptr || text->find('\0') != std::string::npos) return std::nullopt;
     words.push_back(*text);
   }
-  auto command = command_of(words);
-  if (!command) return std::nullopt;
-  std::erase_if(command->options, [](const GivenOption& option) { return is_elsewhere(option.name); });
-  for (auto& option : command->options) {
-    if (option.value) option.value = show_home(*option.value);
-  }
-  return command;
-}
-
-std::string hash_of(const fs::path& file) {
-  std::error_code ignored;
-  if (!fs::is_regular_file(file, ignored)) return {};
-  try {
-    return sha256_file(file).substr(0, kShortHash);
-  } catch (const IoError&) {
-    return {};  // what cannot be read now is said when it is used
-  }
-}
-
-template <typename Value>
-Value value_at(const Json& object, const char* key, Value otherwise) {
-  const auto found = object.is_object() ? object.find(key) : object.end();
-  if (!object.is_object() || found == object.end()) return otherwise;
-  if constexpr (std::is_same_v<Value, std::string>) {
-    return found->is_string() ? found->template get<Value>() : otherwise;
-  } else {
-    return found->is_number_integer() ? found->template get<Value>() : otherwise;
-  }
+  return command_of_words(words);
 }
 
 void note_files(const GivenCommand& command, const Json& settings,
                 std::vector<std::string>& notes) {
-  const auto hashes = settings.value("file_hashes", Json::object());
+  const auto hashes = object_at(settings, "file_hashes");
   for (const auto& [name, value] : command.options) {
-    if (!value) continue;
+    const bool input = names_input_file(name);
+    if (!value || (!input && !names_model_file(name))) continue;
     std::error_code ignored;
-    const auto key = dashed(name);
-    if (key == "from-file" && *value == "-") {
+    const auto was = value_at(hashes, dashed(name).c_str(), std::string());
+    if (name == "from-file" && *value == "-") {
       notes.push_back("its prompts came from standard input: give the command the same ones there");
-    } else if ((is_one_of(kInputFiles, name) || key == "ckpt") && !fs::exists(*value, ignored)) {
+    } else if (!fs::exists(*value, ignored)) {
       notes.push_back(fmt::format("--{}: {} is not here", name, *value));
-    } else if (const auto was = value_at(hashes, key.c_str(), std::string());
-               !was.empty() && was != hash_of(*value)) {
+    } else if (!was.empty() && was != short_hash(*value)) {
       notes.push_back(fmt::format("--{}: {} has changed since", name, *value));
     }
   }
 }
 
-std::vector<std::string> notes_of(const GivenCommand& command, const Json& settings) {
-  std::vector<std::string> notes;
-  const auto& run = settings.contains("run") ? settings["run"] : settings;
-  const auto pictures = value_at(run, "pictures", int64_t{1});
+/// Leaves the others of its run out; what they take from the common random numbers is skipped.
+void choose_picture(GivenCommand& command, const Json& run, std::vector<std::string>& notes) {
+  const auto samples = value_at(run, "samples", int64_t{1});
   if (value_at(run, "grid", int64_t{0}) > 0) {
     notes.push_back("a grid: the command draws all of its pictures again");
-  } else if (pictures > 1) {
-    notes.push_back(fmt::format(
-        "picture {} of {} of its run: the command draws all of them, as they share their noise",
-        value_at(run, "index", int64_t{0}) + 1, pictures));
+  } else if (samples > 1) {
+    command.options.push_back({"only", std::to_string(value_at(run, "sample_index", int64_t{0}))});
   }
-  if (!command.has("ckpt") && settings.contains("model")) {
+}
+
+std::vector<std::string> notes_of(const GivenCommand& command, const Json& settings) {
+  std::vector<std::string> notes;
+  if (!command.has("ckpt")) {
+    const auto model = object_at(settings, "model");
     notes.push_back(fmt::format("no --ckpt was given; what was found was {} ({})",
-                                value_at(settings["model"], "name", std::string("?")),
-                                value_at(settings["model"], "hash", std::string("?"))));
+                                value_at(model, "name", std::string("?")),
+                                value_at(model, "hash", std::string("?"))));
   }
   const auto version = value_at(settings, "version", std::string("?"));
   if (version != SD_VERSION) {
@@ -190,70 +99,37 @@ std::vector<std::string> notes_of(const GivenCommand& command, const Json& setti
   return notes;
 }
 
+RepeatCommand finish(const GivenCommand& command, std::vector<std::string> notes) {
+  auto words = words_of(command);
+  words.insert(words.begin(), "sd");
+  return {shell_line(words), std::move(notes)};
+}
+
 }  // namespace
-
-bool GivenCommand::has(std::string_view option) const {
-  const auto wanted = dashed(option);
-  return std::ranges::any_of(
-      options, [&](const GivenOption& given) { return dashed(given.name) == wanted; });
-}
-
-Json repeat_args(const RunRecord& run) {
-  const auto& options = run.options;
-  GivenCommand command{options.given.name, {}};
-  const bool has_picture = options.input.init_img.has_value();  // which decides the size
-  for (auto option : options.given.options) {
-    const bool size = option.name == "W" || option.name == "H";
-    if (is_elsewhere(option.name) || is_one_of(kSettled, option.name)) continue;
-    if (size && !has_picture) continue;
-    if (option.value) option.value = hide_home(*option.value);
-    command.options.push_back(std::move(option));
-  }
-  const auto add = [&](const char* name, std::string value) {
-    command.options.push_back({name, std::move(value)});
-  };
-  if (!has_picture) {
-    add("W", std::to_string(run.width));
-    add("H", std::to_string(run.height));
-  }
-  add("seed", std::to_string(options.seed));
-  add("device", run.device);
-  add("dtype", run.dtype);
-  add("threads", std::to_string(run.threads));
-  return words_of(command);
-}
-
-std::map<std::string, std::string> hash_input_files(const GivenCommand& given) {
-  std::map<std::string, std::string> hashes;
-  for (const auto& [name, value] : given.options) {
-    if (!value || !is_one_of(kInputFiles, name)) continue;
-    auto hash = hash_of(*value);
-    if (!hash.empty()) hashes[dashed(name)] = std::move(hash);
-  }
-  return hashes;
-}
 
 RepeatCommand repeat_command(const fs::path& picture) {
   const auto metadata = read_metadata(picture);
   for (const auto& [keyword, text] : metadata.texts) {
     if (keyword != "sd") continue;
     const auto settings = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-    const auto command = command_of(settings);
+    auto command = command_of(settings);
     if (!command) continue;  // not ours, or spoiled: the infotext may be whole
-    auto words = words_of(*command);
-    words.insert(words.begin(), "sd");
-    return {shell_line(words), notes_of(*command, settings)};
+    std::vector<std::string> notes;
+    choose_picture(*command, object_at(settings, "run"), notes);
+    const auto more = notes_of(*command, settings);
+    notes.insert(notes.end(), more.begin(), more.end());
+    command->options.push_back({"no-config", std::nullopt});  // whose settings are among the words
+    return finish(*command, std::move(notes));
   }
   if (!metadata.parameters) {
     throw IoError(fmt::format(
         "{}: the picture does not say how it was made\nExpected the settings that sd writes, or "
-        "the infotext of AUTOMATIC1111's web UI; image editors and many sites drop both.",
+        "the infotext of AUTOMATIC1111's web UI; image editors and many sites drop both: take the "
+        "file as it was written.",
         picture.string()));
   }
   auto guess = command_of_infotext(*metadata.parameters);
-  auto words = words_of(guess.command);
-  words.insert(words.begin(), "sd");
-  return {shell_line(words), std::move(guess.notes)};
+  return finish(guess.command, std::move(guess.notes));
 }
 
 }  // namespace sd::cli

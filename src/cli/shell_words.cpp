@@ -24,8 +24,11 @@ std::string shell_word(const std::string& word) {
   if (!word.empty() && (std::ranges::all_of(word, is_safe) || is_option(word))) return word;
   std::string quoted;
   if (word.find_first_of("\n\t") == std::string::npos && printable(word) == word) {
-    for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    return "'" + quoted + "'";
+    for (const char c : word) {
+      if (c == '\'') quoted += "'\\'";
+      quoted += c;
+    }
+    return fmt::format("'{}'", quoted);
   }
   // What could steer the terminal that shows the line is written in octal.
   for (std::size_t at = 0; at < word.size();) {
@@ -39,20 +42,22 @@ std::string shell_word(const std::string& word) {
       continue;
     }
     for (const char byte : character) {
-      quoted += byte == '\n'   ? "\\n"
-                : byte == '\'' ? "\\'"
-                : byte == '\\' ? "\\\\"
-                               : fmt::format("\\{:03o}", static_cast<uint8_t>(byte));
+      const bool marks = byte == '\'' || byte == '\\';
+      quoted += marks ? fmt::format("\\{}", byte)
+                      : fmt::format("\\{:03o}", static_cast<uint8_t>(byte));
     }
   }
-  return "$'" + quoted + "'";
+  return fmt::format("$'{}'", quoted);
 }
 
 }  // namespace
 
 std::string shell_line(const std::vector<std::string>& words) {
   std::string line;
-  for (const auto& word : words) line += (line.empty() ? "" : " ") + shell_word(word);
+  for (const auto& word : words) {
+    if (!line.empty()) line += ' ';
+    line += shell_word(word);
+  }
   return line;
 }
 

@@ -66,7 +66,10 @@ Command add_swap(CLI::App& app) {
   parser->option_defaults()->group("Attention control");
   add_swap_options(*parser, options->swap);
   add_scope_options(*parser, options->control);
-  return {parser, [options] { return run(*options); }};
+  return {parser, [parser, options] {
+            options->given = given_command(*parser);
+            return run(*options);
+          }};
 }
 
 }  // namespace sd::cli

@@ -31,7 +31,10 @@ Command add_txt2img(CLI::App& app) {
   add_draw_options(*parser, *options);
   parser->option_defaults()->group("Attention control");
   add_scope_options(*parser, options->control);
-  return {parser, [options] { return run(*options); }};
+  return {parser, [parser, options] {
+            options->given = given_command(*parser);
+            return run(*options);
+          }};
 }
 
 }  // namespace sd::cli

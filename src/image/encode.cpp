@@ -6,6 +6,7 @@
 
 #include "image/checks.h"
 #include "image/encoders.h"
+#include "image/exif_block.h"
 #include "sd/core/error.h"
 
 namespace sd {
@@ -52,6 +53,17 @@ int64_t longest_side(FileFormat format) {
 std::size_t most_exif_bytes(FileFormat format) {
   constexpr std::size_t kPlenty = std::size_t{1} << 30;  // a RIFF chunk's length has 32 bits
   return format == FileFormat::kJpeg ? kSegment - kExifName : kPlenty;
+}
+
+std::vector<PngText> texts_that_fit(FileFormat format, std::vector<PngText> texts) {
+  const auto fits = [&] {
+    return format == FileFormat::kPng || encode_exif(texts).size() <= most_exif_bytes(format);
+  };
+  if (!fits()) {
+    std::erase_if(texts, [](const PngText& text) { return text.keyword == kSettingsKeyword; });
+  }
+  if (!fits()) texts.clear();
+  return texts;
 }
 
 std::vector<std::byte> encode_picture(const Image& image, const Encoding& encoding,

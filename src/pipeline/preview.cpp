@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "pipeline/encode.h"
+
 namespace sd {
 namespace {
 
@@ -53,6 +55,12 @@ std::vector<Image> preview_latents(const ModelConfig& config, const torch::Tenso
                         std::vector<uint8_t>(first + i * count, first + (i + 1) * count)});
   }
   return pictures;
+}
+
+std::vector<Image> preview_pictures(const LoadedModel& model, const torch::Tensor& x0) {
+  if (!model.taesd) return preview_latents(model.config, x0);
+  const c10::InferenceMode inference;
+  return decode_latents(model, x0, {});
 }
 
 }  // namespace sd

@@ -37,6 +37,10 @@ std::size_t most_exif_bytes(FileFormat format);
 /// as JSON does. Other keywords are left out. Empty if there is nothing to say.
 std::vector<std::byte> encode_exif(const std::vector<PngText>& texts);
 
+/// Those of `texts` that a file of this format can hold: without our settings, then without any,
+/// where they are too long.
+std::vector<PngText> texts_that_fit(FileFormat format, std::vector<PngText> texts);
+
 /// The bytes of a picture file that says `texts` of itself: PNG as encode_png writes them, JPEG and
 /// WebP in EXIF. JPEG keeps the colour of every pixel from quality 90 on and halves its resolution
 /// below. Throws UsageError for a picture that contradicts itself, has another number of channels

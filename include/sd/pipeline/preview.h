@@ -4,8 +4,8 @@
 
 #include <vector>
 
-#include "sd/core/model_config.h"
 #include "sd/image/image.h"
+#include "sd/pipeline/load.h"
 
 namespace sd {
 
@@ -16,5 +16,9 @@ namespace sd {
 /// green and blue in false colours, each stretched from two standard deviations below its mean to
 /// two above. Reads latents only: no random numbers, no effect on what is drawn.
 std::vector<Image> preview_latents(const ModelConfig& config, const torch::Tensor& x0);
+
+/// The same for latents of `model`; where TAESD stands in for its autoencoder, decoded by that in
+/// full size.
+std::vector<Image> preview_pictures(const LoadedModel& model, const torch::Tensor& x0);
 
 }  // namespace sd
