@@ -9,7 +9,7 @@ GivenCommand given_command(const CLI::App& app) {
   for (const CLI::Option* option : app.get_options()) {
     if (option->count() == 0 || option->get_lnames().empty()) continue;
     const auto& name = option->get_lnames().front();
-    const bool flag = option->get_type_size() == 0;
+    const bool flag = option->get_items_expected_max() == 0;
     for (const auto& value : option->reduced_results()) {
       if (!flag) {
         command.options.push_back({name, value});

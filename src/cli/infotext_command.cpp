@@ -119,8 +119,8 @@ class Guess {
       return side && *side >= kSideStep && *side <= kSideRange.most && *side % kSideStep == 0;
     };
     if (!fits(width) || !fits(height)) {
-      return note(fmt::format("Size: {} cannot be drawn, sides are multiples of {}", *size,
-                              kSideStep));
+      return note(
+          fmt::format("Size: {} cannot be drawn, sides are multiples of {}", *size, kSideStep));
     }
     add("W", std::to_string(*width));
     add("H", std::to_string(*height));
@@ -152,7 +152,8 @@ class Guess {
 
   void add_strength(const std::string& value) {
     const auto strength = parse<double>(value);
-    if (!strength || !(*strength >= 0 && *strength <= 1)) return refuse("Denoising strength", value);
+    if (!strength || !(*strength >= 0 && *strength <= 1))
+      return refuse("Denoising strength", value);
     add("strength", value);
     note("the picture it started from is not told: add --init-img FILE (and --init-mask)");
   }
@@ -167,7 +168,8 @@ class Guess {
   void note_rest() {
     std::string rest;
     for (const auto& [key, value] : info_.settings) {
-      if (!taken_.contains(key)) rest += fmt::format("{}{}: {}", rest.empty() ? "" : ", ", key, value);
+      if (!taken_.contains(key))
+        rest += fmt::format("{}{}: {}", rest.empty() ? "" : ", ", key, value);
     }
     if (!rest.empty()) note("not used: " + rest);
     if (!ours_ && info_.prompt.find('<') != std::string::npos) {

@@ -14,10 +14,10 @@
 namespace sd::cli {
 namespace {
 
-constexpr std::size_t kMostDigits = 20;      // of a number, its padding included
-constexpr std::size_t kMostSafeBytes = 24;   // of a date, a sampler's name
+constexpr std::size_t kMostDigits = 20;     // of a number, its padding included
+constexpr std::size_t kMostSafeBytes = 24;  // of a date, a sampler's name
 constexpr std::size_t kMostCharacters = 100;
-constexpr std::size_t kUncutBytes = 48;      // as in the names of swaps' grids
+constexpr std::size_t kUncutBytes = 48;  // as in the names of swaps' grids
 /// Of a name between two slashes; file systems take 255, endings and "-0001" come behind.
 constexpr std::size_t kMostBytes = 230;
 
@@ -52,7 +52,9 @@ const std::vector<Field>& all_fields() {
 
 const Field& field_at(int field) { return all_fields()[static_cast<std::size_t>(field)]; }
 
-bool is_field(int field, std::string_view name) { return field >= 0 && field_at(field).name == name; }
+bool is_field(int field, std::string_view name) {
+  return field >= 0 && field_at(field).name == name;
+}
 
 std::vector<std::string> field_names() {
   std::vector<std::string> names;
@@ -86,9 +88,13 @@ std::string_view cut(std::string_view text, std::size_t characters) {
   return text.substr(0, at);
 }
 
+/// ", " between two words is one underscore.
 std::string safe_text(std::string_view text, std::size_t characters, std::size_t room) {
-  if (characters == 0) return file_name_part(text, std::min(room, kUncutBytes));
-  return file_name_part(cut(text, characters), room);
+  auto name = characters == 0 ? file_name_part(text, std::min(room, kUncutBytes))
+                              : file_name_part(cut(text, characters), room);
+  const auto both = [](char a, char b) { return a == '_' && b == '_'; };
+  name.erase(std::unique(name.begin(), name.end(), both), name.end());
+  return name;
 }
 
 }  // namespace
@@ -118,9 +124,10 @@ NameTemplate::Piece NameTemplate::parse_field(std::string_view text) {
       break;
     case FieldKind::kText:
       if (!size || *size < 1 || *size > kMostCharacters) {
-        fail(fmt::format("'{{{}}}': a text takes how many characters of it, 1 to {}, such as "
-                         "{{{}:40}}",
-                         text, kMostCharacters, name));
+        fail(
+            fmt::format("'{{{}}}': a text takes how many characters of it, 1 to {}, such as "
+                        "{{{}:40}}",
+                        text, kMostCharacters, name));
       }
       break;
     case FieldKind::kSafe:
@@ -279,9 +286,9 @@ std::optional<int64_t> NameTemplate::number_in(std::string_view stem) const {
         ++begin;
         continue;
       }
-      const bool fits = (i == 0 ? begin == 0 : stem.substr(0, begin).ends_with(before)) &&
-                        (i + 1 == pieces.size() ? end == stem.size()
-                                                : stem.substr(end).starts_with(after));
+      const bool fits =
+          (i == 0 ? begin == 0 : stem.substr(0, begin).ends_with(before)) &&
+          (i + 1 == pieces.size() ? end == stem.size() : stem.substr(end).starts_with(after));
       const auto digits = end - begin;
       if (fits && digits >= std::max<std::size_t>(1, pieces[i].size) && digits <= kReadDigits) {
         int64_t number = 0;

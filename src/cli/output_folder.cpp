@@ -89,8 +89,7 @@ std::filesystem::path write_numbered(const std::filesystem::path& stem, std::str
 
 int64_t next_number(const std::filesystem::path& folder, std::string_view prefix,
                     std::size_t digits) {
-  return next_after(folder,
-                    [&](std::string_view stem) { return number_in(stem, prefix, digits); });
+  return next_after(folder, [&](std::string_view stem) { return number_in(stem, prefix, digits); });
 }
 
 OutputFolder::OutputFolder(std::filesystem::path outdir, FileFormat format, NameTemplate names)

@@ -66,9 +66,9 @@ void check_preview_file(const fs::path& file, const DrawOptions& options) {
                              options.swap.blend_mask};
   for (const auto& input : inputs) {
     if (!input || !fs::equivalent(*input, file, ignored)) continue;
-    throw UsageError(fmt::format(
-        "--preview: {} is a picture that this run reads, and would be written over",
-        file.string()));
+    throw UsageError(
+        fmt::format("--preview: {} is a picture that this run reads, and would be written over",
+                    file.string()));
   }
 }
 
@@ -79,8 +79,7 @@ void add_picture_file_options(CLI::App& app, PictureOptions& options) {
                                        {"jpeg", FileFormat::kJpeg},
                                        {"webp", FileFormat::kWebp},
                                        {"jpg", FileFormat::kJpeg}};
-  add_choice(app, "format", options.format, formats,
-             "Files to write; each says how it was made")
+  add_choice(app, "format", options.format, formats, "Files to write; each says how it was made")
       ->type_name("{png,jpeg,webp}")
       ->default_str("png");
   add_whole(app, "quality", options.quality, kQualityRange,
@@ -97,7 +96,8 @@ void add_picture_file_options(CLI::App& app, PictureOptions& options) {
           NameTemplate::field_list(/*width=*/50))
       ->default_str(kDefaultName);
   add_parsed(
-      app, "preview", [&options](const std::string& text) { options.preview = parse_preview(text); },
+      app, "preview",
+      [&options](const std::string& text) { options.preview = parse_preview(text); },
       "{kitty,iterm,sixel,FILE.png}",
       "Show roughly what is being drawn, in such a terminal\nor in a file that is replaced again "
       "and again");
@@ -108,7 +108,8 @@ void add_picture_file_options(CLI::App& app, PictureOptions& options) {
 void check_picture_files(const DrawOptions& options) {
   const auto& picture = options.picture;
   if (picture.quality && picture.format == FileFormat::kPng) {
-    throw UsageError("--quality: PNG is lossless and has none\nGive --format jpeg or webp with it.");
+    throw UsageError(
+        "--quality: PNG is lossless and has none\nGive --format jpeg or webp with it.");
   }
   if (options.task != DrawTask::kSwap && NameTemplate::parse(picture.name).tells_of_swaps()) {
     throw UsageError("--name: {source} and {target} belong to sd swap");

@@ -20,7 +20,8 @@ namespace {
 struct TerminalSize {
   int64_t rows = 24;
   int64_t columns = 80;
-  int64_t cell_width = 8;  // where the terminal does not tell: usual, and only the scale hangs on it
+  int64_t cell_width =
+      8;  // where the terminal does not tell: usual, and only the scale hangs on it
   int64_t cell_height = 16;
 };
 
@@ -74,8 +75,11 @@ void PreviewDisplay::show_on_terminal(TerminalGraphics graphics, const Image& pi
   const auto scaled = resize(picture, std::max<int64_t>(1, picture.width * height / picture.height),
                              height, Filter::kBicubic);
   // Save the cursor, go up, draw, come back.
-  out += fmt::format("\x1b" "7\x1b[{}A\r{}\x1b" "8", rows_,
-                     terminal_picture(graphics, scaled, rows_));
+  out += fmt::format(
+      "\x1b"
+      "7\x1b[{}A\r{}\x1b"
+      "8",
+      rows_, terminal_picture(graphics, scaled, rows_));
   std::fwrite(out.data(), 1, out.size(), stderr);
   std::fflush(stderr);
 }

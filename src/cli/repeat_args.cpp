@@ -20,10 +20,9 @@ constexpr std::size_t kShortHash = 10;  // as model hashes are shown
 
 /// Options that change no byte of a picture: where things go, what is shown and said. A picture
 /// from elsewhere must not choose them for the reader either.
-constexpr std::array kElsewhere = {"outdir",        "name",         "preview",      "preview-every",
-                                   "save-latents",  "json",         "quiet",        "verbose",
-                                   "words",         "is-get-attn",  "save-attn-dir", "dry-run",
-                                   "only",          "no-config"};
+constexpr std::array kElsewhere = {
+    "outdir",  "name",  "preview",     "preview-every", "save-latents", "json", "quiet",
+    "verbose", "words", "is-get-attn", "save-attn-dir", "dry-run",      "only", "no-config"};
 /// Those whose values are known only to the run, and `precision`, which says what dtype says.
 constexpr std::array kSettled = {"seed", "device", "dtype", "precision", "threads"};
 constexpr std::array kInputFiles = {"init-img",     "init-mask", "blend-mask",
@@ -103,7 +102,8 @@ std::optional<GivenCommand> command_of_words(const std::vector<std::string>& wor
       command.options.push_back({name, std::nullopt});
     }
   }
-  std::erase_if(command.options, [](const GivenOption& option) { return is_elsewhere(option.name); });
+  std::erase_if(command.options,
+                [](const GivenOption& option) { return is_elsewhere(option.name); });
   for (auto& option : command.options) {
     if (option.value) option.value = show_home(*option.value);
   }

@@ -17,9 +17,8 @@ std::string shell_word(const std::string& word) {
     return alphanumeric || std::string_view("_-./:,@%+").find(c) != std::string_view::npos;
   };
   const auto is_option = [&](std::string_view text) {  // zsh reads "=x" at the start of a word
-    return text.starts_with("--") && std::ranges::all_of(text, [&](char c) {
-             return is_safe(c) || c == '=';
-           });
+    return text.starts_with("--") &&
+           std::ranges::all_of(text, [&](char c) { return is_safe(c) || c == '='; });
   };
   if (!word.empty() && (std::ranges::all_of(word, is_safe) || is_option(word))) return word;
   std::string quoted;
@@ -35,16 +34,16 @@ std::string shell_word(const std::string& word) {
     const auto length = std::max<std::size_t>(1, utf8_character(word, at));
     const auto character = word.substr(at, length);
     at += length;
-    const bool plain =
-        printable(character) == character && character.find_first_of("\n\t'\\") == std::string::npos;
+    const bool plain = printable(character) == character &&
+                       character.find_first_of("\n\t'\\") == std::string::npos;
     if (plain) {
       quoted += character;
       continue;
     }
     for (const char byte : character) {
       const bool marks = byte == '\'' || byte == '\\';
-      quoted += marks ? fmt::format("\\{}", byte)
-                      : fmt::format("\\{:03o}", static_cast<uint8_t>(byte));
+      quoted +=
+          marks ? fmt::format("\\{}", byte) : fmt::format("\\{:03o}", static_cast<uint8_t>(byte));
     }
   }
   return fmt::format("$'{}'", quoted);

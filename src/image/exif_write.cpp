@@ -37,8 +37,8 @@ std::string directory(const std::vector<Field>& fields, std::size_t offset) {
   const std::size_t values_at = offset + directory_size(fields.size());
   for (const auto& [tag, type, value] : fields) {
     const auto count = type == kLong ? value.size() / 4 : value.size();
-    entries += big_endian(tag, 2) + big_endian(type, 2) +
-               big_endian(static_cast<uint32_t>(count), 4);
+    entries +=
+        big_endian(tag, 2) + big_endian(type, 2) + big_endian(static_cast<uint32_t>(count), 4);
     if (value.size() <= 4) {
       entries += value + std::string(4 - value.size(), '\0');
       continue;

@@ -43,9 +43,8 @@ std::string kitty(const std::string& png, int64_t rows) {
   constexpr int kNumber = 7301;  // any, unlikely to be another program's
   std::string out;
   for (std::size_t at = 0; at < png.size(); at += kPiece) {
-    const auto first = at == 0
-                           ? fmt::format("a=T,f=100,i={},p=1,q=2,C=1,r={},", kNumber, rows)
-                           : std::string();
+    const auto first =
+        at == 0 ? fmt::format("a=T,f=100,i={},p=1,q=2,C=1,r={},", kNumber, rows) : std::string();
     out += fmt::format("\x1b_G{}m={};{}\x1b\\", first, at + kPiece < png.size() ? 1 : 0,
                        std::string_view(png).substr(at, kPiece));
   }
@@ -69,8 +68,8 @@ std::vector<uint8_t> to_palette(const Image& rgb) {
   indices.reserve(rgb.pixels.size() / 3);
   for (int64_t y = 0; y < rgb.height; ++y) {
     for (int64_t x = 0; x < rgb.width; ++x) {
-      const int threshold = kThresholds[static_cast<std::size_t>(y % 2)]
-                                       [static_cast<std::size_t>(x % 2)];
+      const int threshold =
+          kThresholds[static_cast<std::size_t>(y % 2)][static_cast<std::size_t>(x % 2)];
       const auto* pixel = rgb.pixels.data() + (y * rgb.width + x) * 3;
       int index = 0;
       for (int c = 0; c < 3; ++c) {

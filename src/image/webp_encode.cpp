@@ -35,15 +35,16 @@ class WebpPicture {
     picture_.use_argb = 1;
     const auto stride = static_cast<int>(image.width * image.channels);
     const auto take = image.channels == 4 ? WebPPictureImportRGBA : WebPPictureImportRGB;
-    if (take(&picture_, image.pixels.data(), stride) == 0) throw OutOfMemory("no memory for a WebP");
+    if (take(&picture_, image.pixels.data(), stride) == 0)
+      throw OutOfMemory("no memory for a WebP");
   }
   void encode(const WebPConfig& config) {
     if (WebPEncode(&config, &picture_) != 0) return;
     if (picture_.error_code == VP8_ENC_ERROR_OUT_OF_MEMORY) {
       throw OutOfMemory("no memory for a WebP");
     }
-    throw IoError(fmt::format("WebP could not be written (code {})",
-                              static_cast<int>(picture_.error_code)));
+    throw IoError(
+        fmt::format("WebP could not be written (code {})", static_cast<int>(picture_.error_code)));
   }
   WebPData file() const { return {writer_.mem, writer_.size}; }
 

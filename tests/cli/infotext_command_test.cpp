@@ -30,7 +30,7 @@ TEST(InfotextCommand, OfTheWebUi) {
   const std::map<std::string, std::string> expected = {{"prompt", "a (red:1.2) apple"},
                                                        {"negative-prompt", "blurry, text"},
                                                        {"prompt-syntax", "a1111"},
-                                                       {"ddim_steps", "20"},
+                                                       {"steps", "20"},
                                                        {"sampler", "dpm++_2m"},
                                                        {"scheduler", "karras"},
                                                        {"scale", "7"},
@@ -71,7 +71,7 @@ TEST(InfotextCommand, WhatCannotBeUsedIsNoted) {
       "Hires "
       "upscale: 2, Clip skip: 99");
   const auto options = options_of(guess);
-  for (const char* name : {"ddim_steps", "sampler", "scale", "W", "H", "clip-skip"}) {
+  for (const char* name : {"steps", "sampler", "scale", "W", "H", "clip-skip"}) {
     EXPECT_FALSE(options.contains(name)) << name;
   }
   for (const char* part : {"Steps: 0", "there is no Magic 9", "CFG scale: abc", "500x10x3",

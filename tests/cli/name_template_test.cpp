@@ -79,8 +79,8 @@ TEST(NameTemplate, NamesStayShortEnoughForFileSystems) {
 
 TEST(NameTemplate, MistakesAreNamed) {
   const std::vector<std::pair<std::string, std::string>> all = {
-      {"{sed}", "did you mean 'seed'"},
-      {"{propmt}", "did you mean 'prompt'"},
+      {"{sed}", "Did you mean 'seed'"},
+      {"{propmt}", "Did you mean 'prompt'"},
       {"{zzzzzz}", "number, index, seed"},
       {"{seed", "not closed"},
       {"seed}", "not opened"},

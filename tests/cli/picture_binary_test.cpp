@@ -74,7 +74,7 @@ TEST(AsArgs, DrawsAPictureOfABatchAgainToTheByte) {
   const TinyRun run;
   draw(run, "txt2img",
        {"--prompt", "a cat's \"red\" $HOME", "--negative-prompt", "", "--n_samples", "2",
-        "--n_iter", "2", "--eta", "0.5", "--skip_grid"});
+        "--n_iter", "2", "--ddim_eta", "0.5", "--skip_grid"});
   for (const std::size_t i : {0, 3}) expect_repeated(run, run.sample_path(i));
   EXPECT_TRUE(contains(command_for(run.sample_path(3)), "--only 3"));
 }
@@ -166,7 +166,7 @@ TEST(AsArgs, OfOtherProgramsIsTheClosestCommandWithNotes) {
   EXPECT_EQ(finished.out,
             "sd txt2img --prompt 'a (red:1.2) cat <lora:x:1>' --negative-prompt dogs "
             "--prompt-syntax a1111 "
-            "--ddim_steps 2 --sampler euler_a --scale 7 --seed 5 --W 128 --H 128 --n_samples 1 "
+            "--steps 2 --sampler euler_a --scale 7 --seed 5 --W 128 --H 128 --n_samples 1 "
             "--n_iter 1 "
             "--rng cuda\n");
   for (const char* part :
@@ -327,14 +327,14 @@ TEST(PictureOptions, WhatDoesNotFitIsSaid) {
   const TinyRun run;
   const auto start = write_picture(run, "start.png", {});
   const std::vector<std::tuple<Names, int, std::string>> all = {
-      {{"--format", "jepg"}, 2, "did you mean 'jpeg'"},
+      {{"--format", "jepg"}, 2, "Did you mean 'jpeg'"},
       {{"--format", "gif"}, 2, "png, jpeg, webp"},
       {{"--quality", "80"}, 2, "--quality: PNG is lossless"},
       {{"--format", "jpeg", "--quality", "0"}, 2, "1 to 100"},
-      {{"--name", "{sed}"}, 2, "did you mean 'seed'"},
+      {{"--name", "{sed}"}, 2, "Did you mean 'seed'"},
       {{"--name", "../{seed}"}, 2, "out of the folder"},
       {{"--name", "{source}"}, 2, "belong to sd swap"},
-      {{"--preview", "kity"}, 2, "did you mean 'kitty'"},
+      {{"--preview", "kity"}, 2, "Did you mean 'kitty'"},
       {{"--preview", "kitty"}, 2, "no terminal"},
       {{"--preview", "sixel", "-q"}, 2, "contradicts --quiet"},
       {{"--preview", "absent/p.png"}, 5, "absent"},
