@@ -132,6 +132,7 @@ std::shared_ptr<const Tokenizer> check(DrawOptions& options) {
   check_prompt("negative-prompt", options.negative_prompt);
   settle_dtype(options);
   settle_seed(options);
+  check_picture_files(options);
   if (options.outdir.empty()) throw UsageError("--outdir: the path is empty");
   if (options.from_file && *options.from_file != "-")
     require_file("from-file", fs::path(*options.from_file));

@@ -8,6 +8,7 @@
 #include "cli/control_options.h"
 #include "cli/draw_limits.h"
 #include "cli/option_groups.h"
+#include "cli/picture_options.h"
 #include "cli/sampler_options.h"
 #include "cli/seed_options.h"
 #include "sd/image/infotext.h"
@@ -146,6 +147,7 @@ void add_draw_options(CLI::App& app, DrawOptions& options) {
   add_compute_options(app, options);
   group("Output");
   add_file_options(app, options);
+  add_picture_file_options(app, options.picture);
   add_output_options(app, options.json, options.quiet, options.verbose);
 }
 

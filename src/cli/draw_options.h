@@ -9,6 +9,8 @@
 
 #include "cli/attn_options.h"
 #include "cli/batch_options.h"
+#include "cli/given_options.h"
+#include "cli/picture_options.h"
 #include "sd/core/compute.h"
 #include "sd/core/model_config.h"
 #include "sd/core/sampler_table.h"
@@ -165,6 +167,8 @@ struct DrawOptions {
   SwapOptions swap;
   ControlOptions control;
   AttnOptions attn;
+  PictureOptions picture;
+  GivenCommand given;  // what all of this was made from
   int64_t threads = 0;  // 0: one a physical core
   bool json = false;
   bool quiet = false;

@@ -13,6 +13,7 @@
 #include "cli/prompt_chunks.h"
 #include "cli/model_fit.h"
 #include "cli/prompt_notice.h"
+#include "cli/repeat_args.h"
 #include "sd/core/atomic_file.h"
 #include "sd/pipeline/inspect.h"
 
@@ -36,7 +37,12 @@ std::string prompt_label(const ListedPrompt& prompt) {
 }  // namespace
 
 DrawRun::DrawRun(const DrawOptions& options, KeptModel& kept, DrawOutcome& outcome)
-    : options_(options), kept_model_(kept), outcome_(outcome), progress_(wants_progress_line(options.quiet)) {}
+    : options_(options),
+      kept_model_(kept),
+      outcome_(outcome),
+      progress_(wants_progress_line(options.quiet)) {
+  if (options_.picture.preview) preview_.emplace(options_.picture);
+}
 
 ExitCode DrawRun::run() {
   prepare();
@@ -74,7 +80,8 @@ void DrawRun::prepare() {
   tokenizer_ = reader_of(options_, sets_, plain_tokenizer_);
   check_controls(options_, sets_, *tokenizer_);
   check_attn(options_.attn, attn_subject(), *reader_of_maps(options_, tokenizer_));
-  total_pictures_ = static_cast<int64_t>(prompts_.prompts.size() * targets()) * options_.n_iter;
+  record_.samples = static_cast<int64_t>(prompts_.prompts.size()) * options_.n_iter;
+  total_pictures_ = record_.samples * static_cast<int64_t>(targets());
   settle_only();
   start_.emplace(options_,
                  std::array{options_.C, record_.height / options_.f, record_.width / options_.f});
@@ -83,7 +90,10 @@ void DrawRun::prepare() {
         read_latent_mask(*options_.swap.blend_mask, {record_.width, record_.height}, options_.f);
   }
   // Last: what is wrong above leaves nothing behind.
-  if (!options_.skip_save || !options_.skip_grid) folder_.emplace(options_.outdir);
+  if (!options_.skip_save || !options_.skip_grid) {
+    folder_.emplace(options_.outdir, options_.picture.format,
+                    NameTemplate::parse(options_.picture.name));
+  }
   if (options_.save_latents) make_writable_folder(*options_.save_latents);
   if (!options_.skip_grid && grid_pixels() > kMaxGridPixels) {
     say(fmt::format("no grid is drawn: {} pictures of {}x{} are too many for one picture",
@@ -149,6 +159,7 @@ void DrawRun::find_weights() {
   plain_tokenizer_ = make_tokenizer(config.text);
 
   record_.options = options_;
+  record_.file_hashes = hash_input_files(options_.given);
   if (!options_.config) record_.options.config = sidecar_config(found.checkpoint);
   record_.model_name = model_name(found.checkpoint);
   record_.threads = options_.threads > 0 ? static_cast<int>(options_.threads) : physical_cores();
@@ -266,7 +277,7 @@ void DrawRun::load() {
                     record_.model_format, load_seconds_, record_.dtype, record_.device,
                     counted(static_cast<std::size_t>(record_.threads), "thread")));
   }
-  if (!options_.skip_save) kept_model_.start_hashing();
+  if (folder_) kept_model_.start_hashing();
 }
 
 void DrawRun::announce_cut_prompts() {
@@ -338,6 +349,7 @@ void DrawRun::draw(const Batch& batch, RunNoise& noise) {
   DrawResult result;
   try {
     rate_.begin_batch(began);
+    if (preview_) preview_->begin_batch();
     auto request = request_for(batch, noise);
     attach_controls(request, batch);
     result = sd::draw(*model_, request, noise.of_batch(batch.first_sample));
@@ -397,6 +409,12 @@ DrawRequest DrawRun::request_for(const Batch& batch, RunNoise& noise) {
     request.strength = 1.0;  // as the fork: the last `steps` of a schedule that may have one more
   }
   const int64_t pictures = count * static_cast<int64_t>(targets());
+  if (preview_) {
+    request.on_step = [this](const StepReport& step) {
+      show_preview(step);
+      return true;
+    };
+  }
   request.on_progress = [this, first = batch.first_sample * static_cast<int64_t>(targets()),
                          pictures](const Progress& progress) {
     return on_progress(progress, first, pictures);
