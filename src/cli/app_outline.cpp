@@ -13,9 +13,10 @@ std::string one_line(std::string text) {
   return text;
 }
 
-/// The words of "{auto,cpu,cuda[:N]}"; what may follow a word is not completed.
+/// The words of "{auto,cpu,cuda[:N]}"; what may follow a word is not completed, and FILE is none.
 std::vector<std::string> words_of(const std::string& braces) {
   auto words = CLI::detail::split(braces.substr(1, braces.size() - 2), ',');
+  std::erase_if(words, [](const std::string& word) { return word.starts_with("FILE"); });
   for (auto& word : words) word.resize(std::min(word.find('['), word.size()));
   return words;
 }

@@ -80,9 +80,13 @@ fs::path AttnFolder::make_folder(const fs::path& picture) {
   }
 }
 
-fs::path AttnFolder::write(const AttnPicture& picture, const PictureMaps& maps) {
+fs::path AttnFolder::write(const AttnPicture& picture, PictureMaps maps) {
   const auto words = choose_words(picture.prompt, options_.words, *tokenizer_);
   const auto encoded = tokenizer_->encode(picture.prompt);
+  // Other prompts of the batch may have more parts.
+  maps.whole.tokens = std::min(maps.whole.tokens, static_cast<int64_t>(encoded.ids.size()));
+  maps.whole.values.resize(
+      static_cast<std::size_t>(maps.whole.tokens * maps.whole.height * maps.whole.width));
   const AttnCanvas canvas{picture.picture, words, options_, encoded.first, encoded.padding() - 1};
   const auto drawn = draw_words(canvas, maps.whole);
 

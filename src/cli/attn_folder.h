@@ -31,7 +31,7 @@ class AttnFolder {
   AttnFolder(const AttnOptions& options, std::shared_ptr<const Tokenizer> tokenizer);
 
   /// Returns the folder of this picture. Throws IoError (disk full), UsageError (no such word).
-  std::filesystem::path write(const AttnPicture& picture, const PictureMaps& maps);
+  std::filesystem::path write(const AttnPicture& picture, PictureMaps maps);
 
  private:
   std::filesystem::path make_folder(const std::filesystem::path& picture);

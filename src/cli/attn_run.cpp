@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <set>
 #include <system_error>
+#include <utility>
 
 #include "sd/control/chain.h"
 #include "sd/control/saved_maps.h"
@@ -196,9 +197,9 @@ std::shared_ptr<AttentionController> AttnRun::begin_batch(
 
 std::optional<fs::path> AttnRun::write(int64_t row, const AttnPicture& picture) {
   if (!recorder_) return std::nullopt;
-  const auto maps = picture_maps(*recorder_, row, latent_height_, latent_width_);
+  auto maps = picture_maps(*recorder_, row, latent_height_, latent_width_);
   if (!maps) return std::nullopt;
-  return folder_->write(picture, *maps);
+  return folder_->write(picture, std::move(*maps));
 }
 
 }  // namespace sd::cli

@@ -12,7 +12,6 @@
 namespace sd::cli {
 namespace {
 
-constexpr std::size_t kMaxNameBytes = 48;
 constexpr std::size_t kShownPrompt = 60;
 
 bool is_plain(char c) {
@@ -65,13 +64,13 @@ const std::string& attn_prompt(const AttnOptions& options, const AttnSubject& su
   return options.kind == AttnKind::kSource && subject.source ? *subject.source : target;
 }
 
-std::string file_name_part(std::string_view text) {
+std::string file_name_part(std::string_view text, std::size_t most_bytes) {
   // What could steer a terminal or is broken is not worth keeping any part of.
   const bool keep_foreign = printable(text) == text;
   std::string name;
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t length = std::max<std::size_t>(1, utf8_character(text, at));
-    if (name.size() + length > kMaxNameBytes) break;
+    if (name.size() + length > most_bytes) break;
     const bool keep = length == 1 ? is_plain(text[at]) : keep_foreign;
     if (keep) {
       name += text.substr(at, length);

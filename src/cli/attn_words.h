@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -47,7 +48,7 @@ void check_attn(const AttnOptions& options, const AttnSubject& subject, const To
 void settle_attn(AttnOptions& options, const std::filesystem::path& outdir);
 
 /// `text` as part of a file name: letters, digits and hyphens of any script stay, all else becomes
-/// "_"; at most 48 bytes. Never empty.
-std::string file_name_part(std::string_view text);
+/// "_"; at most so many bytes. Never empty.
+std::string file_name_part(std::string_view text, std::size_t most_bytes = 48);
 
 }  // namespace sd::cli

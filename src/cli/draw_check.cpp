@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "cli/attn_words.h"
+#include "cli/combinations.h"
 #include "cli/commands.h"
 #include "cli/control_words.h"
 #include "cli/draw_limits.h"
@@ -91,13 +92,13 @@ void require_file(std::string_view option, const std::optional<fs::path>& path) 
 }
 
 /// Prompts of a file are known only when it is read, and standard input can be read only once.
-void check_maps(DrawOptions& options, const Tokenizer& tokenizer) {
+void check_maps(DrawOptions& options, const std::vector<PromptSet>& prompts,
+                const Tokenizer& tokenizer) {
   settle_attn(options.attn, options.outdir);
   AttnSubject subject;
-  if (!options.from_file) {
-    subject.prompts = options.swap.targets;
-    if (subject.prompts.empty()) subject.prompts = {options.prompt};
-    subject.source = options.swap.source;
+  for (const auto& set : prompts) {
+    subject.prompts.insert(subject.prompts.end(), set.targets.begin(), set.targets.end());
+    subject.source = set.source;
   }
   subject.negative_prompt = options.negative_prompt;
   subject.guided = options.scale != 1;
@@ -131,6 +132,7 @@ std::shared_ptr<const Tokenizer> check(DrawOptions& options) {
   check_prompt("negative-prompt", options.negative_prompt);
   settle_dtype(options);
   settle_seed(options);
+  check_picture_files(options);
   if (options.outdir.empty()) throw UsageError("--outdir: the path is empty");
   if (options.from_file && *options.from_file != "-")
     require_file("from-file", fs::path(*options.from_file));
@@ -147,10 +149,11 @@ std::shared_ptr<const Tokenizer> check(DrawOptions& options) {
   if (!options.from_file) {
     prompts = {{options.swap.targets.empty() ? std::vector{options.prompt} : options.swap.targets,
                 options.swap.source}};
+    if (options.combinations) prompts = combinations_of(prompts.front());
   }
   const auto tokenizer = reader_of(options, prompts, plain);
   if (!prompts.empty()) check_controls(options, prompts, *tokenizer);
-  check_maps(options, *tokenizer);
+  check_maps(options, prompts, *reader_of_maps(options, tokenizer));
   check_latents(options);
   if (!options.swap.dry_run) print_notices(options, model);
   return tokenizer;

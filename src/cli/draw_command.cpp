@@ -33,6 +33,7 @@ std::optional<Shard> shard_of(const DrawOptions& options) {
 int draw_pictures(const DrawCommand& command, MakeDrawCommand make) {
   auto& options = *command.options;
   auto& batch = options.batch;
+  options.given = given_command(*command.parser);
   if (batch.grid) return draw_grid(command, make);
   if (!options.from_file && (batch.shard || batch.resume)) {
     throw UsageError(fmt::format("{}: there are no tasks\nName their list with --from-file.",

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "cli/text_output.h"
+#include "sd/text/prompt_choices.h"
 
 namespace sd::cli {
 namespace {
@@ -26,6 +27,18 @@ std::string size_notice(int64_t width, int64_t height, int64_t trained) {
         width, height, trained, trained);
   }
   return {};
+}
+
+/// What braces in prompts will be, where that may surprise.
+std::string choices_notice(const DrawOptions& options) {
+  if (options.from_file) return {};
+  auto prompts = options.swap.targets;
+  prompts.push_back(options.prompt);
+  if (options.swap.source) prompts.push_back(*options.swap.source);
+  const bool choices = std::any_of(prompts.begin(), prompts.end(), has_choices);
+  if (choices == options.combinations) return {};
+  return choices ? "braces in the prompt are text; --combinations draws every choice of {a|b}"
+                 : "--combinations: the prompt has no choice like {a|b}";
 }
 
 }  // namespace
@@ -58,6 +71,7 @@ std::vector<std::string> draw_notices(const DrawOptions& options, const ModelCon
   const int64_t trained = model.default_pixels();
   const auto size = size_notice(options.W.value_or(trained), options.H.value_or(trained), trained);
   if (!size.empty()) lines.push_back(size);
+  if (const auto choices = choices_notice(options); !choices.empty()) lines.push_back(choices);
   return lines;
 }
 

@@ -8,6 +8,7 @@
 #include "cli/control_options.h"
 #include "cli/draw_limits.h"
 #include "cli/option_groups.h"
+#include "cli/picture_options.h"
 #include "cli/sampler_options.h"
 #include "cli/seed_options.h"
 #include "sd/image/infotext.h"
@@ -30,9 +31,12 @@ void add_picture_options(CLI::App& app, DrawOptions& options) {
                                           {"plain", PromptSyntax::kPlain},
                                           {"a1111", PromptSyntax::kA1111}};
   add_choice(app, "prompt-syntax", options.prompt_syntax, syntaxes,
-             "a1111: (word:1.3), [word], [a:b:0.5], [a|b], BREAK\nand prompts of any length; plain: text, "
-             "cut off after\n77 tokens; auto: a1111 where a prompt has brackets,\na backslash or BREAK")
+             "a1111: (word:1.3), [word], [a:b:0.5], [a|b], BREAK,\n\"a cat AND a dog:0.6\" and prompts of "
+             "any length;\nplain: text, cut off after 77 tokens; auto: a1111\nwhere a prompt has brackets, a "
+             "backslash, BREAK or AND")
       ->default_str("auto");
+  app.add_flag("--combinations", options.combinations,
+               "Draw every choice of {a|b|c}, once an iteration, as\nif the prompts were listed in a file");
   add_whole(app, "clip-skip", options.clip_skip, kClipSkipRange,
             "Take the N-th hidden state from the text encoder's\nend, as AUTOMATIC1111 counts");
   app.add_option_function<std::string>(
@@ -143,6 +147,7 @@ void add_draw_options(CLI::App& app, DrawOptions& options) {
   add_compute_options(app, options);
   group("Output");
   add_file_options(app, options);
+  add_picture_file_options(app, options.picture);
   add_output_options(app, options.json, options.quiet, options.verbose);
 }
 

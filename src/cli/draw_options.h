@@ -9,6 +9,8 @@
 
 #include "cli/attn_options.h"
 #include "cli/batch_options.h"
+#include "cli/given_options.h"
+#include "cli/picture_options.h"
 #include "sd/core/compute.h"
 #include "sd/core/model_config.h"
 #include "sd/core/sampler_table.h"
@@ -120,6 +122,7 @@ struct DrawOptions {
   std::string prompt = "a painting of a virus monster playing guitar";
   std::string negative_prompt;
   PromptSyntax prompt_syntax = PromptSyntax::kAuto;
+  bool combinations = false;  // {a|b} are choices, and each combination a prompt of its own
   int64_t clip_skip = 1;
   std::filesystem::path outdir = "outputs/txt2img-samples";
   bool outdir_given = false;
@@ -164,11 +167,15 @@ struct DrawOptions {
   SwapOptions swap;
   ControlOptions control;
   AttnOptions attn;
+  PictureOptions picture;
+  GivenCommand given;  // what all of this was made from
   int64_t threads = 0;  // 0: one a physical core
   bool json = false;
   bool quiet = false;
   int verbose = 0;
 
+  /// Whether there are several prompts, of which each is drawn once an iteration.
+  bool lists_prompts() const { return from_file.has_value() || combinations; }
   SamplerKind chosen_sampler() const {
     return sampler.value_or(plms ? SamplerKind::kPlms : SamplerKind::kDdim);
   }

@@ -7,11 +7,13 @@
 #include <set>
 #include <utility>
 
+#include "cli/combinations.h"
 #include "cli/find_model.h"
 #include "cli/interrupt.h"
 #include "cli/prompt_chunks.h"
 #include "cli/model_fit.h"
 #include "cli/prompt_notice.h"
+#include "cli/repeat_args.h"
 #include "sd/core/atomic_file.h"
 #include "sd/pipeline/inspect.h"
 
@@ -25,14 +27,22 @@ double now() {
   return std::chrono::duration<double>(time).count();
 }
 
+constexpr std::size_t kShownPrompt = 60;
+
 std::string prompt_label(const ListedPrompt& prompt) {
-  return prompt.line == 0 ? "the prompt" : fmt::format("line {}", prompt.line);
+  return prompt.line == 0 ? fmt::format("\"{}\"", shorten(prompt.text, kShownPrompt))
+                          : fmt::format("line {}", prompt.line);
 }
 
 }  // namespace
 
 DrawRun::DrawRun(const DrawOptions& options, KeptModel& kept, DrawOutcome& outcome)
-    : options_(options), kept_model_(kept), outcome_(outcome), progress_(wants_progress_line(options.quiet)) {}
+    : options_(options),
+      kept_model_(kept),
+      outcome_(outcome),
+      progress_(wants_progress_line(options.quiet)) {
+  if (options_.picture.preview) preview_.emplace(options_.picture);
+}
 
 ExitCode DrawRun::run() {
   prepare();
@@ -69,8 +79,9 @@ void DrawRun::prepare() {
   check_sources();
   tokenizer_ = reader_of(options_, sets_, plain_tokenizer_);
   check_controls(options_, sets_, *tokenizer_);
-  check_attn(options_.attn, attn_subject(), *tokenizer_);
-  total_pictures_ = static_cast<int64_t>(prompts_.prompts.size() * targets()) * options_.n_iter;
+  check_attn(options_.attn, attn_subject(), *reader_of_maps(options_, tokenizer_));
+  record_.samples = static_cast<int64_t>(prompts_.prompts.size()) * options_.n_iter;
+  total_pictures_ = record_.samples * static_cast<int64_t>(targets());
   settle_only();
   start_.emplace(options_,
                  std::array{options_.C, record_.height / options_.f, record_.width / options_.f});
@@ -79,7 +90,10 @@ void DrawRun::prepare() {
         read_latent_mask(*options_.swap.blend_mask, {record_.width, record_.height}, options_.f);
   }
   // Last: what is wrong above leaves nothing behind.
-  if (!options_.skip_save || !options_.skip_grid) folder_.emplace(options_.outdir);
+  if (!options_.skip_save || !options_.skip_grid) {
+    folder_.emplace(options_.outdir, options_.picture.format,
+                    NameTemplate::parse(options_.picture.name));
+  }
   if (options_.save_latents) make_writable_folder(*options_.save_latents);
   if (!options_.skip_grid && grid_pixels() > kMaxGridPixels) {
     say(fmt::format("no grid is drawn: {} pictures of {}x{} are too many for one picture",
@@ -145,6 +159,7 @@ void DrawRun::find_weights() {
   plain_tokenizer_ = make_tokenizer(config.text);
 
   record_.options = options_;
+  record_.file_hashes = hash_input_files(options_.given);
   if (!options_.config) record_.options.config = sidecar_config(found.checkpoint);
   record_.model_name = model_name(found.checkpoint);
   record_.threads = options_.threads > 0 ? static_cast<int>(options_.threads) : physical_cores();
@@ -168,24 +183,34 @@ void DrawRun::settle_size(int64_t model_side) {
 
 void DrawRun::read_prompts() {
   if (!options_.from_file) {
-    prompts_.prompts.assign(static_cast<std::size_t>(options_.n_samples), {0, options_.prompt});
+    const auto copies = options_.combinations ? 1 : static_cast<std::size_t>(options_.n_samples);
+    prompts_.prompts.assign(copies, {0, options_.prompt});
   } else {
     prompts_ = *options_.listed;
   }
   std::vector<ListedPrompt> usable;
-  for (auto& prompt : prompts_.prompts) {
-    auto set = prompt_set(prompt);
-    if (!sets_.empty() && set.source.has_value() != sets_.front().source.has_value()) {
+  for (const auto& prompt : prompts_.prompts) {
+    auto sets = prompt_sets(prompt);
+    if (sets.empty()) continue;
+    if (!sets_.empty() && sets.front().source.has_value() != sets_.front().source.has_value()) {
       prompts_.bad_lines.push_back({prompt.line,
                                     "has no source beside it as the first has, or "
                                     "has one where the first has none"});
       continue;
     }
-    prompt.text = set.targets.front();
-    sets_.push_back(std::move(set));
-    usable.push_back(std::move(prompt));
+    for (auto& set : sets) {
+      usable.push_back({prompt.line, set.targets.front()});
+      sets_.push_back(std::move(set));
+    }
+    if (sets_.size() > kMaxPrompts) {
+      throw UsageError(fmt::format("--combinations: more than {} prompts", kMaxPrompts));
+    }
   }
   prompts_.prompts = std::move(usable);
+  if (sets_.empty()) {
+    const auto& bad = prompts_.bad_lines.front();
+    throw UsageError(fmt::format("--from-file: no usable prompt: line {} {}", bad.line, bad.reason));
+  }
   for (const auto& bad : prompts_.bad_lines)
     print_message(fmt::format("line {} {}", bad.line, bad.reason));
 }
@@ -197,6 +222,19 @@ PromptSet DrawRun::prompt_set(const ListedPrompt& prompt) const {
   const auto tab = prompt.text.find('\t');
   if (tab == std::string::npos) return {{prompt.text}, swap.source};
   return {{prompt.text.substr(tab + 1)}, prompt.text.substr(0, tab)};
+}
+
+/// With --combinations all that a line stands for; none, and a bad line, where that is too many.
+std::vector<PromptSet> DrawRun::prompt_sets(const ListedPrompt& prompt) {
+  const auto set = prompt_set(prompt);
+  if (!options_.combinations) return {set};
+  try {
+    return combinations_of(set);
+  } catch (const UsageError& error) {
+    if (!options_.from_file) throw;
+    prompts_.bad_lines.push_back({prompt.line, fmt::format("cannot be used: {}", error.what())});
+    return {};
+  }
 }
 
 AttnSubject DrawRun::attn_subject() const {
@@ -232,31 +270,35 @@ void DrawRun::load() {
   record_.options.prediction = config.prediction;
   if (model_->prediction_assumed && !follows()) say(prediction_notice(*config.prediction, name));
   attn_.emplace(options_.attn, options_.ddim_steps);
-  attn_->prepare(*model_, tokenizer_, record_.height / options_.f, record_.width / options_.f);
+  attn_->prepare(*model_, reader_of_maps(options_, tokenizer_), record_.height / options_.f,
+                 record_.width / options_.f);
   if (options_.verbose > 0 && !follows()) {
     say(fmt::format("{} ({}) loaded in {:.1f} s, computing in {} on {} with {}", record_.model_name,
                     record_.model_format, load_seconds_, record_.dtype, record_.device,
                     counted(static_cast<std::size_t>(record_.threads), "thread")));
   }
-  if (!options_.skip_save) kept_model_.start_hashing();
+  if (folder_) kept_model_.start_hashing();
 }
 
 void DrawRun::announce_cut_prompts() {
   if (options_.quiet) return;
-  const auto announce = [this](const std::string& what, const std::string& prompt) {
-    const auto notice = truncation_notice(what, prompt, *tokenizer_);
+  const auto announce_as = [](const std::string& what, const std::string& prompt, const auto& reader) {
+    const auto notice = truncation_notice(what, prompt, reader);
     if (!notice.empty()) print_message(notice);
   };
-  // Without --from-file the list holds one prompt many times over.
-  const std::size_t distinct = options_.from_file ? prompts_.prompts.size() : 1;
+  const auto announce = [&](const std::string& what, const std::string& prompt) {
+    announce_as(what, prompt, *tokenizer_);
+  };
+  const bool lists = options_.lists_prompts();
+  const std::size_t distinct = lists ? prompts_.prompts.size() : 1;  // else one many times over
   std::set<std::string> sources;  // one --sprompt may stand beside every line
   for (std::size_t i = 0; i < distinct; ++i) {
-    const auto label = prompt_label(prompts_.prompts[i]);
+    const auto label = lists ? prompt_label(prompts_.prompts[i]) : "the prompt";
     for (const auto& target : sets_[i].targets) announce(label, target);
     const auto& source = sets_[i].source;
     if (source && sources.insert(*source).second) announce("the source of " + label, *source);
   }
-  announce("the negative prompt", options_.negative_prompt);
+  announce_as("the negative prompt", options_.negative_prompt, *tokenizer_->without_composition());
 }
 
 void DrawRun::draw_all(RunNoise& noise) {
@@ -307,18 +349,19 @@ void DrawRun::draw(const Batch& batch, RunNoise& noise) {
   DrawResult result;
   try {
     rate_.begin_batch(began);
+    if (preview_) preview_->begin_batch();
     auto request = request_for(batch, noise);
     attach_controls(request, batch);
     result = sd::draw(*model_, request, noise.of_batch(batch.first_sample));
   } catch (const Error& error) {
     const bool hopeless =
         error.code() == ExitCode::kInterrupted || error.code() == ExitCode::kMemory;
-    if (!options_.from_file || hopeless) throw;
+    if (!options_.lists_prompts() || hopeless) throw;
     progress_.clear();
     const auto& first = prompts_.prompts[batch.first];
     const auto& last = prompts_.prompts[batch.first + batch.size - 1];
     const auto lines = first.line == last.line
-                           ? fmt::format("line {}", first.line)
+                           ? prompt_label(first)
                            : fmt::format("lines {} to {}", first.line, last.line);
     print_message(fmt::format("{}: {}", lines, error.what()));
     failed_ += batch.size * targets();
@@ -366,6 +409,12 @@ DrawRequest DrawRun::request_for(const Batch& batch, RunNoise& noise) {
     request.strength = 1.0;  // as the fork: the last `steps` of a schedule that may have one more
   }
   const int64_t pictures = count * static_cast<int64_t>(targets());
+  if (preview_) {
+    request.on_step = [this](const StepReport& step) {
+      show_preview(step);
+      return true;
+    };
+  }
   request.on_progress = [this, first = batch.first_sample * static_cast<int64_t>(targets()),
                          pictures](const Progress& progress) {
     return on_progress(progress, first, pictures);

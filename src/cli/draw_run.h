@@ -19,6 +19,7 @@
 #include "cli/kept_model.h"
 #include "cli/output_folder.h"
 #include "cli/picture_record.h"
+#include "cli/preview_display.h"
 #include "cli/progress_line.h"
 #include "cli/prompt_list.h"
 #include "cli/run_noise.h"
@@ -57,6 +58,7 @@ class DrawRun {
   void settle_size(int64_t model_side);
   void read_prompts();
   PromptSet prompt_set(const ListedPrompt& prompt) const;
+  std::vector<PromptSet> prompt_sets(const ListedPrompt& prompt);
   void load();
   void announce_cut_prompts();
   void check_sources() const;
@@ -74,6 +76,13 @@ class DrawRun {
   std::filesystem::path write_sample(const PictureRecord& record, const Image& picture);
   std::filesystem::path save_picture(const PictureRecord& record, const Image& picture,
                                      double seconds);
+  struct PictureFile {
+    std::vector<std::byte> bytes;
+    std::optional<FileFormat> instead;  // of the run's format, which cannot hold so large a picture
+  };
+  PictureFile encoded(const PictureRecord& record, const Image& picture);
+  PictureFile encoded_grid(const Image& grid, std::size_t pictures);
+  void show_preview(const StepReport& step);
   void save_source(const PictureRecord& record, const Image& picture,
                    const std::filesystem::path& sample);
   void save_maps(const PictureRecord& record, const Image& picture,
@@ -112,6 +121,7 @@ class DrawRun {
   std::shared_ptr<AttentionController> controller_;  // those with what observes them
   StandardOutput output_;
   ProgressLine progress_;
+  std::optional<PreviewDisplay> preview_;
   StepRate rate_;
   int64_t steps_left_ = 0;                               // of batches not begun
   std::vector<Image> pictures_, sources_;                // kept for the grids
@@ -119,6 +129,7 @@ class DrawRun {
   std::vector<torch::Tensor> latents_, source_latents_;  // kept for --save-latents
   double load_seconds_ = 0;
   DrawTiming timing_;  // of all batches
+  bool said_too_long_ = false;
   std::size_t saved_ = 0;
   std::size_t failed_ = 0;
 };

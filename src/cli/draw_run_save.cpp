@@ -11,8 +11,9 @@
 #include "cli/draw_run.h"
 #include "sd/core/atomic_file.h"
 #include "sd/core/npy.h"
+#include "sd/image/encode.h"
 #include "sd/image/label.h"
-#include "sd/image/png.h"
+#include "sd/pipeline/preview.h"
 
 namespace sd::cli {
 namespace {
@@ -28,9 +29,9 @@ PictureRecord DrawRun::record_of(const Batch& batch, std::size_t target, std::si
   picture.prompt = set.targets[target];
   picture.source = set.source;
   picture.target = static_cast<int64_t>(target);
-  // Without --from-file there is one prompt, however many pictures.
-  picture.prompt_index = options_.from_file ? static_cast<int64_t>(batch.first + sample) : 0;
-  picture.prompt_count = options_.from_file ? static_cast<int64_t>(prompts_.prompts.size()) : 1;
+  // Without a list there is one prompt, however many pictures.
+  picture.prompt_index = options_.lists_prompts() ? static_cast<int64_t>(batch.first + sample) : 0;
+  picture.prompt_count = options_.lists_prompts() ? static_cast<int64_t>(prompts_.prompts.size()) : 1;
   picture.prompt_line = prompt.line;
   picture.iteration = batch.iteration;
   picture.batch = batch.number;
@@ -77,19 +78,65 @@ void DrawRun::keep_latents(const Batch& batch, const torch::Tensor& latents) {
 /// A task's pictures have its number. Those that are there already are of a process that was killed
 /// before it could say so.
 std::filesystem::path DrawRun::write_sample(const PictureRecord& record, const Image& picture) {
-  const auto file = encode_png(picture, png_texts(record_, record));
-  if (!options_.place || !options_.place->picture_number) return folder_->write_sample(file);
-  auto name = fmt::format("{:05}", *options_.place->picture_number);
-  if (total_pictures_ > 1) name += fmt::format("-{:03}", record.index);
-  return folder_->write_task_sample(file, name, settings_of(record_, record));
+  const auto file = encoded(record, picture);
+  auto fields = name_fields_of(record_, record);
+  if (!options_.place || !options_.place->picture_number)
+    return folder_->write_sample(file.bytes, std::move(fields));
+  fields.number = *options_.place->picture_number;
+  const auto suffix = total_pictures_ > 1 ? fmt::format("-{:03}", record.index) : std::string();
+  return folder_->write_task_sample(file.bytes, fields, suffix, settings_of(record_, record));
+}
+
+/// The file of a picture or grid that says how it was made, as far as the format has room for it.
+DrawRun::PictureFile DrawRun::encoded(const PictureRecord& record, const Image& picture) {
+  std::tie(record_.model_hash, record_.vae_hash, record_.clip_hash) =
+      std::tuple_cat(kept_model_.hashes());
+  auto encoding = options_.picture.encoding();
+  std::optional<FileFormat> instead;
+  if (std::max(picture.width, picture.height) > longest_side(encoding.format)) {
+    say(fmt::format("the grid becomes a PNG: {}x{} pixels are too many for its format",
+                    picture.width, picture.height));
+    encoding.format = FileFormat::kPng;
+    instead = encoding.format;
+  }
+  auto all = png_texts(record_, record);
+  const auto count = all.size();
+  const auto texts = texts_that_fit(encoding.format, std::move(all));
+  if (texts.size() < count && !std::exchange(said_too_long_, true)) {
+    say(fmt::format("a JPEG has no room for all settings of prompts as long as these: {}; png and "
+                    "webp have",
+                    texts.empty() ? "it says nothing of itself" : "only the infotext is kept"));
+  }
+  return {encode_picture(picture, encoding, texts), instead};
+}
+
+/// A grid says what its first picture says.
+DrawRun::PictureFile DrawRun::encoded_grid(const Image& grid, std::size_t pictures) {
+  auto record = record_of(kept_.front(), 0, 0);
+  record.grid = static_cast<int64_t>(pictures);
+  return encoded(record, grid);
+}
+
+/// A preview that cannot be written ends the previews, not the run.
+void DrawRun::show_preview(const StepReport& step) {
+  if (!preview_ || !preview_->wants(step.step + 1, step.num_steps)) return;
+  const auto pictures = preview_pictures(*model_, step.x0);
+  progress_.clear();
+  try {
+    preview_->show(pictures.size() == 1
+                       ? pictures.front()
+                       : make_grid(pictures, std::min<int64_t>(static_cast<int64_t>(pictures.size()),
+                                                               options_.n_samples)));
+  } catch (const IoError& error) {
+    print_message(fmt::format("{}\nNo more previews are shown.", error.what()));
+    preview_.reset();
+  }
 }
 
 std::filesystem::path DrawRun::save_picture(const PictureRecord& record, const Image& picture,
                                             double seconds) {
   std::filesystem::path path;
   if (!options_.skip_save) {
-    std::tie(record_.model_hash, record_.vae_hash, record_.clip_hash) =
-        std::tuple_cat(kept_model_.hashes());
     path = write_sample(record, picture);
     outcome_.pictures.push_back(path);
     ++saved_;
@@ -115,7 +162,9 @@ void DrawRun::save_source(const PictureRecord& target, const Image& picture,
   record.prompt = *target.source;
   std::filesystem::path path;
   if (!options_.skip_save) {
-    path = folder_->write_source(encode_png(picture, png_texts(record_, record)), sample);
+    const auto settings = settings_of(record_, record);
+    path = folder_->write_source(encoded(record, picture).bytes, sample,
+                                 options_.place ? &settings : nullptr);
   }
   if (options_.json) {
     output_.line(json_line(record_, record, path));
@@ -167,7 +216,8 @@ void DrawRun::save_grid() {
   if (options_.skip_grid || pictures_.empty()) return;
   if (swaps()) return save_swap_grids();
   const int64_t columns = options_.n_rows > 0 ? options_.n_rows : options_.n_samples;
-  const auto path = folder_->write_grid(encode_png(target_grid(columns)));
+  const auto file = encoded_grid(target_grid(columns), pictures_.size());
+  const auto path = folder_->write_grid(file.bytes, file.instead);
   output_.line(options_.json ? grid_json_line(path, pictures_.size()) : path.string());
 }
 
@@ -178,12 +228,12 @@ void DrawRun::save_swap_grids() {
     output_.line(options_.json ? grid_json_line(path, count) : path.string());
   };
   const auto& first = sets_[kept_.front().first];
-  print(folder_->write_named(encode_png(target_grid(columns)),
-                             file_name_part(first.targets.front()), "_tar"),
-        pictures_.size());
-  print(folder_->write_named(encode_png(make_grid(sources_, columns)),
-                             file_name_part(*first.source), "_src"),
-        sources_.size());
+  const auto write_named = [&](const Image& grid, const std::string& prompt, const char* suffix) {
+    const auto file = encoded_grid(grid, pictures_.size());
+    return folder_->write_named(file.bytes, file_name_part(prompt), suffix, file.instead);
+  };
+  print(write_named(target_grid(columns), first.targets.front(), "_tar"), pictures_.size());
+  print(write_named(make_grid(sources_, columns), *first.source, "_src"), sources_.size());
   std::vector<LabelledImage> cells;
   std::size_t source = 0, target = 0;  // first pictures of the batch
   for (const auto& batch : kept_) {
@@ -200,8 +250,9 @@ void DrawRun::save_swap_grids() {
     source += batch.size;
     target += batch.size * targets();
   }
-  const auto sheet = labelled_sheet(cells, static_cast<int64_t>(1 + targets()));
-  print(folder_->write_sheet(encode_png(sheet)), cells.size());
+  const auto sheet =
+      encoded_grid(labelled_sheet(cells, static_cast<int64_t>(1 + targets())), cells.size());
+  print(folder_->write_sheet(sheet.bytes, sheet.instead), cells.size());
 }
 
 }  // namespace sd::cli

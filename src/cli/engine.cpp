@@ -13,7 +13,7 @@ namespace sd::cli {
 namespace {
 
 constexpr const char* kLibrary = "libsd_engine.so";
-constexpr const char* kEntry = "sd_engine_v9";
+constexpr const char* kEntry = "sd_engine_v11";
 constexpr const char* kReport = "sd_engine_report";
 
 [[noreturn]] void fail() {

@@ -23,6 +23,6 @@ constexpr Engine kEngine{draw_command, draw_task_command};
 
 /// What `sd` looks up. The number goes up when Engine or DrawOptions change shape, so that
 /// halves of two builds are not mixed.
-extern "C" __attribute__((visibility("default"))) const sd::cli::Engine* sd_engine_v9() {
+extern "C" __attribute__((visibility("default"))) const sd::cli::Engine* sd_engine_v11() {
   return &sd::cli::kEngine;
 }

@@ -113,9 +113,30 @@ Image cell_picture(const std::vector<Image>& drawn) {
   return make_grid(drawn, static_cast<int64_t>(drawn.size()));
 }
 
+/// In the middle of a white picture of this size: cells of a sheet are alike, and sizes may be an axis.
+Image on_white(const Image& image, int64_t width, int64_t height) {
+  constexpr uint8_t kWhite = 255;
+  if (image.width == 0 || (image.width == width && image.height == height)) return image;
+  Image wide{width, height, image.channels, {}};
+  wide.pixels.assign(static_cast<std::size_t>(width * height * image.channels), kWhite);
+  const int64_t left = (width - image.width) / 2, top = (height - image.height) / 2;
+  const int64_t row = image.width * image.channels;
+  for (int64_t y = 0; y < image.height; ++y) {
+    std::copy_n(image.pixels.begin() + y * row, row,
+                wide.pixels.begin() + ((top + y) * width + left) * image.channels);
+  }
+  return wide;
+}
+
 void write_sheet(const DrawOptions& options, const Grid& grid, std::vector<LabelledImage> cells) {
   const bool any = std::ranges::any_of(cells, [](const auto& cell) { return cell.image.width > 0; });
   if (!any) return;
+  int64_t width = 0, height = 0;
+  for (const auto& cell : cells) {
+    width = std::max(width, cell.image.width);
+    height = std::max(height, cell.image.height);
+  }
+  for (auto& cell : cells) cell.image = on_white(cell.image, width, height);
   const auto sheet = labelled_sheet(cells, static_cast<int64_t>(grid.columns()), grid.labels());
   const auto path = OutputFolder(options.outdir).write_sheet(encode_png(sheet));
   StandardOutput().line(options.json ? grid_json_line(path, cells.size()) : path.string());

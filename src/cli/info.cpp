@@ -12,6 +12,7 @@
 #include "cli/commands.h"
 #include "cli/file_info.h"
 #include "cli/option_groups.h"
+#include "cli/repeat_command.h"
 #include "cli/text_output.h"
 #include "sd/core/error.h"
 
@@ -24,14 +25,26 @@ constexpr const char* kDescription =
 Examples:
   sd info outputs/txt2img-samples/samples/00000.png
   sd info --json *.png
+  sd info --as-args picture.jpg
   sd info models/demo
   sd info --no-hash v1-5-pruned.safetensors)";
 
 struct InfoOptions {
   std::vector<std::string> files;
   bool json = false;
+  bool as_args = false;
   bool no_hash = false;
 };
+
+/// The command as text or JSON; what is to be said beside it goes to stderr, or into the JSON.
+std::string as_args(const std::string& file, bool json) {
+  const auto [command, notes] = repeat_command(file);
+  if (json) {
+    return json_of({{"file", file}, {"kind", "command"}, {"command", command}, {"notes", notes}});
+  }
+  for (const auto& note : notes) print_message(fmt::format("{}: {}", file, note));
+  return command;
+}
 
 /// Describes each file; one that cannot be read does not keep the others from being described.
 int run(const InfoOptions& options) {
@@ -42,6 +55,10 @@ int run(const InfoOptions& options) {
   ExitCode code = ExitCode::kDone;
   for (const auto& file : options.files) {
     try {
+      if (options.as_args) {
+        output.line(as_args(file, options.json));
+        continue;
+      }
       const auto info = describe_file(file, !options.no_hash);
       output.line(options.json ? json_of(info) : text_of(info));
     } catch (const Error& error) {
@@ -65,6 +82,8 @@ Command add_info(CLI::App& app) {
                    "diffusers folders")
       ->multi_option_policy(CLI::MultiOptionPolicy::Throw);
   parser->add_flag("--json", options->json, "One JSON object a line");
+  parser->add_flag("--as-args,--as_args", options->as_args,
+                   "Print the command that draws the picture again");
   parser->add_flag("--no-hash,--no_hash", options->no_hash,
                    "Leave out the SHA-256 of checkpoints, which takes a while\nthe first time");
   return {parser, [options] { return run(*options); }};

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
+#include <functional>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -15,46 +17,73 @@
 namespace sd::cli {
 namespace {
 
-constexpr std::string_view kSuffix = ".png";
 constexpr std::string_view kGridPrefix = "grid-";
-constexpr std::size_t kSampleDigits = 5;  // the original's f"{base_count:05}.png"
-constexpr std::size_t kGridDigits = 4;    // and f'grid-{grid_count:04}.png'
-constexpr std::size_t kMaxDigits = 15;    // longer names are somebody's own
+constexpr std::size_t kGridDigits = 4;  // the original's f'grid-{grid_count:04}.png'
+constexpr std::size_t kMaxDigits = 15;  // longer names are somebody's own
+constexpr std::array kFormats = {FileFormat::kPng, FileFormat::kJpeg, FileFormat::kWebp};
 
-std::optional<int64_t> number_in(std::string_view name, std::string_view prefix,
+/// The name of a picture's file without its ending; nothing for other files.
+std::optional<std::string_view> stem_of(std::string_view name) {
+  for (const auto format : kFormats) {
+    const auto ending = file_ending(format);
+    if (name.ends_with(ending)) return name.substr(0, name.size() - ending.size());
+  }
+  return std::nullopt;
+}
+
+std::optional<int64_t> number_in(std::string_view stem, std::string_view prefix,
                                  std::size_t digits) {
-  if (!name.starts_with(prefix) || !name.ends_with(kSuffix)) return std::nullopt;
-  if (name.size() < prefix.size() + kSuffix.size() + digits) return std::nullopt;
-  const auto middle = name.substr(prefix.size(), name.size() - prefix.size() - kSuffix.size());
-  if (middle.size() > kMaxDigits) return std::nullopt;
+  if (!stem.starts_with(prefix) || stem.size() < prefix.size() + digits) return std::nullopt;
+  const auto text = stem.substr(prefix.size());
+  if (text.size() > kMaxDigits) return std::nullopt;
   int64_t number = 0;
-  const auto [end, error] = std::from_chars(middle.data(), middle.data() + middle.size(), number);
-  if (error != std::errc() || end != middle.data() + middle.size() || number < 0)
-    return std::nullopt;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || number < 0) return std::nullopt;
   return number;
 }
 
-std::filesystem::path numbered(const std::filesystem::path& folder, std::string_view prefix,
-                               std::size_t digits, int64_t number) {
-  return folder / fmt::format("{}{:0{}}{}", prefix, number, digits, kSuffix);
+/// One more than the highest number that `number_of` finds in the stems of a folder's pictures.
+int64_t next_after(const std::filesystem::path& folder,
+                   const std::function<std::optional<int64_t>(std::string_view)>& number_of) {
+  int64_t next = 0;
+  std::error_code error;
+  for (std::filesystem::directory_iterator file(folder, error), end; !error && file != end;
+       file.increment(error)) {
+    const auto name = file->path().filename().string();
+    const auto stem = stem_of(name);
+    const auto number = stem ? number_of(*stem) : std::nullopt;
+    if (number) next = std::max(next, *number + 1);
+  }
+  return next;
 }
 
-/// Writes under the first free number from `next` on and leaves `next` behind it.
-std::filesystem::path write_numbered(const std::filesystem::path& folder, std::string_view prefix,
-                                     std::size_t digits, int64_t& next,
-                                     std::span<const std::byte> png) {
+/// Writes to the first of `next_path`'s paths that is free, even if others write there too.
+std::filesystem::path write_free(std::span<const std::byte> file,
+                                 const std::function<std::filesystem::path()>& next_path) {
   std::error_code ignored;
   while (true) {
-    const auto path = numbered(folder, prefix, digits, next++);
-    if (std::filesystem::exists(path, ignored)) continue;
+    const auto path = next_path();
     try {
-      write_file(path, png);
+      write_file(path, file);
       return path;
     } catch (const IoError&) {
       // Another process may have taken the name since it was looked at; any other trouble is real.
       if (!std::filesystem::exists(path, ignored)) throw;
     }
   }
+}
+
+/// Writes under the first free number from `next` on and leaves `next` behind it.
+std::filesystem::path write_numbered(const std::filesystem::path& stem, std::string_view ending,
+                                     int64_t& next, std::span<const std::byte> file) {
+  return write_free(file, [&] {
+    std::filesystem::path path;
+    std::error_code ignored;
+    do {
+      path = fmt::format("{}{:0{}}{}", stem.string(), next++, kGridDigits, ending);
+    } while (std::filesystem::exists(path, ignored));
+    return path;
+  });
 }
 
 /// Whether a picture says of itself that it was drawn with `settings`, on whatever machine.
@@ -64,7 +93,7 @@ bool is_drawn_by(const std::filesystem::path& picture, nlohmann::ordered_json se
     auto found = nlohmann::ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
     if (!found.is_object()) return false;
     for (auto* json : {&found, &settings}) {
-      for (const char* machine : {"version", "device", "dtype", "threads"}) json->erase(machine);
+      for (const char* machine : {"version", "device", "dtype", "threads", "args"}) json->erase(machine);
     }
     return found == settings;
   }
@@ -75,76 +104,126 @@ bool is_drawn_by(const std::filesystem::path& picture, nlohmann::ordered_json se
 
 int64_t next_number(const std::filesystem::path& folder, std::string_view prefix,
                     std::size_t digits) {
-  int64_t next = 0;
-  std::error_code error;
-  for (std::filesystem::directory_iterator file(folder, error), end; !error && file != end;
-       file.increment(error)) {
-    const auto number = number_in(file->path().filename().string(), prefix, digits);
-    if (number) next = std::max(next, *number + 1);
-  }
-  return next;
+  return next_after(folder, [&](std::string_view stem) { return number_in(stem, prefix, digits); });
 }
 
-OutputFolder::OutputFolder(std::filesystem::path outdir)
-    : outdir_(std::move(outdir)), samples_(outdir_ / "samples") {
+OutputFolder::OutputFolder(std::filesystem::path outdir, FileFormat format, NameTemplate names)
+    : outdir_(std::move(outdir)),
+      samples_(outdir_ / "samples"),
+      sources_(outdir_ / "source"),
+      format_(format),
+      names_(std::move(names)) {
   make_writable_folder(outdir_);
   make_writable_folder(samples_);
 }
 
-std::filesystem::path OutputFolder::write_sample(std::span<const std::byte> png) {
-  if (!next_sample_) {
-    // Sources of swaps have their targets' numbers.
-    next_sample_ = std::max(next_number(samples_, "", kSampleDigits),
-                            next_number(outdir_ / "source", "", kSampleDigits));
-  }
-  return write_numbered(samples_, "", kSampleDigits, *next_sample_, png);
+/// Sources of swaps have their targets' names.
+int64_t& OutputFolder::next_in(const std::filesystem::path& folder) {
+  const auto found = next_.find(folder);
+  if (found != next_.end()) return found->second;
+  const auto number_of = [this](std::string_view stem) { return names_.number_in(stem); };
+  make_writable_folder(samples_ / folder);
+  return next_[folder] = std::max(next_after(samples_ / folder, number_of),
+                                  next_after(sources_ / folder, number_of));
 }
 
-std::filesystem::path OutputFolder::write_source(std::span<const std::byte> png,
-                                                 const std::filesystem::path& sample) {
-  const auto folder = outdir_ / "source";
-  make_writable_folder(folder);
-  auto path = folder / sample.filename();
-  write_file(path, png);
+/// The stem, not the file: maps and sources are named after it, whatever the ending.
+bool OutputFolder::is_taken(const std::filesystem::path& name) const {
+  std::error_code ignored;
+  for (const auto format : kFormats) {
+    const auto file = name.string() + std::string(file_ending(format));
+    if (std::filesystem::exists(samples_ / file, ignored)) return true;
+    if (std::filesystem::exists(sources_ / file, ignored)) return true;
+  }
+  return false;
+}
+
+/// The template's name, its number the next one of the folder or a suffix from the second attempt
+/// on.
+std::filesystem::path OutputFolder::next_path(NameFields& fields, int64_t attempt) {
+  auto name = names_.expand(fields);
+  int64_t& next = next_in(name.parent_path());
+  if (names_.has_number()) {
+    fields.number = next++;
+    name = names_.expand(fields);
+  } else if (attempt > 0) {
+    name += fmt::format("-{:0{}}", attempt, kGridDigits);
+  }
+  return name;
+}
+
+std::filesystem::path OutputFolder::write_sample(std::span<const std::byte> file,
+                                                 NameFields fields) {
+  int64_t attempt = 0;
+  return write_free(file, [&] {
+    std::filesystem::path name;
+    do {
+      name = next_path(fields, attempt++);
+    } while (is_taken(name));
+    return samples_ / (name.string() + std::string(ending()));
+  });
+}
+
+std::filesystem::path OutputFolder::write_source(std::span<const std::byte> file,
+                                                 const std::filesystem::path& sample,
+                                                 const nlohmann::ordered_json* settings) {
+  auto path = sources_ / sample.lexically_relative(samples_);
+  make_writable_folder(path.parent_path());
+  std::error_code ignored;
+  const bool kept = settings != nullptr && std::filesystem::exists(path, ignored) && is_drawn_by(path, *settings);
+  if (!kept) write_file(path, file);
   return path;
 }
 
-std::filesystem::path OutputFolder::write_task_sample(std::span<const std::byte> png,
-                                                      const std::string& name,
+std::filesystem::path OutputFolder::write_task_sample(std::span<const std::byte> file,
+                                                      const NameFields& fields,
+                                                      const std::string& suffix,
                                                       const nlohmann::ordered_json& settings) {
-  const auto path = samples_ / (name + std::string(kSuffix));
-  std::error_code ignored;
-  if (!std::filesystem::exists(path, ignored)) {
-    write_file(path, png);
-    return path;
+  auto name = names_.expand(fields);
+  if (names_.is_number_alone()) name += suffix;
+  make_writable_folder((samples_ / name).parent_path());
+  for (int64_t attempt = 0;; ++attempt) {
+    const auto stem =
+        attempt == 0 ? name.string() : fmt::format("{}-{:0{}}", name.string(), attempt, kGridDigits);
+    const auto path = samples_ / (stem + std::string(ending()));
+    std::error_code ignored;
+    if (!is_taken(stem)) {
+      write_file(path, file);
+      return path;
+    }
+    if (std::filesystem::exists(path, ignored) && is_drawn_by(path, settings)) return path;
+    if (!names_.is_number_alone()) continue;
+    throw IoError(fmt::format(
+        "{} is there already and is not this task's picture\nNothing is overwritten: move it away, "
+        "or give another --outdir.",
+        path.string()));
   }
-  if (is_drawn_by(path, settings)) return path;
-  throw IoError(fmt::format(
-      "{} is there already and is not this task's picture\nNothing is overwritten: move it away, or "
-      "give another --outdir.",
-      path.string()));
 }
 
-std::filesystem::path OutputFolder::write_named(std::span<const std::byte> png,
-                                                const std::string& name, std::string_view suffix) {
-  const auto path = outdir_ / fmt::format("{}{}{}", name, suffix, kSuffix);
+std::filesystem::path OutputFolder::write_named(std::span<const std::byte> file,
+                                                const std::string& name, std::string_view suffix,
+                                                std::optional<FileFormat> instead) {
+  const auto stem = (outdir_ / fmt::format("{}{}", name, suffix)).string();
+  const auto first = stem + std::string(ending(instead));
   std::error_code ignored;
-  if (!std::filesystem::exists(path, ignored)) {
-    write_file(path, png);
-    return path;
+  if (!std::filesystem::exists(first, ignored)) {
+    write_file(first, file);
+    return first;
   }
   int64_t next = 1;
-  return write_numbered(outdir_, fmt::format("{}{}-", name, suffix), kGridDigits, next, png);
+  return write_numbered(stem + "-", ending(instead), next, file);
 }
 
-std::filesystem::path OutputFolder::write_sheet(std::span<const std::byte> png) {
+std::filesystem::path OutputFolder::write_sheet(std::span<const std::byte> file,
+                                                std::optional<FileFormat> instead) {
   int64_t next = next_number(outdir_, "sheet-", kGridDigits);
-  return write_numbered(outdir_, "sheet-", kGridDigits, next, png);
+  return write_numbered(outdir_ / "sheet-", ending(instead), next, file);
 }
 
-std::filesystem::path OutputFolder::write_grid(std::span<const std::byte> png) {
+std::filesystem::path OutputFolder::write_grid(std::span<const std::byte> file,
+                                               std::optional<FileFormat> instead) {
   if (!next_grid_) next_grid_ = next_number(outdir_, kGridPrefix, kGridDigits);
-  return write_numbered(outdir_, kGridPrefix, kGridDigits, *next_grid_, png);
+  return write_numbered(outdir_ / kGridPrefix, ending(instead), *next_grid_, file);
 }
 
 }  // namespace sd::cli

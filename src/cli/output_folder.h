@@ -3,11 +3,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+
+#include "cli/name_template.h"
+#include "cli/picture_options.h"
+#include "sd/image/encode.h"
 
 namespace sd::cli {
 
@@ -15,41 +20,63 @@ namespace sd::cli {
 inline constexpr const char* kLatentsName = "latents.npy";
 inline constexpr const char* kSourceLatentsName = "source_latents.npy";
 
-/// One more than the highest number among the files of `folder` named prefix, at least `digits`
-/// digits, ".png"; 0 if there are none or no such folder.
+/// One more than the highest number among the pictures of `folder` named prefix, at least `digits`
+/// digits, the ending of a FileFormat; 0 if there are none or no such folder.
 int64_t next_number(const std::filesystem::path& folder, std::string_view prefix,
                     std::size_t digits);
 
-/// Where a run puts its pictures, named as the original script names them: `samples/00000.png`,
-/// `grid-0000.png`, counting on from the highest number there. Nothing is ever overwritten, whoever
-/// else writes there.
+/// Where a run puts its pictures, named as the original script names them unless told otherwise:
+/// `samples/00000.png`, `grid-0000.png`, counting on from the highest number there, whatever the
+/// ending. Nothing is ever overwritten, whoever else writes there.
 class OutputFolder {
  public:
   /// Makes the folders and proves that they can be written. Throws IoError.
-  explicit OutputFolder(std::filesystem::path outdir);
+  explicit OutputFolder(std::filesystem::path outdir, FileFormat format = FileFormat::kPng,
+                        NameTemplate names = NameTemplate::parse(kDefaultName));
 
-  /// Writes the bytes of a PNG and returns its path. Throws IoError (disk full, folder gone).
-  std::filesystem::path write_sample(std::span<const std::byte> png);
-  /// Writes `samples/<name>.png` of a task, or keeps what is there already if it says `settings` of
-  /// itself: a process that drew it was killed before it could note so. Throws IoError if it is
-  /// something else.
-  std::filesystem::path write_task_sample(std::span<const std::byte> png, const std::string& name,
+  /// Writes the bytes of a picture into `samples/`, under the name that the template makes of
+  /// `fields` (their `number` is filled in), and returns its path. Where a name without a number is
+  /// taken, "-0001" and on follow it. Throws IoError (disk full, folder gone).
+  std::filesystem::path write_sample(std::span<const std::byte> file, NameFields fields = {});
+  /// The same for a task, whose number is in `fields`; `suffix` tells apart the pictures of one task
+  /// where the template is nothing but that number. Keeps what is there already under that name if it says
+  /// `settings` of itself: a process that drew it was killed before it could note so. Throws IoError
+  /// if it is something else and the template is nothing but the number.
+  std::filesystem::path write_task_sample(std::span<const std::byte> file, const NameFields& fields,
+                                          const std::string& suffix,
                                           const nlohmann::ordered_json& settings);
-  std::filesystem::path write_grid(std::span<const std::byte> png);
+  /// These take another format than the folder's for a picture that it cannot hold.
+  std::filesystem::path write_grid(std::span<const std::byte> file,
+                                   std::optional<FileFormat> instead = std::nullopt);
 
-  /// Writes a swap's source under the number of `sample`, in `source/`.
-  std::filesystem::path write_source(std::span<const std::byte> png,
-                                     const std::filesystem::path& sample);
+  /// Writes a swap's source under the name of `sample`, in `source/`; one that says `settings` of
+  /// itself is kept.
+  std::filesystem::path write_source(std::span<const std::byte> file,
+                                     const std::filesystem::path& sample,
+                                     const nlohmann::ordered_json* settings = nullptr);
   /// Writes `<name><suffix>.png`, or where that is taken `<name><suffix>-0001.png` and on.
-  std::filesystem::path write_named(std::span<const std::byte> png, const std::string& name,
-                                    std::string_view suffix);
+  std::filesystem::path write_named(std::span<const std::byte> file, const std::string& name,
+                                    std::string_view suffix,
+                                    std::optional<FileFormat> instead = std::nullopt);
   /// Writes `sheet-0000.png` and on.
-  std::filesystem::path write_sheet(std::span<const std::byte> png);
+  std::filesystem::path write_sheet(std::span<const std::byte> file,
+                                    std::optional<FileFormat> instead = std::nullopt);
 
  private:
+  std::filesystem::path next_path(NameFields& fields, int64_t attempt);
+  int64_t& next_in(const std::filesystem::path& folder);
+  bool is_taken(const std::filesystem::path& name) const;
+  std::string_view ending(std::optional<FileFormat> instead = std::nullopt) const {
+    return file_ending(instead.value_or(format_));
+  }
+
   std::filesystem::path outdir_;
   std::filesystem::path samples_;
-  std::optional<int64_t> next_sample_, next_grid_;  // once the folders were looked through
+  std::filesystem::path sources_;
+  FileFormat format_;
+  NameTemplate names_;
+  std::map<std::filesystem::path, int64_t> next_;  // number in a folder below samples_
+  std::optional<int64_t> next_grid_;               // once the folder was looked through
 };
 
 }  // namespace sd::cli

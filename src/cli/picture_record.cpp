@@ -1,10 +1,13 @@
 #include "cli/picture_record.h"
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <ctime>
 
 #include "cli/choices.h"
+#include "cli/repeat_args.h"
 
 namespace sd::cli {
 namespace {
@@ -118,6 +121,16 @@ Json swap_json(const DrawOptions& options, const PictureRecord& picture) {
   return json;
 }
 
+/// The prompts whose choices this picture's is one of; null without --combinations.
+Json combinations_json(const DrawOptions& options) {
+  if (!options.combinations) return {};
+  if (options.from_file) return {{"prompts", nullptr}};
+  Json json = {{"prompts", Json::array({options.prompt})}};
+  if (!options.swap.targets.empty()) json["prompts"] = options.swap.targets;
+  if (options.swap.source) json["source"] = *options.swap.source;
+  return json;
+}
+
 /// Reweighting and what restricts control; null where there is neither.
 Json control_json(const ControlOptions& control) {
   Json json;
@@ -132,7 +145,8 @@ Json control_json(const ControlOptions& control) {
   return json;
 }
 
-Json batch_json(const DrawOptions& options, const PictureRecord& picture) {
+Json batch_json(const RunRecord& run, const PictureRecord& picture) {
+  const auto& options = run.options;
   return {{"n_samples", options.n_samples},
           {"n_iter", options.n_iter},
           {"fixed_code", options.fixed_code},
@@ -142,6 +156,9 @@ Json batch_json(const DrawOptions& options, const PictureRecord& picture) {
           {"row", picture.row},
           {"sample", picture.sample},
           {"index", picture.index},
+          {"sample_index", picture.sample_index},
+          {"samples", run.samples},
+          {"grid", picture.grid},
           {"prompt_index", picture.prompt_index},
           {"prompt_count", picture.prompt_count},
           {"prompt_line", picture.prompt_line == 0 ? Json() : Json(picture.prompt_line)}};
@@ -235,7 +252,7 @@ Json settings_of(const RunRecord& run, const PictureRecord& picture) {
       {"seed", options.seed},
       {"seed_mode", options.seed_mode == SeedMode::kImage ? "image" : "batch"},
       {"rng", name_of(options.rng)},
-      {"run", batch_json(options, picture)},
+      {"run", batch_json(run, picture)},
       {"from_file", from_file ? file_name(std::filesystem::path(*from_file)) : Json()},
       {"init_latents", file_name(options.init_latents)},
       {"model", {{"name", run.model_name}, {"format", run.model_format}, {"hash", run.model_hash}}},
@@ -245,11 +262,14 @@ Json settings_of(const RunRecord& run, const PictureRecord& picture) {
       {"device", run.device},
       {"dtype", run.dtype},
       {"threads", run.threads}};
+  if (!run.file_hashes.empty()) settings["file_hashes"] = run.file_hashes;
+  settings["args"] = repeat_args(run);
   if (options.variation) {
     settings["variation"] = {{"seed", options.variation->seed},
                              {"strength", options.variation->strength}};
   }
   for (const auto& [key, json] : {std::pair<const char*, Json>{"input", input_json(options)},
+                                  {"combinations", combinations_json(options)},
                                   {"vae", part_json(options.vae, run.vae_hash)},
                                   {"clip", part_json(options.clip, run.clip_hash)},
                                   {"swap", swap_json(options, picture)},
@@ -257,6 +277,30 @@ Json settings_of(const RunRecord& run, const PictureRecord& picture) {
     if (!json.is_null()) settings[key] = json;
   }
   return settings;
+}
+
+NameFields name_fields_of(const RunRecord& run, const PictureRecord& picture) {
+  const auto& options = run.options;
+  NameFields fields;
+  fields.seed = seed_of(options, picture);
+  fields.index = picture.index;
+  fields.iteration = picture.iteration;
+  fields.sample = picture.sample;
+  fields.target = picture.target;
+  fields.steps = options.ddim_steps;
+  fields.width = run.width;
+  fields.height = run.height;
+  fields.prompt = picture.prompt;
+  fields.source = picture.source.value_or("");
+  fields.model = run.model_name;
+  fields.sampler = std::string(info_of(options.chosen_sampler()).name);
+  fields.scale = number_text(options.scale);
+  const std::time_t now = std::time(nullptr);
+  std::tm local{};
+  localtime_r(&now, &local);
+  fields.date = fmt::format("{:%Y-%m-%d}", local);
+  fields.time = fmt::format("{:%H-%M-%S}", local);
+  return fields;
 }
 
 std::vector<PngText> png_texts(const RunRecord& run, const PictureRecord& picture) {

@@ -2,12 +2,14 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "cli/draw_options.h"
+#include "cli/name_template.h"
 #include "sd/image/infotext.h"
 #include "sd/image/png.h"
 
@@ -26,6 +28,9 @@ struct RunRecord {
   std::string device;        // "cpu", "cuda:0"
   std::string dtype;         // "f32", "bf16", "f16"
   int threads = 1;
+  int64_t samples = 1;       // of the whole run, also where one alone is drawn
+  /// Of input files, by option: hash_input_files.
+  std::map<std::string, std::string> file_hashes;
 };
 
 /// Where one picture stands in the run.
@@ -44,6 +49,7 @@ struct PictureRecord {
   int64_t row = 0;    // in the batch: target by target, its samples
   int64_t index = 0;  // in the whole run
   int64_t sample_index = 0;  // in the whole run, the targets of a sample counted once
+  int64_t grid = 0;          // pictures in this one; 0: it is a single one
 };
 
 /// The name people know a model by: the file's name without its ending, or the folder's.
@@ -57,6 +63,9 @@ Infotext infotext_of(const RunRecord& run, const PictureRecord& picture);
 
 /// Every setting, enough to draw the picture again byte for byte.
 nlohmann::ordered_json settings_of(const RunRecord& run, const PictureRecord& picture);
+
+/// What the picture's name may tell; the time is now.
+NameFields name_fields_of(const RunRecord& run, const PictureRecord& picture);
 
 /// The text chunks of a picture: `parameters` and `sd`.
 std::vector<PngText> png_texts(const RunRecord& run, const PictureRecord& picture);

@@ -147,10 +147,11 @@ DrawOptions TaskParser::finish(DrawCommand& task, SettingLayers layers, int64_t 
   reject_foreign(*task.parser, layers);
   auto& options = *task.options;
   layers.push_back(inherited_);
+  layers.push_back({{"--n_samples", {"1"}, "", false}, {"--n_iter", {"1"}, "", false}, {"--skip_grid", {"true"}, "", false}});
   apply_settings(*task.parser, layers);
+  options.given = given_command(*task.parser);
   options.outdir = base_.outdir;
   options.outdir_given = base_.outdir_given;
-  options.skip_grid = true;
   options.json = base_.json;
   options.quiet = base_.quiet;
   options.verbose = base_.verbose;
@@ -161,18 +162,10 @@ DrawOptions TaskParser::finish(DrawCommand& task, SettingLayers layers, int64_t 
   return options;
 }
 
-/// One picture unless told otherwise.
-DrawCommand TaskParser::begin(CLI::App& app) const {
-  auto command = make_(app);
-  command.options->n_samples = 1;
-  command.options->n_iter = 1;
-  return command;
-}
-
 DrawOptions TaskParser::parse(const TaskLine& task) const {
   if (!task.trouble.empty()) throw UsageError(task.trouble);
   CLI::App app;
-  auto command = begin(app);
+  auto command = make_(app);
   SettingLayers layers;
   if (task.form == TaskForm::kOptions) {
     parse_words(app, name_, split_words(task.text));
@@ -192,7 +185,7 @@ DrawOptions TaskParser::parse(const TaskLine& task) const {
 
 DrawOptions TaskParser::parse(const std::vector<Setting>& settings) const {
   CLI::App app;
-  auto command = begin(app);
+  auto command = make_(app);
   return finish(command, {settings}, 0);
 }
 

@@ -28,7 +28,6 @@ class TaskParser {
   const nlohmann::ordered_json& own_options() const { return own_; }
 
  private:
-  DrawCommand begin(CLI::App& app) const;
   DrawOptions finish(DrawCommand& task, SettingLayers layers, int64_t seed_offset) const;
 
   std::string name_;

@@ -78,6 +78,7 @@ LocalBlend::Watched& LocalBlend::watched(const RowGroup& rows) {
 
 void LocalBlend::observe(const torch::Tensor& probs, const RowGroup& rows,
                          const AttentionCall& call) {
+  if (rows.part > 0) throw UsageError("local blend: cannot look at prompts put together with AND");
   const bool target = rows.branch == RowGroup::Branch::kTarget;
   auto& sums = watched(rows);
   const auto& words = target ? options_.target_words : options_.source_words;

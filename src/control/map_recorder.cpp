@@ -19,12 +19,20 @@ bool same_grid(const torch::Tensor& a, const torch::Tensor& b) {
   return a.size(2) == b.size(2) && a.size(3) == b.size(3);
 }
 
-/// Adds maps [count,tokens,h,w] to the rows of a sum from `row` on.
-void add_rows(MapSum& into, const torch::Tensor& maps, int64_t row, int64_t rows) {
+/// Where maps belong in a sum.
+struct Place {
+  int64_t row, rows;    // of all rows
+  int64_t part, parts;  // of the prompts, whose tokens stand one behind the other
+};
+
+/// Adds maps [count,tokens,h,w] to their place in a sum.
+void add_maps(MapSum& into, const torch::Tensor& maps, const Place& place) {
+  const int64_t tokens = maps.size(1);
   if (!into.sum.defined()) {
-    into.sum = at::zeros({rows, maps.size(1), maps.size(2), maps.size(3)}, maps.options());
+    into.sum =
+        at::zeros({place.rows, place.parts * tokens, maps.size(2), maps.size(3)}, maps.options());
   }
-  into.sum.narrow(0, row, maps.size(0)).add_(maps);
+  into.sum.narrow(0, place.row, maps.size(0)).narrow(1, place.part * tokens, tokens).add_(maps);
 }
 
 /// The sum of this grid's size in a part of the timeline; a new one where there is none.
@@ -68,9 +76,12 @@ bool MapRecorder::observes(const RowGroup& rows, const AttentionCall&) const {
 
 void MapRecorder::observe(const torch::Tensor& probs, const RowGroup& rows,
                           const AttentionCall& call) {
-  int64_t all_rows = 0;
-  for (const auto& group : call.rows) all_rows += observes(group, call) ? group.count : 0;
-  const int64_t row = rows.target * rows.count;
+  Place place{rows.target * rows.count, 0, rows.part, 1};
+  for (const auto& group : call.rows) {
+    if (!observes(group, call)) continue;
+    place.rows += group.part == 0 ? group.count : 0;
+    place.parts = std::max(place.parts, group.part + 1);
+  }
   const auto maps = head_mean(probs, options_.sites)
                         .transpose(1, 2)
                         .unflatten(2, {call.height, call.width});  // [count,tokens,h,w]
@@ -79,14 +90,14 @@ void MapRecorder::observe(const torch::Tensor& probs, const RowGroup& rows,
     return same_place(known.site, call.site);
   });
   if (layer == layers_.end()) layer = layers_.insert(layer, {call.site, {1, {}}});
-  add_rows(layer->maps, maps, row, all_rows);
+  add_maps(layer->maps, maps, place);
   append_new(timesteps_, call.step.timestep);
 
   if (timeline_.empty()) return;
   const auto part = part_of(call.step, options_.steps, options_.timeline);
   append_new(part_timesteps_[part], call.step.timestep);
   auto& sum = sum_of_grid(timeline_[part], maps);
-  add_rows(sum, maps, row, all_rows);
+  add_maps(sum, maps, place);
   sum.layers = std::count_if(layers_.begin(), layers_.end(), [&](const LayerMaps& known) {
     return same_grid(known.maps.sum, maps);
   });

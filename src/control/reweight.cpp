@@ -38,16 +38,19 @@ AttentionUse Reweight::use(const AttentionCall& call) const {
 
 torch::Tensor Reweight::apply(torch::Tensor probs, const AttentionCall& call) {
   const auto heads = heads_of(options_.sites, probs.size(1));
+  const int64_t all_tokens = probs.size(-1) * parts_of(call.rows);
   for (const auto& group : call.rows) {
     if (group.branch != RowGroup::Branch::kTarget || !includes(options_.rows, group)) continue;
     for (const auto& weight : options_.weights) {
       if (weight.target >= 0 && weight.target != group.target) continue;
       const auto values = static_cast<int64_t>(weight.values.size());
-      if (weight.token >= probs.size(-1) || (values != 1 && values != group.count)) {
+      if (weight.token >= all_tokens || (values != 1 && values != group.count)) {
         throw UsageError(fmt::format("reweight: token {} of {} with {} weights for {} samples",
-                                     weight.token, probs.size(-1), values, group.count));
+                                     weight.token, all_tokens, values, group.count));
       }
-      const auto column = probs.narrow(0, group.begin, group.count).select(-1, weight.token);
+      const int64_t token = weight.token - group.part * probs.size(-1);
+      if (token < 0 || token >= probs.size(-1)) continue;  // another part's
+      const auto column = probs.narrow(0, group.begin, group.count).select(-1, token);
       for (int64_t sample = 0; sample < group.count; ++sample) {
         if (!weighs(group, sample, weight.token, call.step)) continue;
         const double value = weight.values[static_cast<std::size_t>(values == 1 ? 0 : sample)];

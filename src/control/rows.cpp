@@ -8,11 +8,17 @@ namespace sd {
 
 const RowGroup* source_beside(const RowGroup& target, const std::vector<RowGroup>& rows) {
   for (const auto& group : rows) {
-    const bool beside =
-        group.conditional == target.conditional && group.pictured == target.pictured;
+    const bool beside = group.conditional == target.conditional &&
+                        group.pictured == target.pictured && group.part == target.part;
     if (group.branch == RowGroup::Branch::kSource && beside) return &group;
   }
   return nullptr;
+}
+
+int64_t parts_of(const std::vector<RowGroup>& rows) {
+  int64_t parts = 1;
+  for (const auto& group : rows) parts = std::max(parts, group.part + 1);
+  return parts;
 }
 
 bool has_source(const std::vector<RowGroup>& rows) {

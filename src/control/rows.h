@@ -8,9 +8,11 @@
 
 namespace sd {
 
-/// The source's rows beside `target`, conditional and pictured as they are; null when there is no
-/// source.
+/// The source's rows beside `target`, conditional, pictured and of the part as they are; null when
+/// there is no source.
 const RowGroup* source_beside(const RowGroup& target, const std::vector<RowGroup>& rows);
+/// How many parts the prompts of a batch have at most.
+int64_t parts_of(const std::vector<RowGroup>& rows);
 bool has_source(const std::vector<RowGroup>& rows);
 
 /// Throws UsageError unless a list of settings holds one for all, or one for each of `rows` rows.

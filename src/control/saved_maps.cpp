@@ -1,8 +1,10 @@
 #include "sd/control/saved_maps.h"
 
+#include <ATen/ops/cat.h>
 #include <fmt/format.h>
 
 #include "control/head_mean.h"
+#include "control/rows.h"
 
 namespace sd {
 
@@ -25,10 +27,15 @@ bool SavedMaps::observes(const RowGroup& rows, const AttentionCall&) const {
          rows.target == options_.target;
 }
 
-void SavedMaps::observe(const torch::Tensor& probs, const RowGroup&, const AttentionCall& call) {
+void SavedMaps::observe(const torch::Tensor& probs, const RowGroup& rows,
+                        const AttentionCall& call) {
   const auto maps =
       head_mean(probs, options_.sites).unflatten(1, {call.height, call.width});  // [n,h,w,tokens]
-  sink_({saved_map_name(call), maps.contiguous().cpu()});
+  if (rows.part == 0) parts_.clear();
+  parts_.push_back(maps);  // a batch's groups come in order
+  if (rows.part + 1 < parts_of(call.rows)) return;
+  sink_({saved_map_name(call), at::cat(parts_, -1).contiguous().cpu()});
+  parts_.clear();
 }
 
 }  // namespace sd

@@ -8,12 +8,6 @@
 namespace sd {
 namespace {
 
-// Tags of EXIF 2.32.
-constexpr uint32_t kOrientation = 0x0112;
-constexpr uint32_t kExifDirectory = 0x8769;
-constexpr uint32_t kUserComment = 0x9286;
-
-constexpr std::size_t kEntrySize = 12;
 constexpr std::size_t kCodeSize = 8;  // of the character code that begins a UserComment
 
 struct Tiff {
@@ -44,8 +38,8 @@ std::optional<Entry> find_entry(const Tiff& tiff, std::size_t directory, uint32_
   const auto count = tiff.number(directory, 2);
   if (!count) return std::nullopt;
   for (std::size_t i = 0; i < *count; ++i) {
-    const std::size_t at = directory + 2 + i * kEntrySize;
-    if (!slice(tiff.bytes, at, kEntrySize)) return std::nullopt;
+    const std::size_t at = directory + 2 + i * kExifEntrySize;
+    if (!slice(tiff.bytes, at, kExifEntrySize)) return std::nullopt;
     if (tiff.number(at, 2) == tag)
       return Entry{*tiff.number(at + 2, 2), *tiff.number(at + 4, 4), at + 8};
   }
@@ -84,11 +78,17 @@ std::string trim(std::string text) {
   return text;
 }
 
+/// Text whose encoding nobody names: UTF-8 where it is that, else Latin-1.
+std::string decode_bytes(ByteSpan text) {
+  const auto bytes = trim(std::string(text_of(text)));
+  return repair_utf8(bytes) == bytes ? bytes : latin1_to_utf8(bytes);
+}
+
 }  // namespace
 
 int exif_orientation(ByteSpan exif) {
   const auto tiff = open_tiff(exif);
-  const auto entry = tiff ? find_in_first_directory(*tiff, kOrientation) : std::nullopt;
+  const auto entry = tiff ? find_in_first_directory(*tiff, kOrientationTag) : std::nullopt;
   if (!entry) return 1;
   const auto value = tiff->number(entry->value_offset, 2);
   return value && *value >= 1 && *value <= 8 ? static_cast<int>(*value) : 1;
@@ -96,9 +96,9 @@ int exif_orientation(ByteSpan exif) {
 
 std::optional<std::string> exif_user_comment(ByteSpan exif) {
   const auto tiff = open_tiff(exif);
-  const auto directory = tiff ? find_in_first_directory(*tiff, kExifDirectory) : std::nullopt;
+  const auto directory = tiff ? find_in_first_directory(*tiff, kExifDirectoryTag) : std::nullopt;
   const auto offset = directory ? tiff->number(directory->value_offset, 4) : std::nullopt;
-  const auto entry = offset ? find_entry(*tiff, *offset, kUserComment) : std::nullopt;
+  const auto entry = offset ? find_entry(*tiff, *offset, kUserCommentTag) : std::nullopt;
   // Values of up to four bytes stand in the entry; a comment's character code alone has eight.
   if (!entry || entry->count <= kCodeSize) return std::nullopt;
   const auto value =
@@ -106,15 +106,23 @@ std::optional<std::string> exif_user_comment(ByteSpan exif) {
   if (!value) return std::nullopt;
   const auto code = text_of(value->first(kCodeSize));
   const auto text = value->subspan(kCodeSize);
-  std::string comment;
-  if (code == std::string_view("UNICODE\0", kCodeSize)) {
-    comment = trim(decode_utf16_comment(text));
-  } else {
-    const auto bytes = trim(std::string(text_of(text)));
-    comment = repair_utf8(bytes) == bytes ? bytes : latin1_to_utf8(bytes);
-  }
+  const auto comment = code == std::string_view("UNICODE\0", kCodeSize)
+                           ? trim(decode_utf16_comment(text))
+                           : decode_bytes(text);
   if (comment.empty()) return std::nullopt;
   return repair_utf8(comment);
+}
+
+std::optional<std::string> exif_description(ByteSpan exif) {
+  const auto tiff = open_tiff(exif);
+  const auto entry = tiff ? find_in_first_directory(*tiff, kImageDescriptionTag) : std::nullopt;
+  if (!entry) return std::nullopt;
+  const std::size_t at = entry->count <= 4 ? entry->value_offset
+                                           : tiff->number(entry->value_offset, 4).value_or(0);
+  const auto value = slice(tiff->bytes, at, entry->count);
+  const auto text = value ? decode_bytes(*value) : std::string();
+  if (text.empty()) return std::nullopt;
+  return repair_utf8(text);
 }
 
 std::optional<JpegHeader> read_jpeg_header(ByteSpan file) {

@@ -9,11 +9,26 @@ namespace sd {
 
 // An EXIF block is a little TIFF file: offsets in it count from its first byte, here the span's.
 
+// Tags of EXIF 2.32.
+inline constexpr uint32_t kImageDescriptionTag = 0x010E;
+inline constexpr uint32_t kOrientationTag = 0x0112;
+inline constexpr uint32_t kExifDirectoryTag = 0x8769;
+inline constexpr uint32_t kUserCommentTag = 0x9286;
+
+inline constexpr std::size_t kExifEntrySize = 12;
+
+/// The text that holds our settings as JSON, and what stands before them in an ImageDescription.
+inline constexpr std::string_view kSettingsKeyword = "sd";
+inline constexpr std::string_view kSettingsMark = "sd:";
+
 /// The orientation, 1 to 8; 1 if there is none or the block is damaged.
 int exif_orientation(ByteSpan exif);
 
 /// The UserComment as UTF-8, or nothing if there is none or the block is damaged.
 std::optional<std::string> exif_user_comment(ByteSpan exif);
+
+/// The ImageDescription as UTF-8, or nothing if there is none or the block is damaged.
+std::optional<std::string> exif_description(ByteSpan exif);
 
 /// The EXIF block of a JPEG or WebP file; empty if there is none. A view into `file`.
 ByteSpan find_exif(ByteSpan file);

@@ -33,17 +33,30 @@ void describe_png(ByteSpan file, PictureMetadata& metadata) {
   }
 }
 
+/// What EXIF says in words: the infotext, and our settings or another description.
+void take_exif_texts(ByteSpan exif, PictureMetadata& metadata) {
+  metadata.parameters = exif_user_comment(exif);
+  auto description = exif_description(exif);
+  if (!description) return;
+  if (description->starts_with(kSettingsMark)) {
+    metadata.texts.push_back(
+        {std::string(kSettingsKeyword), description->substr(kSettingsMark.size())});
+  } else {
+    metadata.texts.push_back({"ImageDescription", std::move(*description)});
+  }
+}
+
 void describe_jpeg(ByteSpan file, PictureMetadata& metadata) {
   const auto header = read_jpeg_header(file);
   if (!header) throw IoError("JPEG is damaged or cut short: its segments do not reach the picture");
   take_size(metadata, {header->width, header->height}, exif_orientation(header->exif));
-  metadata.parameters = exif_user_comment(header->exif);
+  take_exif_texts(header->exif, metadata);
 }
 
 void describe_webp(ByteSpan file, PictureMetadata& metadata) {
   const auto exif = webp_exif(file);
   take_size(metadata, webp_size(file), exif_orientation(exif));
-  metadata.parameters = exif_user_comment(exif);
+  take_exif_texts(exif, metadata);
 }
 
 }  // namespace

@@ -26,15 +26,15 @@ torch::Tensor BatchRows::spread(const torch::Tensor& one_a_sample) const {
   return one_a_sample.repeat({total() / samples, 1, 1, 1});
 }
 
-std::vector<RowGroup> BatchRows::groups(GuidancePass pass, int64_t begin) const {
+std::vector<RowGroup> BatchRows::groups(GuidancePass pass, int64_t begin, int64_t part) const {
   const bool conditional = pass == GuidancePass::kConditional;
   const bool pictured = pass != GuidancePass::kBlind;
   std::vector<RowGroup> groups;
   for (int64_t target = 0; target < targets; ++target, begin += samples) {
-    groups.push_back({RowGroup::Branch::kTarget, conditional, begin, samples, target, pictured});
+    groups.push_back({RowGroup::Branch::kTarget, conditional, begin, samples, target, pictured, part});
   }
   if (source)
-    groups.push_back({RowGroup::Branch::kSource, conditional, begin, samples, 0, pictured});
+    groups.push_back({RowGroup::Branch::kSource, conditional, begin, samples, 0, pictured, part});
   return groups;
 }
 

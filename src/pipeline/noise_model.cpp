@@ -22,6 +22,7 @@ Guidance guidance_of(const LoadedModel& model, const DrawRequest& request) {
   if (model.config.extra() == UNetExtra::kPicture) {
     guidance.picture_scale = request.image_guidance_scale;
   }
+  guidance.part_weights = part_weights(model, request);
   return guidance;
 }
 
@@ -33,17 +34,23 @@ BatchNoiseModel::BatchNoiseModel(const LoadedModel& model, const DrawRequest& re
       calls_(calls) {
   run_.controller = request.controller;
   run_.step = {-1, num_steps, 0, 0};
-  for (const auto pass : guidance_of(model, request).passes()) add_pass(request, pass, extra);
+  int64_t part = 0;
+  for (const auto pass : guidance_of(model, request).passes()) {
+    add_pass(request, pass, part, extra);
+    if (pass == GuidancePass::kConditional) ++part;
+  }
 }
 
-void BatchNoiseModel::add_pass(const DrawRequest& request, GuidancePass pass,
+void BatchNoiseModel::add_pass(const DrawRequest& request, GuidancePass pass, int64_t part,
                                const torch::Tensor& extra) {
   const auto rows = BatchRows::of(request);
-  auto prompts = BatchRows::prompts(request);
-  if (pass != GuidancePass::kConditional) prompts.assign(prompts.size(), request.negative_prompt);
-  const auto groups = rows.groups(pass, contexts_.rows());
+  const auto groups = rows.groups(pass, contexts_.rows(), part);
   run_.rows.insert(run_.rows.end(), groups.begin(), groups.end());
-  contexts_.add(prompts, pass == GuidancePass::kConditional);
+  if (pass == GuidancePass::kConditional) {
+    contexts_.add(BatchRows::prompts(request), part);
+  } else {
+    contexts_.add_negative(rows.total());
+  }
   if (!extra.defined()) return;
   const auto one_a_sample = extra.expand({rows.samples, -1, -1, -1}).to(model_.compute_dtype);
   const auto spread = rows.spread(one_a_sample);

@@ -7,11 +7,11 @@
 
 namespace sd {
 
-/// The guidance that a model's kind and a request's scales come to.
+/// The guidance that a model's kind and a request's scales and prompts come to.
 Guidance guidance_of(const LoadedModel& model, const DrawRequest& request);
 
 /// Binds a UNet to the contexts of one batch: a NoiseModel. Rows: those of BatchRows once for each
-/// of the guidance's passes.
+/// of the guidance's passes; a row with fewer parts than others repeats its last, which counts 0.
 class BatchNoiseModel {
  public:
   /// Encodes the prompts. `extra` is what picture_channels gave; `calls` counts the UNet calls and
@@ -22,7 +22,8 @@ class BatchNoiseModel {
   torch::Tensor operator()(const torch::Tensor& x, double t, int64_t step);
 
  private:
-  void add_pass(const DrawRequest& request, GuidancePass pass, const torch::Tensor& extra);
+  void add_pass(const DrawRequest& request, GuidancePass pass, int64_t part,
+                const torch::Tensor& extra);
 
   const LoadedModel& model_;
   SigmaTable sigmas_;

@@ -38,17 +38,15 @@ PromptContexts::PromptContexts(const LoadedModel& model, const DrawRequest& requ
                                int64_t num_steps)
     : model_(model), request_(request), num_steps_(num_steps), chunks_(request.prompt_chunks) {
   const auto one = reader(model, request, num_steps, 1);
-  auto prompts = BatchRows::prompts(request);
-  prompts.push_back(request.negative_prompt);
-  for (const auto& prompt : prompts) chunks_ = std::max(chunks_, one.chunks_of(prompt));
+  for (const auto& prompt : BatchRows::prompts(request)) {
+    chunks_ = std::max(chunks_, one.chunks_of(prompt));
+  }
+  chunks_ = std::max(chunks_, one.read(request.negative_prompt).front().chunks);
 }
 
-PromptContexts::Row PromptContexts::encode(const std::string& prompt, bool conditional) const {
-  const int64_t own = reader(model_, request_, num_steps_, 1).chunks_of(prompt);
-  const bool repeats = !conditional && chunks_ % own == 0;
+PromptContexts::Row PromptContexts::encode(const std::vector<PromptVariant>& variants) const {
   Row row;
-  for (const auto& variant :
-       reader(model_, request_, num_steps_, repeats ? own : chunks_).read(prompt)) {
+  for (const auto& variant : variants) {
     const auto ids = at::tensor(variant.tokens.ids, at::kLong)
                          .view({variant.chunks, -1})
                          .to(torch::Device(model_.device));
@@ -56,20 +54,40 @@ PromptContexts::Row PromptContexts::encode(const std::string& prompt, bool condi
     require_finite(context, "text encoder");
     context = weigh(context, variant.weights);
     require_finite(context, "text encoder, weighed prompt");
-    context = context.reshape({1, -1, context.size(2)});
-    if (repeats && own < chunks_) context = context.repeat({1, chunks_ / own, 1});
-    row.changes.emplace_back(variant.first_step, context);
+    row.changes.emplace_back(variant.first_step, context.reshape({1, -1, context.size(2)}));
   }
   return row;
 }
 
-void PromptContexts::add(const std::vector<std::string>& prompts, bool conditional) {
-  for (const auto& prompt : prompts) {
-    const std::pair key{prompt, conditional};
-    auto found = encoded_.find(key);
-    if (found == encoded_.end()) found = encoded_.emplace(key, encode(prompt, conditional)).first;
-    rows_.push_back(found->second);
+const std::vector<PromptContexts::Row>& PromptContexts::parts_of(const std::string& prompt) {
+  const auto found = encoded_.find(prompt);
+  if (found != encoded_.end()) return found->second;
+  std::vector<Row> parts;
+  for (const auto& part : reader(model_, request_, num_steps_, chunks_).read_parts(prompt)) {
+    parts.push_back(encode(part.variants));
   }
+  return encoded_.emplace(prompt, std::move(parts)).first->second;
+}
+
+void PromptContexts::add(const std::vector<std::string>& prompts, int64_t part) {
+  for (const auto& prompt : prompts) {
+    const auto& parts = parts_of(prompt);
+    rows_.push_back(parts[std::min(static_cast<std::size_t>(part), parts.size() - 1)]);
+  }
+  context_ = torch::Tensor();
+}
+
+void PromptContexts::add_negative(int64_t rows) {
+  if (!negative_) {
+    const auto& prompt = request_.negative_prompt;
+    const int64_t own = reader(model_, request_, num_steps_, 1).read(prompt).front().chunks;
+    const bool repeats = chunks_ % own == 0;
+    negative_ = encode(reader(model_, request_, num_steps_, repeats ? own : chunks_).read(prompt));
+    for (auto& [step, context] : negative_->changes) {
+      if (repeats && own < chunks_) context = context.repeat({1, chunks_ / own, 1});
+    }
+  }
+  rows_.insert(rows_.end(), static_cast<std::size_t>(rows), *negative_);
   context_ = torch::Tensor();
 }
 
@@ -87,6 +105,21 @@ torch::Tensor PromptContexts::at(int64_t step) {
   }
   current_ = std::move(wanted);
   return context_ = at::cat(contexts);
+}
+
+std::vector<std::vector<double>> part_weights(const LoadedModel& model, const DrawRequest& request) {
+  const auto one = reader(model, request, 1, 1);
+  const auto prompts = BatchRows::prompts(request);
+  std::vector<std::vector<double>> weights;
+  bool composed = false;
+  for (std::size_t row = 0; row < prompts.size(); ++row) {
+    const auto parts = one.part_weights(prompts[row]);
+    composed |= parts.size() > 1;
+    weights.resize(std::max(weights.size(), parts.size()), std::vector<double>(prompts.size()));
+    for (std::size_t part = 0; part < parts.size(); ++part) weights[part][row] = parts[part];
+  }
+  if (!composed) weights.clear();
+  return weights;
 }
 
 }  // namespace sd

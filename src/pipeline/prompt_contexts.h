@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,10 +20,13 @@ class PromptContexts {
   /// Both are lent. `num_steps` are those that run.
   PromptContexts(const LoadedModel& model, const DrawRequest& request, int64_t num_steps);
 
-  /// Rows of one guidance pass below those that are there. Prompts of conditional rows that need fewer
-  /// chunks than others get empty ones behind, so that their tokens keep their places; contexts of
-  /// unconditional rows are repeated where that comes out even, which leaves attention as it is.
-  void add(const std::vector<std::string>& prompts, bool conditional);
+  /// Rows of a conditional pass below those that are there: of each prompt its part number `part`, the
+  /// last where it has fewer. Prompts that need fewer chunks than others get empty ones behind, so that
+  /// their tokens keep their places.
+  void add(const std::vector<std::string>& prompts, int64_t part = 0);
+  /// `rows` rows of the negative prompt below those. Its context is repeated where that comes out even,
+  /// which leaves attention as it is.
+  void add_negative(int64_t rows);
 
   int64_t rows() const { return static_cast<int64_t>(rows_.size()); }
   /// [R,K,D] in the model's compute dtype.
@@ -32,16 +36,21 @@ class PromptContexts {
   struct Row {
     std::vector<std::pair<int64_t, torch::Tensor>> changes;  // first step, [1,K,D]
   };
-  Row encode(const std::string& prompt, bool conditional) const;
+  Row encode(const std::vector<PromptVariant>& variants) const;
+  const std::vector<Row>& parts_of(const std::string& prompt);
 
   const LoadedModel& model_;
   const DrawRequest& request_;
   int64_t num_steps_;
   int64_t chunks_ = 1;
-  std::map<std::pair<std::string, bool>, Row> encoded_;  // equal prompts are encoded once
+  std::map<std::string, std::vector<Row>> encoded_;  // parts of prompts; equal ones are encoded once
+  std::optional<Row> negative_;
   std::vector<Row> rows_;
   std::vector<std::size_t> current_;  // the change of each row that context_ holds
   torch::Tensor context_;
 };
+
+/// How much each part counts in each row of a batch, as Guidance takes it.
+std::vector<std::vector<double>> part_weights(const LoadedModel& model, const DrawRequest& request);
 
 }  // namespace sd

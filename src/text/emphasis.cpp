@@ -5,11 +5,12 @@
 #include <optional>
 #include <utility>
 
+#include "text/whole_word.h"
+
 namespace sd {
 namespace {
 
 constexpr double kStep = 1.1;  // of one pair of brackets
-constexpr std::string_view kBreak = "BREAK";
 
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v'; }
 
@@ -97,7 +98,7 @@ class EmphasisParser {
     if (begins_break()) {
       stretches_.push_back({"", 1, true, {}});
       fresh_ = true;
-      at_ += kBreak.size();
+      at_ += kBreakWord.size();
       return;
     }
     put_byte();
@@ -105,13 +106,7 @@ class EmphasisParser {
 
   /// BREAK as a word of its own; the spaces around it go with it.
   bool begins_break() const {
-    if (!prompt_.substr(at_).starts_with(kBreak)) return false;
-    const auto is_word = [](char c) {
-      return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' ||
-             (c & 0x80) != 0;
-    };
-    const std::size_t end = at_ + kBreak.size();
-    return (at_ == 0 || !is_word(prompt_[at_ - 1])) && (end == prompt_.size() || !is_word(prompt_[end]));
+    return prompt_.substr(at_).starts_with(kBreakWord) && is_whole_word(prompt_, at_, kBreakWord.size());
   }
 
   void put_byte() {

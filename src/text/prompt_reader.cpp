@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 #include <optional>
@@ -11,11 +12,13 @@
 #include "sd/core/error.h"
 #include "sd/text/emphasis.h"
 #include "sd/text/prompt_schedule.h"
+#include "text/whole_word.h"
 
 namespace sd {
 namespace {
 
 constexpr int64_t kMaxChunks = 32;        // 2,400 tokens
+constexpr std::size_t kMaxParts = 16;     // each is drawn as a row of its own
 constexpr std::size_t kBackToComma = 20;  // tokens, as the web UI's default
 
 struct WeightedToken {
@@ -118,24 +121,47 @@ PromptVariant lay_out(const Tokenizer& tokenizer, const SourcedText& prompt, int
   return builder.finish(least);
 }
 
-bool is_word_byte(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' ||
-         (c & 0x80) != 0;
+/// Changes of a part whose bytes stand at `origin` in the prompt.
+std::vector<ScheduledText> schedule_part(const SourcedText& part, int64_t steps) {
+  auto changes = schedule_prompt(part.text, steps);
+  for (auto& change : changes) {
+    for (auto& at : change.prompt.origin) at = part.origin[at];
+  }
+  return changes;
+}
+
+/// Whether it has markup of another kind than AND.
+bool has_markup_of_one(std::string_view prompt) {
+  return prompt.find_first_of("()[]\\") != prompt.npos ||
+         find_whole_word(prompt, kBreakWord) != prompt.npos;
+}
+
+/// Positions by the bytes that a token came from and its number among tokens of the same ones.
+using TokenPlaces = std::map<std::array<std::size_t, 3>, int64_t>;
+
+/// Adds the tokens of a variant of a part whose ids begin at `offset`; `places` knows those so far.
+void add_tokens(const TokenizedPrompt& variant, int64_t offset, TokenPlaces& places,
+                TokenizedPrompt& all) {
+  std::array<std::size_t, 3> key = {};
+  for (std::size_t i = 0; i < variant.tokens.size(); ++i) {
+    const auto& token = variant.tokens[i];
+    const bool same = i > 0 && key[0] == token.begin && key[1] == token.end;
+    key = {token.begin, token.end, same ? key[2] + 1 : 0};
+    const auto position = offset + variant.position(i);
+    const auto [place, is_new] = places.insert({key, position});
+    if (is_new) {
+      all.tokens.push_back(token);
+      all.positions.push_back(position);
+    } else if (place->second != position) {
+      all.moved.push_back(token);
+    }
+  }
 }
 
 }  // namespace
 
 bool has_prompt_markup(std::string_view prompt) {
-  if (prompt.find_first_of("()[]\\") != prompt.npos) return true;
-  constexpr std::string_view kBreak = "BREAK";
-  for (auto at = prompt.find(kBreak); at != prompt.npos; at = prompt.find(kBreak, at + 1)) {
-    const auto end = at + kBreak.size();
-    if ((at == 0 || !is_word_byte(prompt[at - 1])) &&
-        (end == prompt.size() || !is_word_byte(prompt[end]))) {
-      return true;
-    }
-  }
-  return false;
+  return has_markup_of_one(prompt) || find_whole_word(prompt, kComposingWord) != prompt.npos;
 }
 
 PromptReader::PromptReader(std::shared_ptr<const Tokenizer> tokenizer, PromptSyntax syntax,
@@ -146,40 +172,68 @@ PromptReader::PromptReader(std::shared_ptr<const Tokenizer> tokenizer, PromptSyn
       steps_(steps),
       chunks_(chunks) {}
 
-std::vector<PromptVariant> PromptReader::read(std::string_view prompt) const {
-  const bool markup = syntax_ == PromptSyntax::kA1111 ||
-                      (syntax_ == PromptSyntax::kAuto && has_prompt_markup(prompt));
-  if (!markup) {
-    PromptVariant plain{0, tokenizer_->encode(prompt), {}, 1};
-    ChunkBuilder nothing(*tokenizer_);
-    const auto empty = nothing.finish(1);
-    for (; plain.chunks < chunks_; ++plain.chunks) {
-      plain.tokens.ids.insert(plain.tokens.ids.end(), empty.tokens.ids.begin(),
-                              empty.tokens.ids.end());
-    }
-    plain.weights.assign(plain.tokens.ids.size(), 1.0F);
-    return {plain};
+PromptVariant PromptReader::read_plain(std::string_view prompt) const {
+  PromptVariant plain{0, tokenizer_->encode(prompt), {}, 1};
+  ChunkBuilder nothing(*tokenizer_);
+  const auto empty = nothing.finish(1);
+  for (; plain.chunks < chunks_; ++plain.chunks) {
+    plain.tokens.ids.insert(plain.tokens.ids.end(), empty.tokens.ids.begin(), empty.tokens.ids.end());
   }
-  if (split_composition(prompt).size() > 1) {
-    throw UsageError(
-        "AND between prompts is not supported yet\nLeave it out, or read the prompt as text: "
-        "--prompt-syntax plain.");
+  plain.weights.assign(plain.tokens.ids.size(), 1.0F);
+  return plain;
+}
+
+/// Empty for a prompt that is read as plain text.
+std::vector<ComposedPrompt> PromptReader::split(std::string_view prompt) const {
+  const bool marked = composes_ ? has_prompt_markup(prompt) : has_markup_of_one(prompt);
+  if (syntax_ == PromptSyntax::kPlain || (syntax_ == PromptSyntax::kAuto && !marked)) return {};
+  if (!composes_) return {{as_sourced(prompt), 1}};
+  auto parts = split_composition(prompt);
+  if (parts.size() > kMaxParts) {
+    throw UsageError(fmt::format("the prompt puts {} prompts together with {}, at most {} can be",
+                                 parts.size(), kComposingWord, kMaxParts));
   }
-  std::vector<PromptVariant> variants;
+  return parts;
+}
+
+std::vector<PromptPart> PromptReader::read_parts(std::string_view prompt) const {
+  const auto parts = split(prompt);
+  if (parts.empty()) return {{1, {read_plain(prompt)}}};
+  std::vector<PromptPart> read;
   int64_t most = chunks_;
   for (const bool last : {false, true}) {  // once to see how many chunks, once to have as many
-    variants.clear();
-    for (const auto& change : schedule_prompt(prompt, steps_)) {
-      variants.push_back(lay_out(*tokenizer_, change.prompt, last ? most : 1));
-      variants.back().first_step = change.first_step;
-      most = std::max(most, variants.back().chunks);
+    read.clear();
+    for (const auto& part : parts) {
+      read.push_back({part.weight, {}});
+      for (const auto& change : schedule_part(part.prompt, steps_)) {
+        auto& variants = read.back().variants;
+        variants.push_back(lay_out(*tokenizer_, change.prompt, last ? most : 1));
+        variants.back().first_step = change.first_step;
+        most = std::max(most, variants.back().chunks);
+      }
     }
   }
-  return variants;
+  return read;
+}
+
+std::vector<double> PromptReader::part_weights(std::string_view prompt) const {
+  std::vector<double> weights;
+  for (const auto& part : split(prompt)) weights.push_back(part.weight);
+  return weights.empty() ? std::vector<double>{1} : weights;
+}
+
+std::vector<PromptVariant> PromptReader::read(std::string_view prompt) const {
+  return without_composition()->read_parts(prompt).front().variants;
 }
 
 int64_t PromptReader::chunks_of(std::string_view prompt) const {
-  return read(prompt).front().chunks;
+  return read_parts(prompt).front().variants.front().chunks;
+}
+
+std::shared_ptr<const PromptReader> PromptReader::without_composition() const {
+  auto reader = std::make_shared<PromptReader>(*this);
+  reader->composes_ = false;
+  return reader;
 }
 
 std::vector<Token> PromptReader::tokenize(std::string_view text) const {
@@ -187,27 +241,18 @@ std::vector<Token> PromptReader::tokenize(std::string_view text) const {
 }
 
 TokenizedPrompt PromptReader::encode(std::string_view text) const {
-  auto variants = read(text);
-  auto all = std::move(variants.front().tokens);
-  if (variants.size() == 1) return all;
-  std::map<std::pair<std::size_t, std::size_t>, int64_t> places;
-  for (std::size_t i = 0; i < all.tokens.size(); ++i) {
-    places[{all.tokens[i].begin, all.tokens[i].end}] = all.position(i);
+  const auto parts = read_parts(text);
+  const auto& first = parts.front().variants;
+  if (parts.size() == 1 && first.size() == 1) return first.front().tokens;
+  TokenizedPrompt together{{}, {}, {}, first.front().tokens.first};
+  TokenPlaces places;
+  for (const auto& part : parts) {
+    const auto offset = static_cast<int64_t>(together.ids.size());
+    const auto& ids = part.variants.front().tokens.ids;
+    together.ids.insert(together.ids.end(), ids.begin(), ids.end());
+    for (const auto& variant : part.variants) add_tokens(variant.tokens, offset, places, together);
   }
-  for (auto variant = variants.begin() + 1; variant != variants.end(); ++variant) {
-    for (std::size_t i = 0; i < variant->tokens.tokens.size(); ++i) {
-      const auto& token = variant->tokens.tokens[i];
-      const auto position = variant->tokens.position(i);
-      const auto [place, is_new] = places.insert({{token.begin, token.end}, position});
-      if (is_new) {
-        all.tokens.push_back(token);
-        all.positions.push_back(position);
-      } else if (place->second != position) {
-        all.moved.push_back(token);
-      }
-    }
-  }
-  return all;
+  return together;
 }
 
 }  // namespace sd

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "sd/core/error.h"
+#include "text/whole_word.h"
 
 namespace sd {
 namespace {
@@ -139,30 +140,17 @@ SourcedText trimmed_part(std::string_view prompt, Span span) {
   return part_of(prompt, span);
 }
 
-/// Where "AND" stands as a word of its own, from `from` on.
-std::size_t find_and(std::string_view prompt, std::size_t from) {
-  constexpr std::string_view kAnd = "AND";
-  const auto is_word = [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' ||
-           (c & 0x80) != 0;
-  };
-  for (auto i = prompt.find(kAnd, from); i != prompt.npos; i = prompt.find(kAnd, i + 1)) {
-    const auto end = i + kAnd.size();
-    if ((i == 0 || !is_word(prompt[i - 1])) && (end == prompt.size() || !is_word(prompt[end]))) return i;
-  }
-  return prompt.npos;
-}
-
-/// Takes ":1.2" off the end of a part, if it is there.
+/// Takes ":1.2" off the end of a part, if it is there: a sign at most, then digits with a point at most.
 double take_weight(SourcedText& part) {
   const auto colon = part.text.rfind(':');
   if (colon == std::string::npos) return 1;
   std::size_t begin = colon + 1;
   while (begin < part.text.size() && is_space(part.text[begin])) ++begin;
-  if (begin < part.text.size() && part.text[begin] == '+') ++begin;
+  const auto digits = begin + (begin < part.text.size() && (part.text[begin] == '+' || part.text[begin] == '-'));
+  if (part.text.find_first_not_of(".0123456789", digits) != std::string::npos) return 1;
+  if (part.text[begin] == '+') ++begin;  // from_chars knows no plus sign
   double weight = 0;
   const char* const last = part.text.data() + part.text.size();
-  if (part.text.find_first_not_of("-.0123456789", begin) != std::string::npos) return 1;
   const auto [end, error] = std::from_chars(part.text.data() + begin, last, weight);
   if (error != std::errc() || end != last) return 1;
   std::size_t length = colon;
@@ -170,30 +158,6 @@ double take_weight(SourcedText& part) {
   part.text.resize(length);
   part.origin.resize(length);
   return weight;
-}
-
-struct Choice {
-  std::size_t begin = 0, end = 0;  // of the braces, the closing one included
-  std::vector<std::string> options;
-};
-
-/// The first "{a|b}" from `from` on.
-std::optional<Choice> find_choice(std::string_view prompt, std::size_t from) {
-  for (auto open = prompt.find('{', from); open != prompt.npos; open = prompt.find('{', open + 1)) {
-    const auto close = prompt.find_first_of("{}", open + 1);
-    if (close == prompt.npos) return std::nullopt;
-    if (prompt[close] == '{') continue;  // the inner braces are the choice
-    Choice choice{open, close + 1, {}};
-    std::size_t begin = open + 1;
-    for (auto bar = prompt.find('|', begin); bar < close; bar = prompt.find('|', begin)) {
-      choice.options.emplace_back(prompt.substr(begin, bar - begin));
-      begin = bar + 1;
-    }
-    if (choice.options.empty()) continue;
-    choice.options.emplace_back(prompt.substr(begin, close - begin));
-    return choice;
-  }
-  return std::nullopt;
 }
 
 }  // namespace
@@ -210,41 +174,21 @@ std::vector<ScheduledText> schedule_prompt(std::string_view prompt, int64_t step
   return changes;
 }
 
+SourcedText as_sourced(std::string_view prompt) { return part_of(prompt, {0, prompt.size()}); }
+
 std::vector<ComposedPrompt> split_composition(std::string_view prompt) {
   std::vector<ComposedPrompt> parts;
   std::size_t begin = 0;
   while (true) {
-    const auto end = find_and(prompt, begin);
+    const auto end = find_whole_word(prompt, kComposingWord, begin);
     // A single prompt keeps its spaces and its colon.
-    if (parts.empty() && end == prompt.npos) return {{part_of(prompt, {0, prompt.size()}), 1}};
+    if (parts.empty() && end == prompt.npos) return {{as_sourced(prompt), 1}};
     auto part = trimmed_part(prompt, {begin, std::min(end, prompt.size())});
     const double weight = take_weight(part);
     parts.push_back({std::move(part), weight});
     if (end == prompt.npos) return parts;
-    begin = end + 3;
+    begin = end + kComposingWord.size();
   }
-}
-
-std::vector<std::string> expand_choices(std::string_view prompt, std::size_t most) {
-  std::vector<std::string> open = {std::string(prompt)}, done;
-  // Depth first from the left, so that the last choice changes first.
-  while (!open.empty()) {
-    if (open.size() + done.size() > most) {
-      throw UsageError(fmt::format("the prompt has more than {} combinations", most));
-    }
-    const auto text = std::move(open.back());
-    open.pop_back();
-    const auto choice = find_choice(text, 0);
-    if (!choice) {
-      // Nested choices reach a text in more than one way.
-      if (std::find(done.begin(), done.end(), text) == done.end()) done.push_back(text);
-      continue;
-    }
-    for (auto option = choice->options.rbegin(); option != choice->options.rend(); ++option) {
-      open.push_back(text.substr(0, choice->begin) + *option + text.substr(choice->end));
-    }
-  }
-  return done;
 }
 
 }  // namespace sd

@@ -225,6 +225,9 @@ std::vector<int64_t> PromptWords::find(std::string_view given) const {
       positions.insert(positions.end(), words_[i].positions.begin(), words_[i].positions.end());
     }
   }
+  if (positions.empty()) {
+    throw UsageError(fmt::format("'{}' stands for no token, as markup does. Words: {}", query.text, list()));
+  }
   std::ranges::sort(positions);
   positions.erase(std::unique(positions.begin(), positions.end()), positions.end());
   return positions;

@@ -249,6 +249,18 @@ TEST(Grids, DrawEveryCombinationFromOneSeedOnALabelledSheet) {
   EXPECT_LT(picture.height, 3 * 128);
 }
 
+TEST(Grids, MayHaveSizesAndPromptsAsAxes) {
+  const TinyRun run;
+  const auto finished = run({"--grid", "prompt=\"a cat, asleep\",a dog;W=64,128", "--json"});
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  const auto lines = test::image_lines(finished);
+  ASSERT_EQ(lines.size(), 4u);
+  EXPECT_EQ(lines[0].at("prompt"), "a cat, asleep");
+  EXPECT_EQ(lines[3].at("width"), 128);
+  const auto sheet = nlohmann::json::parse(finished.lines().back());
+  EXPECT_GT(read_image(sheet.at("path").get<std::string>()).width, 2 * 128);
+}
+
 TEST(Grids, SayWhatIsWrongBeforeAnythingIsDrawn) {
   const TinyRun run;
   const std::vector<std::pair<std::string, std::string>> cases = {

@@ -73,7 +73,6 @@ TEST(PromptBinary, MalformedMarkupIsTextAndWhatCannotBeIsSaid) {
     EXPECT_EQ(run(with({"--prompt", prompt})).code, 0) << prompt;
   }
   const std::vector<std::pair<Names, std::string>> wrong = {
-      {{"--prompt", "a cat AND a dog", "--prompt-syntax", "a1111"}, "AND"},
       {{"--prompt", "a cat", "--clip-skip", "3"}, "clip skip 3"},
       {{"--prompt", "a cat", "--clip-skip", "0"}, "--clip-skip"},
       {{"--prompt", "a [cat:cheshire cat:0.5] smiles", "--reweight", "smiles=2"}, "moves when"},

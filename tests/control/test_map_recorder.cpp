@@ -42,6 +42,25 @@ TEST(MapRecorder, SumsOverStepsAndMeansOverHeads) {
   EXPECT_LT(distance(recorder.layers()[0].maps.sum.sum(1), at::full({4, 2, 3}, 3.0)), 1e-5);
 }
 
+TEST(MapRecorder, TokensOfLaterPartsStandBehindTheFirst) {
+  AttentionScene scene(2, 1, /*source=*/false);
+  scene.add_part(2);
+  MapRecorder recorder({.timeline = 1});
+  std::vector<SavedMap> saved;
+  SavedMaps saver([&](const SavedMap& maps) { saved.push_back(maps); });
+  const auto probs = show(recorder, scene);
+  for (const auto& group : scene.rows) {
+    if (!saver.observes(group, scene.call())) continue;
+    saver.observe(probs.narrow(0, group.begin, group.count), group, scene.call());
+  }
+  const auto maps = at::cat({probs.narrow(0, 2, 2), probs.narrow(0, 4, 2)}, -1).mean(1);  // [2,6,12]
+  const auto& sum = recorder.layers()[0].maps.sum;
+  EXPECT_LT(distance(sum, maps.transpose(1, 2).reshape({2, 12, 2, 3})), 1e-6);
+  EXPECT_TRUE(recorder.timeline()[0][0].sum.equal(sum));
+  ASSERT_EQ(saved.size(), 1u);
+  EXPECT_LT(distance(saved[0].maps, maps.reshape({2, 2, 3, 12})), 1e-6);
+}
+
 TEST(MapRecorder, CountsAStepOnceHoweverOftenTheUNetIsCalled) {
   AttentionScene scene;
   MapRecorder recorder;

@@ -29,6 +29,18 @@ TEST(Reweight, MultipliesOneTokenOfConditionalTargetsOnly) {
   EXPECT_TRUE(after.equal(expected));
 }
 
+TEST(Reweight, TokensOfALaterPartAreThatPartsRows) {
+  AttentionScene scene(2, 1, /*source=*/false);
+  scene.add_part(2);
+  const auto before = scene.probabilities();
+  const auto after = Reweight(weights({{6 + 2, {3.0}}})).apply(before.clone(), scene.call());
+  auto expected = before.clone();
+  expected.narrow(0, 4, 2).select(-1, 2).mul_(3.0);
+  EXPECT_TRUE(after.equal(expected));
+  expect_error<UsageError>(
+      [&] { Reweight(weights({{12, {3.0}}})).apply(before.clone(), scene.call()); }, "token 12 of 12");
+}
+
 TEST(Reweight, EachSampleMayHaveItsOwnWeight) {
   AttentionScene scene(3, 1, /*source=*/false);
   const auto before = scene.probabilities();

@@ -175,6 +175,36 @@ TEST(GuidedDenoiser, FollowsAPictureAndATextByTheirOwnScales) {
   EXPECT_FLOAT_EQ(eps.max().item<float>(), 1.0F + 1.5F * 2.0F + 7.5F * 7.0F);
 }
 
+TEST(GuidedDenoiser, AddsUpThePartsOfEachRow) {
+  // Passes predict 1, 3, 10 for the first row, and 2, 4, 11 for the second, which has one part.
+  GuidedDenoiser denoiser(
+      [](const torch::Tensor& x, double, int64_t) {
+        return at::tensor({1.0F, 2.0F, 3.0F, 4.0F, 10.0F, 11.0F}).view({6, 1, 1, 1}).expand(x.sizes());
+      },
+      {.scale = 7.5, .part_weights = {{0.5, 1}, {-2, 0}}});
+  const auto eps = denoiser.eps(at::zeros({2, 4, 8, 8}), 1, 0);
+  EXPECT_FLOAT_EQ(eps[0].max().item<float>(), 1.0F + 7.5F * (0.5F * 2.0F - 2.0F * 9.0F));
+  EXPECT_FLOAT_EQ(eps[1].max().item<float>(), 2.0F + 7.5F * 2.0F);
+}
+
+TEST(GuidedDenoiser, PartsFollowAPictureToo) {
+  // Without the picture 1, without a prompt 3, then the parts' 10 and 20.
+  GuidedDenoiser denoiser(
+      [](const torch::Tensor& x, double, int64_t) {
+        return at::tensor({1.0F, 3.0F, 10.0F, 20.0F}).view({4, 1, 1, 1}).expand(x.sizes());
+      },
+      {.scale = 7.5, .picture_scale = 1.5, .part_weights = {{1}, {0.5}}});
+  EXPECT_FLOAT_EQ(denoiser.eps(picture(), 1, 0).max().item<float>(),
+                  1.0F + 1.5F * 2.0F + 7.5F * (7.0F + 0.5F * 17.0F));
+}
+
+TEST(Guidance, PartsAreAPassEachAndNeedTheUnconditional) {
+  using enum GuidancePass;
+  const Guidance guidance{.scale = 1, .part_weights = {{1}, {0.5}}};
+  EXPECT_EQ(guidance.passes(),
+            (std::vector<GuidancePass>{kUnconditional, kConditional, kConditional}));
+}
+
 TEST(Guidance, ScalesOfOneSavePasses) {
   using enum GuidancePass;
   using Passes = std::vector<GuidancePass>;

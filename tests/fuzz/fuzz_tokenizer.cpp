@@ -1,9 +1,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <memory>
 #include <string>
 
+#include "sd/core/error.h"
 #include "sd/text/clip_tokenizer.h"
+#include "sd/text/prompt_choices.h"
+#include "sd/text/prompt_reader.h"
 #include "sd/text/word_piece_tokenizer.h"
 #include "sd/text/words.h"
 
@@ -34,6 +38,26 @@ void check(const sd::Tokenizer& tokenizer, const std::string& text) {
   }
 }
 
+/// Markup of any kind gives whole chunks and tokens inside them, or a UsageError.
+void check_markup(const std::string& text) {
+  static const sd::PromptReader reader(
+      std::make_shared<sd::ClipTokenizer>(77, sd::ClipTokenizer::kEos), sd::PromptSyntax::kA1111, 10);
+  try {
+    const auto prompt = reader.encode(text);
+    if (prompt.ids.size() % 77 != 0) std::abort();
+    for (std::size_t i = 0; i < prompt.tokens.size(); ++i) {
+      const auto& token = prompt.tokens[i];
+      if (token.begin > token.end || token.end > text.size()) std::abort();
+      if (prompt.position(i) >= static_cast<int64_t>(prompt.ids.size())) std::abort();
+    }
+  } catch (const sd::UsageError&) {
+  }
+  try {
+    sd::expand_choices(text, 1000);
+  } catch (const sd::UsageError&) {
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
@@ -41,5 +65,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
   const std::string text(data, data + size);
   check(sd::ClipTokenizer::instance(), text);
   check(bert, text);
+  check_markup(text);
   return 0;
 }

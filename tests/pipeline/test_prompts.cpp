@@ -32,7 +32,7 @@ DrawRequest request_of(const std::vector<std::string>& prompts, const std::strin
 torch::Tensor context_of(const DrawRequest& request, int64_t step = 0) {
   const c10::InferenceMode inference;
   PromptContexts contexts(tiny_model(), request, 10);
-  contexts.add(request.targets[0], /*conditional=*/true);
+  contexts.add(request.targets[0]);
   return contexts.at(step);
 }
 
@@ -69,13 +69,33 @@ TEST(PromptContexts, RepeatingAContextLeavesAttentionAsItIs) {
   const c10::InferenceMode inference;
   auto request = request_of({"a cat BREAK a dog BREAK a fox"}, "blurry");
   PromptContexts contexts(tiny_model(), request, 10);
-  contexts.add({"blurry"}, /*conditional=*/false);
+  contexts.add_negative(1);
   ASSERT_EQ(contexts.at(0).size(1), 231);
   const auto x = at::randn({1, 4, 16, 16}), t = at::tensor({500.0F});
   auto unet = tiny_model().model->unet;
   EXPECT_LT(relative_difference(unet->forward(x, t, contexts.at(0), {}),
                                 unet->forward(x, t, plain({"blurry"}), {})),
             1e-5);  // float32 sums over three times as many terms
+}
+
+TEST(PromptContexts, EachPartIsReadByItself) {
+  const c10::InferenceMode inference;
+  const auto request = request_of({"a (red:1.0) cat AND a [dog:fox:0.5]:0.6", "a bird"});
+  PromptContexts contexts(tiny_model(), request, 10);
+  for (const int64_t part : {0, 1}) contexts.add(request.targets[0], part);
+  EXPECT_TRUE(contexts.at(0).equal(plain({"a red cat", "a bird", "a dog", "a bird"})));
+  EXPECT_TRUE(contexts.at(5).equal(plain({"a red cat", "a bird", "a fox", "a bird"})));
+  using Weights = std::vector<std::vector<double>>;
+  EXPECT_EQ(part_weights(tiny_model(), request), (Weights{{1, 1}, {0.6, 0}}));
+  EXPECT_EQ(part_weights(tiny_model(), request_of({"a cat", "a bird"})), Weights());
+}
+
+TEST(PromptContexts, InANegativePromptAndIsText) {
+  const c10::InferenceMode inference;
+  const auto request = request_of({"a cat"}, "a cat AND a dog");
+  PromptContexts contexts(tiny_model(), request, 10);
+  contexts.add_negative(2);
+  EXPECT_TRUE(contexts.at(0).equal(plain({"a cat AND a dog", "a cat AND a dog"})));
 }
 
 TEST(PromptContexts, ClipSkipTakesAnEarlierLayer) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -32,9 +33,9 @@ std::vector<int64_t> clip_ids(const std::string& text) {
 
 TEST(PromptReader, PlainAndAutoTakeATextAsTheOriginalScriptsDo) {
   for (const auto syntax : {PromptSyntax::kPlain, PromptSyntax::kAuto}) {
-    const auto variants = reader(syntax).read("a red cat, 1:3 AND {x|y}");
+    const auto variants = reader(syntax).read("a red cat, 1:3 and SAND {x|y}");
     ASSERT_EQ(variants.size(), 1u);
-    EXPECT_EQ(variants[0].tokens.ids, clip_ids("a red cat, 1:3 AND {x|y}"));
+    EXPECT_EQ(variants[0].tokens.ids, clip_ids("a red cat, 1:3 and SAND {x|y}"));
     EXPECT_EQ(variants[0].weights, std::vector<float>(77, 1.0F));
     EXPECT_EQ(reader(syntax).encode(repeated("word ", 90)).cut.size(), 15u);
   }
@@ -113,8 +114,45 @@ TEST(PromptReader, WordsKeepTheirPlaces) {
   EXPECT_EQ(others.find("a"), Positions{1});
 }
 
+TEST(PromptReader, PartsHaveEmphasisChangesAndWeightsOfTheirOwn) {
+  const auto parts = reader(PromptSyntax::kAuto).read_parts("a (red:1.5) cat AND a [dog:fox:0.5] BREAK here :-0.6");
+  ASSERT_EQ(parts.size(), 2u);
+  EXPECT_EQ(parts[0].weight, 1);
+  EXPECT_EQ(parts[1].weight, -0.6);
+  ASSERT_EQ(parts[0].variants.size(), 1u);
+  EXPECT_EQ(parts[0].variants[0].weights[2], 1.5F);
+  EXPECT_EQ(parts[0].variants[0].chunks, 2);  // as many as the other
+  ASSERT_EQ(parts[1].variants.size(), 2u);
+  EXPECT_EQ(parts[1].variants[1].first_step, 5);
+  const auto ids = parts[1].variants[1].tokens.ids, fox = clip_ids("a fox");
+  EXPECT_TRUE(std::equal(fox.begin(), fox.end(), ids.begin()));
+}
+
+TEST(PromptReader, WordsOfLaterPartsStandBehindTheFirst) {
+  const std::string prompt = "a red cat AND a (blue:1.2) [dog:fox:0.5]:0.6 AND";
+  const auto encoded = reader().encode(prompt);
+  EXPECT_EQ(encoded.ids.size(), 231u);
+  const PromptWords words(prompt, encoded);
+  EXPECT_EQ(words.find("cat"), Positions{3});
+  EXPECT_EQ(words.find("blue"), Positions{79});
+  EXPECT_EQ(words.find("fox"), Positions{80});
+  EXPECT_EQ(words.find("a"), (Positions{1, 78}));
+  EXPECT_EQ(words.find("@230"), Positions{230});
+  test::expect_error<UsageError>([&] { words.find("AND"); }, "'AND' stands for no token");
+}
+
+TEST(PromptReader, AndIsTextWhereNothingIsComposed) {
+  const std::string prompt = "a cat AND a dog";
+  EXPECT_EQ(reader(PromptSyntax::kPlain).read_parts(prompt).size(), 1u);
+  EXPECT_EQ(reader().read(prompt).front().tokens.ids, clip_ids(prompt));
+  const auto negative = reader(PromptSyntax::kAuto).without_composition();
+  EXPECT_EQ(negative->encode(prompt).ids, clip_ids(prompt));
+  EXPECT_EQ(negative->part_weights(prompt), std::vector<double>{1});
+  EXPECT_EQ(reader(PromptSyntax::kAuto).part_weights(prompt), (std::vector<double>{1, 1}));
+}
+
 TEST(PromptReader, WhatCannotBeReadIsSaid) {
-  test::expect_error<UsageError>([] { reader().read("a cat AND a dog"); }, "AND");
+  test::expect_error<UsageError>([] { reader().read_parts(repeated("a AND ", 16)); }, "17 prompts", "at most 16");
   test::expect_error<UsageError>([] { reader().read(std::string(9000, '(') + "a"); }, "weighted beyond");
   test::expect_error<UsageError>([] { reader().read(repeated("word ", 2500)); }, "more than 32 chunks");
 }

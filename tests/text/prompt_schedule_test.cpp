@@ -86,18 +86,15 @@ TEST(Composition, SplitsAtAndWithWeights) {
   EXPECT_EQ(parts(" one: 2 "), (Parts{{" one: 2 ", 1}}));
   EXPECT_EQ(parts("(a:1.3) AND b:x"), (Parts{{"(a:1.3)", 1}, {"b:x", 1}}));
   EXPECT_EQ(parts("AND"), (Parts{{"", 1}, {"", 1}}));
+  EXPECT_EQ(parts("a\nAND b : +.5"), (Parts{{"a", 1}, {"b", 0.5}}));
+  EXPECT_EQ(parts("a:2.AND b"), (Parts{{"a", 2}, {"b", 1}}));
 }
 
-TEST(Choices, GiveEveryCombination) {
-  using Texts = std::vector<std::string>;
-  EXPECT_EQ(expand_choices("a {red|green} {car|bus}", 10),
-            (Texts{"a red car", "a red bus", "a green car", "a green bus"}));
-  EXPECT_EQ(expand_choices("{a|}{|b}", 10), (Texts{"a", "ab", "", "b"}));
-  EXPECT_EQ(expand_choices("{a|{b|c}}", 10), (Texts{"a", "b", "c"}));
-  EXPECT_EQ(expand_choices("{a} } {b", 10), (Texts{"{a} } {b"}));
-  std::string many;
-  for (int i = 0; i < 40; ++i) many += "{a|b}";
-  test::expect_error<UsageError>([&] { expand_choices(many, 1000); }, "more than 1000");
+TEST(Composition, WhatIsNoWeightStaysText) {
+  using Parts = std::vector<std::pair<std::string, double>>;
+  for (const std::string part : {"a:x", "a:", "a:1e3", "a:+-1", "a:--1", "a:1.2.3", "a:.", "a:(1.2)"}) {
+    EXPECT_EQ(parts("b AND " + part), (Parts{{"b", 1}, {part, 1}})) << part;
+  }
 }
 
 }  // namespace

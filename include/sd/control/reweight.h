@@ -9,7 +9,7 @@ namespace sd {
 
 /// How much more, or less, attention one token is paid.
 struct TokenWeight {
-  int64_t token = 0;                   // position among the 77; 0 is the start of the text
+  int64_t token = 0;                   // position among the 77, those of further parts behind
   std::vector<double> values = {1.0};  // one for all samples, or one for each; may be negative
   int64_t target = -1;                 // which of several targets; -1: all
 };

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "sd/control/scope.h"
 #include "sd/nn/attention_controller.h"
@@ -13,7 +14,8 @@ namespace sd {
 /// The maps of one layer at one step, as the fork saves them.
 struct SavedMap {
   std::string name;    // "down_time0981_res016_num001.npy", "middle_time0981_res008.npy"
-  torch::Tensor maps;  // [samples,h,w,tokens] float32 on the CPU, contiguous, mean over heads
+  /// [samples,h,w,tokens] float32 on the CPU, contiguous, mean over heads; of all parts in turn.
+  torch::Tensor maps;
 };
 
 /// The fork's name for maps of a layer at timestep t; the resolution is the grid's shorter side.
@@ -43,6 +45,7 @@ class SavedMaps final : public AttentionController {
  private:
   Sink sink_;
   SavedMapsOptions options_;
+  std::vector<torch::Tensor> parts_;  // of the layer that is being shown
 };
 
 }  // namespace sd

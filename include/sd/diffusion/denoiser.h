@@ -38,26 +38,33 @@ enum class GuidancePass {
 struct Guidance {
   double scale = 7.5;
   std::optional<double> picture_scale = {};  // InstructPix2Pix; nothing for models that take no picture
+  /// Of prompts that are drawn together, [parts][B]: how much each part counts in each row, 0 where a
+  /// row has fewer. Empty: every row has one prompt.
+  std::vector<std::vector<double>> part_weights = {};
 
-  /// The passes that are needed, in the order of their rows. Scales of 1 save passes.
+  /// The passes that are needed, in the order of their rows; a conditional one for each part. Scales
+  /// of 1 save passes where there is one part.
   std::vector<GuidancePass> passes() const;
 };
 
 /// Classifier-free guidance (arXiv:2207.12598): ε = ε_uncond + scale · (ε_cond − ε_uncond), or with
 /// a picture I beside the text T (arXiv:2211.09800, eq. 3): ε = ε(∅,∅) + s_I (ε(I,∅) − ε(∅,∅)) +
-/// s_T (ε(I,T) − ε(I,∅)).
+/// s_T (ε(I,T) − ε(I,∅)). Of several prompts, Σ w_i (ε_i − ε_uncond) stands for ε_cond − ε_uncond
+/// (composable diffusion, arXiv:2206.01714, eq. 11), at scale 1 too.
 class GuidedDenoiser final : public Denoiser {
  public:
   /// The model is called with B rows for each of guidance.passes().
   GuidedDenoiser(NoiseModel model, const Guidance& guidance)
-      : model_(std::move(model)), guidance_(guidance), passes_(guidance.passes()) {}
+      : model_(std::move(model)), guidance_(guidance), passes_(guidance.passes().size()) {}
 
   torch::Tensor eps(const torch::Tensor& x, double t, int64_t step) override;
 
  private:
+  torch::Tensor towards_prompts(const std::vector<torch::Tensor>& eps) const;
+
   NoiseModel model_;
   Guidance guidance_;
-  std::vector<GuidancePass> passes_;
+  std::size_t passes_;
 };
 
 }  // namespace sd

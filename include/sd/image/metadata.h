@@ -17,7 +17,8 @@ struct PictureMetadata {
   std::string format;  // "PNG", "JPEG", "WebP", "GIF", …
   int64_t width = 0;   // as read_image gives it: upright by EXIF orientation
   int64_t height = 0;
-  std::vector<PngText> texts;  // PNG only
+  std::vector<PngText> texts;  // of a PNG; of EXIF our settings, keyword "sd", or what else its
+                               // ImageDescription says, under that name
   std::optional<std::string>
       parameters;  // the infotext: PNG's `parameters` text, EXIF UserComment of JPEG and WebP
 };

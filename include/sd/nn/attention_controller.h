@@ -29,6 +29,7 @@ struct RowGroup {
   int64_t count = 0;
   int64_t target = 0;    // which of several targets; 0 for the source
   bool pictured = true;  // false: the rows of InstructPix2Pix that are shown no picture
+  int64_t part = 0;      // of conditional rows: which of the prompts that are drawn together
 };
 
 /// The sampler's place in its run: passed along, never counted by calls.

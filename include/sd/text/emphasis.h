@@ -7,6 +7,9 @@
 
 namespace sd {
 
+/// What begins a new chunk.
+inline constexpr std::string_view kBreakWord = "BREAK";
+
 /// A stretch of a prompt and how strongly it is meant.
 struct WeightedText {
   std::string text;  // without the brackets and weights around it, escapes undone

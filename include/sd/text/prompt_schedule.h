@@ -16,6 +16,9 @@ struct SourcedText {
   bool operator==(const SourcedText&) const = default;
 };
 
+/// All of a prompt, from its first byte on.
+SourcedText as_sourced(std::string_view prompt);
+
 /// What a prompt is from a step on.
 struct ScheduledText {
   int64_t first_step = 0;
@@ -29,6 +32,9 @@ struct ScheduledText {
 /// 1 <= steps.
 std::vector<ScheduledText> schedule_prompt(std::string_view prompt, int64_t steps);
 
+/// What stands between prompts that are drawn together.
+inline constexpr std::string_view kComposingWord = "AND";
+
 /// One of several prompts that are drawn together.
 struct ComposedPrompt {
   SourcedText prompt;
@@ -38,9 +44,5 @@ struct ComposedPrompt {
 /// "a cat AND a dog :1.2": prompts whose guidance is added up, with weights (composable diffusion,
 /// arXiv:2206.01714, as AUTOMATIC1111 writes it). One entry where there is no AND as a word of its own.
 std::vector<ComposedPrompt> split_composition(std::string_view prompt);
-
-/// "a {red|green} {car|bus}": every combination, the last choice changing first. Braces that hold no
-/// '|' or are not closed stay text. Throws UsageError if there are more than `most`.
-std::vector<std::string> expand_choices(std::string_view prompt, std::size_t most);
 
 }  // namespace sd

@@ -16,7 +16,8 @@ struct Token {
 
 /// A prompt as the text encoder sees it, whichever tokenizer made it.
 struct TokenizedPrompt {
-  std::vector<int64_t> ids;   // exactly `length`: begin (if there is one), tokens, end, padding
+  /// Exactly `length`: begin (if there is one), tokens, end, padding. Of several parts, each's.
+  std::vector<int64_t> ids;
   std::vector<Token> tokens;  // those kept, in order; tokens[i] stands at ids[first + i]
   std::vector<Token> cut;     // those that did not fit
   int64_t first = 1;          // 0 for tokenizers that begin with no id of their own

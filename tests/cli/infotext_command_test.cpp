@@ -1,0 +1,103 @@
+// Commands guessed from what other programs write.
+#include "cli/infotext_command.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+
+namespace sd::cli {
+namespace {
+
+std::map<std::string, std::string> options_of(const GuessedCommand& guess) {
+  std::map<std::string, std::string> options;
+  for (const auto& [name, value] : guess.command.options) options[name] = value.value_or("");
+  return options;
+}
+
+bool notes_say(const GuessedCommand& guess, std::string_view part) {
+  return std::ranges::any_of(guess.notes,
+                             [&](const auto& note) { return note.find(part) != note.npos; });
+}
+
+TEST(InfotextCommand, OfTheWebUi) {
+  const auto guess = command_of_infotext(
+      "a (red:1.2) apple\nNegative prompt: blurry, text\n"
+      "Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7, Seed: 3141592653, Size: "
+      "512x768, Model hash: 6ce0161689, Model: v1-5-pruned-emaonly, Clip skip: 2, Version: "
+      "v1.10.1");
+  EXPECT_EQ(guess.command.name, "txt2img");
+  const std::map<std::string, std::string> expected = {{"prompt", "a (red:1.2) apple"},
+                                                       {"negative-prompt", "blurry, text"},
+                                                       {"prompt-syntax", "a1111"},
+                                                       {"steps", "20"},
+                                                       {"sampler", "dpm++_2m"},
+                                                       {"scheduler", "karras"},
+                                                       {"scale", "7"},
+                                                       {"seed", "3141592653"},
+                                                       {"W", "512"},
+                                                       {"H", "768"},
+                                                       {"clip-skip", "2"},
+                                                       {"n_samples", "1"},
+                                                       {"n_iter", "1"},
+                                                       {"rng", "cuda"}};
+  EXPECT_EQ(options_of(guess), expected);
+  EXPECT_TRUE(notes_say(guess, "v1-5-pruned-emaonly (hash 6ce0161689): add --ckpt"));
+  EXPECT_TRUE(notes_say(guess, "a GPU's"));
+  EXPECT_TRUE(notes_say(guess, "may differ"));
+}
+
+TEST(InfotextCommand, OlderOnesNameTheScheduleWithTheSampler) {
+  const auto guess = command_of_infotext(
+      "x\nSteps: 20, Sampler: DPM++ 2M Karras, CFG scale: 7, Seed: 1, Size: 512x512, RNG: CPU");
+  EXPECT_EQ(options_of(guess).at("sampler"), "dpm++_2m");
+  EXPECT_EQ(options_of(guess).at("scheduler"), "karras");
+  EXPECT_EQ(options_of(guess).at("rng"), "cpu");
+}
+
+TEST(InfotextCommand, VariationsAndPicturesToStartFrom) {
+  const auto guess = command_of_infotext(
+      "x\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, Size: 512x512, Variation seed: 9, "
+      "Variation seed strength: 0.3, Denoising strength: 0.6");
+  EXPECT_EQ(guess.command.name, "img2img");
+  EXPECT_EQ(options_of(guess).at("variation"), "9:0.3");
+  EXPECT_EQ(options_of(guess).at("strength"), "0.6");
+  EXPECT_TRUE(notes_say(guess, "--init-img FILE"));
+}
+
+TEST(InfotextCommand, WhatCannotBeUsedIsNoted) {
+  const auto guess = command_of_infotext(
+      "<lora:x:1> a cat\nSteps: 0, Sampler: Magic 9, CFG scale: abc, Seed: 5, Size: 500x10x3, "
+      "Hires "
+      "upscale: 2, Clip skip: 99");
+  const auto options = options_of(guess);
+  for (const char* name : {"steps", "sampler", "scale", "W", "H", "clip-skip"}) {
+    EXPECT_FALSE(options.contains(name)) << name;
+  }
+  for (const char* part : {"Steps: 0", "there is no Magic 9", "CFG scale: abc", "500x10x3",
+                           "not used: Hires upscale: 2", "such as <lora:name:1>", "Clip skip: 99"}) {
+    EXPECT_TRUE(notes_say(guess, part)) << part;
+  }
+}
+
+TEST(InfotextCommand, OfNoInfotextIsThePromptAlone) {
+  const auto guess = command_of_infotext("just a caption");
+  EXPECT_EQ(options_of(guess).at("prompt"), "just a caption");
+  EXPECT_TRUE(notes_say(guess, "the sampler is not told"));
+}
+
+TEST(InfotextCommand, OursTellOfBatchesAndSwaps) {
+  const auto guess = command_of_infotext(
+      "a dog\nSteps: 4, Sampler: DDIM, CFG scale: 7.5, Seed: 42, Size: 128x128, Model: tiny, Batch "
+      "size: "
+      "3, Batch pos: 2, Source prompt: a cat, Version: sd 0.1.0");
+  EXPECT_EQ(guess.command.name, "swap");
+  const auto options = options_of(guess);
+  EXPECT_EQ(options.at("sprompt"), "a cat");
+  EXPECT_EQ(options.at("n_samples"), "3");
+  EXPECT_FALSE(options.contains("rng"));
+  EXPECT_TRUE(notes_say(guess, "sample 2 of a batch of 3"));
+}
+
+}  // namespace
+}  // namespace sd::cli
