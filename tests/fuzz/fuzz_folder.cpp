@@ -19,7 +19,7 @@ constexpr std::array kFiles = {"model_index.json", "unet/config.json", "vae/conf
                                "text_encoder/config.json", "scheduler/scheduler_config.json"};
 constexpr const char* kIndex = "model.safetensors.index.json";
 
-fs::path example() { return fs::path(SD_TEST_DATA) / "tiny-v1-diffusers"; }
+fs::path example() { return fs::path(SD_SOURCE_DIR) / "tests/data/tiny-v1-diffusers"; }
 
 /// A copy of the tiny model's settings.
 class FolderSettings {
