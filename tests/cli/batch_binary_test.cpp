@@ -62,7 +62,7 @@ TEST(Tasks, ATaskIsWhatTheCommandWouldDrawAlone) {
   const auto finished = tasks({"--from-file", list, "--seed", "5", "--n_samples", "2"});
   ASSERT_EQ(finished.code, 0) << finished.err;
   ASSERT_EQ(alone({"--prompt", "a red apple", "--reweight", "red=2", "--reweight", "apple=0.5", "--plms", "--seed", "6",
-                   "--n_samples", "2", "--n_iter", "1", "--skip_grid"})
+                   "--negative-prompt", "", "--n_samples", "2", "--n_iter", "1", "--skip_grid"})
                 .code,
             0);
   for (const char* number : {"0", "1"}) {
