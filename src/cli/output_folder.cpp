@@ -122,7 +122,7 @@ int64_t& OutputFolder::next_in(const std::filesystem::path& folder) {
   const auto found = next_.find(folder);
   if (found != next_.end()) return found->second;
   const auto number_of = [this](std::string_view stem) { return names_.number_in(stem); };
-  make_writable_folder(samples_ / folder);
+  if (!folder.empty()) make_writable_folder(samples_ / folder);
   return next_[folder] = std::max(next_after(samples_ / folder, number_of),
                                   next_after(sources_ / folder, number_of));
 }

@@ -52,6 +52,8 @@ PromptList read_array(const std::string& file) {
     throw UsageError(fmt::format("--from-file: {} is not JSON: byte {} does not fit\nExpected an array "
                                  "of objects, such as [{{\"prompt\": \"a red apple\"}}].",
                                  file, error.byte));
+  } catch (const nlohmann::json::out_of_range&) {
+    throw UsageError(fmt::format("--from-file: {} has a number that is too large", file));
   }
   if (!array.is_array() || array.empty()) {
     throw UsageError(fmt::format(

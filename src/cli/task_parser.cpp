@@ -111,6 +111,8 @@ std::vector<Setting> object_settings(const std::string& text, const CLI::App& co
     throw UsageError(fmt::format(
         "it is not a whole JSON object: {} at byte {}",
         error.byte > text.size() ? "it ends too early," : "something does not fit", error.byte));
+  } catch (const nlohmann::json::out_of_range&) {
+    throw UsageError("it has a number that is too large");
   }
   if (!object.is_object()) throw UsageError("it is JSON, but no object {\"prompt\": …}");
   const auto options = settable_options(command);

@@ -62,7 +62,7 @@ TEST(Tasks, ATaskIsWhatTheCommandWouldDrawAlone) {
   const auto finished = tasks({"--from-file", list, "--seed", "5", "--n_samples", "2"});
   ASSERT_EQ(finished.code, 0) << finished.err;
   ASSERT_EQ(alone({"--prompt", "a red apple", "--reweight", "red=2", "--reweight", "apple=0.5", "--plms", "--seed", "6",
-                   "--n_samples", "2", "--n_iter", "1", "--skip_grid"})
+                   "--negative-prompt", "", "--n_samples", "2", "--n_iter", "1", "--skip_grid"})
                 .code,
             0);
   for (const char* number : {"0", "1"}) {
@@ -101,7 +101,7 @@ TEST(Tasks, OneThatFailsDoesNotStopTheRest) {
                              "{\"prompt\": \"a cat\", \"outdir\": \"elsewhere\"}\n"
                              "{\"prompt\": [\"a\", {}]}\n"
                              "{\"prompt\": \"a cat\", \"plms\": 1}\n"
-                             "7\n"
+                             "{\"steps\": 1e9999}\n"
                              "{\"prompt\": \"a cat\", \"steps\": 1}\n");
   const auto finished = run({"--from-file", list, "-q"});
   EXPECT_EQ(finished.code, 3);
@@ -111,7 +111,7 @@ TEST(Tasks, OneThatFailsDoesNotStopTheRest) {
   EXPECT_EQ(found[10], "10:done");
   for (const char* part : {"line 1: unknown key 'stepz'\n    Did you mean 'steps'?", "line 2: it is not a whole JSON object",
                            "line 3: sampler: 'eulr'", "line 4: --W 100", "line 5: ", "nowhere.ckpt", "line 6: ",
-                           "line 7: --outdir", "line 8: prompt", "line 9: plms: expected true or false", "line 10: "})
+                           "line 7: --outdir", "line 8: prompt", "line 9: plms: expected true or false", "line 10: it has a number that is too large"})
     EXPECT_TRUE(contains(finished.err, part)) << part << "\n" << finished.err;
   EXPECT_EQ(run.samples(), (Texts{"00010.png"}));
 }

@@ -51,7 +51,7 @@ TEST(TaskList, AnArrayOfObjectsIsAListToo) {
   ASSERT_EQ(tasks.size(), 2u);
   EXPECT_EQ(tasks[1].text, "{\"steps\":3}");
   EXPECT_EQ(tasks[1].line, 2);
-  for (const char* text : {"[{\"prompt\": \"a\"}", "{}", "[]", "3", "", "[\xff]"}) {
+  for (const char* text : {"[{\"prompt\": \"a\"}", "{}", "[]", "3", "", "[\xff]", "[1e9999]"}) {
     test::write_text(folder / "bad.json", text);
     EXPECT_THROW(read_task_list(folder / "bad.json"), UsageError) << text;
   }

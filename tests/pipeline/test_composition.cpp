@@ -72,7 +72,7 @@ TEST_P(EverySampler, EqualPartsThatAddUpToOneAreThePlainPrompt) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Composition, EverySampler, ::testing::ValuesIn(test::all_sampler_kinds()),
-                         [](const auto& info) { return test::case_name(info.param); });
+                         [](const auto& each) { return test::case_name(each.param); });
 
 TEST(Composition, EachPictureOfABatchHasItsOwnParts) {
   const std::vector<std::string> prompts = {"a cat", "a dog AND a fox:-0.5 AND a car", "a bird AND a sofa"};

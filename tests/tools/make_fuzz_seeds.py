@@ -94,6 +94,13 @@ def main() -> None:
         "fuzz_folder/model_index": b"\0" + (folder_of_tiny / "model_index.json").read_bytes(),
         "fuzz_folder/unet": b"\1" + (folder_of_tiny / "unet/config.json").read_bytes(),
         "fuzz_folder/index": b"\5" + index,
+        # The first byte chooses what is read: a list, a line's words, its object, a grid, a template with a prompt.
+        "fuzz_batch/list": b"\0# c\n--prompt 'a b' --steps 3\n{\"prompt\": \"a\"}\na cat\r\n",
+        "fuzz_batch/words": b"\1--prompt \"a \\\"red\\\" apple\" --steps 20 'x y' z\\ w",
+        "fuzz_batch/object": b'\2{"prompt": "a", "steps": 3, "reweight": ["a=2"], "plms": true, "seed": null}',
+        "fuzz_batch/overflow": b'\2{"steps": 1e9999}',
+        "fuzz_batch/grid": b'\3scale=1.5, 3;prompt="a, b",c\\,d',
+        "fuzz_batch/name": b"\4{date}/{seed:010}-{prompt:40}../a\\b/c d e f g h i j k",
         "fuzz_zip/stored.ckpt": protocol2,
         "fuzz_zip/deflated.ckpt": repacked(protocol2),
         "fuzz_pickle/protocol2.pkl": pickle_of(protocol2),
