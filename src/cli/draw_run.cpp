@@ -10,8 +10,8 @@
 #include "cli/combinations.h"
 #include "cli/find_model.h"
 #include "cli/interrupt.h"
-#include "cli/prompt_chunks.h"
 #include "cli/model_fit.h"
+#include "cli/prompt_chunks.h"
 #include "cli/prompt_notice.h"
 #include "cli/repeat_args.h"
 #include "sd/core/atomic_file.h"
@@ -209,7 +209,8 @@ void DrawRun::read_prompts() {
   prompts_.prompts = std::move(usable);
   if (sets_.empty()) {
     const auto& bad = prompts_.bad_lines.front();
-    throw UsageError(fmt::format("--from-file: no usable prompt: line {} {}", bad.line, bad.reason));
+    throw UsageError(
+        fmt::format("--from-file: no usable prompt: line {} {}", bad.line, bad.reason));
   }
   for (const auto& bad : prompts_.bad_lines)
     print_message(fmt::format("line {} {}", bad.line, bad.reason));
@@ -282,7 +283,8 @@ void DrawRun::load() {
 
 void DrawRun::announce_cut_prompts() {
   if (options_.quiet) return;
-  const auto announce_as = [](const std::string& what, const std::string& prompt, const auto& reader) {
+  const auto announce_as = [](const std::string& what, const std::string& prompt,
+                              const auto& reader) {
     const auto notice = truncation_notice(what, prompt, reader);
     if (!notice.empty()) print_message(notice);
   };
@@ -303,8 +305,8 @@ void DrawRun::announce_cut_prompts() {
 
 void DrawRun::draw_all(RunNoise& noise) {
   const auto together = static_cast<std::size_t>(options_.n_samples);
-  // Pictures with random numbers of their own are drawn one by one: arithmetic depends on the size of
-  // a batch in the last bit.
+  // Pictures with random numbers of their own are drawn one by one: arithmetic depends on the size
+  // of a batch in the last bit.
   const std::size_t size = options_.seed_mode == SeedMode::kImage ? 1 : together;
   const std::size_t count = prompts_.prompts.size();
   const auto batches = options_.n_iter * static_cast<int64_t>((count + size - 1) / size);
@@ -328,8 +330,8 @@ bool DrawRun::wants(const Batch& batch, std::size_t sample) const {
   return !options_.only || *options_.only == batch.first_sample + static_cast<int64_t>(sample);
 }
 
-/// Passes over a batch that `--only` leaves out: one before the picture takes its random numbers from
-/// the common stream.
+/// Passes over a batch that `--only` leaves out: one before the picture takes its random numbers
+/// from the common stream.
 void DrawRun::skip(const Batch& batch, RunNoise& noise) {
   if (batch.first_sample > *options_.only || options_.seed_mode == SeedMode::kImage) return;
   auto request = request_for(batch, noise);
