@@ -12,7 +12,8 @@ enum class ValueKind { kFlag, kWords, kFile, kFolder, kModel, kWhole, kNumber, k
 /// An option as the parser knows it. Completions, the manual page and settings are made from this,
 /// so that no second list of options exists.
 struct OptionOutline {
-  std::vector<std::string> names;  // "--ddim_steps", "--ddim-steps", "--steps"; "--quiet", "-q"; "IN"
+  std::vector<std::string>
+      names;  // "--ddim_steps", "--ddim-steps", "--steps"; "--quiet", "-q"; "IN"
   ValueKind kind = ValueKind::kFlag;
   std::string value;               // "N", "FILE", "{f32,bf16}"; empty for a flag
   std::vector<std::string> words;  // of kWords

@@ -72,7 +72,8 @@ void add_from_options(CLI::App& app, AttnFromOptions& from) {
 }
 
 int run_from(AttnCommand& command) {
-  if (command.res) command.from.choice.resolution = parse_whole("--res", *command.res, kResolutionRange);
+  if (command.res)
+    command.from.choice.resolution = parse_whole("--res", *command.res, kResolutionRange);
   auto look = command.draw.attn;
   if (command.norm->count() == 0) look.norm = AttnNorm::kFork;
   if (command.colormap->count() == 0) look.colormap = Colormap::kGrey;
@@ -109,7 +110,8 @@ std::shared_ptr<AttnCommand> add_parser(CLI::App& app) {
   add_from_options(*parser, command->from);
   add_parsed(
       *parser, "res", [&res = command->res](const std::string& text) { res = text; }, "N",
-      "Resolution of the layers (0: the only one); without\n--from, control only such layers: 16,32");
+      "Resolution of the layers (0: the only one); without\n--from, control only such layers: "
+      "16,32");
   command->norm = parser->get_option("--attn-norm");
   command->colormap = parser->get_option("--attn-colormap");
   command->alpha = parser->get_option("--attn-alpha");

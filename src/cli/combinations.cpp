@@ -24,7 +24,9 @@ void multiply(std::vector<PromptSet>& sets, const std::vector<std::string>& choi
 }  // namespace
 
 std::vector<PromptSet> combinations_of(const PromptSet& set) {
-  const auto expanded = [](const std::string& prompt) { return expand_choices(prompt, kMaxCombinations); };
+  const auto expanded = [](const std::string& prompt) {
+    return expand_choices(prompt, kMaxCombinations);
+  };
   std::vector<std::string> sources;
   if (set.source) sources = expanded(*set.source);
   std::vector<std::vector<std::string>> targets;
@@ -34,15 +36,18 @@ std::vector<PromptSet> combinations_of(const PromptSet& set) {
     count *= static_cast<double>(targets.back().size());
   }
   if (count > kMaxCombinations) {
-    throw UsageError(fmt::format("the prompts have {:.6g} combinations together, at most {} are drawn",
-                                 count, kMaxCombinations));
+    throw UsageError(
+        fmt::format("the prompts have {:.6g} combinations together, at most {} are drawn", count,
+                    kMaxCombinations));
   }
   std::vector<PromptSet> sets(1);
   if (set.source) {
-    multiply(sets, sources, [](PromptSet& made, const std::string& prompt) { made.source = prompt; });
+    multiply(sets, sources,
+             [](PromptSet& made, const std::string& prompt) { made.source = prompt; });
   }
   for (const auto& choices : targets) {
-    multiply(sets, choices, [](PromptSet& made, const std::string& prompt) { made.targets.push_back(prompt); });
+    multiply(sets, choices,
+             [](PromptSet& made, const std::string& prompt) { made.targets.push_back(prompt); });
   }
   return sets;
 }

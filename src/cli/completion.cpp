@@ -16,7 +16,8 @@ namespace {
 
 using Writer = std::string (*)(const AppOutline&);
 
-constexpr const char* kDescription = R"(Prints completions for a shell: commands, options, their values, models.
+constexpr const char* kDescription =
+    R"(Prints completions for a shell: commands, options, their values, models.
 
 Examples:
   source <(sd completion bash)
@@ -49,9 +50,10 @@ int run(const CompletionOptions& options, const CLI::App& app) {
     return static_cast<int>(ExitCode::kDone);
   }
   if (options.shell.empty()) {
-    throw UsageError(fmt::format("completion: name the shell, one of {}\n"
-                                 "Example: source <(sd completion bash)",
-                                 fmt::join(shells, ", ")));
+    throw UsageError(
+        fmt::format("completion: name the shell, one of {}\n"
+                    "Example: source <(sd completion bash)",
+                    fmt::join(shells, ", ")));
   }
   reject_word("completion", options.shell, shells);
 }

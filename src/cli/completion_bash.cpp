@@ -72,8 +72,7 @@ std::string value_cases(const AppOutline& command) {
   for (const auto& option : command.options) {
     if (option.kind == ValueKind::kFlag) continue;
     std::vector<std::string> patterns;
-    for (const auto& name : option.names)
-      patterns.push_back(shell_word(command.name + " " + name));
+    for (const auto& name : option.names) patterns.push_back(shell_word(command.name + " " + name));
     text += fmt::format("    {}) {}; return ;;\n", fmt::join(patterns, " | "), action_of(option));
   }
   return text;
@@ -92,7 +91,8 @@ std::string name_case(const AppOutline& command) {
   std::string text = fmt::format("    {})\n", command.name);
   std::set<std::string> actions;
   for (const auto& argument : command.positionals) actions.insert(action_of(argument));
-  for (const auto& action : actions) text += fmt::format("      [[ $current == -* ]] || {}\n", action);
+  for (const auto& action : actions)
+    text += fmt::format("      [[ $current == -* ]] || {}\n", action);
   text += fmt::format("      _sd_match{}\n", words_of(shown));
   if (!others.empty()) {
     text += fmt::format("      ((${{#COMPREPLY[@]}})) || _sd_match{}\n", words_of(others));

@@ -56,9 +56,9 @@ std::string action_of(const OptionOutline& option) {
 std::string specification(const OptionOutline& option, const std::string& name, bool shown) {
   const bool flag = option.kind == ValueKind::kFlag;
   // "-": a value in the next word or behind '='.
-  auto text = fmt::format("{}{}{}{}[{}]", shown ? "" : "!", option.repeated ? "*" : "", name,
-                          flag || !name.starts_with("--") ? "" : "=",
-                          escaped(option.help, "\\[]:"));
+  auto text =
+      fmt::format("{}{}{}{}[{}]", shown ? "" : "!", option.repeated ? "*" : "", name,
+                  flag || !name.starts_with("--") ? "" : "=", escaped(option.help, "\\[]:"));
   if (!flag) text += fmt::format(":{}:{}", escaped(option.value, "\\:"), action_of(option));
   return shell_word(text);
 }
@@ -75,8 +75,8 @@ std::string arguments_of(const AppOutline& command) {
   for (std::size_t i = 0; i < command.positionals.size(); ++i) {
     const auto& argument = command.positionals[i];
     const auto place = argument.repeated ? "*" : std::to_string(i + 1);
-    text += " \\\n        " + shell_word(fmt::format("{}:{}:{}", place, argument.names.front(),
-                                                     action_of(argument)));
+    text += " \\\n        " +
+            shell_word(fmt::format("{}:{}:{}", place, argument.names.front(), action_of(argument)));
   }
   return text + "\n";
 }
@@ -87,15 +87,16 @@ std::string zsh_completion(const AppOutline& app) {
   std::string text = kBegin;
   text += "  commands=(\n";
   for (const auto& command : app.commands) {
-    text += fmt::format("    {}\n",
-                        shell_word(command.name + ":" + escaped(command.summary, "\\:")));
+    text +=
+        fmt::format("    {}\n", shell_word(command.name + ":" + escaped(command.summary, "\\:")));
   }
   for (const auto& option : app.options) {
     text += fmt::format("    {}\n",
                         shell_word(option.names.front() + ":" + escaped(option.help, "\\:")));
   }
-  text += "  )\n  if ((CURRENT == 2)); then\n    _describe command commands\n    return\n  fi\n"
-          "  shift words\n  ((CURRENT--))\n  case $words[1] in\n";
+  text +=
+      "  )\n  if ((CURRENT == 2)); then\n    _describe command commands\n    return\n  fi\n"
+      "  shift words\n  ((CURRENT--))\n  case $words[1] in\n";
   for (const auto& command : app.commands) {
     text += fmt::format("    {})\n{}      ;;\n", command.name, arguments_of(command));
   }

@@ -157,7 +157,8 @@ void print_machine(const Json& report, Page& page) {
   page.entry("cores", fmt::format("{} ({} logical), load {:.1f}", cpu.at("cores").get<int>(),
                                   cpu.at("logical_cpus").get<int>(), cpu.at("load").get<double>()));
   const auto list = [](const Json& names) {
-    return names.empty() ? "none" : fmt::format("{}", fmt::join(names.get<std::vector<std::string>>(), " "));
+    return names.empty() ? "none"
+                         : fmt::format("{}", fmt::join(names.get<std::vector<std::string>>(), " "));
   };
   page.entry("has", list(cpu.at("features")));
   page.entry("lacks", list(cpu.at("lacking")));
@@ -167,23 +168,27 @@ void print_machine(const Json& report, Page& page) {
                                                 : list(gpu.at("names")));
   if (gpu.at("node").get<bool>()) {
     page.entry("driver", text_or(gpu.at("driver"), "unknown"));
-    page.entry("CUDA libraries", gpu.at("libtorch_cuda").get<bool>() ? "beside LibTorch" : "absent");
+    page.entry("CUDA libraries",
+               gpu.at("libtorch_cuda").get<bool>() ? "beside LibTorch" : "absent");
   }
-  page.entry("memory", fmt::format("{} free of {}", size_text(memory.at("available")), size_text(memory.at("total"))));
-  page.entry("SD v1 at 512x512", fmt::format("needs about {} in f32, {} in bf16", size_text(memory.at("needed_f32")),
-                                         size_text(memory.at("needed_bf16"))));
+  page.entry("memory", fmt::format("{} free of {}", size_text(memory.at("available")),
+                                   size_text(memory.at("total"))));
+  page.entry("SD v1 at 512x512",
+             fmt::format("needs about {} in f32, {} in bf16", size_text(memory.at("needed_f32")),
+                         size_text(memory.at("needed_bf16"))));
 }
 
 void print_paths(const Json& paths, Page& page) {
   page.heading("Paths");
   page.entry("binary", text_or(paths.at("binary"), "unknown"));
   page.entry("drawing half", text_or(paths.at("engine"), "libsd_engine.so is not there"));
-  page.entry("LibTorch", text_or(paths.at("libtorch"), "not found: run scripts/setup.sh, build again"));
+  page.entry("LibTorch",
+             text_or(paths.at("libtorch"), "not found: run scripts/setup.sh, build again"));
   page.entry("SD_MODELS_DIR", text_or(paths.at("models"), "not set"));
   page.entry("cache", text_or(paths.at("cache"), "none"));
   const auto config = text_or(paths.at("config"), "");
   std::error_code ignored;
-  page.entry("configuration", config.empty()                ? "none: neither XDG_CONFIG_HOME nor HOME is set"
+  page.entry("configuration", config.empty() ? "none: neither XDG_CONFIG_HOME nor HOME is set"
                               : fs::exists(config, ignored) ? config
                                                             : config + " (not there)");
 }
@@ -208,10 +213,10 @@ void print_settings(const Json& settings, Page& page) {
   page.heading("Settings");
   if (settings.at("entries").empty()) page.entry("none", "neither variables nor file");
   for (const auto& entry : settings.at("entries")) {
-    const auto loser = entry.contains("overridden_by")
-                           ? fmt::format("; not in force: {} is set",
-                                         entry.at("overridden_by").get<std::string>())
-                           : "";
+    const auto loser =
+        entry.contains("overridden_by")
+            ? fmt::format("; not in force: {} is set", entry.at("overridden_by").get<std::string>())
+            : "";
     page.entry(entry.at("option").get<std::string>(),
                fmt::format("{}  ({}{})", entry.at("value").get<std::string>(),
                            entry.at("source").get<std::string>(), loser));

@@ -13,7 +13,8 @@ void advise_on_gpu(const Machine& machine, std::vector<std::string>& lines) {
   if (machine.may_use_gpu()) return;
   if (machine.gpu_node) {
     lines.emplace_back(
-        "drawing: a GPU is here, but LibTorch's CUDA libraries are not; run scripts/setup.sh --cuda");
+        "drawing: a GPU is here, but LibTorch's CUDA libraries are not; run scripts/setup.sh "
+        "--cuda");
     return;
   }
   lines.emplace_back(
@@ -28,18 +29,20 @@ void advise_on_cpu(const Machine& machine, std::vector<std::string>& lines) {
     lines.emplace_back("--dtype f32: this CPU multiplies bf16 in hardware, which auto uses");
   } else {
     lines.emplace_back(
-        "--dtype bf16: this CPU multiplies no bf16 in hardware; it halves the memory, not the time");
+        "--dtype bf16: this CPU multiplies no bf16 in hardware; it halves the memory, not the "
+        "time");
   }
   if (machine.load > machine.cores) {
-    lines.push_back(fmt::format(
-        "everything, now: {:.1f} other processes want this machine's {} cores", machine.load,
-        machine.cores));
+    lines.push_back(
+        fmt::format("everything, now: {:.1f} other processes want this machine's {} cores",
+                    machine.load, machine.cores));
   }
   const char* threads = std::getenv("OMP_NUM_THREADS");
   if (threads != nullptr && std::atoi(threads) > machine.cores) {
-    lines.push_back(fmt::format("OMP_NUM_THREADS={}: more threads than the {} cores wait for each "
-                                "other (sd's own --threads is not bound by it)",
-                                threads, machine.cores));
+    lines.push_back(
+        fmt::format("OMP_NUM_THREADS={}: more threads than the {} cores wait for each "
+                    "other (sd's own --threads is not bound by it)",
+                    threads, machine.cores));
   }
 }
 

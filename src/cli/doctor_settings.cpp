@@ -20,7 +20,8 @@ using Json = nlohmann::ordered_json;
 /// Options by the variables that set them, over all commands that draw.
 std::map<std::string, OptionOutline> options_by_variable(const CLI::App& app) {
   std::map<std::string, OptionOutline> options;
-  for (const CLI::App* command : app.get_subcommands([](const auto* c) { return is_drawing(*c); })) {
+  for (const CLI::App* command :
+       app.get_subcommands([](const auto* c) { return is_drawing(*c); })) {
     for (const auto& option : settable_options(*command)) {
       for (const auto& name : option.names) {
         if (name.starts_with("--")) options.emplace(variable_name(name), option);
@@ -37,7 +38,8 @@ std::map<std::string, std::string> sd_variables() {
     const std::string_view text = *entry;
     const auto equals = text.find('=');
     if (!text.starts_with("SD_") || equals == std::string_view::npos) continue;
-    if (equals + 1 < text.size()) variables.emplace(text.substr(0, equals), text.substr(equals + 1));
+    if (equals + 1 < text.size())
+      variables.emplace(text.substr(0, equals), text.substr(equals + 1));
   }
   return variables;
 }

@@ -8,9 +8,9 @@
 
 namespace sd::cli {
 
-/// A drawing command with checked options: finds and loads the model, draws, writes. Returns the exit
-/// code of a run that came to its end; throws Error for one that did not. Finished pictures stay in
-/// either case.
+/// A drawing command with checked options: finds and loads the model, draws, writes. Returns the
+/// exit code of a run that came to its end; throws Error for one that did not. Finished pictures
+/// stay in either case.
 ExitCode run_draw(const DrawOptions& options);
 
 /// Draws one task after the other, and loads a model only where the last one's was another.

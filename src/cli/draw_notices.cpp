@@ -23,8 +23,8 @@ std::string size_notice(int64_t width, int64_t height, int64_t trained) {
   }
   if (std::min(width, height) < trained / 2) {
     return fmt::format(
-        "{}x{}: the model was trained on {}x{}; below half of that pictures fall apart",
-        width, height, trained, trained);
+        "{}x{}: the model was trained on {}x{}; below half of that pictures fall apart", width,
+        height, trained, trained);
   }
   return {};
 }
@@ -65,7 +65,8 @@ std::vector<std::string> draw_notices(const DrawOptions& options, const ModelCon
   const bool full = model.unet.model_channels >= kFullChannels;
   if (on_cpu && full && machine.bf16 && options.dtype == DTypeChoice::kF32) {
     lines.emplace_back(
-        "f32 of a full-size model: this CPU multiplies bf16 in hardware; --dtype bf16 is faster and "
+        "f32 of a full-size model: this CPU multiplies bf16 in hardware; --dtype bf16 is faster "
+        "and "
         "takes half the memory");
   }
   const int64_t trained = model.default_pixels();

@@ -30,13 +30,16 @@ void add_picture_options(CLI::App& app, DrawOptions& options) {
   const Choices<PromptSyntax> syntaxes = {{"auto", PromptSyntax::kAuto},
                                           {"plain", PromptSyntax::kPlain},
                                           {"a1111", PromptSyntax::kA1111}};
-  add_choice(app, "prompt-syntax", options.prompt_syntax, syntaxes,
-             "a1111: (word:1.3), [word], [a:b:0.5], [a|b], BREAK,\n\"a cat AND a dog:0.6\" and prompts of "
-             "any length;\nplain: text, cut off after 77 tokens; auto: a1111\nwhere a prompt has brackets, a "
-             "backslash, BREAK or AND")
+  add_choice(
+      app, "prompt-syntax", options.prompt_syntax, syntaxes,
+      "a1111: (word:1.3), [word], [a:b:0.5], [a|b], BREAK,\n\"a cat AND a dog:0.6\" and prompts of "
+      "any length;\nplain: text, cut off after 77 tokens; auto: a1111\nwhere a prompt has "
+      "brackets, a "
+      "backslash, BREAK or AND")
       ->default_str("auto");
-  app.add_flag("--combinations", options.combinations,
-               "Draw every choice of {a|b|c}, once an iteration, as\nif the prompts were listed in a file");
+  app.add_flag(
+      "--combinations", options.combinations,
+      "Draw every choice of {a|b|c}, once an iteration, as\nif the prompts were listed in a file");
   add_whole(app, "clip-skip", options.clip_skip, kClipSkipRange,
             "Take the N-th hidden state from the text encoder's\nend, as AUTOMATIC1111 counts");
   app.add_option_function<std::string>(
@@ -62,7 +65,8 @@ void add_picture_options(CLI::App& app, DrawOptions& options) {
 }
 
 void add_number_options(CLI::App& app, DrawOptions& options) {
-  add_whole(app, "n_samples,batch_size", options.n_samples, kSamplesRange, "Pictures drawn at a time");
+  add_whole(app, "n_samples,batch_size", options.n_samples, kSamplesRange,
+            "Pictures drawn at a time");
   add_whole(app, "n_iter", options.n_iter, kIterRange, "How often to draw them");
   add_whole(app, "n_rows", options.n_rows, kRowsRange,
             "Pictures in a row of the grid (0: n_samples)");
@@ -75,9 +79,10 @@ void add_number_options(CLI::App& app, DrawOptions& options) {
 }
 
 void add_model_options(CLI::App& app, DrawOptions& options) {
-  add_path(app, "ckpt", options.ckpt, "MODEL",
-           "Weights: .ckpt, .safetensors, a diffusers folder, or the\nname of one in SD_MODELS_DIR\n"
-           "(models/ldm/stable-diffusion-v1/model.ckpt, else the\ndemo model)");
+  add_path(
+      app, "ckpt", options.ckpt, "MODEL",
+      "Weights: .ckpt, .safetensors, a diffusers folder, or the\nname of one in SD_MODELS_DIR\n"
+      "(models/ldm/stable-diffusion-v1/model.ckpt, else the\ndemo model)");
   add_path(
       app, "config", options.config, "FILE.yaml",
       "Model configuration (a .yaml of the same name beside\nthe weights; they tell the rest)");

@@ -81,10 +81,10 @@ struct WordWeight {
 struct ControlOptions {
   std::vector<WordWeight> reweight;
   std::optional<AttnSteps> reweight_steps;  // absent: every step
-  std::vector<std::string> parts;    // --layers; empty: all
-  std::vector<int64_t> resolutions;  // --res
-  std::vector<int64_t> heads;        // --heads
-  std::optional<bool> both_rows;     // --rows: cond, or both; absent: what each control does
+  std::vector<std::string> parts;           // --layers; empty: all
+  std::vector<int64_t> resolutions;         // --res
+  std::vector<int64_t> heads;               // --heads
+  std::optional<bool> both_rows;            // --rows: cond, or both; absent: what each control does
 
   bool sweeps() const {
     for (const auto& weight : reweight) {
@@ -143,7 +143,7 @@ struct DrawOptions {
   int64_t n_samples = 3;
   int64_t n_rows = 0;
   double scale = 7.5;
-  std::optional<std::string> from_file;  // "-" is stdin
+  std::optional<std::string> from_file;      // "-" is stdin
   std::shared_ptr<const PromptList> listed;  // what it holds, once it is read
   BatchOptions batch;
   std::optional<TaskPlace> place;
@@ -154,7 +154,7 @@ struct DrawOptions {
   int64_t seed = 42;  // kRandomSeed until it is checked, then the one that was chosen
   SeedMode seed_mode = SeedMode::kBatch;
   std::optional<Variation> variation;
-  std::optional<int64_t> only;  // the one picture of the run to draw, from 0
+  std::optional<int64_t> only;           // the one picture of the run to draw, from 0
   std::optional<std::string> precision;  // "full" or "autocast"
   bool ema = false;
   std::optional<Prediction> prediction;  // absent: as the model says
@@ -168,7 +168,7 @@ struct DrawOptions {
   ControlOptions control;
   AttnOptions attn;
   PictureOptions picture;
-  GivenCommand given;  // what all of this was made from
+  GivenCommand given;   // what all of this was made from
   int64_t threads = 0;  // 0: one a physical core
   bool json = false;
   bool quiet = false;

@@ -7,20 +7,13 @@
 #include <set>
 #include <utility>
 
-#include "cli/combinations.h"
-#include "cli/find_model.h"
 #include "cli/interrupt.h"
-#include "cli/prompt_chunks.h"
 #include "cli/model_fit.h"
+#include "cli/prompt_chunks.h"
 #include "cli/prompt_notice.h"
-#include "cli/repeat_args.h"
-#include "sd/core/atomic_file.h"
-#include "sd/pipeline/inspect.h"
 
 namespace sd::cli {
 namespace {
-
-constexpr int64_t kMaxGridPixels = int64_t{400} * 1000 * 1000;
 
 double now() {
   const auto time = std::chrono::steady_clock::now().time_since_epoch();
@@ -72,186 +65,6 @@ ExitCode DrawRun::run() {
   return ExitCode::kPartOfBatch;
 }
 
-/// Everything that can fail without the model, before seconds are spent on loading it.
-void DrawRun::prepare() {
-  find_weights();
-  read_prompts();
-  check_sources();
-  tokenizer_ = reader_of(options_, sets_, plain_tokenizer_);
-  check_controls(options_, sets_, *tokenizer_);
-  check_attn(options_.attn, attn_subject(), *reader_of_maps(options_, tokenizer_));
-  record_.samples = static_cast<int64_t>(prompts_.prompts.size()) * options_.n_iter;
-  total_pictures_ = record_.samples * static_cast<int64_t>(targets());
-  settle_only();
-  start_.emplace(options_,
-                 std::array{options_.C, record_.height / options_.f, record_.width / options_.f});
-  if (options_.swap.blend_mask) {
-    blend_mask_ =
-        read_latent_mask(*options_.swap.blend_mask, {record_.width, record_.height}, options_.f);
-  }
-  // Last: what is wrong above leaves nothing behind.
-  if (!options_.skip_save || !options_.skip_grid) {
-    folder_.emplace(options_.outdir, options_.picture.format,
-                    NameTemplate::parse(options_.picture.name));
-  }
-  if (options_.save_latents) make_writable_folder(*options_.save_latents);
-  if (!options_.skip_grid && grid_pixels() > kMaxGridPixels) {
-    say(fmt::format("no grid is drawn: {} pictures of {}x{} are too many for one picture",
-                    total_pictures_, record_.width, record_.height));
-    options_.skip_grid = true;
-  }
-}
-
-/// One picture alone needs no grid, and must be one of the run.
-void DrawRun::settle_only() {
-  if (!options_.only) return;
-  const int64_t samples = total_pictures_ / static_cast<int64_t>(targets());
-  if (*options_.only >= samples) {
-    throw UsageError(fmt::format("--only {}: the run has {}, counted from 0", *options_.only,
-                                 counted(static_cast<std::size_t>(samples), "picture")));
-  }
-  total_pictures_ = static_cast<int64_t>(targets());
-  options_.skip_grid = true;
-}
-
-/// Of the largest picture that shows all of the run's, at most.
-int64_t DrawRun::grid_pixels() const {
-  if (!swaps() && !options_.control.sweeps()) {
-    return total_pictures_ * record_.width * record_.height;
-  }
-  constexpr int64_t kMargin = 64;  // room for a caption and what is between cells
-  const auto sources = static_cast<int64_t>(swaps() ? sets_.size() : 0) * options_.n_iter;
-  return (total_pictures_ + sources) * (record_.width + kMargin) * (record_.height + kMargin);
-}
-
-/// Options of `sd swap` that only a file of prompts could have made sense of.
-void DrawRun::check_sources() const {
-  if (!options_.from_file || options_.task != DrawTask::kSwap) return;
-  const bool asks = options_.swap.is_swap || options_.swap.mode == SwapMode::kPromptToPrompt;
-  if (asks && !swaps()) {
-    throw UsageError(fmt::format(
-        "--from-file: {} names no source to swap with\nExpected source and target with a tab "
-        "between on each line, or --sprompt.",
-        *options_.from_file));
-  }
-  for (std::size_t i = 0; i < sets_.size(); ++i) {
-    if (options_.quiet || sets_[i].source != sets_[i].targets.front()) continue;
-    print_message(fmt::format("line {}: the target equals the source and will be it again",
-                              prompts_.prompts[i].line));
-  }
-}
-
-void DrawRun::find_weights() {
-  const auto found = find_model(options_.ckpt, model_roots());
-  if (found.is_demo && !follows()) {
-    say(fmt::format("no --ckpt given and no {}: using the demo model in {}", kDefaultCheckpoint,
-                    found.checkpoint.string()));
-  }
-  load_request_.checkpoint = found.checkpoint;
-  load_request_.config = options_.config;
-  load_request_.separate = {options_.vae, options_.clip};
-  load_request_.ema = options_.ema;
-  load_request_.device = options_.device;
-  load_request_.dtype = options_.dtype;
-  load_request_.prediction = options_.prediction;
-  load_request_.threads = static_cast<int>(options_.threads);
-  const auto config = inspect_model(load_request_.files());
-  plain_tokenizer_ = make_tokenizer(config.text);
-
-  record_.options = options_;
-  record_.file_hashes = hash_input_files(options_.given);
-  if (!options_.config) record_.options.config = sidecar_config(found.checkpoint);
-  record_.model_name = model_name(found.checkpoint);
-  record_.threads = options_.threads > 0 ? static_cast<int>(options_.threads) : physical_cores();
-  settle_size(config.default_pixels());
-}
-
-/// An input picture decides the size, or the model does, unless told otherwise.
-void DrawRun::settle_size(int64_t model_side) {
-  if (!options_.input.init_img) {
-    const bool told = options_.W && options_.H;
-    const int64_t side = told ? 0 : checked_default_side(model_side, record_.model_name);
-    record_.width = options_.W.value_or(side);
-    record_.height = options_.H.value_or(side);
-    return;
-  }
-  input_ = read_input(options_.input, options_.W, options_.H, options_.f,
-                      [this](const std::string& text) { say(text); });
-  record_.width = input_->picture.width;
-  record_.height = input_->picture.height;
-}
-
-void DrawRun::read_prompts() {
-  if (!options_.from_file) {
-    const auto copies = options_.combinations ? 1 : static_cast<std::size_t>(options_.n_samples);
-    prompts_.prompts.assign(copies, {0, options_.prompt});
-  } else {
-    prompts_ = *options_.listed;
-  }
-  std::vector<ListedPrompt> usable;
-  for (const auto& prompt : prompts_.prompts) {
-    auto sets = prompt_sets(prompt);
-    if (sets.empty()) continue;
-    if (!sets_.empty() && sets.front().source.has_value() != sets_.front().source.has_value()) {
-      prompts_.bad_lines.push_back({prompt.line,
-                                    "has no source beside it as the first has, or "
-                                    "has one where the first has none"});
-      continue;
-    }
-    for (auto& set : sets) {
-      usable.push_back({prompt.line, set.targets.front()});
-      sets_.push_back(std::move(set));
-    }
-    if (sets_.size() > kMaxPrompts) {
-      throw UsageError(fmt::format("--combinations: more than {} prompts", kMaxPrompts));
-    }
-  }
-  prompts_.prompts = std::move(usable);
-  if (sets_.empty()) {
-    const auto& bad = prompts_.bad_lines.front();
-    throw UsageError(fmt::format("--from-file: no usable prompt: line {} {}", bad.line, bad.reason));
-  }
-  for (const auto& bad : prompts_.bad_lines)
-    print_message(fmt::format("line {} {}", bad.line, bad.reason));
-}
-
-PromptSet DrawRun::prompt_set(const ListedPrompt& prompt) const {
-  const auto& swap = options_.swap;
-  if (options_.task != DrawTask::kSwap) return {{prompt.text}, std::nullopt};
-  if (!options_.from_file) return {swap.targets, swap.source};
-  const auto tab = prompt.text.find('\t');
-  if (tab == std::string::npos) return {{prompt.text}, swap.source};
-  return {{prompt.text.substr(tab + 1)}, prompt.text.substr(0, tab)};
-}
-
-/// With --combinations all that a line stands for; none, and a bad line, where that is too many.
-std::vector<PromptSet> DrawRun::prompt_sets(const ListedPrompt& prompt) {
-  const auto set = prompt_set(prompt);
-  if (!options_.combinations) return {set};
-  try {
-    return combinations_of(set);
-  } catch (const UsageError& error) {
-    if (!options_.from_file) throw;
-    prompts_.bad_lines.push_back({prompt.line, fmt::format("cannot be used: {}", error.what())});
-    return {};
-  }
-}
-
-AttnSubject DrawRun::attn_subject() const {
-  AttnSubject subject;
-  std::set<std::string> distinct;
-  for (const auto& set : sets_) {
-    for (const auto& target : set.targets) {
-      if (distinct.insert(target).second) subject.prompts.push_back(target);
-    }
-  }
-  subject.source = sets_.front().source;
-  subject.negative_prompt = options_.negative_prompt;
-  subject.guided = options_.scale != 1;
-  subject.steps = options_.ddim_steps;
-  return subject;
-}
-
 void DrawRun::load() {
   const double began = now();
   load_request_.on_progress = [this](const Progress& progress) {
@@ -282,7 +95,8 @@ void DrawRun::load() {
 
 void DrawRun::announce_cut_prompts() {
   if (options_.quiet) return;
-  const auto announce_as = [](const std::string& what, const std::string& prompt, const auto& reader) {
+  const auto announce_as = [](const std::string& what, const std::string& prompt,
+                              const auto& reader) {
     const auto notice = truncation_notice(what, prompt, reader);
     if (!notice.empty()) print_message(notice);
   };
@@ -303,8 +117,8 @@ void DrawRun::announce_cut_prompts() {
 
 void DrawRun::draw_all(RunNoise& noise) {
   const auto together = static_cast<std::size_t>(options_.n_samples);
-  // Pictures with random numbers of their own are drawn one by one: arithmetic depends on the size of
-  // a batch in the last bit.
+  // Pictures with random numbers of their own are drawn one by one: arithmetic depends on the size
+  // of a batch in the last bit.
   const std::size_t size = options_.seed_mode == SeedMode::kImage ? 1 : together;
   const std::size_t count = prompts_.prompts.size();
   const auto batches = options_.n_iter * static_cast<int64_t>((count + size - 1) / size);
@@ -328,8 +142,8 @@ bool DrawRun::wants(const Batch& batch, std::size_t sample) const {
   return !options_.only || *options_.only == batch.first_sample + static_cast<int64_t>(sample);
 }
 
-/// Passes over a batch that `--only` leaves out: one before the picture takes its random numbers from
-/// the common stream.
+/// Passes over a batch that `--only` leaves out: one before the picture takes its random numbers
+/// from the common stream.
 void DrawRun::skip(const Batch& batch, RunNoise& noise) {
   if (batch.first_sample > *options_.only || options_.seed_mode == SeedMode::kImage) return;
   auto request = request_for(batch, noise);

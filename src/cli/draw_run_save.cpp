@@ -31,7 +31,8 @@ PictureRecord DrawRun::record_of(const Batch& batch, std::size_t target, std::si
   picture.target = static_cast<int64_t>(target);
   // Without a list there is one prompt, however many pictures.
   picture.prompt_index = options_.lists_prompts() ? static_cast<int64_t>(batch.first + sample) : 0;
-  picture.prompt_count = options_.lists_prompts() ? static_cast<int64_t>(prompts_.prompts.size()) : 1;
+  picture.prompt_count =
+      options_.lists_prompts() ? static_cast<int64_t>(prompts_.prompts.size()) : 1;
   picture.prompt_line = prompt.line;
   picture.iteration = batch.iteration;
   picture.batch = batch.number;
@@ -103,7 +104,8 @@ DrawRun::PictureFile DrawRun::encoded(const PictureRecord& record, const Image& 
   const auto count = all.size();
   const auto texts = texts_that_fit(encoding.format, std::move(all));
   if (texts.size() < count && !std::exchange(said_too_long_, true)) {
-    say(fmt::format("a JPEG has no room for all settings of prompts as long as these: {}; png and "
+    say(
+        fmt::format("a JPEG has no room for all settings of prompts as long as these: {}; png and "
                     "webp have",
                     texts.empty() ? "it says nothing of itself" : "only the infotext is kept"));
   }
@@ -123,10 +125,11 @@ void DrawRun::show_preview(const StepReport& step) {
   const auto pictures = preview_pictures(*model_, step.x0);
   progress_.clear();
   try {
-    preview_->show(pictures.size() == 1
-                       ? pictures.front()
-                       : make_grid(pictures, std::min<int64_t>(static_cast<int64_t>(pictures.size()),
-                                                               options_.n_samples)));
+    preview_->show(
+        pictures.size() == 1
+            ? pictures.front()
+            : make_grid(pictures, std::min<int64_t>(static_cast<int64_t>(pictures.size()),
+                                                    options_.n_samples)));
   } catch (const IoError& error) {
     print_message(fmt::format("{}\nNo more previews are shown.", error.what()));
     preview_.reset();
@@ -180,9 +183,8 @@ void DrawRun::save_maps(const PictureRecord& record, const Image& picture,
   auto subject = attn_subject();
   subject.source = record.source;
   const auto prompt = attn_prompt(options_.attn, subject, record.prompt);
-  const auto folder =
-      attn_->write(record.is_source ? record.row % record.batch_size : record.row,
-                   {picture, path, prompt});
+  const auto folder = attn_->write(record.is_source ? record.row % record.batch_size : record.row,
+                                   {picture, path, prompt});
   if (!folder) return;
   const auto contact = *folder / "contact.png";
   output_.line(options_.json ? maps_json_line(contact, path) : contact.string());
@@ -241,9 +243,10 @@ void DrawRun::save_swap_grids() {
       const auto& set = sets_[batch.first + i];
       cells.push_back({sources_[source + i], *set.source});
       for (std::size_t t = 0; t < targets(); ++t) {
-        const auto caption = options_.control.sweeps()
-                                 ? weights_text(options_.control, static_cast<int64_t>(i + batch.offset))
-                                 : set.targets[t];
+        const auto caption =
+            options_.control.sweeps()
+                ? weights_text(options_.control, static_cast<int64_t>(i + batch.offset))
+                : set.targets[t];
         cells.push_back({pictures_[target + t * batch.size + i], caption});
       }
     }

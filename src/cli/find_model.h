@@ -29,9 +29,9 @@ std::vector<std::filesystem::path> model_roots();
 std::filesystem::path find_in_roots(const char* option, const char* name,
                                     const std::vector<std::filesystem::path>& roots);
 
-/// What `--ckpt` names (a path, else a model in SD_MODELS_DIR), else the original's default, else the
-/// demo model, in the first of `roots`
-/// that has it. Throws IoError if it is not there, naming where was looked.
+/// What `--ckpt` names (a path, else a model in SD_MODELS_DIR), else the original's default, else
+/// the demo model, in the first of `roots` that has it. Throws IoError if it is not there, naming
+/// where was looked.
 FoundModel find_model(const std::optional<std::filesystem::path>& ckpt,
                       const std::vector<std::filesystem::path>& roots);
 

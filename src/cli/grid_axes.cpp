@@ -10,7 +10,8 @@
 namespace sd::cli {
 namespace {
 
-constexpr const char* kExpected = "\nExpected options with values, like \"scale=1.5,5;sampler=ddim,plms\".";
+constexpr const char* kExpected =
+    "\nExpected options with values, like \"scale=1.5,5;sampler=ddim,plms\".";
 
 /// Splits text at characters that are neither quoted nor escaped.
 class AxisReader {

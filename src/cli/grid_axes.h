@@ -12,10 +12,10 @@ struct GridAxis {
   std::vector<std::string> values;
 };
 
-/// "scale=1.5,3;sampler=ddim,plms": axes with `;` between, values with `,`. Within double quotes both
-/// are text, as they are behind a backslash; blanks around values are dropped. Throws UsageError,
-/// beginning with "--grid:", for an axis without key or values, an open quote, or two axes of one
-/// name.
+/// "scale=1.5,3;sampler=ddim,plms": axes with `;` between, values with `,`. Within double quotes
+/// both are text, as they are behind a backslash; blanks around values are dropped. Throws
+/// UsageError, beginning with "--grid:", for an axis without key or values, an open quote, or two
+/// axes of one name.
 std::vector<GridAxis> parse_grid(std::string_view text);
 
 }  // namespace sd::cli

@@ -78,7 +78,8 @@ class Grid {
     const auto chosen = values(cell);
     for (std::size_t i = 0; i < axes_.size(); ++i) {
       const auto& [grid, option] = axes_[i];
-      settings.push_back({option.names.front(), {grid.values[chosen[i]]}, "--grid: " + grid.key, false});
+      settings.push_back(
+          {option.names.front(), {grid.values[chosen[i]]}, "--grid: " + grid.key, false});
     }
     return settings;
   }
@@ -89,7 +90,8 @@ class Grid {
     SheetLabels labels;
     for (std::size_t i = 0; i < columns(); ++i) labels.columns.push_back(axes_.front().label(i));
     if (axes_.size() > 1) {
-      for (std::size_t cell = 0; cell < cells_; cell += columns()) labels.rows.push_back(label(cell, 1));
+      for (std::size_t cell = 0; cell < cells_; cell += columns())
+        labels.rows.push_back(label(cell, 1));
     }
     return labels;
   }
@@ -113,7 +115,8 @@ Image cell_picture(const std::vector<Image>& drawn) {
   return make_grid(drawn, static_cast<int64_t>(drawn.size()));
 }
 
-/// In the middle of a white picture of this size: cells of a sheet are alike, and sizes may be an axis.
+/// In the middle of a white picture of this size: cells of a sheet are alike, and sizes may be an
+/// axis.
 Image on_white(const Image& image, int64_t width, int64_t height) {
   constexpr uint8_t kWhite = 255;
   if (image.width == 0 || (image.width == width && image.height == height)) return image;
@@ -129,7 +132,8 @@ Image on_white(const Image& image, int64_t width, int64_t height) {
 }
 
 void write_sheet(const DrawOptions& options, const Grid& grid, std::vector<LabelledImage> cells) {
-  const bool any = std::ranges::any_of(cells, [](const auto& cell) { return cell.image.width > 0; });
+  const bool any =
+      std::ranges::any_of(cells, [](const auto& cell) { return cell.image.width > 0; });
   if (!any) return;
   int64_t width = 0, height = 0;
   for (const auto& cell : cells) {

@@ -4,10 +4,10 @@
 
 namespace sd::cli {
 
-/// `--grid`: draws every combination of the axes' values, all from the same seed, and a sheet of them
-/// with the first axis from left to right and the others downwards. Everything is checked before
-/// the first picture is drawn. Returns the exit code; kPartOfBatch if cells failed, which stay empty
-/// on the sheet. Throws UsageError for what is wrong with axes or values.
+/// `--grid`: draws every combination of the axes' values, all from the same seed, and a sheet of
+/// them with the first axis from left to right and the others downwards. Everything is checked
+/// before the first picture is drawn. Returns the exit code; kPartOfBatch if cells failed, which
+/// stay empty on the sheet. Throws UsageError for what is wrong with axes or values.
 int draw_grid(const DrawCommand& command, MakeDrawCommand make);
 
 }  // namespace sd::cli

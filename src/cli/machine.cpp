@@ -21,9 +21,9 @@ namespace {
 namespace fs = std::filesystem;
 
 /// By the names of /proc/cpuinfo, which lists what the kernel has switched on too.
-constexpr std::array<std::string_view, 9> kFeatures = {
-    "avx2", "fma", "f16c", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_tile",
-    "amx_bf16"};
+constexpr std::array<std::string_view, 9> kFeatures = {"avx2",        "fma",         "f16c",
+                                                       "avx512f",     "avx512_vnni", "avx512_bf16",
+                                                       "avx512_fp16", "amx_tile",    "amx_bf16"};
 
 std::string trimmed(std::string_view text) {
   const auto begin = std::min(text.find_first_not_of(" \t"), text.size());

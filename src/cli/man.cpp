@@ -11,7 +11,8 @@
 namespace sd::cli {
 namespace {
 
-constexpr const char* kDescription = R"(Prints the manual page, made from the options that this program has.
+constexpr const char* kDescription =
+    R"(Prints the manual page, made from the options that this program has.
 
 Examples:
   sd man | man -l -
@@ -35,7 +36,8 @@ Every long option of the commands that draw: upper case, underscores for dashes;
 value. The command line wins over the environment, the environment over the file.
 )";
 
-constexpr const char* kExitStatus = R"(0 done, 1 failed, 2 wrong options or settings, 3 part of a list failed, 4 checkpoint, 5 reading or
+constexpr const char* kExitStatus =
+    R"(0 done, 1 failed, 2 wrong options or settings, 3 part of a list failed, 4 checkpoint, 5 reading or
 writing, 6 out of memory, 130 interrupted.
 )";
 
@@ -97,7 +99,8 @@ bool has(const std::vector<OptionOutline>& options, const OptionOutline& option)
 std::vector<OptionOutline> shared_options(const CLI::App& app) {
   std::vector<OptionOutline> shared;
   bool first = true;
-  for (const CLI::App* command : app.get_subcommands([](const CLI::App* command) { return is_drawing(*command); })) {
+  for (const CLI::App* command :
+       app.get_subcommands([](const CLI::App* command) { return is_drawing(*command); })) {
     const auto options = outline_of(*command).options;
     if (first) shared = options;
     first = false;

@@ -20,8 +20,8 @@ struct NameFields {
   int64_t steps = 0;
   int64_t width = 0;
   int64_t height = 0;
-  std::string prompt, source, model;        // any text
-  std::string sampler, scale, date, time;   // fit for file names as they are
+  std::string prompt, source, model;       // any text
+  std::string sampler, scale, date, time;  // fit for file names as they are
 };
 
 /// A template of file names such as "{date}/{seed}-{prompt:40}": literal text with fields in
@@ -30,9 +30,9 @@ struct NameFields {
 /// makes a folder, a hidden file or a way out of the folder.
 class NameTemplate {
  public:
-  /// Throws UsageError, beginning with "--name:", for an unknown field (listing all), an open brace,
-  /// a format that does not fit, "." or ".." or an empty name between slashes, control characters,
-  /// a {number} in a folder, or names that could become too long.
+  /// Throws UsageError, beginning with "--name:", for an unknown field (listing all), an open
+  /// brace, a format that does not fit, "." or ".." or an empty name between slashes, control
+  /// characters, a {number} in a folder, or names that could become too long.
   static NameTemplate parse(const std::string& text);
 
   /// The fields' names, lines of at most `width` characters.
@@ -52,8 +52,8 @@ class NameTemplate {
 
  private:
   struct Piece {
-    std::string literal;  // when `field` is -1
-    int field = -1;       // in the table of fields
+    std::string literal;   // when `field` is -1
+    int field = -1;        // in the table of fields
     std::size_t size = 0;  // zero padding or cut; 0: none
   };
   using Component = std::vector<Piece>;  // between two slashes

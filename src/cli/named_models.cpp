@@ -19,8 +19,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<std::string_view, 6> kExtensions = {
-    ".safetensors", ".ckpt", ".gguf", ".pt", ".pth", ".bin"};
+constexpr std::array<std::string_view, 6> kExtensions = {".safetensors", ".ckpt", ".gguf",
+                                                         ".pt",          ".pth",  ".bin"};
 
 bool is_there(const fs::path& path) {
   std::error_code ignored;
@@ -91,9 +91,9 @@ fs::path model_named(const std::string& name, const fs::path& folder) {
     throw IoError(fmt::format("--ckpt: '{}' may be any of {} in SD_MODELS_DIR, {}", name,
                               fmt::join(beginning, ", "), folder.string()));
   }
-  throw IoError(fmt::format(
-      "--ckpt: {} does not exist, and no model in SD_MODELS_DIR, {}, has this name{}", name,
-      folder.string(), did_you_mean(name, names)));
+  throw IoError(
+      fmt::format("--ckpt: {} does not exist, and no model in SD_MODELS_DIR, {}, has this name{}",
+                  name, folder.string(), did_you_mean(name, names)));
 }
 
 }  // namespace sd::cli

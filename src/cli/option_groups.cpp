@@ -161,9 +161,7 @@ CLI::Option* add_device(CLI::App& app, DeviceChoice& value, const std::string& h
       throw UsageError(fmt::format("--device: {}{}", error.what(), did_you_mean(text, known)));
     }
   };
-  return add_parsed(
-      app, "device", parse,
-      "{auto,cpu,cuda[:N]}", help);
+  return add_parsed(app, "device", parse, "{auto,cpu,cuda[:N]}", help);
 }
 
 void add_output_options(CLI::App& app, bool& json, bool& quiet, int& verbose) {

@@ -93,7 +93,8 @@ bool is_drawn_by(const std::filesystem::path& picture, nlohmann::ordered_json se
     auto found = nlohmann::ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
     if (!found.is_object()) return false;
     for (auto* json : {&found, &settings}) {
-      for (const char* machine : {"version", "device", "dtype", "threads", "args"}) json->erase(machine);
+      for (const char* machine : {"version", "device", "dtype", "threads", "args"})
+        json->erase(machine);
     }
     return found == settings;
   }
@@ -170,7 +171,8 @@ std::filesystem::path OutputFolder::write_source(std::span<const std::byte> file
   auto path = sources_ / sample.lexically_relative(samples_);
   make_writable_folder(path.parent_path());
   std::error_code ignored;
-  const bool kept = settings != nullptr && std::filesystem::exists(path, ignored) && is_drawn_by(path, *settings);
+  const bool kept =
+      settings != nullptr && std::filesystem::exists(path, ignored) && is_drawn_by(path, *settings);
   if (!kept) write_file(path, file);
   return path;
 }
@@ -183,8 +185,8 @@ std::filesystem::path OutputFolder::write_task_sample(std::span<const std::byte>
   if (names_.is_number_alone()) name += suffix;
   make_writable_folder((samples_ / name).parent_path());
   for (int64_t attempt = 0;; ++attempt) {
-    const auto stem =
-        attempt == 0 ? name.string() : fmt::format("{}-{:0{}}", name.string(), attempt, kGridDigits);
+    const auto stem = attempt == 0 ? name.string()
+                                   : fmt::format("{}-{:0{}}", name.string(), attempt, kGridDigits);
     const auto path = samples_ / (stem + std::string(ending()));
     std::error_code ignored;
     if (!is_taken(stem)) {

@@ -38,10 +38,10 @@ class OutputFolder {
   /// `fields` (their `number` is filled in), and returns its path. Where a name without a number is
   /// taken, "-0001" and on follow it. Throws IoError (disk full, folder gone).
   std::filesystem::path write_sample(std::span<const std::byte> file, NameFields fields = {});
-  /// The same for a task, whose number is in `fields`; `suffix` tells apart the pictures of one task
-  /// where the template is nothing but that number. Keeps what is there already under that name if it says
-  /// `settings` of itself: a process that drew it was killed before it could note so. Throws IoError
-  /// if it is something else and the template is nothing but the number.
+  /// The same for a task, whose number is in `fields`; `suffix` tells apart the pictures of one
+  /// task where the template is nothing but that number. Keeps what is there already under that
+  /// name if it says `settings` of itself: a process that drew it was killed before it could note
+  /// so. Throws IoError if it is something else and the template is nothing but the number.
   std::filesystem::path write_task_sample(std::span<const std::byte> file, const NameFields& fields,
                                           const std::string& suffix,
                                           const nlohmann::ordered_json& settings);

@@ -26,16 +26,16 @@ using PreviewTarget = std::variant<TerminalGraphics, std::filesystem::path>;
 /// How pictures are written, named and shown meanwhile, as typed. Torch-free.
 struct PictureOptions {
   FileFormat format = FileFormat::kPng;
-  std::optional<int64_t> quality;    // absent: kDefaultQuality
-  std::string name = kDefaultName;   // a NameTemplate
+  std::optional<int64_t> quality;   // absent: kDefaultQuality
+  std::string name = kDefaultName;  // a NameTemplate
   std::optional<PreviewTarget> preview;
   std::optional<int64_t> preview_every;  // steps; absent: kDefaultPreviewEvery
 
   Encoding encoding() const { return {format, quality.value_or(kDefaultQuality)}; }
 };
 
-/// Adds `--format`, `--quality`, `--name`, `--preview` and `--preview-every`; `options` must outlive
-/// the parsing.
+/// Adds `--format`, `--quality`, `--name`, `--preview` and `--preview-every`; `options` must
+/// outlive the parsing.
 void add_picture_file_options(CLI::App& app, PictureOptions& options);
 
 /// Checks what belongs to those: quality and format, the template, whether there is a terminal for

@@ -137,7 +137,8 @@ Json control_json(const ControlOptions& control) {
   for (const auto& weight : control.reweight) {
     json["reweight"].push_back({{"word", weight.word}, {"values", weight.values}});
   }
-  if (!control.reweight.empty()) json["reweight_steps"] = steps_json(control.reweight_steps.value_or(AttnSteps{}));
+  if (!control.reweight.empty())
+    json["reweight_steps"] = steps_json(control.reweight_steps.value_or(AttnSteps{}));
   if (!control.parts.empty()) json["layers"] = control.parts;
   if (!control.resolutions.empty()) json["res"] = control.resolutions;
   if (!control.heads.empty()) json["heads"] = control.heads;
@@ -206,8 +207,7 @@ Infotext infotext_of(const RunRecord& run, const PictureRecord& picture) {
     settings.emplace_back("VAE", part_name(*options.vae));
   }
   if (options.variation) {
-    settings.emplace_back("Variation seed",
-                          std::to_string(variation_seed_of(options, picture)));
+    settings.emplace_back("Variation seed", std::to_string(variation_seed_of(options, picture)));
     settings.emplace_back("Variation seed strength", number_text(options.variation->strength));
   }
   if (options.input.init_img) {

@@ -28,7 +28,7 @@ struct RunRecord {
   std::string device;        // "cpu", "cuda:0"
   std::string dtype;         // "f32", "bf16", "f16"
   int threads = 1;
-  int64_t samples = 1;       // of the whole run, also where one alone is drawn
+  int64_t samples = 1;  // of the whole run, also where one alone is drawn
   /// Of input files, by option: hash_input_files.
   std::map<std::string, std::string> file_hashes;
 };
@@ -46,8 +46,8 @@ struct PictureRecord {
   int64_t iteration = 0;    // of --n_iter
   int64_t batch = 0;        // in the whole run
   int64_t batch_size = 1;
-  int64_t row = 0;    // in the batch: target by target, its samples
-  int64_t index = 0;  // in the whole run
+  int64_t row = 0;           // in the batch: target by target, its samples
+  int64_t index = 0;         // in the whole run
   int64_t sample_index = 0;  // in the whole run, the targets of a sample counted once
   int64_t grid = 0;          // pictures in this one; 0: it is a single one
 };

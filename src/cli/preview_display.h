@@ -7,8 +7,8 @@
 
 namespace sd::cli {
 
-/// Where previews appear: in a file that is replaced, or on the terminal that stderr is, in lines of
-/// its own above the cursor's, which one picture after the other takes.
+/// Where previews appear: in a file that is replaced, or on the terminal that stderr is, in lines
+/// of its own above the cursor's, which one picture after the other takes.
 class PreviewDisplay {
  public:
   explicit PreviewDisplay(const PictureOptions& options);

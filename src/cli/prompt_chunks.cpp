@@ -16,10 +16,11 @@ constexpr std::size_t kShownPrompt = 60;
 void require_single(const std::string& prompt, const PromptReader& reader) {
   const auto parts = reader.part_weights(prompt).size();
   if (parts == 1) return;
-  throw UsageError(fmt::format(
-      "\"{}\" puts {} prompts together with AND, and a swap takes attention from one prompt to one\n"
-      "Leave AND out, or read it as text: --prompt-syntax plain.",
-      shorten(prompt, kShownPrompt), parts));
+  throw UsageError(
+      fmt::format("\"{}\" puts {} prompts together with AND, and a swap takes attention from one "
+                  "prompt to one\n"
+                  "Leave AND out, or read it as text: --prompt-syntax plain.",
+                  shorten(prompt, kShownPrompt), parts));
 }
 
 }  // namespace

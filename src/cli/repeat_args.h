@@ -20,8 +20,8 @@ namespace sd::cli {
 /// with these arguments writes the same arguments. Paths below the home folder begin with "~/".
 nlohmann::ordered_json repeat_args(const RunRecord& run);
 
-/// "init-img" → 10 hex digits of the SHA-256 of the file that was given; of the input files that can
-/// be read only. Read it before the run: afterwards the files may be others.
+/// "init-img" → 10 hex digits of the SHA-256 of the file that was given; of the input files that
+/// can be read only. Read it before the run: afterwards the files may be others.
 std::map<std::string, std::string> hash_input_files(const GivenCommand& given);
 
 /// The same digits of one file; empty if it cannot be read.

@@ -45,7 +45,8 @@ void add_sampler_options(CLI::App& app, DrawOptions& options) {
       app, "scheduler", [&options](const std::string& text) { read_scheduler(text, options); },
       words_type(scheduler_names()), "How noise levels are spaced (the sampler's)");
   add_parsed(
-      app, "sampler,sampler_name", [&options](const std::string& text) { read_sampler(text, options); },
+      app, "sampler,sampler_name",
+      [&options](const std::string& text) { read_sampler(text, options); },
       words_type(sampler_names()),
       "ddim, plms, euler_a, \"DPM++ 2M Karras\", ...: 'sd\nsamplers' lists them")
       ->default_str("ddim");

@@ -38,18 +38,21 @@ Variation parse_variation(std::string_view text) {
 }
 
 void add_seed_options(CLI::App& app, DrawOptions& options) {
-  add_whole(app, "seed", options.seed, kSeedRange, "Start of the random numbers (-1: a random one)");
+  add_whole(app, "seed", options.seed, kSeedRange,
+            "Start of the random numbers (-1: a random one)");
   const Choices<SeedMode> modes = {{"batch", SeedMode::kBatch}, {"image", SeedMode::kImage}};
-  add_choice(app, "seed-mode", options.seed_mode, modes,
-             "batch: one draw a batch, as the original; image:\npicture i is that of SEED + i drawn "
-             "alone")
+  add_choice(
+      app, "seed-mode", options.seed_mode, modes,
+      "batch: one draw a batch, as the original; image:\npicture i is that of SEED + i drawn "
+      "alone")
       ->default_str("batch");
-  add_whole(app, "only", options.only, kPictureRange,
-            "Draw only this picture of the run, counted from 0;\nthe same bytes as among the others");
+  add_whole(
+      app, "only", options.only, kPictureRange,
+      "Draw only this picture of the run, counted from 0;\nthe same bytes as among the others");
   add_parsed(
       app, "variation",
-      [&options](const std::string& text) { options.variation = parse_variation(text); },
-      "SEED:X", "Start X of the way (0 to 1) to the noise of SEED");
+      [&options](const std::string& text) { options.variation = parse_variation(text); }, "SEED:X",
+      "Start X of the way (0 to 1) to the noise of SEED");
   add_choice(app, "rng", options.rng, rng_choices(),
              "Whose random numbers: cuda gives a GPU's anywhere")
       ->default_str("device");
@@ -60,7 +63,8 @@ void settle_seed(DrawOptions& options) {
     throw UsageError("--variation: mixes noises, and --init-latents gives the start itself");
   }
   if (options.seed_mode == SeedMode::kImage && options.fixed_code) {
-    throw UsageError("--seed-mode image gives every picture a start of its own, --fixed_code one to all");
+    throw UsageError(
+        "--seed-mode image gives every picture a start of its own, --fixed_code one to all");
   }
   options.seed = settled_seed(options);
 }

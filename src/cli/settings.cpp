@@ -138,8 +138,8 @@ std::vector<Setting> environment_settings(const CLI::App& command) {
       const char* value = std::getenv(variable.c_str());
       if (!name.starts_with("--") || value == nullptr || *value == '\0') continue;
       const bool flag = option.kind == ValueKind::kFlag;
-      settings.push_back({option.names.front(), {flag ? flag_value(variable, value) : value},
-                          variable, false});
+      settings.push_back(
+          {option.names.front(), {flag ? flag_value(variable, value) : value}, variable, false});
       break;
     }
   }

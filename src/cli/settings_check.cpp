@@ -89,8 +89,8 @@ std::vector<OptionOutline> options_of_table(const std::string& place, const std:
 std::vector<OptionOutline> settable_options(const CLI::App& command) {
   std::vector<OptionOutline> options;
   for (const CLI::Option* option : command.get_options()) {
-    const bool meta = option == command.get_help_ptr() ||
-                      option == command.get_option_no_throw("--no-config");
+    const bool meta =
+        option == command.get_help_ptr() || option == command.get_option_no_throw("--no-config");
     if (!meta && !option->get_positional() && !option->get_lnames().empty())
       options.push_back(outline_of(*option));
   }
@@ -127,7 +127,8 @@ void check_settings(const std::filesystem::path& path, const std::vector<FileSet
       throw UsageError(fmt::format("{}: '{}' must be {}, this is {}", place, entry.key,
                                    expected(*option), name_of(entry.type)));
     }
-    const auto [first, fresh] = seen.emplace(std::pair(entry.table, option->names.front()), entry.line);
+    const auto [first, fresh] =
+        seen.emplace(std::pair(entry.table, option->names.front()), entry.line);
     if (!fresh) {
       throw UsageError(fmt::format("{}: '{}' sets {}, which line {} does already", place, entry.key,
                                    option->names.front(), first->second));

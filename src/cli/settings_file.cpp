@@ -1,6 +1,7 @@
 #include "cli/settings_file.h"
 
 #include <fmt/format.h>
+#include <toml++/toml.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -9,7 +10,6 @@
 #include <iterator>
 #include <string_view>
 #include <system_error>
-#include <toml++/toml.h>
 
 #include "core/user_folders.h"
 #include "sd/core/error.h"
@@ -33,9 +33,8 @@ std::string read_whole(const fs::path& path) {
     throw IoError(fmt::format("{}: cannot read it: {}", path.string(), std::strerror(errno)));
   text.resize(static_cast<std::size_t>(file.gcount()));
   if (text.size() > kMaxBytes) {
-    throw UsageError(
-        fmt::format("{} is larger than a configuration file may be, {} bytes", path.string(),
-                    kMaxBytes));
+    throw UsageError(fmt::format("{} is larger than a configuration file may be, {} bytes",
+                                 path.string(), kMaxBytes));
   }
   return text;
 }
@@ -120,8 +119,8 @@ std::vector<FileSetting> read_settings(const fs::path& path) {
         settings.push_back(setting_of(std::string(key.str()), inner_key.str(), inner));
     }
   } catch (const toml::parse_error& problem) {
-    throw UsageError(fmt::format("{}: {}", place_of(path, problem.source().begin.line),
-                                 problem.description()));
+    throw UsageError(
+        fmt::format("{}: {}", place_of(path, problem.source().begin.line), problem.description()));
   }
   std::ranges::stable_sort(settings, {}, &FileSetting::line);
   return settings;

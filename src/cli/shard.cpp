@@ -20,9 +20,9 @@ struct Launcher {
   const char* size;
 };
 
-/// MPI first: within an allocation of Slurm its daemons are started by srun, and what they start has
-/// srun's variables too. SLURM_NTASKS is not asked, since a batch script that starts one process has
-/// it as well.
+/// MPI first: within an allocation of Slurm its daemons are started by srun, and what they start
+/// has srun's variables too. SLURM_NTASKS is not asked, since a batch script that starts one
+/// process has it as well.
 constexpr std::array<Launcher, 4> kLaunchers = {{
     {"mpirun", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"},
     {"mpirun", "MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_SIZE"},
@@ -54,8 +54,8 @@ std::optional<Shard> shard_by(const Launcher& launcher) {
   const auto rank = variable(launcher.rank, 0);
   if (!size || !rank || *size == 1) return std::nullopt;
   if (*rank >= *size) {
-    throw UsageError(fmt::format("{}={} is not below {}={}", launcher.rank, *rank, launcher.size,
-                                 *size));
+    throw UsageError(
+        fmt::format("{}={} is not below {}={}", launcher.rank, *rank, launcher.size, *size));
   }
   return Shard{*rank, *size};
 }
@@ -69,10 +69,11 @@ std::optional<Shard> array_shard() {
   const int64_t step = variable("SLURM_ARRAY_TASK_STEP", 1).value_or(1);
   const int64_t index = (*number - *least) / step;
   if (*number < *least || (*number - *least) % step != 0 || index >= *count) {
-    throw UsageError(fmt::format(
-        "SLURM_ARRAY_TASK_ID={} does not follow from {} tasks, {} apart, from {} on\nUse --shard I/N "
-        "with an array whose numbers have gaps.",
-        *number, *count, step, *least));
+    throw UsageError(
+        fmt::format("SLURM_ARRAY_TASK_ID={} does not follow from {} tasks, {} apart, from {} "
+                    "on\nUse --shard I/N "
+                    "with an array whose numbers have gaps.",
+                    *number, *count, step, *least));
   }
   return Shard{index, *count};
 }
@@ -91,9 +92,10 @@ Shard parse_shard(std::string_view text) {
         fmt::format("--shard: '{}' is not I/N, such as 2/3 for the second of three", text));
   }
   if (*count < 1 || *count > kMaxShards || *index < 1 || *index > *count) {
-    throw UsageError(fmt::format("--shard: {} is out of range, expected I/N with I from 1 to N, N at "
-                                 "most {}",
-                                 text, kMaxShards));
+    throw UsageError(
+        fmt::format("--shard: {} is out of range, expected I/N with I from 1 to N, N at "
+                    "most {}",
+                    text, kMaxShards));
   }
   return {*index - 1, *count};
 }

@@ -26,9 +26,9 @@ struct LaunchedShard {
   std::string launcher;  // "srun", for people
 };
 
-/// This process's share by what started it: Open MPI, MPICH and kin (PMI), MVAPICH, Slurm's srun and
-/// job arrays (both together count as array tasks of so many processes). Nothing if it was started
-/// alone. Throws UsageError naming the variable if the environment contradicts itself.
+/// This process's share by what started it: Open MPI, MPICH and kin (PMI), MVAPICH, Slurm's srun
+/// and job arrays (both together count as array tasks of so many processes). Nothing if it was
+/// started alone. Throws UsageError naming the variable if the environment contradicts itself.
 std::optional<LaunchedShard> launched_shard();
 
 }  // namespace sd::cli

@@ -38,7 +38,8 @@ std::string journal_name(const std::optional<Shard>& shard) {
 std::vector<fs::path> journals_in(const fs::path& outdir) {
   std::vector<fs::path> found;
   std::error_code error;
-  for (fs::directory_iterator file(outdir, error), end; !error && file != end; file.increment(error)) {
+  for (fs::directory_iterator file(outdir, error), end; !error && file != end;
+       file.increment(error)) {
     const auto name = file->path().filename().string();
     if (name.starts_with("tasks") && name.ends_with(".jsonl")) found.push_back(file->path());
   }
@@ -89,7 +90,11 @@ std::vector<StoredRun> read_journal(const fs::path& file) {
     if (!json.is_object()) continue;
     const auto kind = value_of<std::string>(json, "kind", "");
     if (kind == kHeaderKind) {
-      runs.push_back({file, json, value_of<int64_t>(json, "first", 0), value_of<int64_t>(json, "tasks", 0), {}});
+      runs.push_back({file,
+                      json,
+                      value_of<int64_t>(json, "first", 0),
+                      value_of<int64_t>(json, "tasks", 0),
+                      {}});
     } else if (kind == kRecordKind && !runs.empty()) {
       runs.back().records.push_back(record_of(json, file.parent_path()));
     }
@@ -108,7 +113,8 @@ std::vector<StoredRun> read_journals(const fs::path& outdir) {
 
 /// Names the first option that is not what it was.
 void check_same(const StoredRun& stored, const TaskRun& run) {
-  const auto fail = [&](const std::string& what, const std::string& before, const std::string& now) {
+  const auto fail = [&](const std::string& what, const std::string& before,
+                        const std::string& now) {
     throw UsageError(fmt::format(
         "{}: {} was {} when these tasks were begun, now {}\nRepeat it as it was, or give another "
         "--outdir.",
@@ -131,7 +137,8 @@ void check_same(const StoredRun& stored, const TaskRun& run) {
 
 int64_t next_free(const fs::path& outdir, const std::vector<StoredRun>& runs) {
   constexpr std::size_t kDigits = 5;
-  int64_t next = std::max(next_number(outdir / "samples", "", kDigits), next_number(outdir / "source", "", kDigits));
+  int64_t next = std::max(next_number(outdir / "samples", "", kDigits),
+                          next_number(outdir / "source", "", kDigits));
   for (const auto& run : runs) next = std::max(next, run.first + run.tasks);
   return next;
 }
@@ -139,7 +146,8 @@ int64_t next_free(const fs::path& outdir, const std::vector<StoredRun>& runs) {
 }  // namespace
 
 std::string task_json_line(const TaskRecord& record, const std::string& status) {
-  Json line = {{"kind", kRecordKind}, {"task", record.task}, {"line", record.line}, {"status", status}};
+  Json line = {
+      {"kind", kRecordKind}, {"task", record.task}, {"line", record.line}, {"status", status}};
   if (record.code != 0) {
     line["code"] = record.code;
     line["error"] = record.error;
@@ -180,10 +188,10 @@ void TaskJournal::begin_new(const TaskRun& run) {
     const bool mine = stored.file == path_;
     const auto count = value_of<int64_t>(stored.header.value("shard", Json()), "count", 0);
     if (mine || count != run.shard->count) {
-      throw UsageError(
-          fmt::format("--shard: {} is there already\n--resume goes on with its tasks; for others give "
-                      "another --outdir.",
-                      stored.file.string()));
+      throw UsageError(fmt::format(
+          "--shard: {} is there already\n--resume goes on with its tasks; for others give "
+          "another --outdir.",
+          stored.file.string()));
     }
     check_same(stored, run);
   }
@@ -222,8 +230,8 @@ void TaskJournal::open(const TaskRun& run) {
   if (size > 0 && pread(file_, &last, 1, size - 1) != 1) fail("cannot be read");
   if (last != '\n' && ::write(file_, "\n", 1) != 1) fail("cannot be written");
   if (has_header_) return;
-  Json header = {{"kind", kHeaderKind},     {"version", SD_VERSION}, {"command", run.command},
-                 {"options", run.options},  {"tasks", run.tasks},    {"first", first_number_}};
+  Json header = {{"kind", kHeaderKind},    {"version", SD_VERSION}, {"command", run.command},
+                 {"options", run.options}, {"tasks", run.tasks},    {"first", first_number_}};
   if (run.shard) header["shard"] = {{"index", run.shard->index + 1}, {"count", run.shard->count}};
   write_line(header);
 }
@@ -232,8 +240,9 @@ const TaskRecord* TaskJournal::done(int64_t task, const std::string& text) const
   const auto found = done_.find(task);
   if (found == done_.end() || found->second.text != text) return nullptr;
   std::error_code ignored;
-  const bool whole = std::ranges::all_of(
-      found->second.pictures, [&](const fs::path& picture) { return fs::exists(picture, ignored); });
+  const bool whole = std::ranges::all_of(found->second.pictures, [&](const fs::path& picture) {
+    return fs::exists(picture, ignored);
+  });
   return whole ? &found->second : nullptr;
 }
 

@@ -35,14 +35,15 @@ struct TaskRecord {
 /// The line of JSON that tells a program of it; `status` is "done", "failed" or "skipped".
 std::string task_json_line(const TaskRecord& record, const std::string& status);
 
-/// Which tasks are done, in OUTDIR/tasks.jsonl, or of a shard in OUTDIR/tasks-2-of-3.jsonl: a line of
-/// JSON for the run and one for each task, written when its pictures are on the disk. A process may
-/// be killed at any moment: what is not in the journal is drawn again under the same names.
+/// Which tasks are done, in OUTDIR/tasks.jsonl, or of a shard in OUTDIR/tasks-2-of-3.jsonl: a line
+/// of JSON for the run and one for each task, written when its pictures are on the disk. A process
+/// may be killed at any moment: what is not in the journal is drawn again under the same names.
 class TaskJournal {
  public:
-  /// Begins a run, or with `resume` goes on with the latest one in `outdir`, whoever's share it was.
-  /// Throws UsageError if that one had other options or if a shard was begun before and is not to be
-  /// resumed, IoError if the folder cannot be written or another process is at the same share.
+  /// Begins a run, or with `resume` goes on with the latest one in `outdir`, whoever's share it
+  /// was. Throws UsageError if that one had other options or if a shard was begun before and is not
+  /// to be resumed, IoError if the folder cannot be written or another process is at the same
+  /// share.
   TaskJournal(const std::filesystem::path& outdir, const TaskRun& run);
   ~TaskJournal();
   TaskJournal(const TaskJournal&) = delete;

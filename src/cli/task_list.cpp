@@ -32,10 +32,11 @@ std::string read_array_file(const std::string& file) {
   const auto size = std::filesystem::file_size(file, error);
   if (error) throw IoError(fmt::format("--from-file: cannot read {}: {}", file, error.message()));
   if (size > kMaxArrayBytes) {
-    throw UsageError(fmt::format(
-        "--from-file: {} has {} bytes, at most {} are read as one array\nWrite an object a line, as "
-        ".jsonl, instead.",
-        file, size, kMaxArrayBytes));
+    throw UsageError(
+        fmt::format("--from-file: {} has {} bytes, at most {} are read as one array\nWrite an "
+                    "object a line, as "
+                    ".jsonl, instead.",
+                    file, size, kMaxArrayBytes));
   }
   std::ifstream input(file, std::ios::binary);
   std::string text((std::istreambuf_iterator<char>(input)), std::istreambuf_iterator<char>());
@@ -49,9 +50,10 @@ PromptList read_array(const std::string& file) {
   try {
     array = nlohmann::ordered_json::parse(read_array_file(file));
   } catch (const nlohmann::json::parse_error& error) {
-    throw UsageError(fmt::format("--from-file: {} is not JSON: byte {} does not fit\nExpected an array "
-                                 "of objects, such as [{{\"prompt\": \"a red apple\"}}].",
-                                 file, error.byte));
+    throw UsageError(
+        fmt::format("--from-file: {} is not JSON: byte {} does not fit\nExpected an array "
+                    "of objects, such as [{{\"prompt\": \"a red apple\"}}].",
+                    file, error.byte));
   } catch (const nlohmann::json::out_of_range&) {
     throw UsageError(fmt::format("--from-file: {} has a number that is too large", file));
   }
@@ -89,7 +91,7 @@ TaskForm form_of(std::string_view line) {
   // A prompt may begin with a choice, {red|green}; an object begins with a key or ends at once.
   const auto inside = without_blanks(text.substr(1));
   return inside.starts_with('"') || inside.starts_with('}') || inside.empty() ? TaskForm::kObject
-                                                                               : TaskForm::kPrompt;
+                                                                              : TaskForm::kPrompt;
 }
 
 bool has_tasks(const PromptList& list, const std::string& file) {

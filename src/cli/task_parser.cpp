@@ -21,7 +21,8 @@ using Json = nlohmann::ordered_json;
 
 /// Options of the run as a whole. A task can neither have nor inherit them.
 constexpr std::array<std::string_view, 10> kOfTheRun = {
-    "from_file", "shard", "resume", "grid", "json", "quiet", "verbose", "no_config", "outdir", "dry_run"};
+    "from_file", "shard",   "resume",    "grid",   "json",
+    "quiet",     "verbose", "no_config", "outdir", "dry_run"};
 /// What a task inherits but cannot have.
 constexpr std::array<std::string_view, 2> kOfTheMachine = {"threads", "device"};
 
@@ -97,7 +98,8 @@ void reject_foreign(const CLI::App& command, const SettingLayers& layers) {
   for (const auto& setting : given_settings(command)) names.push_back(setting.option);
   for (const auto& name : names) {
     if (!is_of_the_run(name) && !is_of_the_machine(name)) continue;
-    throw UsageError(fmt::format("{} cannot differ from task to task; give it beside --from-file", name));
+    throw UsageError(
+        fmt::format("{} cannot differ from task to task; give it beside --from-file", name));
   }
 }
 
@@ -126,7 +128,8 @@ std::vector<Setting> object_settings(const std::string& text, const CLI::App& co
     }
     auto& settings = by_option[static_cast<std::size_t>(found - options.begin())];
     if (!settings.empty()) {
-      throw UsageError(fmt::format("'{}' and '{}' are the same option", settings.front().source, key));
+      throw UsageError(
+          fmt::format("'{}' and '{}' are the same option", settings.front().source, key));
     }
     if (!value.is_null()) settings.push_back(object_setting(key, value, *found));
   }
@@ -140,7 +143,8 @@ TaskParser::TaskParser(const DrawCommand& command, MakeDrawCommand make)
   for (auto& setting : given_settings(*command.parser)) {
     if (is_of_the_run(setting.option)) continue;
     if (!is_of_the_machine(setting.option))
-      own_[bare_name(setting.option)] = setting.values.size() == 1 ? Json(setting.values[0]) : Json(setting.values);
+      own_[bare_name(setting.option)] =
+          setting.values.size() == 1 ? Json(setting.values[0]) : Json(setting.values);
     inherited_.push_back(std::move(setting));
   }
 }
@@ -149,7 +153,9 @@ DrawOptions TaskParser::finish(DrawCommand& task, SettingLayers layers, int64_t 
   reject_foreign(*task.parser, layers);
   auto& options = *task.options;
   layers.push_back(inherited_);
-  layers.push_back({{"--n_samples", {"1"}, "", false}, {"--n_iter", {"1"}, "", false}, {"--skip_grid", {"true"}, "", false}});
+  layers.push_back({{"--n_samples", {"1"}, "", false},
+                    {"--n_iter", {"1"}, "", false},
+                    {"--skip_grid", {"true"}, "", false}});
   apply_settings(*task.parser, layers);
   options.given = given_command(*task.parser);
   options.outdir = base_.outdir;

@@ -37,8 +37,8 @@ class TaskParser {
   nlohmann::ordered_json own_ = nlohmann::ordered_json::object();
 };
 
-/// The settings of `{"prompt": "a red apple", "steps": 20}`: keys are names of options with dashes or
-/// underscores, values texts, numbers, true or false for flags, arrays for several values; null
+/// The settings of `{"prompt": "a red apple", "steps": 20}`: keys are names of options with dashes
+/// or underscores, values texts, numbers, true or false for flags, arrays for several values; null
 /// counts as absent. Throws UsageError saying what does not fit.
 std::vector<Setting> object_settings(const std::string& text, const CLI::App& command);
 

@@ -23,8 +23,8 @@ class TaskLoop {
       : options_(*command.options),
         parser_(command, make),
         journal_(options_.outdir,
-                 {command.parser->get_name(), parser_.own_options(), static_cast<int64_t>(tasks.size()),
-                  options_.batch.shard, options_.batch.resume}),
+                 {command.parser->get_name(), parser_.own_options(),
+                  static_cast<int64_t>(tasks.size()), options_.batch.shard, options_.batch.resume}),
         tasks_(tasks) {
     // Objects in, objects out.
     options_.json = options_.json || (!tasks.empty() && tasks.front().form == TaskForm::kObject);
@@ -72,13 +72,15 @@ class TaskLoop {
       // Nothing in the line would change it.
       hopeless = error.code() == ExitCode::kFailed;
     }
-    record.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+    record.seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
     last_code_ = record.code;
     report(record);
     return hopeless;
   }
 
-  /// A model that cannot be read may be one task's own; memory, a full disk and Ctrl-C are everyone's.
+  /// A model that cannot be read may be one task's own; memory, a full disk and Ctrl-C are
+  /// everyone's.
   static bool is_hopeless(int code) {
     return code == static_cast<int>(ExitCode::kInterrupted) ||
            code == static_cast<int>(ExitCode::kMemory) ||
@@ -118,7 +120,8 @@ class TaskLoop {
 
 }  // namespace
 
-int draw_tasks(const DrawCommand& command, MakeDrawCommand make, const std::vector<TaskLine>& tasks) {
+int draw_tasks(const DrawCommand& command, MakeDrawCommand make,
+               const std::vector<TaskLine>& tasks) {
   return TaskLoop(command, make, tasks).run();
 }
 

@@ -37,9 +37,9 @@ class StandardOutput {
   bool reader_gone_ = false;
 };
 
-/// Runs `command` and returns its exit code. Whatever it throws is put into `message` and turned into
-/// the code of the error. `verbose` keeps unexpected errors whole, where LibTorch appends a stack to
-/// the first line.
+/// Runs `command` and returns its exit code. Whatever it throws is put into `message` and turned
+/// into the code of the error. `verbose` keeps unexpected errors whole, where LibTorch appends a
+/// stack to the first line.
 int run_caught(const std::function<int()>& command, bool verbose, std::string& message) noexcept;
 
 /// The same for a whole program: what `command` throws is printed.

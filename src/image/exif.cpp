@@ -117,8 +117,8 @@ std::optional<std::string> exif_description(ByteSpan exif) {
   const auto tiff = open_tiff(exif);
   const auto entry = tiff ? find_in_first_directory(*tiff, kImageDescriptionTag) : std::nullopt;
   if (!entry) return std::nullopt;
-  const std::size_t at = entry->count <= 4 ? entry->value_offset
-                                           : tiff->number(entry->value_offset, 4).value_or(0);
+  const std::size_t at =
+      entry->count <= 4 ? entry->value_offset : tiff->number(entry->value_offset, 4).value_or(0);
   const auto value = slice(tiff->bytes, at, entry->count);
   const auto text = value ? decode_bytes(*value) : std::string();
   if (text.empty()) return std::nullopt;

@@ -31,7 +31,8 @@ std::vector<RowGroup> BatchRows::groups(GuidancePass pass, int64_t begin, int64_
   const bool pictured = pass != GuidancePass::kBlind;
   std::vector<RowGroup> groups;
   for (int64_t target = 0; target < targets; ++target, begin += samples) {
-    groups.push_back({RowGroup::Branch::kTarget, conditional, begin, samples, target, pictured, part});
+    groups.push_back(
+        {RowGroup::Branch::kTarget, conditional, begin, samples, target, pictured, part});
   }
   if (source)
     groups.push_back({RowGroup::Branch::kSource, conditional, begin, samples, 0, pictured, part});

@@ -23,8 +23,8 @@ struct BatchRows {
   int64_t total() const { return target_rows() + (source ? samples : 0); }
   /// Something of every sample [N,...] for every row.
   torch::Tensor spread(const torch::Tensor& one_a_sample) const;
-  /// The groups of total() rows of one pass that start at `begin`; of the conditional passes, the one
-  /// for a part of the prompts.
+  /// The groups of total() rows of one pass that start at `begin`; of the conditional passes, the
+  /// one for a part of the prompts.
   std::vector<RowGroup> groups(GuidancePass pass, int64_t begin = 0, int64_t part = 0) const;
   /// The prompts of all rows.
   static std::vector<std::string> prompts(const DrawRequest& request);

@@ -28,7 +28,7 @@ class BatchNoiseModel {
   const LoadedModel& model_;
   SigmaTable sigmas_;
   PromptContexts contexts_;
-  torch::Tensor extra_;    // [R,C,h,w]; undefined where the UNet takes latents alone
+  torch::Tensor extra_;  // [R,C,h,w]; undefined where the UNet takes latents alone
   ForwardContext run_;
   int64_t* calls_;
 };

@@ -107,7 +107,8 @@ torch::Tensor PromptContexts::at(int64_t step) {
   return context_ = at::cat(contexts);
 }
 
-std::vector<std::vector<double>> part_weights(const LoadedModel& model, const DrawRequest& request) {
+std::vector<std::vector<double>> part_weights(const LoadedModel& model,
+                                              const DrawRequest& request) {
   const auto one = reader(model, request, 1, 1);
   const auto prompts = BatchRows::prompts(request);
   std::vector<std::vector<double>> weights;

@@ -13,19 +13,19 @@
 
 namespace sd {
 
-/// What the UNet's cross-attention looks at in each row of a batch, step by step: prompts may change on
-/// the way, be weighed, and fill several chunks.
+/// What the UNet's cross-attention looks at in each row of a batch, step by step: prompts may
+/// change on the way, be weighed, and fill several chunks.
 class PromptContexts {
  public:
   /// Both are lent. `num_steps` are those that run.
   PromptContexts(const LoadedModel& model, const DrawRequest& request, int64_t num_steps);
 
-  /// Rows of a conditional pass below those that are there: of each prompt its part number `part`, the
-  /// last where it has fewer. Prompts that need fewer chunks than others get empty ones behind, so that
-  /// their tokens keep their places.
+  /// Rows of a conditional pass below those that are there: of each prompt its part number `part`,
+  /// the last where it has fewer. Prompts that need fewer chunks than others get empty ones behind,
+  /// so that their tokens keep their places.
   void add(const std::vector<std::string>& prompts, int64_t part = 0);
-  /// `rows` rows of the negative prompt below those. Its context is repeated where that comes out even,
-  /// which leaves attention as it is.
+  /// `rows` rows of the negative prompt below those. Its context is repeated where that comes out
+  /// even, which leaves attention as it is.
   void add_negative(int64_t rows);
 
   int64_t rows() const { return static_cast<int64_t>(rows_.size()); }
@@ -43,7 +43,8 @@ class PromptContexts {
   const DrawRequest& request_;
   int64_t num_steps_;
   int64_t chunks_ = 1;
-  std::map<std::string, std::vector<Row>> encoded_;  // parts of prompts; equal ones are encoded once
+  std::map<std::string, std::vector<Row>>
+      encoded_;  // parts of prompts; equal ones are encoded once
   std::optional<Row> negative_;
   std::vector<Row> rows_;
   std::vector<std::size_t> current_;  // the change of each row that context_ holds

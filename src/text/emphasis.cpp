@@ -12,7 +12,9 @@ namespace {
 
 constexpr double kStep = 1.1;  // of one pair of brackets
 
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v'; }
+bool is_space(char c) {
+  return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
+}
 
 class EmphasisParser {
  public:
@@ -47,7 +49,8 @@ class EmphasisParser {
   /// A bracket or a backslash behind a backslash is meant literally; another backslash is nothing.
   void escape() {
     ++at_;
-    if (at_ < prompt_.size() && std::string_view("()[]\\").find(prompt_[at_]) != std::string_view::npos) {
+    if (at_ < prompt_.size() &&
+        std::string_view("()[]\\").find(prompt_[at_]) != std::string_view::npos) {
       put_byte();
     }
   }
@@ -59,7 +62,8 @@ class EmphasisParser {
   }
 
   void close(std::vector<std::size_t>& brackets, double factor) {
-    for (std::size_t i = brackets.back(); i < stretches_.size(); ++i) stretches_[i].weight *= factor;
+    for (std::size_t i = brackets.back(); i < stretches_.size(); ++i)
+      stretches_[i].weight *= factor;
     brackets.pop_back();
     fresh_ = true;
   }
@@ -80,7 +84,8 @@ class EmphasisParser {
     while (begin < prompt_.size() && is_space(prompt_[begin])) ++begin;
     std::size_t end = begin;
     if (end < prompt_.size() && (prompt_[end] == '+' || prompt_[end] == '-')) ++end;
-    while (end < prompt_.size() && (prompt_[end] == '.' || (prompt_[end] >= '0' && prompt_[end] <= '9'))) {
+    while (end < prompt_.size() &&
+           (prompt_[end] == '.' || (prompt_[end] >= '0' && prompt_[end] <= '9'))) {
       ++end;
     }
     std::size_t bracket = end;
@@ -106,7 +111,8 @@ class EmphasisParser {
 
   /// BREAK as a word of its own; the spaces around it go with it.
   bool begins_break() const {
-    return prompt_.substr(at_).starts_with(kBreakWord) && is_whole_word(prompt_, at_, kBreakWord.size());
+    return prompt_.substr(at_).starts_with(kBreakWord) &&
+           is_whole_word(prompt_, at_, kBreakWord.size());
   }
 
   void put_byte() {

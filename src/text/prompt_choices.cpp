@@ -54,7 +54,8 @@ std::vector<std::size_t> match_brackets(std::string_view prompt) {
 
 class ChoiceParser {
  public:
-  explicit ChoiceParser(std::string_view prompt) : prompt_(prompt), partner_(match_brackets(prompt)) {}
+  explicit ChoiceParser(std::string_view prompt)
+      : prompt_(prompt), partner_(match_brackets(prompt)) {}
 
   Pieces parse() const { return parse({0, prompt_.size()}, /*is_option=*/false); }
 
@@ -66,7 +67,8 @@ class ChoiceParser {
       const char c = prompt_[i];
       if (c == '\\' && i + 1 < span.end) {
         const char next = prompt_[++i];
-        const bool ours = next == '{' || next == '}' || (next == '|' && is_option && i >= square_end);
+        const bool ours =
+            next == '{' || next == '}' || (next == '|' && is_option && i >= square_end);
         if (!ours) pieces.back().text += c;
         pieces.back().text += next;
         continue;

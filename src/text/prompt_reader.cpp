@@ -53,8 +53,8 @@ class ChunkBuilder {
     chunks_.push_back(std::exchange(chunk_, {}));
     comma_.reset();
     if (static_cast<int64_t>(chunks_.size()) > kMaxChunks) {
-      throw UsageError(fmt::format("the prompt needs more than {} chunks of {} tokens", kMaxChunks,
-                                   room_));
+      throw UsageError(
+          fmt::format("the prompt needs more than {} chunks of {} tokens", kMaxChunks, room_));
     }
   }
 
@@ -102,9 +102,10 @@ PromptVariant lay_out(const Tokenizer& tokenizer, const SourcedText& prompt, int
     }
     const auto weight = static_cast<float>(stretch.weight);
     if (!std::isfinite(weight)) {
-      throw UsageError(fmt::format("'{}' is weighted beyond all numbers: fewer brackets, or a "
-                                   "weight like ({}:1.3)",
-                                   stretch.text, stretch.text));
+      throw UsageError(
+          fmt::format("'{}' is weighted beyond all numbers: fewer brackets, or a "
+                      "weight like ({}:1.3)",
+                      stretch.text, stretch.text));
     }
     const auto source = [&](std::size_t at) {
       const auto in_text = stretch.origin[at];
@@ -177,7 +178,8 @@ PromptVariant PromptReader::read_plain(std::string_view prompt) const {
   ChunkBuilder nothing(*tokenizer_);
   const auto empty = nothing.finish(1);
   for (; plain.chunks < chunks_; ++plain.chunks) {
-    plain.tokens.ids.insert(plain.tokens.ids.end(), empty.tokens.ids.begin(), empty.tokens.ids.end());
+    plain.tokens.ids.insert(plain.tokens.ids.end(), empty.tokens.ids.begin(),
+                            empty.tokens.ids.end());
   }
   plain.weights.assign(plain.tokens.ids.size(), 1.0F);
   return plain;

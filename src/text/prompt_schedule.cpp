@@ -140,13 +140,15 @@ SourcedText trimmed_part(std::string_view prompt, Span span) {
   return part_of(prompt, span);
 }
 
-/// Takes ":1.2" off the end of a part, if it is there: a sign at most, then digits with a point at most.
+/// Takes ":1.2" off the end of a part, if it is there: a sign at most, then digits with a point at
+/// most.
 double take_weight(SourcedText& part) {
   const auto colon = part.text.rfind(':');
   if (colon == std::string::npos) return 1;
   std::size_t begin = colon + 1;
   while (begin < part.text.size() && is_space(part.text[begin])) ++begin;
-  const auto digits = begin + (begin < part.text.size() && (part.text[begin] == '+' || part.text[begin] == '-'));
+  const auto digits =
+      begin + (begin < part.text.size() && (part.text[begin] == '+' || part.text[begin] == '-'));
   if (part.text.find_first_not_of(".0123456789", digits) != std::string::npos) return 1;
   if (part.text[begin] == '+') ++begin;  // from_chars knows no plus sign
   double weight = 0;

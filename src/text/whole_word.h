@@ -17,7 +17,8 @@ inline bool is_whole_word(std::string_view text, std::size_t at, std::size_t len
 }
 
 /// Where `word` stands as a word of its own, from `from` on; npos if nowhere.
-inline std::size_t find_whole_word(std::string_view text, std::string_view word, std::size_t from = 0) {
+inline std::size_t find_whole_word(std::string_view text, std::string_view word,
+                                   std::size_t from = 0) {
   for (auto at = text.find(word, from); at != text.npos; at = text.find(word, at + 1)) {
     if (is_whole_word(text, at, word.size())) return at;
   }

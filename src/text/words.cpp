@@ -217,16 +217,17 @@ std::vector<int64_t> PromptWords::find(std::string_view given) const {
   for (const std::size_t place : places) {
     for (std::size_t i = place; i < place + query.phrase.size(); ++i) {
       if (words_[i].moves) {
-        throw UsageError(
-            fmt::format("'{}' moves when the prompt changes on the way: put it in front of the change, "
-                        "or give alternatives of as many tokens",
-                        words_[i].text));
+        throw UsageError(fmt::format(
+            "'{}' moves when the prompt changes on the way: put it in front of the change, "
+            "or give alternatives of as many tokens",
+            words_[i].text));
       }
       positions.insert(positions.end(), words_[i].positions.begin(), words_[i].positions.end());
     }
   }
   if (positions.empty()) {
-    throw UsageError(fmt::format("'{}' stands for no token, as markup does. Words: {}", query.text, list()));
+    throw UsageError(
+        fmt::format("'{}' stands for no token, as markup does. Words: {}", query.text, list()));
   }
   std::ranges::sort(positions);
   positions.erase(std::unique(positions.begin(), positions.end()), positions.end());

@@ -33,11 +33,12 @@ using Texts = std::vector<std::string>;
 
 TEST(Tasks, LinesMayHaveOptionsInA1111Style) {
   const TinyRun run;
-  const auto list = run.file("tasks.txt",
-                             "# by hand\n"
-                             "--prompt \"a red apple\" --steps 3 --seed 7 --cfg_scale 3 --sampler_name \"Euler a\"\n"
-                             "a blue cat\n"
-                             "--prompt 'two cats' --batch_size 2 --width 64\n");
+  const auto list = run.file(
+      "tasks.txt",
+      "# by hand\n"
+      "--prompt \"a red apple\" --steps 3 --seed 7 --cfg_scale 3 --sampler_name \"Euler a\"\n"
+      "a blue cat\n"
+      "--prompt 'two cats' --batch_size 2 --width 64\n");
   const auto finished = run({"--from-file", list, "--json"});
   ASSERT_EQ(finished.code, 0) << finished.err;
   EXPECT_EQ(statuses(finished), (Texts{"0:done", "1:done", "2:done"}));
@@ -55,14 +56,16 @@ TEST(Tasks, LinesMayHaveOptionsInA1111Style) {
 
 TEST(Tasks, ATaskIsWhatTheCommandWouldDrawAlone) {
   const TinyRun tasks, alone;
-  const auto list = tasks.file("tasks.jsonl",
-                               "{\"prompt\": \"a cat\"}\n"
-                               "{\"prompt\": \"a red apple\", \"reweight\": [\"red=2\", \"apple=0.5\"], \"plms\": true, "
-                               "\"negative-prompt\": \"\", \"seed\": null}\n");
+  const auto list = tasks.file(
+      "tasks.jsonl",
+      "{\"prompt\": \"a cat\"}\n"
+      "{\"prompt\": \"a red apple\", \"reweight\": [\"red=2\", \"apple=0.5\"], \"plms\": true, "
+      "\"negative-prompt\": \"\", \"seed\": null}\n");
   const auto finished = tasks({"--from-file", list, "--seed", "5", "--n_samples", "2"});
   ASSERT_EQ(finished.code, 0) << finished.err;
-  ASSERT_EQ(alone({"--prompt", "a red apple", "--reweight", "red=2", "--reweight", "apple=0.5", "--plms", "--seed", "6",
-                   "--negative-prompt", "", "--n_samples", "2", "--n_iter", "1", "--skip_grid"})
+  ASSERT_EQ(alone({"--prompt", "a red apple", "--reweight", "red=2", "--reweight", "apple=0.5",
+                   "--plms", "--seed", "6", "--negative-prompt", "", "--n_samples", "2", "--n_iter",
+                   "1", "--skip_grid"})
                 .code,
             0);
   for (const char* number : {"0", "1"}) {
@@ -75,7 +78,8 @@ TEST(Tasks, AreThePicturesOfSeedModeImage) {
   const TinyRun tasks, image;
   const auto list = tasks.file("prompts.txt", "a cat\na red apple\na dog\n");
   ASSERT_EQ(tasks({"--from-file", list, "--resume"}).code, 0);
-  ASSERT_EQ(image({"--from-file", list, "--seed-mode", "image", "--n_iter", "1", "--skip_grid"}).code, 0);
+  ASSERT_EQ(
+      image({"--from-file", list, "--seed-mode", "image", "--n_iter", "1", "--skip_grid"}).code, 0);
   for (const char* name : {"00000.png", "00001.png", "00002.png"})
     EXPECT_EQ(tasks.sample(name).pixels, image.sample(name).pixels) << name;
 }
@@ -109,16 +113,20 @@ TEST(Tasks, OneThatFailsDoesNotStopTheRest) {
   ASSERT_EQ(found.size(), 11u);
   for (std::size_t i = 0; i < 10; ++i) EXPECT_EQ(found[i], std::to_string(i) + ":failed");
   EXPECT_EQ(found[10], "10:done");
-  for (const char* part : {"line 1: unknown key 'stepz'\n    Did you mean 'steps'?", "line 2: it is not a whole JSON object",
-                           "line 3: sampler: 'eulr'", "line 4: --W 100", "line 5: ", "nowhere.ckpt", "line 6: ",
-                           "line 7: --outdir", "line 8: prompt", "line 9: plms: expected true or false", "line 10: it has a number that is too large"})
+  for (const char* part :
+       {"line 1: unknown key 'stepz'\n    Did you mean 'steps'?",
+        "line 2: it is not a whole JSON object", "line 3: sampler: 'eulr'", "line 4: --W 100",
+        "line 5: ", "nowhere.ckpt", "line 6: ", "line 7: --outdir", "line 8: prompt",
+        "line 9: plms: expected true or false", "line 10: it has a number that is too large"})
     EXPECT_TRUE(contains(finished.err, part)) << part << "\n" << finished.err;
   EXPECT_EQ(run.samples(), (Texts{"00010.png"}));
 }
 
 TEST(Tasks, SwapsTakeTheirPairsFromLines) {
   const TinyRun run;
-  const auto list = run.file("pairs.txt", "a cat\ta dog\n--sprompt \"a red apple\" --prompt \"a green apple\" --mode p2p\n");
+  const auto list =
+      run.file("pairs.txt",
+               "a cat\ta dog\n--sprompt \"a red apple\" --prompt \"a green apple\" --mode p2p\n");
   auto setup = run.setup({"--from-file", list, "--json"});
   setup.arguments[0] = "swap";
   const auto finished = run_program(setup);
@@ -135,7 +143,9 @@ TEST(Shards, DivideTheTasksAndDrawTheSame) {
     ASSERT_EQ(shards({"--from-file", list, "--shard", shard}).code, 0);
   EXPECT_EQ(shards.samples().size(), 5u);
   for (const auto& name : whole.samples())
-    EXPECT_EQ(bytes_of(whole.outdir() / "samples" / name), bytes_of(shards.outdir() / "samples" / name)) << name;
+    EXPECT_EQ(bytes_of(whole.outdir() / "samples" / name),
+              bytes_of(shards.outdir() / "samples" / name))
+        << name;
 }
 
 TEST(Shards, AreReadFromTheEnvironmentOfSrunAndMpirun) {
@@ -180,7 +190,9 @@ TEST(Resume, DrawsWhatAKilledProcessLeftOnceAndNothingTwice) {
   ASSERT_EQ(whole({"--from-file", list, "--steps", "20", "--resume"}).code, 0);
   EXPECT_EQ(run.samples(), whole.samples());
   for (const auto& name : whole.samples())
-    EXPECT_EQ(bytes_of(run.outdir() / "samples" / name), bytes_of(whole.outdir() / "samples" / name)) << name;
+    EXPECT_EQ(bytes_of(run.outdir() / "samples" / name),
+              bytes_of(whole.outdir() / "samples" / name))
+        << name;
 
   const auto again = run({"--from-file", list, "--steps", "20", "--resume", "--json"});
   EXPECT_EQ(again.code, 0);
@@ -230,12 +242,13 @@ TEST(Batches, OptionsWithoutATaskListOrOutOfRangeAreErrors) {
 
 TEST(Grids, DrawEveryCombinationFromOneSeedOnALabelledSheet) {
   const TinyRun run;
-  const auto finished = run({"--prompt", "a red apple", "--grid", "scale=1.5,3,5;sampler=ddim,plms", "--json"});
+  const auto finished =
+      run({"--prompt", "a red apple", "--grid", "scale=1.5,3,5;sampler=ddim,plms", "--json"});
   ASSERT_EQ(finished.code, 0) << finished.err;
   const auto lines = test::image_lines(finished);
   ASSERT_EQ(lines.size(), 6u);
-  const std::vector<std::pair<double, std::string>> expected = {{1.5, "DDIM"}, {3, "DDIM"}, {5, "DDIM"},
-                                                                {1.5, "PLMS"}, {3, "PLMS"}, {5, "PLMS"}};
+  const std::vector<std::pair<double, std::string>> expected = {
+      {1.5, "DDIM"}, {3, "DDIM"}, {5, "DDIM"}, {1.5, "PLMS"}, {3, "PLMS"}, {5, "PLMS"}};
   for (std::size_t i = 0; i < 6; ++i) {
     EXPECT_EQ(lines[i].at("scale"), expected[i].first);
     EXPECT_EQ(lines[i].at("sampler"), expected[i].second);

@@ -29,12 +29,14 @@ bool is_here(const std::string& shell) { return std::filesystem::exists("/usr/bi
 Finished run_shell(const std::string& shell, const std::vector<std::string>& arguments,
                    const SdHome& home) {
   test::ProcessSetup setup;
-  setup.binary = "/usr/bin/env";  // which gives the shell its own name, by which it knows what to be
+  setup.binary =
+      "/usr/bin/env";  // which gives the shell its own name, by which it knows what to be
   setup.arguments = arguments;
   setup.arguments.insert(setup.arguments.begin(), shell);
   setup.folder = home.path("");
-  setup.environment = {{"SD_MODELS_DIR", home.path("models")},
-                       {"PATH", std::filesystem::path(SD_BINARY).parent_path().string() + ":/usr/bin:/bin"}};
+  setup.environment = {
+      {"SD_MODELS_DIR", home.path("models")},
+      {"PATH", std::filesystem::path(SD_BINARY).parent_path().string() + ":/usr/bin:/bin"}};
   return run_program(setup);
 }
 
@@ -94,7 +96,8 @@ TEST(Completion, FishOffersTheSame) {
   std::filesystem::create_directory(home.path("dreams"));
   const auto offered = [&](const std::string& line) {
     const auto finished = run_shell(
-        "fish", {"--no-config", "-c", "sd completion fish | source; complete -C '" + line + "'"}, home);
+        "fish", {"--no-config", "-c", "sd completion fish | source; complete -C '" + line + "'"},
+        home);
     EXPECT_EQ(finished.err, "");
     return lines_of(finished.out);
   };
@@ -107,8 +110,8 @@ TEST(Completion, FishOffersTheSame) {
   EXPECT_EQ(offered("sd txt2img --prompt x"), Names{});
 }
 
-/// What zsh makes of `typed` and a tab. It completes only for a person, so it gets a terminal of its
-/// own; the completed line is printed instead of run.
+/// What zsh makes of `typed` and a tab. It completes only for a person, so it gets a terminal of
+/// its own; the completed line is printed instead of run.
 std::string in_zsh(const SdHome& home, const std::string& typed) {
   const std::string script =
       "zmodload zsh/zpty\n"
@@ -116,7 +119,9 @@ std::string in_zsh(const SdHome& home, const std::string& typed) {
       "zpty -w z 'PS1=; bindkey -e; autoload -Uz compinit; compinit -u -D; "
       "source <(sd completion zsh); print REA''DY'\n"
       "zpty -r -m z out '*READY*'\n"
-      "zpty -w -n z $'" + typed + "\\t\\C-aprint -r -- DONE: \\C-e\\nexit\\n'\n"
+      "zpty -w -n z $'" +
+      typed +
+      "\\t\\C-aprint -r -- DONE: \\C-e\\nexit\\n'\n"
       "while zpty -r z more; do print -r -- $more; done";
   std::string completed;
   std::istringstream lines(run_shell("zsh", {"-f", "-c", script}, home).out);

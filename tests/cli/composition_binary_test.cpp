@@ -81,7 +81,8 @@ TEST(CompositionBinary, ControlsAndMapsFindTheWordsOfEveryPart) {
     EXPECT_NE(run.sample(other).pixels, run.sample("00000.png").pixels) << other;
   }
   const auto maps = run.path("maps");
-  const Names words = {"--words", "red,outside", "--attn", maps, "--save_attn_dir", run.path("saved")};
+  const Names words = {"--words", "red,outside",     "--attn",
+                       maps,      "--save_attn_dir", run.path("saved")};
   const auto finished = command(run, "attn", joined(joined(kOne, prompt), words));
   ASSERT_EQ(finished.code, 0) << finished.err;
   EXPECT_EQ(run.sample("00004.png").pixels, run.sample("00000.png").pixels);
@@ -119,7 +120,9 @@ TEST(CompositionBinary, WhatCannotBeComposedIsSaid) {
         Wrong{"swap", joined(swap, {"--mode", "p2p"}), "puts 2 prompts together with AND"},
         Wrong{"swap", joined(swap, {"--dry-run"}), "puts 2 prompts together with AND"},
         Wrong{"txt2img", {"--prompt", many}, "17 prompts together with AND, at most 16"},
-        Wrong{"txt2img", {"--prompt", "a cat AND a dog", "--reweight", "AND=2"}, "'AND' stands for no token"},
+        Wrong{"txt2img",
+              {"--prompt", "a cat AND a dog", "--reweight", "AND=2"},
+              "'AND' stands for no token"},
         Wrong{"attn", {"--prompt", "AND AND"}, "no words to draw"}}) {
     const auto finished = command(run, name, joined(kOne, arguments));
     EXPECT_EQ(finished.code, 2) << finished.err;
@@ -127,7 +130,8 @@ TEST(CompositionBinary, WhatCannotBeComposedIsSaid) {
   }
   EXPECT_TRUE(run.samples().empty());
   // As in the web UI, what is no weight is text and an empty part is an empty prompt.
-  for (const char* prompt : {"a cat AND (a:x) dog:x", "a cat AND ((a dog", "AND", "a cat AND  AND :0.5"}) {
+  for (const char* prompt :
+       {"a cat AND (a:x) dog:x", "a cat AND ((a dog", "AND", "a cat AND  AND :0.5"}) {
     const auto finished = run(joined(kOne, {"--prompt", prompt}));
     EXPECT_EQ(finished.code, 0) << prompt << finished.err;
   }
@@ -140,7 +144,8 @@ TEST(CompositionBinary, InTheNegativePromptAndIsText) {
   }
   EXPECT_EQ(run.sample("00001.png").pixels, run.sample("00000.png").pixels);
   EXPECT_NE(run.sample("00002.png").pixels, run.sample("00000.png").pixels);
-  const Names maps = {"--prompt", "a cat", "--negative-prompt", "a dog AND a fox", "--attn-rows", "uncond", "--words", "fox,and"};
+  const Names maps = {"--prompt",    "a cat",  "--negative-prompt", "a dog AND a fox",
+                      "--attn-rows", "uncond", "--words",           "fox,and"};
   EXPECT_EQ(command(run, "attn", joined(kOne, maps)).code, 0);
 }
 
@@ -157,7 +162,8 @@ std::vector<std::pair<std::string, std::vector<uint8_t>>> pictures_of(const Tiny
 TEST(CombinationsBinary, AreTheListOfThePromptsWrittenOut) {
   const TinyRun choices, listed;
   const Names base = {"--n_samples", "3", "--n_iter", "2", "--seed", "5"};
-  const auto finished = choices(joined(base, {"--prompt", "a {red|green} {cat|dog}", "--combinations", "--json"}));
+  const auto finished =
+      choices(joined(base, {"--prompt", "a {red|green} {cat|dog}", "--combinations", "--json"}));
   ASSERT_EQ(finished.code, 0) << finished.err;
   const auto list = listed.file("list.txt", "a red cat\na red dog\na green cat\na green dog\n");
   ASSERT_EQ(listed(joined(base, {"--from-file", list})).code, 0);
@@ -165,7 +171,8 @@ TEST(CombinationsBinary, AreTheListOfThePromptsWrittenOut) {
   const auto lines = image_lines(finished);
   ASSERT_EQ(lines.size(), 8u);
   EXPECT_EQ(lines[6].at("prompt"), "a green cat");
-  EXPECT_EQ(lines[6].at("combinations").at("prompts"), nlohmann::json(Names{"a {red|green} {cat|dog}"}));
+  EXPECT_EQ(lines[6].at("combinations").at("prompts"),
+            nlohmann::json(Names{"a {red|green} {cat|dog}"}));
   EXPECT_EQ(lines[6].at("run").at("prompt_index"), 2);
   EXPECT_EQ(lines[6].at("run").at("prompt_count"), 4);
 }
@@ -179,12 +186,15 @@ TEST(CombinationsBinary, ExpandLinesOfAFileAndPairsOfASwap) {
   EXPECT_EQ(pictures[1].first, "a dog");
   EXPECT_EQ(pictures[2].first, "{a|b}");
   const TinyRun swap;
-  const auto swapped = command(swap, "swap", joined(kOne, {"--sprompt", "a {cat|dog}", "--prompt", "a {fox|car}", "--combinations", "--json"}));
+  const auto swapped = command(swap, "swap",
+                               joined(kOne, {"--sprompt", "a {cat|dog}", "--prompt", "a {fox|car}",
+                                             "--combinations", "--json"}));
   ASSERT_EQ(swapped.code, 0) << swapped.err;
   Names found;
   for (const auto& line : image_lines(swapped)) {
     if (line.at("swap").at("branch") == "target") {
-      found.push_back(line.at("swap").at("source").get<std::string>() + " > " + line.at("prompt").get<std::string>());
+      found.push_back(line.at("swap").at("source").get<std::string>() + " > " +
+                      line.at("prompt").get<std::string>());
     }
   }
   EXPECT_EQ(found, (Names{"a cat > a fox", "a cat > a car", "a dog > a fox", "a dog > a car"}));
@@ -209,8 +219,8 @@ TEST(CombinationsBinary, TooManyAreCountedAndRefused) {
   EXPECT_EQ(refused.code, 2);
   EXPECT_TRUE(contains(refused.err, "16384 combinations, at most 10000")) << refused.err;
   const std::string hundred = many.substr(0, 8 * 5);  // 256
-  const auto together =
-      command(run, "swap", joined(kOne, {"--sprompt", hundred, "--prompt", hundred, "--combinations"}));
+  const auto together = command(
+      run, "swap", joined(kOne, {"--sprompt", hundred, "--prompt", hundred, "--combinations"}));
   EXPECT_EQ(together.code, 2);
   EXPECT_TRUE(contains(together.err, "65536 combinations together")) << together.err;
   const auto list = run.file("list.txt", many + "\na cat\n");

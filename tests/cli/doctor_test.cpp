@@ -38,7 +38,8 @@ TEST(Doctor, FindsModelsByTheirHeaders) {
   test::write_text(sd.path("models/broken.safetensors"), "no tensors");
   const auto models = report(sd).at("models");
   const auto named = [&](const std::string& name) {
-    const auto found = std::ranges::find_if(models, [&](const auto& m) { return m.at("name") == name; });
+    const auto found =
+        std::ranges::find_if(models, [&](const auto& m) { return m.at("name") == name; });
     return found == models.end() ? json() : *found;
   };
   EXPECT_EQ(named("tiny").at("family"), "Stable Diffusion v1");
@@ -55,12 +56,16 @@ TEST(Doctor, ShowsWhichSettingsAreInForce) {
   const auto settings = report(sd).at("settings");
   const auto& entries = settings.at("entries");
   ASSERT_EQ(entries.size(), 3u) << entries;
-  EXPECT_EQ(entries[0], (json{{"option", "--ddim_steps"}, {"value", "20"}, {"source", "SD_STEPS"}, {"in_force", true}}));
+  EXPECT_EQ(entries[0], (json{{"option", "--ddim_steps"},
+                              {"value", "20"},
+                              {"source", "SD_STEPS"},
+                              {"in_force", true}}));
   EXPECT_EQ(entries[1].at("overridden_by"), "SD_STEPS");
   EXPECT_EQ(entries[1].at("in_force"), false);
   EXPECT_EQ(entries[2].at("option"), "[swap] mode");
   EXPECT_EQ(entries[2].at("source").get<std::string>() + ":", sd.line(3));
-  EXPECT_EQ(settings.at("unknown_variables")[0], (json{{"name", "SD_SEEDS"}, {"nearest", "SD_SEED"}}));
+  EXPECT_EQ(settings.at("unknown_variables")[0],
+            (json{{"name", "SD_SEEDS"}, {"nearest", "SD_SEED"}}));
 }
 
 TEST(Doctor, ReportsAWrongConfigurationAndGoesOn) {

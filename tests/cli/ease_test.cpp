@@ -62,8 +62,9 @@ TEST(Suggestions, NameTheNearest) {
 
 TEST(Help, BeginsWithExamplesAndIsInGroups) {
   const auto help = run_sd({"txt2img", "--help"}).out;
-  const std::vector<std::string> order = {"Examples:", "Usage:", "What to draw:", "--ddim_steps, --steps N=50",
-                                          "Model:", "Machine:", "Output:", "Exit codes:"};
+  const std::vector<std::string> order = {
+      "Examples:", "Usage:",   "What to draw:", "--ddim_steps, --steps N=50",
+      "Model:",    "Machine:", "Output:",       "Exit codes:"};
   std::size_t at = 0;
   for (const auto& part : order) {
     at = help.find(part, at);

@@ -74,8 +74,9 @@ TEST(InfotextCommand, WhatCannotBeUsedIsNoted) {
   for (const char* name : {"steps", "sampler", "scale", "W", "H", "clip-skip"}) {
     EXPECT_FALSE(options.contains(name)) << name;
   }
-  for (const char* part : {"Steps: 0", "there is no Magic 9", "CFG scale: abc", "500x10x3",
-                           "not used: Hires upscale: 2", "such as <lora:name:1>", "Clip skip: 99"}) {
+  for (const char* part :
+       {"Steps: 0", "there is no Magic 9", "CFG scale: abc", "500x10x3",
+        "not used: Hires upscale: 2", "such as <lora:name:1>", "Clip skip: 99"}) {
     EXPECT_TRUE(notes_say(guess, part)) << part;
   }
 }

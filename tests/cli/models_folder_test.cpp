@@ -14,7 +14,8 @@ using test::SdHome;
 /// `name` is found: what is wrong besides is said, which is looked at after the model.
 void expect_found(const SdHome& sd, const std::string& name) {
   std::filesystem::create_directories(sd.path("taken/latents.npy"));
-  expect_error(sd({"txt2img", "--ckpt", name, "--save-latents", "taken", "-q"}), 5, {"latents.npy"});
+  expect_error(sd({"txt2img", "--ckpt", name, "--save-latents", "taken", "-q"}), 5,
+               {"latents.npy"});
 }
 
 TEST(ModelsFolder, FindsByNameFileAndBeginning) {
@@ -23,16 +24,17 @@ TEST(ModelsFolder, FindsByNameFileAndBeginning) {
   sd.add_model("dream 2.ckpt");
   std::filesystem::create_directory(sd.path("models/demo"));
   sd.add_model("demo/model.ckpt");
-  for (const char* name : {"dreamshaper", "dreamshaper.safetensors", "dreamsh", "dream 2", "demo", "de"})
+  for (const char* name :
+       {"dreamshaper", "dreamshaper.safetensors", "dreamsh", "dream 2", "demo", "de"})
     expect_found(sd, name);
 }
 
 TEST(ModelsFolder, SuggestsTheNearestName) {
   SdHome sd;
   sd.add_model("dreamshaper.safetensors");
-  expect_error(sd({"txt2img", "--ckpt", "dreamshapr"}), 5,
-               {"--ckpt: dreamshapr does not exist", "SD_MODELS_DIR",
-                "Did you mean 'dreamshaper'?"});
+  expect_error(
+      sd({"txt2img", "--ckpt", "dreamshapr"}), 5,
+      {"--ckpt: dreamshapr does not exist", "SD_MODELS_DIR", "Did you mean 'dreamshaper'?"});
 }
 
 TEST(ModelsFolder, AmbiguousBeginningsAreListed) {

@@ -1,10 +1,9 @@
-#include "cli/draw_notices.h"
-
 #include <gtest/gtest.h>
 
 #include <string>
 #include <vector>
 
+#include "cli/draw_notices.h"
 #include "cli/sd_home.h"
 
 namespace sd::cli {
@@ -88,8 +87,9 @@ TEST(Notices, SidesFarFromThoseOfTraining) {
 TEST(Notices, AreSaidOnStderrUnlessQuiet) {
   SdHome home;
   home.add_model("tiny.ckpt");  // of 128x128
-  const std::vector<std::string> odd = {"txt2img",  "--ckpt", "tiny",     "--W", "320", "--H", "64",
-                                        "--device", "cpu",    "--outdir", "/proc/nowhere"};
+  const std::vector<std::string> odd = {"txt2img", "--ckpt",   "tiny",         "--W",
+                                        "320",     "--H",      "64",           "--device",
+                                        "cpu",     "--outdir", "/proc/nowhere"};
   EXPECT_NE(home(odd).err.find("sd: 320x64: the model was trained"), std::string::npos);
   auto quiet = odd;
   quiet.emplace_back("-q");

@@ -28,7 +28,8 @@ test::Finished command(const TinyRun& run, const std::string& name, const Names&
 
 TEST(PromptBinary, EmphasisAndChangesDrawOtherPictures) {
   const TinyRun run;
-  for (const char* prompt : {"a red cat", "a (red:1) cat", "a (red:1.4) cat", "a [red:blue:0.5] cat"}) {
+  for (const char* prompt :
+       {"a red cat", "a (red:1) cat", "a (red:1.4) cat", "a [red:blue:0.5] cat"}) {
     ASSERT_EQ(run(with({"--prompt", prompt})).code, 0) << prompt;
   }
   const auto plain = run.sample("00000.png").pixels;

@@ -22,7 +22,9 @@ class SdHome {
   }
 
   /// Writes the configuration file; `line(n)` is how errors name its lines.
-  void configure(std::string_view toml) const { write_text(folder_ / "config/sd/config.toml", toml); }
+  void configure(std::string_view toml) const {
+    write_text(folder_ / "config/sd/config.toml", toml);
+  }
   std::string line(int number) const {
     return (folder_ / "config/sd/config.toml").string() + ":" + std::to_string(number) + ":";
   }
@@ -56,7 +58,8 @@ class SdHome {
   std::vector<std::pair<std::string, std::string>> variables_;
 };
 
-inline void expect_error(const Finished& finished, int code, const std::vector<std::string>& parts) {
+inline void expect_error(const Finished& finished, int code,
+                         const std::vector<std::string>& parts) {
   EXPECT_EQ(finished.code, code) << finished.err;
   EXPECT_EQ(finished.out, "");
   for (const auto& part : parts)

@@ -31,10 +31,11 @@ TEST(SettingsInForce, DecideWhatIsDrawnAndAreRecorded) {
 
   // The same by flags alone: the same picture.
   const TinyRun other;
-  ASSERT_EQ(other({"--prompt", "a red apple", "--n_samples", "1", "--n_iter", "1", "--sampler", "euler", "--seed", "12",
-                   "--scale", "4", "--reweight", "red=2", "--reweight", "apple=0.5"})
-                .code,
-            0);
+  ASSERT_EQ(
+      other({"--prompt", "a red apple", "--n_samples", "1", "--n_iter", "1", "--sampler", "euler",
+             "--seed", "12", "--scale", "4", "--reweight", "red=2", "--reweight", "apple=0.5"})
+          .code,
+      0);
   EXPECT_EQ(run.sample("00000.png").pixels, other.sample("00000.png").pixels);
 }
 

@@ -43,8 +43,7 @@ TEST(Settings, NoConfigLeavesTheFileOutAndKeepsTheEnvironment) {
 TEST(Settings, AnUnknownKeyIsNamedWithItsLine) {
   SdHome sd;
   sd.configure("# mine\nseed = 7\nstepz = 20\n");
-  expect_error(sd({"txt2img"}), 2,
-               {sd.line(3) + " unknown key 'stepz'", "Did you mean 'steps'?"});
+  expect_error(sd({"txt2img"}), 2, {sd.line(3) + " unknown key 'stepz'", "Did you mean 'steps'?"});
 }
 
 TEST(Settings, AKeyOfAnotherCommandSaysWhereItBelongs) {

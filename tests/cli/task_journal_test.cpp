@@ -64,7 +64,8 @@ TEST_F(TaskJournalTest, ALineCutShortIsPassedOverAndWrittenBehind) {
 TEST_F(TaskJournalTest, SharesOfAllShardsCountWhenItIsResumed) {
   { TaskJournal(outdir_, run(Shard{0, 2}, false)).add(record(0, "a.png")); }
   { TaskJournal(outdir_, run(Shard{1, 2}, false)).add(record(1, "b.png")); }
-  for (const auto& shard : {std::optional<Shard>(), std::optional(Shard{0, 3}), std::optional(Shard{1, 2})}) {
+  for (const auto& shard :
+       {std::optional<Shard>(), std::optional(Shard{0, 3}), std::optional(Shard{1, 2})}) {
     const TaskJournal journal(outdir_, run(shard, true));
     EXPECT_NE(journal.done(0, "line 0"), nullptr);
     EXPECT_NE(journal.done(1, "line 1"), nullptr);
@@ -110,8 +111,10 @@ TEST_F(TaskJournalTest, OneProcessAShare) {
 
 TEST_F(TaskJournalTest, GarbageInAJournalIsNoHarm) {
   test::write_text(folder_ / "tasks.jsonl",
-                   "[]\nnull\n{\"kind\":\"task\",\"task\":0}\n{\"kind\":\"tasks\",\"command\":\"txt2img\",\"options\":"
-                   "{\"steps\":\"2\"},\"first\":\"x\",\"shard\":3}\n{\"kind\":\"task\",\"task\":{},\"pictures\":[1,{}]}\n\xff\n");
+                   "[]\nnull\n{\"kind\":\"task\",\"task\":0}\n{\"kind\":\"tasks\",\"command\":"
+                   "\"txt2img\",\"options\":"
+                   "{\"steps\":\"2\"},\"first\":\"x\",\"shard\":3}\n{\"kind\":\"task\",\"task\":{},"
+                   "\"pictures\":[1,{}]}\n\xff\n");
   const TaskJournal journal(outdir_, run({}, true));
   EXPECT_EQ(journal.done(0, "line 0"), nullptr);
 }

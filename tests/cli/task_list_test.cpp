@@ -60,7 +60,8 @@ TEST(TaskList, AnArrayOfObjectsIsAListToo) {
 
 // Reference: Python's shlex.split.
 TEST(SplitWords, FollowsTheShell) {
-  EXPECT_EQ(split_words("--prompt \"a red apple\"  --steps 20"), (Words{"--prompt", "a red apple", "--steps", "20"}));
+  EXPECT_EQ(split_words("--prompt \"a red apple\"  --steps 20"),
+            (Words{"--prompt", "a red apple", "--steps", "20"}));
   EXPECT_EQ(split_words("--prompt 'say \"hi\"' \\#x"), (Words{"--prompt", "say \"hi\"", "#x"}));
   EXPECT_EQ(split_words("--prompt \"a \\\"b\\\" \\n\""), (Words{"--prompt", "a \"b\" \\n"}));
   EXPECT_EQ(split_words("--negative-prompt ''"), (Words{"--negative-prompt", ""}));

@@ -32,7 +32,8 @@ struct AttentionScene {
   /// Adds conditional rows of a further part of the targets' prompts.
   void add_part(int64_t samples = 1) {
     auto group = rows.back();
-    rows.push_back({group.branch, true, group.begin + group.count, samples, 0, true, group.part + 1});
+    rows.push_back(
+        {group.branch, true, group.begin + group.count, samples, 0, true, group.part + 1});
   }
 
   AttentionCall call() const { return {site, step, rows, height, width}; }

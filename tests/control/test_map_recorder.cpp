@@ -53,7 +53,8 @@ TEST(MapRecorder, TokensOfLaterPartsStandBehindTheFirst) {
     if (!saver.observes(group, scene.call())) continue;
     saver.observe(probs.narrow(0, group.begin, group.count), group, scene.call());
   }
-  const auto maps = at::cat({probs.narrow(0, 2, 2), probs.narrow(0, 4, 2)}, -1).mean(1);  // [2,6,12]
+  const auto maps =
+      at::cat({probs.narrow(0, 2, 2), probs.narrow(0, 4, 2)}, -1).mean(1);  // [2,6,12]
   const auto& sum = recorder.layers()[0].maps.sum;
   EXPECT_LT(distance(sum, maps.transpose(1, 2).reshape({2, 12, 2, 3})), 1e-6);
   EXPECT_TRUE(recorder.timeline()[0][0].sum.equal(sum));

@@ -38,7 +38,10 @@ TEST(Reweight, TokensOfALaterPartAreThatPartsRows) {
   expected.narrow(0, 4, 2).select(-1, 2).mul_(3.0);
   EXPECT_TRUE(after.equal(expected));
   expect_error<UsageError>(
-      [&] { Reweight(weights({{12, {3.0}}})).apply(before.clone(), scene.call()); }, "token 12 of 12");
+      [&] {
+        Reweight(weights({{12, {3.0}}})).apply(before.clone(), scene.call());
+      },
+      "token 12 of 12");
 }
 
 TEST(Reweight, EachSampleMayHaveItsOwnWeight) {

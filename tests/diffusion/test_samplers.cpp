@@ -179,7 +179,9 @@ TEST(GuidedDenoiser, AddsUpThePartsOfEachRow) {
   // Passes predict 1, 3, 10 for the first row, and 2, 4, 11 for the second, which has one part.
   GuidedDenoiser denoiser(
       [](const torch::Tensor& x, double, int64_t) {
-        return at::tensor({1.0F, 2.0F, 3.0F, 4.0F, 10.0F, 11.0F}).view({6, 1, 1, 1}).expand(x.sizes());
+        return at::tensor({1.0F, 2.0F, 3.0F, 4.0F, 10.0F, 11.0F})
+            .view({6, 1, 1, 1})
+            .expand(x.sizes());
       },
       {.scale = 7.5, .part_weights = {{0.5, 1}, {-2, 0}}});
   const auto eps = denoiser.eps(at::zeros({2, 4, 8, 8}), 1, 0);

@@ -50,7 +50,8 @@ void check_name(const std::string& text) {
   const auto middle = text.size() / 2;
   NameFields fields;
   fields.prompt = text.substr(middle);
-  fields.date = "2026-01-31", fields.time = "12-00-00", fields.sampler = "ddim", fields.scale = "7.5";
+  fields.date = "2026-01-31", fields.time = "12-00-00", fields.sampler = "ddim",
+  fields.scale = "7.5";
   const auto name = NameTemplate::parse(text.substr(0, middle)).expand(fields);
   if (name.empty() || name.is_absolute()) std::abort();
   for (const auto& part : name) {

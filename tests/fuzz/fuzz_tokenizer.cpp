@@ -41,7 +41,8 @@ void check(const sd::Tokenizer& tokenizer, const std::string& text) {
 /// Markup of any kind gives whole chunks and tokens inside them, or a UsageError.
 void check_markup(const std::string& text) {
   static const sd::PromptReader reader(
-      std::make_shared<sd::ClipTokenizer>(77, sd::ClipTokenizer::kEos), sd::PromptSyntax::kA1111, 10);
+      std::make_shared<sd::ClipTokenizer>(77, sd::ClipTokenizer::kEos), sd::PromptSyntax::kA1111,
+      10);
   try {
     const auto prompt = reader.encode(text);
     if (prompt.ids.size() % 77 != 0) std::abort();

@@ -51,7 +51,8 @@ TEST(Composition, DrawsWhatAPythonModelDraws) {
       request.start_latents = values["noise"];
       request.sampler = plms ? SamplerKind::kPlms : SamplerKind::kDdim;
       // The measure of all trajectories against diffusers.
-      EXPECT_LT(relative_difference(drawn(request), values[name + (plms ? "_plms" : "_ddim")]), 1e-4)
+      EXPECT_LT(relative_difference(drawn(request), values[name + (plms ? "_plms" : "_ddim")]),
+                1e-4)
           << name << " " << plms;
     }
   }
@@ -60,7 +61,8 @@ TEST(Composition, DrawsWhatAPythonModelDraws) {
 class EverySampler : public ::testing::TestWithParam<SamplerKind> {};
 
 TEST_P(EverySampler, EqualPartsThatAddUpToOneAreThePlainPrompt) {
-  auto plain = request_of({"a red cat"}), composed = request_of({"a red cat:0.25 AND a red cat:0.75"});
+  auto plain = request_of({"a red cat"}),
+       composed = request_of({"a red cat:0.25 AND a red cat:0.75"});
   auto stronger = request_of({"a red cat AND a red cat"});
   for (auto* request : {&plain, &composed, &stronger}) request->sampler = GetParam();
   const auto expected = drawn(plain);
@@ -75,7 +77,8 @@ INSTANTIATE_TEST_SUITE_P(Composition, EverySampler, ::testing::ValuesIn(test::al
                          [](const auto& each) { return test::case_name(each.param); });
 
 TEST(Composition, EachPictureOfABatchHasItsOwnParts) {
-  const std::vector<std::string> prompts = {"a cat", "a dog AND a fox:-0.5 AND a car", "a bird AND a sofa"};
+  const std::vector<std::string> prompts = {"a cat", "a dog AND a fox:-0.5 AND a car",
+                                            "a bird AND a sofa"};
   auto all = request_of(prompts);
   all.start_latents = at::randn({1, 4, 16, 16}).expand({3, -1, -1, -1}).contiguous();
   const auto together = drawn(all);

@@ -121,8 +121,8 @@ TEST(PromptContexts, PicturesFollow) {
   const auto cat = drawn("a red cat", PromptSyntax::kPlain);
   EXPECT_TRUE(drawn("a red cat", PromptSyntax::kAuto).equal(cat));
   EXPECT_TRUE(drawn("a (red:1) cat", PromptSyntax::kAuto).equal(cat));
-  for (const char* other : {"a (red:1.5) cat", "a [red] cat", "a [red:blue:0.5] cat", "a [red|blue] cat",
-                            "a red cat BREAK a dog"}) {
+  for (const char* other : {"a (red:1.5) cat", "a [red] cat", "a [red:blue:0.5] cat",
+                            "a [red|blue] cat", "a red cat BREAK a dog"}) {
     EXPECT_FALSE(drawn(other, PromptSyntax::kAuto).equal(cat)) << other;
   }
 }

@@ -43,7 +43,8 @@ TEST(Choices, LeaveAlternationsToTheirBrackets) {
 }
 
 TEST(Choices, WhatIsNoChoiceStaysText) {
-  for (const std::string text : {"{a} } {b", "{", "}", "a|b", "{}", "{a|b", "a|b}", "}a|b{", "\\(a\\) \\\\", "a\\"}) {
+  for (const std::string text :
+       {"{a} } {b", "{", "}", "a|b", "{}", "{a|b", "a|b}", "}a|b{", "\\(a\\) \\\\", "a\\"}) {
     EXPECT_EQ(expanded(text), (Texts{text})) << text;
     EXPECT_FALSE(has_choices(text)) << text;
   }
@@ -58,16 +59,20 @@ TEST(Choices, EscapesAreTheCharactersThemselves) {
 
 TEST(Choices, AreCountedBeforeTheyAreMade) {
   EXPECT_EQ(expand_choices(repeated("{a|b}", 5), 32).size(), 32u);
-  test::expect_error<UsageError>([] { expand_choices(repeated("{a|b}", 5), 31); }, "has 32 combinations", "at most 31");
-  test::expect_error<UsageError>([] { expand_choices(repeated("{a|b}", 900), 1000); }, "over 1000000000000000000");
+  test::expect_error<UsageError>([] { expand_choices(repeated("{a|b}", 5), 31); },
+                                 "has 32 combinations", "at most 31");
+  test::expect_error<UsageError>([] { expand_choices(repeated("{a|b}", 900), 1000); },
+                                 "over 1000000000000000000");
   const auto heavy = std::string(20'000, 'x') + repeated("{a|b}", 10);
-  test::expect_error<UsageError>([&] { expand_choices(heavy, 5000); }, "1024 combinations come to more than 16 MB");
+  test::expect_error<UsageError>([&] { expand_choices(heavy, 5000); },
+                                 "1024 combinations come to more than 16 MB");
 }
 
 TEST(Choices, DeepBracesAreText) {
   const auto deep = [](int depth) { return repeated("{a|", depth) + repeated("}", depth); };
   EXPECT_EQ(expand_choices(deep(100), 1000).size(), 101u);
-  test::expect_error<UsageError>([&] { expand_choices(deep(5000), 1000); }, "has 5001 combinations");
+  test::expect_error<UsageError>([&] { expand_choices(deep(5000), 1000); },
+                                 "has 5001 combinations");
   EXPECT_EQ(expand_choices(repeated("{", 5000), 2).size(), 1u);
 }
 

@@ -17,7 +17,8 @@ namespace {
 
 using Positions = std::vector<int64_t>;
 
-PromptReader reader(PromptSyntax syntax = PromptSyntax::kA1111, int64_t steps = 10, int64_t chunks = 1) {
+PromptReader reader(PromptSyntax syntax = PromptSyntax::kA1111, int64_t steps = 10,
+                    int64_t chunks = 1) {
   return {std::make_shared<ClipTokenizer>(77, ClipTokenizer::kEos), syntax, steps, chunks};
 }
 
@@ -115,7 +116,8 @@ TEST(PromptReader, WordsKeepTheirPlaces) {
 }
 
 TEST(PromptReader, PartsHaveEmphasisChangesAndWeightsOfTheirOwn) {
-  const auto parts = reader(PromptSyntax::kAuto).read_parts("a (red:1.5) cat AND a [dog:fox:0.5] BREAK here :-0.6");
+  const auto parts = reader(PromptSyntax::kAuto)
+                         .read_parts("a (red:1.5) cat AND a [dog:fox:0.5] BREAK here :-0.6");
   ASSERT_EQ(parts.size(), 2u);
   EXPECT_EQ(parts[0].weight, 1);
   EXPECT_EQ(parts[1].weight, -0.6);
@@ -152,9 +154,12 @@ TEST(PromptReader, AndIsTextWhereNothingIsComposed) {
 }
 
 TEST(PromptReader, WhatCannotBeReadIsSaid) {
-  test::expect_error<UsageError>([] { reader().read_parts(repeated("a AND ", 16)); }, "17 prompts", "at most 16");
-  test::expect_error<UsageError>([] { reader().read(std::string(9000, '(') + "a"); }, "weighted beyond");
-  test::expect_error<UsageError>([] { reader().read(repeated("word ", 2500)); }, "more than 32 chunks");
+  test::expect_error<UsageError>([] { reader().read_parts(repeated("a AND ", 16)); }, "17 prompts",
+                                 "at most 16");
+  test::expect_error<UsageError>([] { reader().read(std::string(9000, '(') + "a"); },
+                                 "weighted beyond");
+  test::expect_error<UsageError>([] { reader().read(repeated("word ", 2500)); },
+                                 "more than 32 chunks");
 }
 
 }  // namespace

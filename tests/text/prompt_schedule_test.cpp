@@ -81,7 +81,8 @@ std::vector<std::pair<std::string, double>> parts(const std::string& prompt) {
 TEST(Composition, SplitsAtAndWithWeights) {
   using Parts = std::vector<std::pair<std::string, double>>;
   EXPECT_EQ(parts("a cat AND a dog"), (Parts{{"a cat", 1}, {"a dog", 1}}));
-  EXPECT_EQ(parts("a cat :1.2 AND a dog: -0.5 AND c"), (Parts{{"a cat", 1.2}, {"a dog", -0.5}, {"c", 1}}));
+  EXPECT_EQ(parts("a cat :1.2 AND a dog: -0.5 AND c"),
+            (Parts{{"a cat", 1.2}, {"a dog", -0.5}, {"c", 1}}));
   EXPECT_EQ(parts("SAND AND HANDS"), (Parts{{"SAND", 1}, {"HANDS", 1}}));
   EXPECT_EQ(parts(" one: 2 "), (Parts{{" one: 2 ", 1}}));
   EXPECT_EQ(parts("(a:1.3) AND b:x"), (Parts{{"(a:1.3)", 1}, {"b:x", 1}}));
@@ -92,7 +93,8 @@ TEST(Composition, SplitsAtAndWithWeights) {
 
 TEST(Composition, WhatIsNoWeightStaysText) {
   using Parts = std::vector<std::pair<std::string, double>>;
-  for (const std::string part : {"a:x", "a:", "a:1e3", "a:+-1", "a:--1", "a:1.2.3", "a:.", "a:(1.2)"}) {
+  for (const std::string part :
+       {"a:x", "a:", "a:1e3", "a:+-1", "a:--1", "a:1.2.3", "a:.", "a:(1.2)"}) {
     EXPECT_EQ(parts("b AND " + part), (Parts{{"b", 1}, {part, 1}})) << part;
   }
 }

@@ -12,7 +12,8 @@ namespace sd {
 /// Attention maps summed over steps, and over `layers` layers of one size.
 struct MapSum {
   int64_t layers = 1;
-  torch::Tensor sum;  // [rows,tokens,h,w] float32, mean over heads; of all parts of a prompt in turn
+  torch::Tensor
+      sum;  // [rows,tokens,h,w] float32, mean over heads; of all parts of a prompt in turn
 };
 
 /// What one cross-attention layer paid to each token.

@@ -13,7 +13,7 @@ namespace sd {
 
 /// The maps of one layer at one step, as the fork saves them.
 struct SavedMap {
-  std::string name;    // "down_time0981_res016_num001.npy", "middle_time0981_res008.npy"
+  std::string name;  // "down_time0981_res016_num001.npy", "middle_time0981_res008.npy"
   /// [samples,h,w,tokens] float32 on the CPU, contiguous, mean over heads; of all parts in turn.
   torch::Tensor maps;
 };

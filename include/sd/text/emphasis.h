@@ -19,10 +19,11 @@ struct WeightedText {
   std::vector<std::size_t> origin;
 };
 
-/// AUTOMATIC1111's emphasis: "(text)" is 1.1 times stronger, "[text]" 1.1 times weaker, "(text:1.3)"
-/// 1.3 times stronger, nested ones multiply; a backslash takes brackets and itself literally. What is
-/// no weight stays text ("(a:x)" is "a:x" at 1.1), and a bracket that is never closed holds to the end,
-/// as there. Neighbours of equal weight are one stretch; an empty prompt is one empty stretch.
+/// AUTOMATIC1111's emphasis: "(text)" is 1.1 times stronger, "[text]" 1.1 times weaker,
+/// "(text:1.3)" 1.3 times stronger, nested ones multiply; a backslash takes brackets and itself
+/// literally. What is no weight stays text ("(a:x)" is "a:x" at 1.1), and a bracket that is never
+/// closed holds to the end, as there. Neighbours of equal weight are one stretch; an empty prompt
+/// is one empty stretch.
 std::vector<WeightedText> parse_emphasis(std::string_view prompt);
 
 /// What a prompt says to people: its stretches without markup, BREAK as a space.

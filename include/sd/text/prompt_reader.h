@@ -21,7 +21,7 @@ enum class PromptSyntax {
 /// What a prompt is from a step on.
 struct PromptVariant {
   int64_t first_step = 0;
-  TokenizedPrompt tokens;  // all chunks one behind the other
+  TokenizedPrompt tokens;      // all chunks one behind the other
   std::vector<float> weights;  // of each id; 1 everywhere in a plain prompt
   int64_t chunks = 1;          // of Tokenizer::length() ids each, as the text encoder reads them
 };
@@ -32,24 +32,26 @@ struct PromptPart {
   std::vector<PromptVariant> variants;  // one for each change, the first at step 0
 };
 
-/// Reads prompts by a syntax, and stands in for the tokenizer wherever words are looked for. A prompt
-/// of the A1111 syntax is laid out in chunks as that program does it: 75 tokens each, cut behind a comma
-/// among the last 20 where there is one, BREAK begins another. Where words are looked for, the parts of
-/// a composed prompt stand one behind the other: ids and positions of part p begin at p times the ids
-/// of a part.
+/// Reads prompts by a syntax, and stands in for the tokenizer wherever words are looked for. A
+/// prompt of the A1111 syntax is laid out in chunks as that program does it: 75 tokens each, cut
+/// behind a comma among the last 20 where there is one, BREAK begins another. Where words are
+/// looked for, the parts of a composed prompt stand one behind the other: ids and positions of part
+/// p begin at p times the ids of a part.
 class PromptReader final : public Tokenizer {
  public:
-  /// Prompts get at least `chunks` chunks, so that all of a run have as many; `steps` are the run's.
+  /// Prompts get at least `chunks` chunks, so that all of a run have as many; `steps` are the
+  /// run's.
   PromptReader(std::shared_ptr<const Tokenizer> tokenizer, PromptSyntax syntax, int64_t steps,
                int64_t chunks = 1);
 
-  /// The prompts that AND puts together, each with emphasis and changes of its own; all have as many
-  /// chunks. Throws UsageError for a weight that is no number, for more than 32 chunks, and for more
-  /// than 16 parts.
+  /// The prompts that AND puts together, each with emphasis and changes of its own; all have as
+  /// many chunks. Throws UsageError for a weight that is no number, for more than 32 chunks, and
+  /// for more than 16 parts.
   std::vector<PromptPart> read_parts(std::string_view prompt) const;
   /// The weights of those parts: {1} where there is no AND.
   std::vector<double> part_weights(std::string_view prompt) const;
-  /// The whole as one prompt, AND being text: negative prompts are read so. One entry for each change.
+  /// The whole as one prompt, AND being text: negative prompts are read so. One entry for each
+  /// change.
   std::vector<PromptVariant> read(std::string_view prompt) const;
   /// How many chunks each part of a prompt needs.
   int64_t chunks_of(std::string_view prompt) const;

@@ -25,11 +25,11 @@ struct ScheduledText {
   SourcedText prompt;
 };
 
-/// AUTOMATIC1111's prompt editing: "[a:b:0.5]" is a for the first int(0.5 · steps) steps and b for the
-/// rest, "[a:b:12]" changes after 12 steps, "[b:0.5]" and "[a::0.5]" add and remove; "[a|b|c]" goes
-/// round from step to step. They nest, inside emphasis too, which is left as it is. What is none of
-/// these stays text. Returns one entry for each change, the first at step 0. Throws UsageError unless
-/// 1 <= steps.
+/// AUTOMATIC1111's prompt editing: "[a:b:0.5]" is a for the first int(0.5 · steps) steps and b for
+/// the rest, "[a:b:12]" changes after 12 steps, "[b:0.5]" and "[a::0.5]" add and remove; "[a|b|c]"
+/// goes round from step to step. They nest, inside emphasis too, which is left as it is. What is
+/// none of these stays text. Returns one entry for each change, the first at step 0. Throws
+/// UsageError unless 1 <= steps.
 std::vector<ScheduledText> schedule_prompt(std::string_view prompt, int64_t steps);
 
 /// What stands between prompts that are drawn together.
@@ -42,7 +42,8 @@ struct ComposedPrompt {
 };
 
 /// "a cat AND a dog :1.2": prompts whose guidance is added up, with weights (composable diffusion,
-/// arXiv:2206.01714, as AUTOMATIC1111 writes it). One entry where there is no AND as a word of its own.
+/// arXiv:2206.01714, as AUTOMATIC1111 writes it). One entry where there is no AND as a word of its
+/// own.
 std::vector<ComposedPrompt> split_composition(std::string_view prompt);
 
 }  // namespace sd

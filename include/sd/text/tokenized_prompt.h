@@ -30,8 +30,8 @@ struct TokenizedPrompt {
     return positions.empty() ? first + static_cast<int64_t>(token) : positions[token];
   }
 
-  /// Where the padding begins, behind the end; of a prompt in chunks, which has some in between, all
-  /// counts.
+  /// Where the padding begins, behind the end; of a prompt in chunks, which has some in between,
+  /// all counts.
   int64_t padding() const {
     return positions.empty() ? first + static_cast<int64_t>(tokens.size()) + 1
                              : static_cast<int64_t>(ids.size());
