@@ -8,7 +8,9 @@ Exits with 1 if either is exceeded.
 
     python3 -m venv .venv
     .venv/bin/pip install torch==2.15.0 diffusers==0.42.1 transformers==5.23.0 accelerate
-    .venv/bin/python scripts/compare_diffusers.py --model models/demo --sd build/sd
+    build/sd convert models/demo demo-diffusers/
+    .venv/bin/python scripts/compare_diffusers.py --model demo-diffusers --ckpt models/demo \\
+        --prompts models/demo/prompts.txt --sd build/sd
 
 Without --sd only diffusers draws, for --write-latents and --write-noise: so tests/data/demo/ was
 made.
