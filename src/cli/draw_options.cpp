@@ -45,11 +45,12 @@ void add_picture_options(CLI::App& app, DrawOptions& options) {
   app.add_option_function<std::string>(
          spellings("from-file"), [&options](const std::string& file) { options.from_file = file; },
          options.task == DrawTask::kSwap
-             ? "Read pairs instead, source and target with a tab\nbetween, or targets of --sprompt "
-               "(- "
-               "is standard input;\nempty lines and lines starting with # are skipped)"
-             : "Read a prompt a line instead (- is standard input;\nempty lines and lines starting "
-               "with # are skipped)")
+             ? "Read pairs instead, source and target with a tab\nbetween, targets of --sprompt, "
+               "or tasks "
+               "with options\nof their own, as words or JSON (- is standard input)"
+             : "Read a prompt a line instead, or tasks with options\nof their own, as words or "
+               "JSON (- is "
+               "standard input;\nempty lines and lines starting with # are skipped)")
       ->type_name("FILE");
   add_whole(
       app, "W,width", options.W, kSideRange,
