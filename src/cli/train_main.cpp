@@ -14,6 +14,7 @@
 #include "cli/option_groups.h"
 #include "cli/text_output.h"
 #include "cli/train_eval.h"
+#include "pipeline/device.h"
 #include "sd/core/atomic_file.h"
 #include "sd/core/compute.h"
 #include "sd/core/error.h"
@@ -41,6 +42,7 @@ constexpr int64_t kPsnrScenes = 200;
 
 struct TrainOptions {
   std::optional<std::filesystem::path> recipe, out, init, to, font;
+  DeviceChoice device;
   int64_t threads = 0;
   std::optional<int64_t> pictures;
   int64_t scenes = 100;
@@ -90,6 +92,7 @@ class TrainCommand {
       run_.recipe.vae.pictures = run_.recipe.unet.pictures = *options_.pictures;
     }
     run_.folder = folder_;
+    run_.device = resolve_device(options_.device);
     log_.emplace(folder_);
     run_.say = [this](const std::string& text) { say(text); };
     run_.stop_requested = [] { return InterruptGuard::requested(); };
@@ -166,6 +169,7 @@ int parse_and_run(int argc, char** argv) {
     auto* command = add(name, help);
     add_path(*command, "recipe", options.recipe, "FILE", "configs/demo/recipe.yaml by default");
     add_path(*command, "init", options.init, "FILE", "go on from this exported model's weights");
+    add_device(*command, options.device, "where the networks are trained");
     add_whole(*command, "threads", options.threads, {0, 1024}, "0: one a physical core");
     return command;
   };

@@ -32,7 +32,7 @@ TensorMap assemble(const FlatParameters& parameters, const torch::Tensor& flat,
                    const CompactVocabulary& vocabulary, const TensorMap& vae) {
   TensorMap weights = vae;
   for (const auto& entry : parameters.entries()) {
-    const auto value = FlatParameters::view(flat, entry).detach();
+    const auto value = FlatParameters::view(flat, entry).detach().cpu();
     const bool words = entry.name.ends_with("token_embedding.weight");
     weights[entry.name] = words ? vocabulary.expand(value) : value.clone();
   }

@@ -13,7 +13,7 @@
 
 #include "sd/core/compute.h"
 #include "sd/core/error.h"
-#include "train/adamw.h"
+#include "train/optimizer.h"
 #include "train/classifier_data.h"
 #include "train/eval_metrics.h"
 #include "train/initialize.h"
@@ -127,9 +127,9 @@ Classifier train_classifier(const RunContext& run, const SceneGenerator& scenes,
   FlatParameters parameters(parameter_slots(*classifier));
   initialize(parameters, wanted.seed);
   if (!wanted.init.empty()) copy_from(wanted.init, parameters);
-  AdamWSettings settings;
+  OptimizerSettings settings;
   settings.ema_decay = 0.99;  // thousands of steps, not a hundred thousand
-  AdamW optimizer(parameters, settings);
+  Optimizer optimizer(parameters, settings);
   optimizer.average.copy_(parameters.values());
   LabelledBatches batches(scenes, wanted.seed, kBatch);
   Position position;

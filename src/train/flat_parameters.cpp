@@ -16,7 +16,7 @@ bool is_decayed(const ParameterSlot& slot) { return slot.shape.size() >= 2; }
 
 }  // namespace
 
-FlatParameters::FlatParameters(std::vector<ParameterSlot> slots) {
+FlatParameters::FlatParameters(std::vector<ParameterSlot> slots, torch::Device device) {
   std::stable_partition(slots.begin(), slots.end(), is_decayed);
   int64_t end = 0;
   for (const auto& slot : slots) {
@@ -26,8 +26,9 @@ FlatParameters::FlatParameters(std::vector<ParameterSlot> slots) {
     end += (count + kAlignment - 1) / kAlignment * kAlignment;
     if (is_decayed(slot)) decayed_ = end;
   }
-  values_ = at::zeros({end}, at::kFloat);
-  gradients_ = at::zeros({end}, at::kFloat);
+  const auto options = at::dtype(at::kFloat).device(device);
+  values_ = at::zeros({end}, options);
+  gradients_ = at::zeros({end}, options);
   for (std::size_t i = 0; i < slots.size(); ++i) {
     auto parameter = view(values_, entries_[i]).detach().requires_grad_();
     parameter.mutable_grad() = view(gradients_, entries_[i]);

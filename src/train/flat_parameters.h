@@ -23,7 +23,7 @@ class FlatParameters {
 
   /// Binds every slot to a trainable view. Matrices and kernels stand first, so that weight decay
   /// (which biases and norms go without) covers the range [0, decayed()).
-  explicit FlatParameters(std::vector<ParameterSlot> slots);
+  explicit FlatParameters(std::vector<ParameterSlot> slots, torch::Device device = torch::kCPU);
 
   const std::vector<Entry>& entries() const { return entries_; }
   int64_t decayed() const { return decayed_; }

@@ -1,6 +1,7 @@
 #include "train/initialize.h"
 
 #include <ATen/CPUGeneratorImpl.h>
+#include <ATen/ops/empty.h>
 #include <c10/core/GradMode.h>
 
 #include <cmath>
@@ -28,7 +29,8 @@ void initialize(FlatParameters& parameters, uint64_t seed) {
   const c10::AutoGradMode no_gradients(false);
   const auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
   for (const auto& entry : parameters.entries()) {
-    auto value = FlatParameters::view(parameters.values(), entry);
+    // Drawn on the CPU: the same start for one seed on every device.
+    auto value = at::empty(entry.shape, at::kFloat);
     const std::string_view name = entry.name;
     if (starts_at_zero(name)) {
       value.zero_();
@@ -45,6 +47,7 @@ void initialize(FlatParameters& parameters, uint64_t seed) {
     } else {
       value.fill_(1);  // the scale of a norm
     }
+    FlatParameters::view(parameters.values(), entry).copy_(value);
   }
 }
 

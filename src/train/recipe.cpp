@@ -44,17 +44,19 @@ void read_vae(YamlSection section, VaeStage& stage) {
 void read_unet(YamlSection section, UNetStage& stage) {
   stage.pictures = count(section, "pictures", stage.pictures);
   stage.batch = section.integer("batch", stage.batch);
+  stage.muon_rate = section.number("muon_rate", stage.muon_rate);
   stage.offset_noise = section.number("offset_noise", stage.offset_noise);
   stage.timestep_power = section.number("timestep_power", stage.timestep_power);
   stage.max_loss_weight = section.number("max_loss_weight", stage.max_loss_weight);
   stage.attention_weight = section.number("attention_weight", stage.attention_weight);
   stage.attention_final_share =
       section.number("attention_final_share", stage.attention_final_share);
+  stage.place_weight = section.number("place_weight", stage.place_weight);
   read_learning_rate(section, stage.learning_rate);
   section.finish();
 }
 
-void read_optimizer(YamlSection section, AdamWSettings& settings) {
+void read_optimizer(YamlSection section, OptimizerSettings& settings) {
   settings.beta1 = section.number("beta1", settings.beta1);
   settings.beta2 = section.number("beta2", settings.beta2);
   settings.weight_decay = section.number("weight_decay", settings.weight_decay);

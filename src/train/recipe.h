@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "sd/core/model_config.h"
-#include "train/adamw.h"
+#include "train/optimizer.h"
 
 namespace sd::train {
 
@@ -39,11 +39,13 @@ struct LatentStage {
 struct UNetStage {
   int64_t pictures = 3'000'000;
   int64_t batch = 64;
+  double muon_rate = 0;  // learning rate of hidden layers' matrices as a multiple; 0: AdamW for all
   double offset_noise = 0.1;
   double timestep_power = 0.75;  // t = 1000 u^power
   double max_loss_weight = 60;
   double attention_weight = 0.03;
   double attention_final_share = 0.33;  // of that weight, in the last 30 %
+  double place_weight = 0;             // of place_loss
   LearningRate learning_rate;
 };
 
@@ -52,7 +54,7 @@ struct Recipe {
   ModelConfig model;
   std::filesystem::path model_yaml;  // copied beside the exported weights
   uint64_t seed = 0;
-  AdamWSettings optimizer;
+  OptimizerSettings optimizer;
   VaeStage vae;
   LatentStage latents;
   UNetStage unet;

@@ -62,10 +62,10 @@ const std::string& TensorFile::text(const std::string& key) const {
 
 void write_tensor_file(const std::filesystem::path& path, const TensorMap& tensors,
                        const Metadata& metadata) {
-  std::vector<torch::Tensor> kept;  // contiguous copies live until the file is written
+  std::vector<torch::Tensor> kept;  // copies live until the file is written
   std::vector<NamedTensor> named;
   for (const auto& [name, tensor] : tensors) {
-    kept.push_back(tensor.contiguous());
+    kept.push_back(tensor.cpu().contiguous());
     named.push_back({name, view_of(kept.back())});
   }
   write_safetensors(path, named, metadata, /*overwrite=*/true);

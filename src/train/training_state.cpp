@@ -32,7 +32,7 @@ StateFile::StateFile(const std::filesystem::path& folder, const std::string& sta
       newest_(folder / (stage + ".state.safetensors")),
       previous_(folder / (stage + ".state.previous.safetensors")) {}
 
-void StateFile::save(const FlatParameters& parameters, const AdamW& optimizer,
+void StateFile::save(const FlatParameters& parameters, const Optimizer& optimizer,
                      const Position& position, const TensorMap& extra) const {
   TensorMap tensors = extra;
   // Const access to what only the optimiser changes.
@@ -73,7 +73,7 @@ torch::Tensor StateFile::tensor(const std::string& name) const {
   return file->at(name);
 }
 
-bool StateFile::load(FlatParameters& parameters, AdamW& optimizer, Position& position,
+bool StateFile::load(FlatParameters& parameters, Optimizer& optimizer, Position& position,
                      TensorMap& extra, const std::function<void(const std::string&)>& say) const {
   auto file = read(say);
   if (!file) return false;

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "train/adamw.h"
+#include "train/optimizer.h"
 #include "train/flat_parameters.h"
 #include "train/tensor_file.h"
 
@@ -27,13 +27,13 @@ class StateFile {
 
   /// Replaces the newest state; the one it replaces becomes the previous one. Killed at any moment,
   /// at least one of the two is whole. Throws IoError (folder gone, disk full).
-  void save(const FlatParameters& parameters, const AdamW& optimizer, const Position& position,
+  void save(const FlatParameters& parameters, const Optimizer& optimizer, const Position& position,
             const TensorMap& extra = {}) const;
 
   /// Loads the newest whole state, or returns false where there is none. A file that is damaged or
   /// cut short is reported through `say`, and the previous one is used. Throws CheckpointError if
   /// the state belongs to a model of another shape.
-  bool load(FlatParameters& parameters, AdamW& optimizer, Position& position, TensorMap& extra,
+  bool load(FlatParameters& parameters, Optimizer& optimizer, Position& position, TensorMap& extra,
             const std::function<void(const std::string&)>& say) const;
 
   /// One extra tensor of the newest whole state. Throws UsageError if the stage has no state.

@@ -8,7 +8,6 @@
 
 #include <memory>
 
-#include "sd/core/compute.h"
 #include "sd/core/error.h"
 #include "sd/diffusion/schedule.h"
 #include "sd/models/latent_diffusion.h"
@@ -16,7 +15,9 @@
 #include "train/attention_supervision.h"
 #include "train/diffusion_loss.h"
 #include "train/initialize.h"
+#include "train/place_supervision.h"
 #include "train/stage_clock.h"
+#include "train/training_dtype.h"
 #include "train/vocabulary.h"
 
 namespace sd::train {
@@ -26,11 +27,15 @@ constexpr const char* kStage = "unet";
 constexpr const char* kVocabulary = "vocabulary";
 constexpr double kTaperFrom = 0.7;  // share of the stage
 
-torch::Dtype training_dtype() { return cpu_has_bf16() ? at::kBFloat16 : at::kFloat; }
-
 ModelConfig with_vocabulary(ModelConfig config, int64_t size) {
   config.text.vocabulary = size;
   return config;
+}
+
+OptimizerSettings settings_of(const Recipe& recipe) {
+  auto settings = recipe.optimizer;
+  settings.muon_rate = recipe.unet.muon_rate;
+  return settings;
 }
 
 std::vector<ParameterSlot> trained_slots(LatentDiffusion& model) {
@@ -71,24 +76,27 @@ class UNetTraining {
         scenes_(scenes),
         words_(words),
         model_(with_vocabulary(run.recipe.model, words.size())),
-        parameters_(trained_slots(model_)),
-        optimizer_(parameters_, run.recipe.optimizer),
+        parameters_(trained_slots(model_), run.device),
+        optimizer_(parameters_, settings_of(run.recipe)),
         epochs_(scenes.size(), stage_.batch, run.recipe.seed) {
     const auto& config = run.recipe.model;
     alphas_cumprod_ =
         NoiseSchedule::sqrt_linear(config.linear_start, config.linear_end, config.timesteps)
             .alphas_cumprod;
-    alpha_ = at::tensor(alphas_cumprod_, at::kDouble);
+    alpha_ = at::tensor(alphas_cumprod_, at::kDouble);  // on the CPU, where t is drawn
     weight_ = at::tensor(loss_weights(alphas_cumprod_, stage_.max_loss_weight), at::kFloat);
   }
 
   FlatParameters& parameters() { return parameters_; }
-  AdamW& optimizer() { return optimizer_; }
+  Optimizer& optimizer() { return optimizer_; }
 
   void step(StageClock& clock, int64_t step) {
     auto generator =
         at::make_generator<at::CPUGeneratorImpl>(run_.recipe.seed + static_cast<uint64_t>(step));
     const auto indices = epochs_.indices(step);
+    const auto of_batch = [&](const torch::Tensor& all) {
+      return all.index_select(0, indices).to(run_.device);
+    };
     const auto z = scenes_.latents.index_select(0, indices).to(at::kFloat);  // [N,4,h,w]
     const auto t = stratified_timesteps(z.size(0), run_.recipe.model.timesteps,
                                         stage_.timestep_power, generator);
@@ -98,26 +106,29 @@ class UNetTraining {
         stage_.offset_noise * at::randn({z.size(0), z.size(1), 1, 1}, generator, z.options());
     const auto x = alpha.sqrt().to(at::kFloat) * z + (1 - alpha).sqrt().to(at::kFloat) * noise;
 
-    AttentionSupervision supervision(scenes_.groups.index_select(0, indices),
-                                     scenes_.masks.index_select(0, indices));
+    const auto groups = of_batch(scenes_.groups), masks = of_batch(scenes_.masks);
+    AttentionSupervision supervision(groups, masks);
     ForwardContext forward;
     forward.controller = &supervision;
-    const auto dtype = training_dtype();
-    const auto ids = words_.compact(scenes_.ids.index_select(0, indices));
-    const auto context = model_->text->forward(ids, dtype);
-    const auto eps = model_->unet->forward(x.to(dtype).contiguous(at::MemoryFormat::ChannelsLast),
-                                           t, context, forward);
-    const auto error = (eps.to(at::kFloat) - noise).square().mean({1, 2, 3});  // [N]
-    const auto diffusion = (error * weight_.index_select(0, t)).mean();
+    const auto dtype = training_dtype(run_.device);
+    const auto ids = scenes_.ids.index_select(0, indices);
+    const auto context = model_->text->forward(words_.compact(ids).to(run_.device), dtype);
+    const auto noisy = x.to(run_.device, dtype).contiguous(at::MemoryFormat::ChannelsLast);
+    const auto eps = model_->unet->forward(noisy, t.to(run_.device), context, forward);
+    const auto error = (eps.to(at::kFloat) - noise.to(run_.device)).square().mean({1, 2, 3});  // [N]
+    const auto diffusion = (error * weight_.index_select(0, t).to(run_.device)).mean();
     const auto attention = supervision.loss();
     const double taper = clock.share() < kTaperFrom ? 1.0 : stage_.attention_final_share;
-    (diffusion + stage_.attention_weight * taper * attention).backward();
+    const auto place = place_loss(context, groups, ids.to(run_.device), masks);
+    (diffusion + stage_.attention_weight * taper * attention + stage_.place_weight * place)
+        .backward();
     const double rate = stage_.learning_rate.at(clock.share(), step);
     const double norm = optimizer_.step(rate);
     clock.count(z.size(0),
                 {{"eps", error.mean().item<double>()},
                  {"diffusion", diffusion.item<double>()},
-                 {"attention", attention.item<double>()}},
+                 {"attention", attention.item<double>()},
+                 {"place", place.item<double>()}},
                 rate, norm);
   }
 
@@ -128,7 +139,7 @@ class UNetTraining {
   const CompactVocabulary& words_;
   LatentDiffusion model_;
   FlatParameters parameters_;
-  AdamW optimizer_;
+  Optimizer optimizer_;
   Epochs epochs_;
   std::vector<double> alphas_cumprod_;
   torch::Tensor alpha_, weight_;
@@ -179,7 +190,7 @@ TensorMap trained_model(const RunContext& run, const TensorMap& vae) {
   const CompactVocabulary words(rows);
   LatentDiffusion model(with_vocabulary(run.recipe.model, words.size()));
   FlatParameters parameters(trained_slots(model));
-  AdamW optimizer(parameters, run.recipe.optimizer);
+  Optimizer optimizer(parameters, settings_of(run.recipe));
   Position position;
   TensorMap loaded;
   state.load(parameters, optimizer, position, loaded, run.say);

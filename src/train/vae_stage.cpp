@@ -7,7 +7,6 @@
 
 #include <cmath>
 
-#include "sd/core/compute.h"
 #include "sd/core/error.h"
 #include "sd/core/noise_source.h"
 #include "sd/models/vae.h"
@@ -16,6 +15,7 @@
 #include "train/initialize.h"
 #include "train/picture_batches.h"
 #include "train/stage_clock.h"
+#include "train/training_dtype.h"
 
 namespace sd::train {
 namespace {
@@ -31,8 +31,6 @@ std::vector<ParameterSlot> vae_slots(Vae& vae) {
   return slots;
 }
 
-torch::Dtype training_dtype() { return cpu_has_bf16() ? at::kBFloat16 : at::kFloat; }
-
 /// |∂y − ∂x| over both directions, mean over pixels.
 torch::Tensor gradient_difference(const torch::Tensor& difference) {
   const int64_t side = difference.size(2);
@@ -46,9 +44,9 @@ struct VaeLoss {
 };
 
 VaeLoss vae_loss(Vae& vae, const torch::Tensor& pictures, const VaeStage& stage, uint64_t seed) {
-  const auto dtype = training_dtype();
+  const auto dtype = training_dtype(pictures.device());
   const auto moments = vae->encode(pictures.to(dtype));
-  SeededNoise noise(seed, RngChoice::kCpu, torch::kCPU);
+  SeededNoise noise(seed, RngChoice::kCpu, pictures.device());
   const auto mean = moments.mean.to(at::kFloat), log_variance = moments.log_variance.to(at::kFloat);
   const auto z = mean + (0.5 * log_variance).exp() * noise.like(mean);
   const auto difference = vae->decode(z.to(dtype)).to(at::kFloat) - pictures;
@@ -70,13 +68,13 @@ bool train_vae(const RunContext& run, const SceneGenerator& scenes,
                const std::filesystem::path& init) {
   const auto& stage = run.recipe.vae;
   Vae vae(run.recipe.model.vae);
-  FlatParameters parameters(vae_slots(vae));
+  FlatParameters parameters(vae_slots(vae), run.device);
   initialize(parameters, run.recipe.seed);
   if (!init.empty()) {
     run.say(fmt::format("autoencoder: {} of {} tensors from {}", load_by_name(init, parameters),
                         parameters.entries().size(), init.string()));
   }
-  AdamW optimizer(parameters, run.recipe.optimizer);
+  Optimizer optimizer(parameters, run.recipe.optimizer);
   const StateFile state(run.folder, kStage);
   Position position;
   TensorMap extra;
@@ -89,7 +87,7 @@ bool train_vae(const RunContext& run, const SceneGenerator& scenes,
     const PictureBatches::Shape shape{whole ? stage.whole_batch : stage.batch,
                                       whole ? kSceneSide : stage.crop};
     const double rate = stage.learning_rate.at(clock.share(), position.step);
-    const auto pictures = batches.get(position.step, shape);
+    const auto pictures = batches.get(position.step, shape).to(run.device);
     const auto loss =
         vae_loss(vae, pictures, stage, run.recipe.seed + static_cast<uint64_t>(position.step));
     loss.total.backward();
@@ -105,7 +103,7 @@ bool train_vae(const RunContext& run, const SceneGenerator& scenes,
 TensorMap finished_vae(const RunContext& run, const SceneGenerator& scenes) {
   Vae vae(run.recipe.model.vae);
   FlatParameters parameters(vae_slots(vae));
-  AdamW optimizer(parameters, run.recipe.optimizer);
+  Optimizer optimizer(parameters, run.recipe.optimizer);
   Position position;
   TensorMap extra;
   if (!StateFile(run.folder, kStage).load(parameters, optimizer, position, extra, run.say)) {

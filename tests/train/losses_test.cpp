@@ -9,6 +9,7 @@
 #include "train/attention_supervision.h"
 #include "train/diffusion_loss.h"
 #include "train/latent_cache.h"
+#include "train/place_supervision.h"
 #include "train/vocabulary.h"
 
 namespace sd::train {
@@ -64,6 +65,48 @@ double supervised_loss(const Supervised& scene, double share) {
   AttentionSupervision supervision(scene.groups, scene.masks);
   supervision.apply(scene.attention(share), scene.call(16));
   return supervision.loss().item<double>();
+}
+
+/// A scene of two, the second object's word at token 3, the text's end at 5: the first object in
+/// the left upper quarter, the second one in the right half.
+struct Placed {
+  torch::Tensor groups = at::zeros({1, 77}, at::kByte);
+  torch::Tensor ids = at::full({1, 77}, 320, at::kInt);
+  torch::Tensor masks = at::zeros({1, 2, 16, 16}, at::kByte);
+  torch::Tensor context = at::zeros({1, 77, 8});
+
+  Placed() {
+    groups[0][1] = static_cast<int>(TokenGroup::kObject0);
+    groups[0][3] = static_cast<int>(TokenGroup::kObject1);
+    ids.narrow(1, 5, 72).fill_(ClipTokenizer::kEos);
+    masks[0][0].narrow(0, 0, 8).narrow(1, 0, 8).fill_(255);
+    masks[0][1].narrow(1, 8, 8).fill_(255);
+    context[0].narrow(0, 5, 72).narrow(1, 0, 4).copy_(at::tensor({-1.0, -1.0, 1.0, 0.0}));
+    context[0][3].narrow(0, 0, 2).copy_(at::tensor({1.0, 0.0}));
+  }
+  double loss() const { return place_loss(context, groups, ids, masks).item<double>(); }
+};
+
+TEST(PlaceLoss, IsZeroWhereBothPlacesAreTold) { EXPECT_NEAR(Placed().loss(), 0, 1e-9); }
+
+TEST(PlaceLoss, CountsTheSecondWordAndTheEndApart) {
+  Placed word;
+  word.context[0][3][0] = -1;  // left instead of right
+  EXPECT_NEAR(word.loss(), 4.0 / 2, 1e-6);
+  Placed end;
+  end.context[0].narrow(0, 5, 36).select(1, 3).fill_(2);  // half of the tokens after the text
+  EXPECT_NEAR(end.loss(), 4.0 / 4 / 2, 1e-6);
+  Placed other;
+  other.context[0][1].fill_(3);  // the first word cannot know
+  other.context[0].select(1, 5).fill_(3);
+  EXPECT_NEAR(other.loss(), 0, 1e-9);
+}
+
+TEST(PlaceLoss, OneObjectHasNone) {
+  Placed scene;
+  scene.groups[0][3] = 0;
+  scene.masks[0][1].zero_();
+  EXPECT_EQ(scene.loss(), 0);
 }
 
 TEST(AttentionSupervision, RewardsLookingAtTheRightPlace) {

@@ -1,13 +1,17 @@
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/ops/linalg_svd.h>
 #include <ATen/ops/ones.h>
+#include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <limits>
 
 #include "sd/nn/layers.h"
-#include "train/adamw.h"
 #include "train/flat_parameters.h"
+#include "train/optimizer.h"
 #include "train/initialize.h"
+#include "train/muon.h"
 
 namespace sd::train {
 namespace {
@@ -51,9 +55,9 @@ struct Trained {
 
 TEST(AdamW, FollowsThePapersFirstStep) {
   Trained trained(0.25);
-  AdamWSettings settings;
+  OptimizerSettings settings;
   settings.weight_decay = 0.1;
-  AdamW optimizer(trained.parameters, settings);
+  Optimizer optimizer(trained.parameters, settings);
   const double norm = optimizer.step(0.01);
   EXPECT_NEAR(norm, 0.25 * std::sqrt(2.0), 1e-6);
   // Algorithm 2: with bias corrected moments the first step is lr · sign(g), besides the decay.
@@ -64,16 +68,16 @@ TEST(AdamW, FollowsThePapersFirstStep) {
 
 TEST(AdamW, LongGradientsAreCut) {
   Trained trained(100), same(100);
-  AdamWSettings settings;
+  OptimizerSettings settings;
   settings.beta1 = settings.beta2 = 0;  // the moments are the gradient that was used
-  AdamW optimizer(trained.parameters, settings);
+  Optimizer optimizer(trained.parameters, settings);
   optimizer.step(0.01);
   EXPECT_NEAR(optimizer.first_moment.norm().item<double>(), settings.max_gradient_norm, 1e-4);
 }
 
 TEST(AdamW, AGradientThatIsNoNumberChangesNothing) {
   Trained trained(std::numeric_limits<double>::quiet_NaN());
-  AdamW optimizer(trained.parameters, {});
+  Optimizer optimizer(trained.parameters, {});
   EXPECT_FALSE(std::isfinite(optimizer.step(0.01)));
   EXPECT_EQ(trained.layer->weight.item<double>(), 1);
   EXPECT_EQ(optimizer.steps, 0);
@@ -82,7 +86,7 @@ TEST(AdamW, AGradientThatIsNoNumberChangesNothing) {
 
 TEST(AdamW, TheAverageFollowsTheWeights) {
   Trained trained(0.25);
-  AdamW optimizer(trained.parameters, {});
+  Optimizer optimizer(trained.parameters, {});
   for (int i = 0; i < 3; ++i) {
     trained.parameters.gradients().fill_(0.25);
     optimizer.step(0.1);
@@ -91,6 +95,57 @@ TEST(AdamW, TheAverageFollowsTheWeights) {
   const double average = FlatParameters::view(optimizer.average, entry).item<double>();
   EXPECT_LT(average, 1);
   EXPECT_GT(average, trained.layer->weight.item<double>());
+}
+
+TEST(Muon, EvensOutTheSingularValues) {
+  auto generator = at::make_generator<at::CPUGeneratorImpl>(5);
+  for (const auto& [rows, columns] : {std::pair{8, 8}, {8, 40}, {40, 8}}) {
+    const auto matrix = at::randn({rows, columns}, generator);
+    const auto result = orthogonalized(100 * matrix);
+    ASSERT_EQ(result.sizes(), matrix.sizes());
+    const auto values = std::get<1>(at::linalg_svd(result));
+    EXPECT_GT(values.min().item<double>(), 0.5) << rows << "x" << columns;
+    EXPECT_LT(values.max().item<double>(), 1.3) << rows << "x" << columns;
+    // The singular vectors stay: with those of the matrix the result is diagonal.
+    const auto [u, s, vh] = at::linalg_svd(matrix, /*full_matrices=*/false);
+    const auto turned = u.t().matmul(result).matmul(vh.t());
+    EXPECT_LT((turned - turned.diagonal().diag()).abs().max().item<double>(), 1e-3);
+  }
+}
+
+TEST(Muon, ReplacesAdamWForHiddenMatricesOnly) {
+  Linear layer(6, 4);
+  const auto value = [&](OptimizerSettings settings, const std::string& prefix) {
+    auto slots = parameter_slots(*layer);
+    for (auto& slot : slots) slot.name = prefix + slot.name;
+    FlatParameters parameters(std::move(slots));
+    initialize(parameters, 1);
+    auto generator = at::make_generator<at::CPUGeneratorImpl>(2);
+    parameters.gradients().copy_(at::randn(parameters.gradients().sizes(), generator));
+    settings.weight_decay = 0.5;
+    Optimizer(parameters, settings).step(0.01);
+    return std::pair(layer->weight.detach().clone(), layer->bias.detach().clone());
+  };
+  OptimizerSettings muon;
+  muon.muon_rate = 2;
+  const auto [plain, plain_bias] = value({}, "blocks.");
+  const auto [matrix, bias] = value(muon, "blocks.");
+  const auto [embedding, embedding_bias] = value(muon, "token_embedding.");
+  EXPECT_TRUE(bias.equal(plain_bias));
+  // An embedding is updated as ever (its start differs: see Initialize).
+  EXPECT_TRUE(embedding.equal(value({}, "token_embedding.").first));
+
+  // The same by hand, in float32: the first step's momentum is a share of the gradient.
+  Linear again(6, 4);
+  FlatParameters parameters(parameter_slots(*again));
+  initialize(parameters, 1);
+  auto generator = at::make_generator<at::CPUGeneratorImpl>(2);
+  const auto gradients = at::randn(parameters.gradients().sizes(), generator);
+  const auto gradient = FlatParameters::view(gradients, parameters.entries()[0]);
+  const auto expected = again->weight.detach() * (1 - 0.02 * 0.5) -
+                        0.02 * muon_scale(4, 6) * orthogonalized(gradient);
+  EXPECT_LT((matrix - expected).abs().max().item<double>(), 2e-4);  // bf16 where the CPU has it
+  EXPECT_GT((matrix - plain).abs().max().item<double>(), 1e-3);
 }
 
 TEST(Initialize, IsTheSameForOneSeedAndAnotherForAnother) {

@@ -19,7 +19,7 @@ struct Trained {
   explicit Trained(int64_t width = 4) : layer(width, 2) {}
   Linear layer;
   FlatParameters parameters{parameter_slots(*layer)};
-  AdamW optimizer{parameters, {}};
+  Optimizer optimizer{parameters, {}};
   Position position;
 
   void step(double gradient) {
