@@ -168,6 +168,7 @@ std::shared_ptr<LocalBlend> make_blend(const DrawOptions& options,
   blend.except_source = of_sources(swap.blend_except);
   blend.threshold = swap.blend_threshold.value_or(kDefaultBlendThreshold);
   blend.start = swap.blend_start.value_or(kDefaultBlendStart);
+  blend.downsampling = kReferenceSide / swap.blend_res.value_or(kDefaultBlendRes);
   blend.mask = mask;
   return std::make_shared<LocalBlend>(std::move(blend));
 }

@@ -42,6 +42,7 @@ inline constexpr AttnSteps kDefaultSelfSteps{0, 0.4};
 inline constexpr int64_t kDefaultSelfMaxRes = 16;
 inline constexpr double kDefaultBlendThreshold = 0.3;
 inline constexpr double kDefaultBlendStart = 0.2;
+inline constexpr int64_t kDefaultBlendRes = 16;
 
 enum class SwapMode { kFork, kPromptToPrompt };
 
@@ -65,6 +66,7 @@ struct SwapOptions {
   std::vector<std::string> blend_except;
   std::optional<double> blend_threshold;  // absent: kDefaultBlendThreshold
   std::optional<double> blend_start;      // absent: kDefaultBlendStart
+  std::optional<int64_t> blend_res;       // like self_max_res; absent: kDefaultBlendRes
   std::optional<std::filesystem::path> blend_mask;
   bool dry_run = false;
 

@@ -72,11 +72,14 @@ void check_swap(const DrawOptions& options) {
   forbid(fork && swap.blend_mask.has_value(), "blend-mask", kBelongs);
   forbid(fork && swap.blend_threshold.has_value(), "blend-threshold", kBelongs);
   forbid(fork && swap.blend_start.has_value(), "blend-start", kBelongs);
+  forbid(fork && swap.blend_res.has_value(), "blend-res", kBelongs);
   forbid(!fork && swap.tthres > 0, "tthres",
          "belongs to --mode fork; here --cross-steps says when");
   forbid(!swap.blend_except.empty() && swap.local_blend.empty(), "blend-except",
          "takes from --local-blend, which is not given");
   forbid(swap.blend_threshold.has_value() && swap.local_blend.empty(), "blend-threshold",
+         "is of the words of --local-blend, which is not given");
+  forbid(swap.blend_res.has_value() && swap.local_blend.empty(), "blend-res",
          "is of the words of --local-blend, which is not given");
   forbid(swap.blend_start.has_value() && !swap.blends(), "blend-start",
          "needs --local-blend or --blend-mask");

@@ -116,6 +116,7 @@ Json swap_json(const DrawOptions& options, const PictureRecord& picture) {
     json["blend_except"] = swap.blend_except;
     json["blend_threshold"] = swap.blend_threshold.value_or(kDefaultBlendThreshold);
     json["blend_start"] = swap.blend_start.value_or(kDefaultBlendStart);
+    json["blend_res"] = swap.blend_res.value_or(kDefaultBlendRes);
     json["blend_mask"] = file_name(swap.blend_mask);
   }
   return json;

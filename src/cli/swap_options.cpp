@@ -12,11 +12,19 @@
 #include "cli/draw_limits.h"
 #include "cli/option_groups.h"
 #include "cli/text_output.h"
+#include "sd/core/error.h"
 #include "sd/image/infotext.h"
 #include "sd/text/alignment_table.h"
 
 namespace sd::cli {
 namespace {
+
+int64_t parse_blend_res(const std::string& text) {
+  for (const int64_t side : {8, 16, 32, 64}) {
+    if (text == std::to_string(side)) return side;
+  }
+  throw UsageError(fmt::format("--blend-res: expected 8, 16, 32 or 64, found '{}'", text));
+}
 
 void add_blend_options(CLI::App& app, SwapOptions& options) {
   add_repeated(
@@ -33,6 +41,11 @@ void add_blend_options(CLI::App& app, SwapOptions& options) {
   add_number(app, "blend-start", options.blend_start, kThresholdRange,
              "p2p: part of the steps before blending begins")
       ->default_str(number_text(kDefaultBlendStart));
+  add_parsed(
+      app, "blend-res",
+      [&options](const std::string& text) { options.blend_res = parse_blend_res(text); },
+      "{8,16,32,64}",
+      "p2p: looked at in layers of so many latent pixels of 64\n(16); scaled with the latents");
   add_path(app, "blend-mask", options.blend_mask, "FILE",
            "p2p: edit only where this picture is white");
 }

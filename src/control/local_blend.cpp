@@ -15,8 +15,6 @@
 namespace sd {
 namespace {
 
-constexpr int64_t kWatchedDownsampling = 4;  // 16×16 of 64×64 latents: the published choice
-
 /// What the rows of a group pay to their words: [count,h,w] float32, summed over heads.
 torch::Tensor attention_to(const PerRow<BlendTokens>& words, const torch::Tensor& probs,
                            const RowGroup& rows, const AttentionCall& call) {
@@ -63,7 +61,7 @@ LocalBlend::LocalBlend(LocalBlendOptions options) : options_(std::move(options))
 
 AttentionUse LocalBlend::use(const AttentionCall& call) const {
   const bool watches = !options_.mask && call.site.kind == AttentionKind::kCross &&
-                       call.site.downsampling == kWatchedDownsampling &&
+                       call.site.downsampling == options_.downsampling &&
                        call.site.part != UNetPart::kMiddle && call.step.evaluation == 0;
   return watches ? AttentionUse::kObserve : AttentionUse::kNone;
 }
@@ -102,9 +100,10 @@ torch::Tensor LocalBlend::mask_of(const RowGroup& target, const RowGroup& source
   }
   const auto of_target = watched(target), of_source = watched(source);
   if (!of_target.words.defined() || !of_source.words.defined()) {
-    throw UsageError(
-        "local blend: this model has no cross-attention at a quarter of the latents' "
-        "size; give a mask instead");
+    throw UsageError(fmt::format(
+        "local blend: this model's down and up layers have no cross-attention at {} of the "
+        "latents' size\nLook at layers of another size, or give a mask.",
+        options_.downsampling == 1 ? "all" : fmt::format("1/{}", options_.downsampling)));
   }
   const auto either = [&](const torch::Tensor& a, const torch::Tensor& b, bool widen) {
     return exceeds(a, x, options_.threshold, widen)

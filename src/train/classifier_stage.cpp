@@ -13,10 +13,10 @@
 
 #include "sd/core/compute.h"
 #include "sd/core/error.h"
-#include "train/optimizer.h"
 #include "train/classifier_data.h"
 #include "train/eval_metrics.h"
 #include "train/initialize.h"
+#include "train/optimizer.h"
 #include "train/stage_clock.h"
 
 namespace sd::train {

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "sd/control/chain.h"
+#include "sd/control/local_blend.h"
 #include "sd/control/prompt_to_prompt.h"
 #include "sd/control/self_injection.h"
 #include "sd/core/noise_source.h"
@@ -13,6 +14,7 @@
 #include "sd/pipeline/swap.h"
 #include "sd/pipeline/txt2img.h"
 #include "sd/text/alignment.h"
+#include "train/latent_cache.h"
 
 namespace sd::train {
 namespace {
@@ -24,6 +26,16 @@ constexpr int64_t kSheetColumns = 10;
 // Other starts than the pictures'.
 constexpr int64_t kFirstStart = 100'000;
 
+BlendTokens object_tokens(const Caption& caption, const TokenizedPrompt& prompt) {
+  BlendTokens tokens;
+  for (std::size_t t = 0; t < prompt.tokens.size(); ++t) {
+    if (group_of(caption.words, prompt.tokens[t]) == TokenGroup::kObject0) {
+      tokens.push_back(static_cast<int64_t>(t) + 1);  // after the start token
+    }
+  }
+  return tokens;
+}
+
 class UncontrolledSwap final : public SwapDrawer {
  public:
   std::string name() const override { return "without control"; }
@@ -31,8 +43,8 @@ class UncontrolledSwap final : public SwapDrawer {
   Pictures draw(const LoadedModel& model, const std::vector<SwapPrompts>& prompts,
                 const torch::Tensor& start) override {
     Txt2ImgRequest request;
-    for (const auto& pair : prompts) request.prompts.push_back(pair.source);
-    for (const auto& pair : prompts) request.prompts.push_back(pair.target);
+    for (const auto& pair : prompts) request.prompts.push_back(pair.source.text);
+    for (const auto& pair : prompts) request.prompts.push_back(pair.target.text);
     request.width = request.height = model.config.default_pixels();
     request.steps = kEvalSteps;
     request.guidance_scale = kEvalGuidance;
@@ -53,20 +65,29 @@ class ControlledSwap final : public SwapDrawer {
                 const torch::Tensor& start) override {
     SwapRequest request;
     PromptToPromptOptions edit;
+    LocalBlendOptions where;
+    where.downsampling = 1;
+    where.source_words.clear();
+    where.target_words.clear();
     request.targets.resize(1);
-    for (const auto& pair : prompts) {
-      request.targets.front().push_back(pair.target);
-      request.source.push_back(pair.source);
-      const auto source = model.tokenizer->encode(pair.source);
-      const auto target = model.tokenizer->encode(pair.target);
-      if (prompt_to_prompt_mode(pair.source, pair.target) == AlignmentMode::kReplace) {
-        edit.edits.emplace_back(replace_words({pair.source, source}, {pair.target, target}));
+    for (const auto& [from, to] : prompts) {
+      request.targets.front().push_back(to.text);
+      request.source.push_back(from.text);
+      const auto source = model.tokenizer->encode(from.text);
+      const auto target = model.tokenizer->encode(to.text);
+      if (prompt_to_prompt_mode(from.text, to.text) == AlignmentMode::kReplace) {
+        edit.edits.emplace_back(replace_words({from.text, source}, {to.text, target}));
       } else {
         edit.edits.emplace_back(refine_tokens(source, target));
       }
+      where.source_words.push_back(object_tokens(from, source));
+      where.target_words.push_back(object_tokens(to, target));
     }
-    Chain control({std::make_shared<PromptToPrompt>(edit), std::make_shared<SelfInjection>()});
+    const auto blend = std::make_shared<LocalBlend>(where);
+    Chain control(
+        {std::make_shared<PromptToPrompt>(edit), std::make_shared<SelfInjection>(), blend});
     request.controller = &control;
+    request.latent_edit = blend.get();
     request.width = request.height = model.config.default_pixels();
     request.steps = kEvalSteps;
     request.guidance_scale = kEvalGuidance;
@@ -134,7 +155,7 @@ SwapScores measure_swap(const EvalContext& context, SwapDrawer& drawer, int64_t 
     std::vector<SwapPrompts> prompts;
     for (int64_t i = begin; i < begin + count; ++i) {
       const auto& pair = pairs[static_cast<std::size_t>(i)];
-      prompts.push_back({caption_of(pair.source).text, caption_of(pair.target).text});
+      prompts.push_back({caption_of(pair.source), caption_of(pair.target)});
     }
     const auto drawn =
         drawer.draw(context.model, prompts, eval_start(context.model, kFirstStart + begin, count));
@@ -145,7 +166,7 @@ SwapScores measure_swap(const EvalContext& context, SwapDrawer& drawer, int64_t 
       const auto judgement = judge_swap(pair, drawn.source[i], was, drawn.target[i], is);
       add(scores, judgement);
       if (cells.size() == 2 * kSheetPairs) continue;
-      cells.push_back({drawn.source[i], prompts[i].source});
+      cells.push_back({drawn.source[i], prompts[i].source.text});
       cells.push_back({drawn.target[i], verdict_of(judgement)});
     }
     context.say(fmt::format("swap {}: {} of {}", scores.drawer, begin + count, n));

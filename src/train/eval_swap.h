@@ -7,11 +7,12 @@
 #include "train/eval_context.h"
 #include "train/eval_metrics.h"
 #include "train/eval_prompts.h"
+#include "train/scene_caption.h"
 
 namespace sd::train {
 
 struct SwapPrompts {
-  std::string source, target;
+  Caption source, target;
 };
 
 /// Draws sources and their edited versions from common starts.
@@ -32,7 +33,8 @@ class SwapDrawer {
 /// Two plain pictures from the same start.
 std::unique_ptr<SwapDrawer> make_uncontrolled_swap();
 /// Prompt-to-Prompt with its published settings: cross-attention for the first 80 % of the steps,
-/// self-attention for the first 40 %.
+/// self-attention for the first 40 %, local blend by the objects' words after 20 %. The blend looks
+/// at the layers of the latents' size: a quarter of it would be four pixels a side here.
 std::unique_ptr<SwapDrawer> make_controlled_swap();
 
 /// What a swap of the object's word should do, pair by pair; largest objects count.

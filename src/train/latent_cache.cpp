@@ -103,17 +103,20 @@ TensorMap encode_chunk(const RunContext& run, const SceneGenerator& scenes, Vae&
 
 }  // namespace
 
+TokenGroup group_of(const std::vector<CaptionWord>& words, const Token& token) {
+  const auto word = std::find_if(words.begin(), words.end(), [&](const CaptionWord& candidate) {
+    return token.begin < candidate.end && candidate.begin < token.end;
+  });
+  return word == words.end() ? TokenGroup::kOther : group_of(*word);
+}
+
 void tokenize_caption(const Scene& scene, int64_t length, int32_t* ids, uint8_t* groups) {
   const auto prompt = ClipTokenizer::instance().encode(scene.caption, length);
   std::copy(prompt.ids.begin(), prompt.ids.end(), ids);
   std::fill(groups, groups + length, uint8_t{0});
   for (std::size_t t = 0; t < prompt.tokens.size(); ++t) {
-    const auto& token = prompt.tokens[t];
-    for (const auto& word : scene.words) {
-      if (token.begin < word.end && word.begin < token.end) {
-        groups[t + 1] = static_cast<uint8_t>(group_of(word));  // BOS stands at 0
-      }
-    }
+    groups[t + 1] =  // BOS stands at 0
+        static_cast<uint8_t>(group_of(scene.words, prompt.tokens[t]));
   }
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "sd/text/tokenizer.h"
 #include "train/run_context.h"
 #include "train/scene.h"
 #include "train/tensor_file.h"
@@ -40,6 +41,9 @@ bool encode_scenes(const RunContext& run, const SceneGenerator& scenes, const Te
 
 /// All chunks, in memory (3 KB a scene). Throws UsageError if there are none.
 EncodedScenes read_encoded_scenes(const RunContext& run);
+
+/// What a token of a caption is about; its words as the caption has them.
+TokenGroup group_of(const std::vector<CaptionWord>& words, const Token& token);
 
 /// One scene's caption as ids and groups.
 void tokenize_caption(const Scene& scene, int64_t length, int32_t* ids, uint8_t* groups);

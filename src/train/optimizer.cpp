@@ -41,9 +41,8 @@ Optimizer::Optimizer(FlatParameters& parameters, const OptimizerSettings& settin
       continue;
     }
     const double weight_decay = entry.begin < parameters.decayed() ? settings.weight_decay : 0.0;
-    const bool joins =
-        !ranges_.empty() && ranges_.back().weight_decay == weight_decay &&
-        (matrices_.empty() || matrices_.back().begin < ranges_.back().begin);
+    const bool joins = !ranges_.empty() && ranges_.back().weight_decay == weight_decay &&
+                       (matrices_.empty() || matrices_.back().begin < ranges_.back().begin);
     if (joins) {
       ranges_.back().end = entry.begin + entry.count;
     } else {
@@ -62,7 +61,8 @@ double Optimizer::step(double learning_rate) {
   }
   ++steps;
   // The fused kernel divides gradients by this. Muon's direction does not depend on their length.
-  const auto divisor = at::full({}, std::max(1.0, norm / settings_.max_gradient_norm), gradients.options());
+  const auto divisor =
+      at::full({}, std::max(1.0, norm / settings_.max_gradient_norm), gradients.options());
   for (const auto& range : ranges_) adamw(range, learning_rate, divisor);
   if (!matrices_.empty()) gradients.div_(divisor);  // for its momentum over several steps
   for (const auto& entry : matrices_) muon(entry, settings_.muon_rate * learning_rate);

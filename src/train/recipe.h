@@ -45,7 +45,7 @@ struct UNetStage {
   double max_loss_weight = 60;
   double attention_weight = 0.03;
   double attention_final_share = 0.33;  // of that weight, in the last 30 %
-  double place_weight = 0;             // of place_loss
+  double place_weight = 0;              // of place_loss
   LearningRate learning_rate;
 };
 

@@ -28,7 +28,7 @@ struct RunContext {
   Recipe recipe;
   std::filesystem::path folder;  // states, caches, log and sheets
   std::filesystem::path font;
-  torch::Device device = torch::kCPU;            // that the networks are trained on
+  torch::Device device = torch::kCPU;             // that the networks are trained on
   std::function<void(const std::string&)> say;    // a line for people
   std::function<void(const TrainPoint&)> report;  // the log and the progress line
   std::function<bool()> stop_requested;           // Ctrl-C: save the state and end

@@ -6,8 +6,8 @@
 #include <optional>
 #include <string>
 
-#include "train/optimizer.h"
 #include "train/flat_parameters.h"
+#include "train/optimizer.h"
 #include "train/tensor_file.h"
 
 namespace sd::train {

@@ -115,7 +115,8 @@ class UNetTraining {
     const auto context = model_->text->forward(words_.compact(ids).to(run_.device), dtype);
     const auto noisy = x.to(run_.device, dtype).contiguous(at::MemoryFormat::ChannelsLast);
     const auto eps = model_->unet->forward(noisy, t.to(run_.device), context, forward);
-    const auto error = (eps.to(at::kFloat) - noise.to(run_.device)).square().mean({1, 2, 3});  // [N]
+    const auto error =
+        (eps.to(at::kFloat) - noise.to(run_.device)).square().mean({1, 2, 3});  // [N]
     const auto diffusion = (error * weight_.index_select(0, t).to(run_.device)).mean();
     const auto attention = supervision.loss();
     const double taper = clock.share() < kTaperFrom ? 1.0 : stage_.attention_final_share;

@@ -299,6 +299,7 @@ TEST_F(EditBinary, LocalBlendAndPerWordStepsRun) {
                                          "--local-blend",  "cat",
                                          "--local-blend",  "dog",
                                          "--blend-except", "sofa",
+                                         "--blend-res",    "64",
                                          "--ddim_steps",   "5",
                                          "--n_samples",    "1"});
   EXPECT_EQ(finished.code, 0) << finished.err;
@@ -377,9 +378,8 @@ TEST_F(EditBinary, AGridThatNoPictureCouldHoldIsNotDrawn) {
 }
 
 TEST_F(EditBinary, MapsCanBeDrawnOfARestrictedControl) {
-  const Names common = {"--prompt",   "a red cat", "--reweight",  "red=8", "--ddim_steps",
-                        "3",          "--n_iter",  "1",           "--n_samples",
-                        "1",          "--words",   "cat"};
+  const Names common = {"--prompt", "a red cat", "--reweight",  "red=8", "--ddim_steps", "3",
+                        "--n_iter", "1",         "--n_samples", "1",     "--words",      "cat"};
   for (const Names& scope : {Names{}, Names{"--res", "8"}, Names{"--res", "16", "--heads", "0"}}) {
     auto arguments = common;
     arguments.insert(arguments.end(), scope.begin(), scope.end());

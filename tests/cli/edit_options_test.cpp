@@ -158,6 +158,10 @@ TEST(CheckSwap, BlendSettingsWithoutABlendAreRefused) {
   expect_error<UsageError>([&] { check_swap(options); }, "--blend-threshold", "--mode p2p");
   options.swap.mode = SwapMode::kPromptToPrompt;
   expect_error<UsageError>([&] { check_swap(options); }, "--blend-threshold", "--local-blend");
+  options.swap.blend_threshold.reset();
+  options.swap.blend_res = 32;
+  expect_error<UsageError>([&] { check_swap(options); }, "--blend-res", "--local-blend");
+  options.swap.blend_threshold = 0.5;
   options.swap.blend_start = 0.1;
   options.swap.local_blend = {"cat"};
   EXPECT_NO_THROW(check_swap(options));

@@ -104,6 +104,15 @@ TEST_F(LocalBlendTest, WatchesDownAndUpLayersAtAQuarterOfTheSize) {
   EXPECT_EQ(blend.use(scene_.call()), AttentionUse::kNone);
 }
 
+TEST_F(LocalBlendTest, WatchesLayersOfTheSizeThatIsAskedFor) {
+  options_.downsampling = 2;
+  LocalBlend blend(options_);
+  EXPECT_EQ(blend.use(scene_.call()), AttentionUse::kNone);
+  scene_.site = {AttentionKind::kCross, UNetPart::kUp, 8, 0, 2};
+  EXPECT_EQ(blend.use(scene_.call()), AttentionUse::kObserve);
+  expect_error<UsageError>([&] { edited(blend); }, "at 1/2 of the latents' size");
+}
+
 TEST_F(LocalBlendTest, SaysWhatIsMissing) {
   LocalBlend blend(options_);
   expect_error<UsageError>([&] { edited(blend); }, "no cross-attention");

@@ -1,3 +1,5 @@
+#include "train/optimizer.h"
+
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/ops/linalg_svd.h>
 #include <ATen/ops/ones.h>
@@ -9,7 +11,6 @@
 
 #include "sd/nn/layers.h"
 #include "train/flat_parameters.h"
-#include "train/optimizer.h"
 #include "train/initialize.h"
 #include "train/muon.h"
 
