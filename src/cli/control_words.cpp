@@ -26,17 +26,21 @@ bool any_has(std::string_view option, const std::vector<std::string>& prompts,
   return false;
 }
 
-void check_blend_words(const SwapOptions& swap, const PromptSet& prompts,
-                       const Tokenizer& tokenizer) {
-  auto all = prompts.targets;
-  if (prompts.source) all.push_back(*prompts.source);
-  for (const auto& [option, words] :
-       {std::pair{"--local-blend", &swap.local_blend}, {"--blend-except", &swap.blend_except}}) {
-    for (const auto& word : *words) {
+void check_swap_words(const SwapOptions& swap, const PromptSet& prompts,
+                      const Tokenizer& tokenizer) {
+  std::vector<std::string> sources, all = prompts.targets;
+  if (prompts.source) sources.push_back(*prompts.source);
+  all.insert(all.end(), sources.begin(), sources.end());
+  const auto check = [&](std::string_view option, const std::vector<std::string>& words,
+                         const std::vector<std::string>& in) {
+    for (const auto& word : words) {
       std::string problem;
-      if (!any_has(option, all, word, tokenizer, problem)) throw UsageError(problem);
+      if (!any_has(option, in, word, tokenizer, problem)) throw UsageError(problem);
     }
-  }
+  };
+  if (prompts.source) check("--cross-box", swap.cross_box, sources);
+  check("--local-blend", swap.local_blend, all);
+  check("--blend-except", swap.blend_except, all);
 }
 
 void forbid(bool given, std::string_view option, std::string_view why) {
@@ -98,7 +102,7 @@ void check_controls(const DrawOptions& options, const std::vector<PromptSet>& pr
         throw UsageError(problem);
       }
     }
-    check_blend_words(options.swap, set, tokenizer);
+    check_swap_words(options.swap, set, tokenizer);
   }
 }
 

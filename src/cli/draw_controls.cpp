@@ -134,9 +134,9 @@ std::vector<TokenWeight> weights_of(const DrawOptions& options,
   return weights;
 }
 
-BlendTokens blend_tokens(const std::string& prompt, const std::vector<std::string>& words,
-                         const Tokenizer& tokenizer) {
-  BlendTokens tokens;
+std::vector<int64_t> tokens_of(const std::string& prompt, const std::vector<std::string>& words,
+                               const Tokenizer& tokenizer) {
+  std::vector<int64_t> tokens;
   for (const auto& word : words) {
     const auto found = positions_if_there(prompt, word, tokenizer);
     tokens.insert(tokens.end(), found.begin(), found.end());
@@ -151,13 +151,13 @@ std::shared_ptr<LocalBlend> make_blend(const DrawOptions& options,
   const auto& swap = options.swap;
   const auto of_targets = [&](const std::vector<std::string>& words) {
     return for_each_row(samples, [&](const std::string& target, const PromptSet&) {
-      return blend_tokens(target, words, tokenizer);
+      return tokens_of(target, words, tokenizer);
     });
   };
   const auto of_sources = [&](const std::vector<std::string>& words) {
     PerRow<BlendTokens> rows;
     for (const auto& sample : samples) {
-      rows.push_back(blend_tokens(*sample.source, words, tokenizer));
+      rows.push_back(tokens_of(*sample.source, words, tokenizer));
     }
     return rows;
   };
@@ -191,6 +191,9 @@ BatchControls make_controls(const DrawOptions& options, const std::vector<Prompt
       return schedule_of(options.swap, target, tokenizer);
     });
     edit.schedules = schedules;
+    edit.boxes = for_each_row(samples, [&](const std::string&, const PromptSet& sample) {
+      return tokens_of(*sample.source, options.swap.cross_box, tokenizer);
+    });
     edit.sites = sites_of(options.control);
     edit.rows = rows_of(options.control, RowChoice::kConditional);
     controls.links.push_back(std::make_shared<PromptToPrompt>(std::move(edit)));

@@ -62,6 +62,7 @@ struct SwapOptions {
   std::vector<WordSteps> cross_steps;   // in the order given; later ones win
   std::optional<AttnSteps> self_steps;  // absent: kDefaultSelfSteps
   std::optional<int64_t> self_max_res;  // latent pixels of 64, scaled with the latents; absent: 16
+  std::vector<std::string> cross_box;   // words of the source
   std::vector<std::string> local_blend;
   std::vector<std::string> blend_except;
   std::optional<double> blend_threshold;  // absent: kDefaultBlendThreshold

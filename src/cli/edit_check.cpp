@@ -65,6 +65,7 @@ void check_swap(const DrawOptions& options) {
   const bool fork = swap.mode == SwapMode::kFork;
   constexpr std::string_view kBelongs = "belongs to --mode p2p";
   forbid(fork && !swap.cross_steps.empty(), "cross-steps", kBelongs);
+  forbid(fork && !swap.cross_box.empty(), "cross-box", kBelongs);
   forbid(fork && swap.self_steps.has_value(), "self-steps", kBelongs);
   forbid(fork && swap.self_max_res.has_value(), "self-max-res", kBelongs);
   forbid(fork && !swap.local_blend.empty(), "local-blend", kBelongs);

@@ -109,6 +109,7 @@ Json swap_json(const DrawOptions& options, const PictureRecord& picture) {
   for (const auto& [word, steps] : swap.cross_steps) {
     json["cross_steps"].push_back({{"word", word}, {"steps", steps_json(steps)}});
   }
+  json["cross_box"] = swap.cross_box;
   json["self_steps"] = steps_json(swap.self_steps.value_or(kDefaultSelfSteps));
   json["self_max_res"] = swap.self_max_res.value_or(kDefaultSelfMaxRes);
   if (swap.blends()) {

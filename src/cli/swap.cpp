@@ -20,6 +20,7 @@ Examples:
   sd swap --sprompt "a cat on a sofa" --prompt "a dog on a sofa" --dry-run
   sd swap --mode p2p --sprompt "a house" --prompt "a house in the snow" --cross-steps 0:0.6
   sd swap --mode p2p --sprompt "a cat" --prompt "a dog" --local-blend cat --local-blend dog
+  sd swap --mode p2p --sprompt "a moon" --prompt "a house" --cross-box moon
   sd swap --init-img photo.png --strength 0.7 --sprompt "a photo" --prompt "an oil painting")";
 
 constexpr const char* kFooter =

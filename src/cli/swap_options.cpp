@@ -82,6 +82,11 @@ void add_swap_options(CLI::App& app, SwapOptions& options) {
       "[WORD=]A:B",
       "p2p: steps in which words follow the source (0:0.8),\nin fractions of all; one word's own: "
       "\"cat=0:0.4\"");
+  add_repeated(
+      app, "cross-box", [&options](const std::string& word) { options.cross_box.push_back(word); },
+      "WORD",
+      "p2p: what follows this word of the source may fill the\nbox around it, not its outline "
+      "alone. May be given again");
   add_parsed(
       app, "self-steps",
       [&options](const std::string& text) {

@@ -1,7 +1,10 @@
 #include "sd/control/prompt_to_prompt.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
+#include "control/box_fill.h"
 #include "control/rows.h"
 #include "control/token_transfer.h"
 #include "sd/core/error.h"
@@ -11,6 +14,15 @@ namespace sd {
 PromptToPrompt::PromptToPrompt(PromptToPromptOptions options) : options_(std::move(options)) {
   if (options_.edits.empty() || options_.schedules.empty()) {
     throw UsageError("prompt-to-prompt: no alignment of the prompts or no schedule given");
+  }
+  const auto sizes = {options_.edits.size(), options_.schedules.size(), options_.boxes.size()};
+  rows_ = std::max(sizes);
+  for (const auto size : sizes) {
+    if (size == 1 || size == rows_) continue;
+    throw UsageError(
+        fmt::format("prompt-to-prompt: {} edits, {} schedules and {} boxes; expected "
+                    "one for all rows, or one for each",
+                    options_.edits.size(), options_.schedules.size(), options_.boxes.size()));
   }
   for (const auto& edit : options_.edits) {
     transfers_.push_back(std::visit([](const auto& map) { return TokenTransfer(map); }, edit));
@@ -32,11 +44,14 @@ torch::Tensor PromptToPrompt::apply(torch::Tensor probs, const AttentionCall& ca
   const auto pick = [](const auto& list, std::size_t row) -> const auto& {
     return list.size() == 1 ? list.front() : list[row];
   };
-  const EditScope scope{call, options_.sites, options_.rows,
-                        std::max(transfers_.size(), schedules.size()), "prompt-to-prompt edits"};
+  const EditScope scope{call, options_.sites, options_.rows, rows_, "prompt-to-prompt edits"};
   for_each_edit(probs, scope, [&](std::size_t row, const auto& target, const auto& source) {
     const auto& schedule = pick(schedules, row);
-    pick(transfers_, row).apply(target, source, [&](int64_t token) {
+    const auto& box = pick(options_.boxes, row);
+    const auto followed =
+        box.empty() ? source
+                    : fill_box(source, box, call.height, call.width, options_.box_threshold);
+    pick(transfers_, row).apply(target, followed, [&](int64_t token) {
       return schedule.contains(token, call.step);  // α(step, token)
     });
   });

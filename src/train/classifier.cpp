@@ -11,6 +11,7 @@
 #include <string>
 
 #include "sd/core/error.h"
+#include "train/box_refinement.h"
 #include "train/picture_batches.h"
 #include "train/scene.h"
 #include "train/tensor_file.h"
@@ -122,8 +123,14 @@ std::vector<CellGrid> classify(Classifier& classifier, const std::vector<const I
   return grids;
 }
 
+PictureReading read(const CellGrid& cells, const Image& picture) {
+  auto reading = read_cells(cells);
+  refine_boxes(reading, picture);
+  return reading;
+}
+
 PictureReading read(Classifier& classifier, const Image& picture) {
-  return read_cells(classify(classifier, {&picture}).front());
+  return read(classify(classifier, {&picture}).front(), picture);
 }
 
 }  // namespace sd::train

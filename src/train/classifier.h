@@ -52,7 +52,10 @@ void save_classifier(Classifier& classifier, const std::filesystem::path& file);
 /// The cells of pictures [kSceneSide,kSceneSide], RGB, a grid a picture.
 std::vector<CellGrid> classify(Classifier& classifier, const std::vector<const Image*>& pictures);
 
-/// What a picture shows.
+/// What a picture shows, given its cells: objects by the cells, edges of their boxes by the pixels.
+PictureReading read(const CellGrid& cells, const Image& picture);
+
+/// The same of a picture that was not classified yet.
 PictureReading read(Classifier& classifier, const Image& picture);
 
 }  // namespace sd::train

@@ -160,7 +160,9 @@ ClassifierAccuracy measure_classifier(Classifier& classifier, const SceneGenerat
     std::vector<const Image*> pictures;
     for (const auto& scene : batch) pictures.push_back(&scene.picture);
     const auto grids = classify(classifier, pictures);
-    for (std::size_t i = 0; i < batch.size(); ++i) tally.count(batch[i], read_cells(grids[i]));
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      tally.count(batch[i], read(grids[i], batch[i].picture));
+    }
     batch.clear();
   };
   for (int64_t i = 0; i < n; ++i) {

@@ -65,6 +65,7 @@ class ControlledSwap final : public SwapDrawer {
                 const torch::Tensor& start) override {
     SwapRequest request;
     PromptToPromptOptions edit;
+    edit.boxes.clear();
     LocalBlendOptions where;
     where.downsampling = 1;
     where.source_words.clear();
@@ -80,7 +81,8 @@ class ControlledSwap final : public SwapDrawer {
       } else {
         edit.edits.emplace_back(refine_tokens(source, target));
       }
-      where.source_words.push_back(object_tokens(from, source));
+      edit.boxes.push_back(object_tokens(from, source));
+      where.source_words.push_back(edit.boxes.back());
       where.target_words.push_back(object_tokens(to, target));
     }
     const auto blend = std::make_shared<LocalBlend>(where);

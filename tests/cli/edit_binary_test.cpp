@@ -290,6 +290,25 @@ TEST_F(EditBinary, WhatASwapCutsOffIsSaidOfEachPrompt) {
   EXPECT_TRUE(contains(finished.err, "sd: the source of the prompt has ")) << finished.err;
 }
 
+TEST_F(EditBinary, ABoxChangesTheTargetAloneAndIsWrittenDown) {
+  for (const char* folder : {"outline", "box"}) {
+    Names arguments = {"--mode",      "p2p",    "--sprompt",      "a cat",
+                       "--prompt",    "a dog",  "--n_samples",    "1",
+                       "--skip_grid", "--json", "--save-latents", run.path(folder)};
+    const bool box = folder == std::string_view("box");
+    if (box) arguments.insert(arguments.end(), {"--cross-box", "cat"});
+    const auto finished = command("swap", arguments);
+    ASSERT_EQ(finished.code, 0) << finished.err;
+    const auto images = image_lines(finished);
+    EXPECT_EQ(images.at(0).at("swap").at("cross_box").size(), box ? 1u : 0u);
+  }
+  const auto of = [&](const char* folder, const char* file) {
+    return latents(run.path(folder) / fs::path(file));
+  };
+  EXPECT_EQ(distance(of("box", "source_latents.npy"), of("outline", "source_latents.npy")), 0);
+  EXPECT_GT(distance(of("box", "latents.npy"), of("outline", "latents.npy")), 1e-4);
+}
+
 TEST_F(EditBinary, LocalBlendAndPerWordStepsRun) {
   const auto finished = command("swap", {"--mode",         "p2p",
                                          "--sprompt",      "a cat on a sofa",

@@ -93,6 +93,18 @@ TEST(CheckControls, ABlendWordMayBeTheSourcesOrTheTargets) {
       "--local-blend", "fox");
 }
 
+TEST(CheckControls, AWordWithABoxIsTheSources) {
+  DrawOptions options;
+  options.swap.cross_box = {"cat"};
+  EXPECT_NO_THROW(check_words(options, {{{"a dog"}, "a cat"}}));
+  options.swap.cross_box = {"dog"};
+  expect_error<UsageError>(
+      [&] {
+        check_words(options, {{{"a dog"}, "a cat"}});
+      },
+      "--cross-box", "dog");
+}
+
 TEST(CheckInput, OptionsWithoutWhatTheyBelongToAreRefused) {
   DrawOptions options;
   options.input.strength = 0.5;
@@ -148,6 +160,11 @@ TEST(CheckSwap, OptionsOfTheOtherModeAreRefused) {
   EXPECT_NO_THROW(check_swap(options));
   options.swap.tthres = 200;
   expect_error<UsageError>([&] { check_swap(options); }, "--tthres", "--mode fork");
+  options = {};
+  options.swap.source = "a cat";
+  options.swap.targets = {"a dog"};
+  options.swap.cross_box = {"cat"};
+  expect_error<UsageError>([&] { check_swap(options); }, "--cross-box", "--mode p2p");
 }
 
 TEST(CheckSwap, BlendSettingsWithoutABlendAreRefused) {

@@ -38,7 +38,7 @@ TEST(Classifier, NamesWhatUnseenScenesShow) {
   EXPECT_GE(accuracy.single, 0.97);
   EXPECT_GE(accuracy.tints, 0.97);
   EXPECT_GE(accuracy.backgrounds, 0.99);
-  EXPECT_GE(accuracy.box_iou, 0.75);  // cells have 8 pixels, objects 40 to 104
+  EXPECT_GE(accuracy.box_iou, 0.95);  // by cells alone 0.84
 }
 
 TEST(Classifier, FindsTwoObjectsAndTheirPlaces) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <variant>
 #include <vector>
 
@@ -16,6 +17,15 @@ struct PromptToPromptOptions {
   PerRow<std::variant<TokenRefinement, WordReplacement>> edits = {};
   /// When each token of a target follows the source; published default 0 to 0.8.
   PerRow<TokenSchedule> schedules = {TokenSchedule{{StepWindow::cross_steps(0, 0.8)}}};
+  /// Source tokens of things whose places the targets take over. Published, a new thing is drawn
+  /// inside the old one's outline: a house that replaces a crescent moon is as small as fits into
+  /// it. With tokens here, pixels inside the bounding box of what looks at them that do not look at
+  /// them enough themselves count as if they did: they take the mean attention of those that do,
+  /// layer by layer, head by head. Empty: as published.
+  PerRow<std::vector<int64_t>> boxes = {{}};
+  /// A pixel looks at the tokens where it pays them more than this share of the most that any
+  /// pixel pays them, mean over heads.
+  double box_threshold = 0.5;
   SiteFilter sites = {};
   RowChoice rows = RowChoice::kConditional;
 };
@@ -25,7 +35,8 @@ struct PromptToPromptOptions {
 /// are never changed. Does nothing in a batch without a source.
 class PromptToPrompt final : public AttentionController {
  public:
-  /// Throws UsageError if there is no edit or one of them is malformed.
+  /// Throws UsageError if there is no edit or one of them is malformed, or if settings of rows are
+  /// for other numbers of rows.
   explicit PromptToPrompt(PromptToPromptOptions options);
   ~PromptToPrompt() override;
 
@@ -35,6 +46,7 @@ class PromptToPrompt final : public AttentionController {
  private:
   PromptToPromptOptions options_;
   std::vector<TokenTransfer> transfers_;
+  std::size_t rows_ = 1;  // that have settings of their own
 };
 
 }  // namespace sd
