@@ -38,7 +38,7 @@ void check_swap_words(const SwapOptions& swap, const PromptSet& prompts,
       if (!any_has(option, in, word, tokenizer, problem)) throw UsageError(problem);
     }
   };
-  if (prompts.source) check("--cross-box", swap.cross_box, sources);
+  if (prompts.source) check("--cross-box takes a word of the source", swap.cross_box, sources);
   check("--local-blend", swap.local_blend, all);
   check("--blend-except", swap.blend_except, all);
 }
