@@ -21,6 +21,9 @@ namespace {
 
 // Boxes are told from cells of 8 pixels, and the autoencoder blurs edges by about as much.
 constexpr double kBoxMargin = 6;
+// The published 0.3 is for outlines, whose edges fade: maps of a filled box end sharply, and the
+// lower threshold leaves crumbs of the new object around it. Chosen on other pairs than those here.
+constexpr double kBlendThreshold = 0.5;
 constexpr std::size_t kSheetPairs = 30;
 constexpr int64_t kSheetColumns = 10;
 // Other starts than the pictures'.
@@ -68,6 +71,7 @@ class ControlledSwap final : public SwapDrawer {
     edit.boxes.clear();
     LocalBlendOptions where;
     where.downsampling = 1;
+    where.threshold = kBlendThreshold;
     where.source_words.clear();
     where.target_words.clear();
     request.targets.resize(1);

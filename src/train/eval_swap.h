@@ -35,7 +35,8 @@ std::unique_ptr<SwapDrawer> make_uncontrolled_swap();
 /// Prompt-to-Prompt with its published settings: cross-attention for the first 80 % of the steps,
 /// self-attention for the first 40 %, local blend by the objects' words after 20 %. The blend looks
 /// at the layers of the latents' size: a quarter of it would be four pixels a side here. The new
-/// object may fill the old one's box (PromptToPromptOptions::boxes), not its outline alone.
+/// object may fill the old one's box (PromptToPromptOptions::boxes), not its outline alone, and the
+/// blend's threshold is the box's, 0.5.
 std::unique_ptr<SwapDrawer> make_controlled_swap();
 
 /// What a swap of the object's word should do, pair by pair; largest objects count.
