@@ -1,16 +1,25 @@
-# sd_add_library(NAME SOURCES … [DEPENDS …] [TORCH]): one static library per folder of src/.
-# The DEPENDS of a folder are the arrows that DESIGN allows; the linker checks them.
+# sd_precompile(NAME FROM): NAME takes the precompiled header of the target FROM, where there is one.
+function(sd_precompile name from)
+  if(TARGET ${from})
+    target_precompile_headers(${name} REUSE_FROM ${from})
+  endif()
+endfunction()
+
+# sd_add_library(NAME SOURCES … [DEPENDS …] [TORCH | PRECOMPILED TARGET]): one static library per folder of src/.
+# The DEPENDS of a folder are the arrows that ARCHITECTURE.md allows; the linker checks them.
 function(sd_add_library name)
-  cmake_parse_arguments(ARG "TORCH" "" "SOURCES;DEPENDS;PRIVATE_DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH" "PRECOMPILED" "SOURCES;DEPENDS;PRIVATE_DEPENDS" ${ARGN})
   add_library(${name} STATIC ${ARG_SOURCES})
   target_include_directories(${name} PUBLIC "${PROJECT_SOURCE_DIR}/include"
                                      PRIVATE "${PROJECT_SOURCE_DIR}/src")
   target_link_libraries(${name} PUBLIC ${ARG_DEPENDS} PRIVATE sd_warnings ${ARG_PRIVATE_DEPENDS})
   if(ARG_TORCH)
     target_link_libraries(${name} PUBLIC LibTorch::torch)
-    if(TARGET sd_torch_pch)
-      target_precompile_headers(${name} REUSE_FROM sd_torch_pch)
-    endif()
+    sd_precompile(${name} sd_torch_pch)
+  elseif(ARG_PRECOMPILED)
+    sd_precompile(${name} ${ARG_PRECOMPILED})
+  else()
+    sd_precompile(${name} sd_plain_pch)
   endif()
 endfunction()
 
@@ -27,9 +36,9 @@ function(sd_add_test name)
   set_target_properties(${name} PROPERTIES BUILD_RPATH "${PROJECT_BINARY_DIR}")
   if(ARG_TORCH)
     target_link_libraries(${name} PRIVATE LibTorch::torch)
-    if(TARGET sd_torch_pch)
-      target_precompile_headers(${name} REUSE_FROM sd_torch_pch)
-    endif()
+    sd_precompile(${name} sd_torch_pch)
+  else()
+    sd_precompile(${name} sd_test_pch)
   endif()
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 300)

@@ -178,7 +178,7 @@ std::string plain(std::string_view text) {
 
 bool remove_suffix(std::string& text, std::string_view suffix) {
   if (text.size() <= suffix.size() || !text.ends_with(suffix)) return false;
-  text.resize(text.size() - suffix.size());
+  text.erase(text.size() - suffix.size());
   return true;
 }
 
