@@ -50,7 +50,8 @@ function(sd_add_test name)
     set(libraries ENVIRONMENT_MODIFICATION "LD_LIBRARY_PATH=path_list_prepend:${PROJECT_BINARY_DIR}")
   endif()
   include(GoogleTest)
-  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST
+  # NO_PRETTY_VALUES: a parameter's name stands in the test's name, not its value, which may print as bytes.
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST NO_PRETTY_VALUES
                        # Threads that wait in loops for one that has no core make a busy machine a hundred times
                        # slower. (LABELS stands last: an empty one would swallow what follows.)
                        PROPERTIES TIMEOUT ${ARG_TIMEOUT} ENVIRONMENT "GOMP_SPINCOUNT=1000" ${libraries}

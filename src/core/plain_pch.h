@@ -1,4 +1,5 @@
-// Precompiled for every target without LibTorch. A file still includes what it uses: the clang build has no such header.
+// Precompiled for every target without LibTorch. A file still includes what it uses: the clang
+// build has no such header.
 #pragma once
 
 #include <fmt/format.h>

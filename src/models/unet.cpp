@@ -36,9 +36,9 @@ ResBlockImpl::ResBlockImpl(int64_t in_channels, int64_t embedding_width, int64_t
 }
 
 torch::Tensor ResBlockImpl::forward(const torch::Tensor& x, const torch::Tensor& activated) {
-  auto h = in_conv->forward(in_norm->forward_silu(x));
-  h = h + emb_proj->forward(activated).unsqueeze(-1).unsqueeze(-1);  // [R,out,h,w]
-  h = out_conv->forward(out_norm->forward_silu(h));
+  auto h = in_conv->forward(in_norm->forward_silu(x));          // [R,out,h,w]
+  h = out_norm->forward_silu(h, emb_proj->forward(activated));  // of h + the embedding [R,out]
+  h = out_conv->forward(h);
   return (skip_ ? skip_->forward(x) : x) + h;
 }
 
@@ -166,7 +166,7 @@ void UNetImpl::build_output_blocks(std::vector<int64_t> skip_channels) {
 
 torch::Tensor UNetImpl::apply(Stage& stage, torch::Tensor h, const torch::Tensor& activated,
                               const torch::Tensor& context, const ForwardContext& run) {
-  if (stage.conv_in) return stage.conv_in->forward(h);
+  if (stage.conv_in) return stage.conv_in->forward(h.to(at::kFloat)).to(context.scalar_type());
   if (stage.downsample) return stage.downsample->forward(h);
   h = stage.res->forward(h, activated);
   if (stage.transformer) h = stage.transformer->forward(h, context, run);
@@ -176,9 +176,12 @@ torch::Tensor UNetImpl::apply(Stage& stage, torch::Tensor h, const torch::Tensor
 
 torch::Tensor UNetImpl::forward(const torch::Tensor& x, const torch::Tensor& t,
                                 const torch::Tensor& context, const ForwardContext& run) {
-  const auto embedding = timestep_embedding(t, config_.model_channels).to(x.scalar_type());
+  // What guidance multiplies, and what all layers see, is not rounded before it must be: the two
+  // ends and the embedding of the time cost next to nothing in float32.
+  const auto dtype = context.scalar_type();
+  const auto embedding = timestep_embedding(t, config_.model_channels);
   const auto time = time_out_->forward(at::silu(time_in_->forward(embedding)));  // [R,4·channels]
-  const auto activated = at::silu(time);  // every residual block starts with this SiLU
+  const auto activated = at::silu(time).to(dtype);  // every residual block starts with this SiLU
 
   std::vector<torch::Tensor> skips;
   torch::Tensor h = x;
@@ -194,7 +197,7 @@ torch::Tensor UNetImpl::forward(const torch::Tensor& x, const torch::Tensor& t,
     skips.pop_back();
     h = apply(stage, h, activated, context, run);
   }
-  return conv_out_->forward(norm_out_->forward_silu(h));
+  return conv_out_->forward(norm_out_->forward_silu(h).to(at::kFloat));
 }
 
 }  // namespace sd

@@ -5,6 +5,7 @@
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/group_norm.h>
 #include <ATen/ops/silu.h>
+#include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
@@ -30,8 +31,9 @@ struct Affine {
   std::vector<float> scale, shift;
 };
 
+/// `offset`, where there is one, was added to the channels before.
 Affine affine_of(const Shape& shape, const float* mean, const float* deviation_inverse,
-                 const float* weight, const float* bias) {
+                 const float* weight, const float* bias, const float* offset = nullptr) {
   Affine affine;
   affine.scale.resize(static_cast<std::size_t>(shape.channels));
   affine.shift.resize(affine.scale.size());
@@ -39,7 +41,8 @@ Affine affine_of(const Shape& shape, const float* mean, const float* deviation_i
     const int64_t group = c / shape.group_size();
     const auto at = static_cast<std::size_t>(c);
     affine.scale[at] = weight[c] * deviation_inverse[group];
-    affine.shift[at] = bias[c] - mean[group] * affine.scale[at];
+    const float centre = offset == nullptr ? mean[group] : mean[group] - offset[c];
+    affine.shift[at] = bias[c] - centre * affine.scale[at];
   }
   return affine;
 }
@@ -62,13 +65,33 @@ void group_statistics(const Shape& shape, double eps, const std::vector<double>&
   }
 }
 
+/// Makes the channels' moments those of x + offset.
+void add_offset(const Shape& shape, const float* offset, std::vector<double>& sum,
+                std::vector<double>& square) {
+  if (offset == nullptr) return;
+  const auto count = static_cast<double>(shape.pixels);
+  for (std::size_t c = 0; c < sum.size(); ++c) {
+    const double by = offset[c];
+    square[c] += by * (2 * sum[c] + count * by);
+    sum[c] += count * by;
+  }
+}
+
 struct Forward {
   torch::Tensor y, mean, deviation_inverse;  // [N,C,h,w], [N,groups] float32 twice
 };
 
 template <typename T>
-void forward_pictures(const torch::Tensor& x, const Shape& shape, const float* weight,
-                      const float* bias, double eps, bool silu, Forward& result) {
+void forward_pictures(const torch::Tensor& x, const Shape& shape, const GroupNormOptions& options,
+                      Forward& result) {
+  const float* weight = options.weight.const_data_ptr<float>();
+  const float* bias = options.bias.const_data_ptr<float>();
+  const double eps = options.eps;
+  const bool silu = options.silu;
+  const auto offset_of = [&](int64_t n) {
+    return options.offset.defined() ? options.offset.const_data_ptr<float>() + n * shape.channels
+                                    : nullptr;
+  };
   const int64_t size = shape.channels * shape.pixels;
   const T* in = x.const_data_ptr<T>();
   T* out = result.y.mutable_data_ptr<T>();
@@ -105,8 +128,9 @@ void forward_pictures(const torch::Tensor& x, const Shape& shape, const float* w
     }
     float* const mean_n = mean + n * shape.groups;
     float* const inverse_n = deviation_inverse + n * shape.groups;
+    add_offset(shape, offset_of(n), sums[0], squares[0]);
     group_statistics(shape, eps, sums[0], squares[0], mean_n, inverse_n);
-    const auto affine = affine_of(shape, mean_n, inverse_n, weight, bias);
+    const auto affine = affine_of(shape, mean_n, inverse_n, weight, bias, offset_of(n));
     at::parallel_for(0, bands, 1, [&](int64_t first, int64_t last) {
       for (int64_t i = first; i < last; ++i) {
         const auto [begin, count] = range(i);
@@ -126,26 +150,25 @@ void forward_pictures(const torch::Tensor& x, const Shape& shape, const float* w
                                 square.data());
       float* const mean_n = mean + n * shape.groups;
       float* const inverse_n = deviation_inverse + n * shape.groups;
+      add_offset(shape, offset_of(n), sum, square);
       group_statistics(shape, eps, sum, square, mean_n, inverse_n);
-      const auto affine = affine_of(shape, mean_n, inverse_n, weight, bias);
+      const auto affine = affine_of(shape, mean_n, inverse_n, weight, bias, offset_of(n));
       norm_kernels::apply(in + n * size, out + n * size, shape.pixels, shape.channels,
                           affine.scale.data(), affine.shift.data(), silu);
     }
   });
 }
 
-Forward forward(const torch::Tensor& x, int64_t groups, const torch::Tensor& weight,
-                const torch::Tensor& bias, double eps, bool silu) {
-  const auto shape = shape_of(x, groups);
+/// weight, bias and offset are float32 here.
+Forward forward(const torch::Tensor& x, const GroupNormOptions& options) {
+  const auto shape = shape_of(x, options.groups);
   const auto statistics = x.options().dtype(at::kFloat);
-  Forward result{at::empty_like(x), at::empty({shape.pictures, groups}, statistics),
-                 at::empty({shape.pictures, groups}, statistics)};
-  const float* w = weight.const_data_ptr<float>();
-  const float* b = bias.const_data_ptr<float>();
+  Forward result{at::empty_like(x), at::empty({shape.pictures, options.groups}, statistics),
+                 at::empty({shape.pictures, options.groups}, statistics)};
   if (x.scalar_type() == at::kFloat) {
-    forward_pictures<float>(x, shape, w, b, eps, silu, result);
+    forward_pictures<float>(x, shape, options, result);
   } else {
-    forward_pictures<c10::BFloat16>(x, shape, w, b, eps, silu, result);
+    forward_pictures<c10::BFloat16>(x, shape, options, result);
   }
   return result;
 }
@@ -211,7 +234,7 @@ class GroupNormFunction : public torch::autograd::Function<GroupNormFunction> {
   static torch::Tensor forward(torch::autograd::AutogradContext* context, const torch::Tensor& x,
                                const torch::Tensor& weight, const torch::Tensor& bias,
                                int64_t groups, double eps, bool silu) {
-    auto result = sd::forward(x, groups, weight, bias, eps, silu);
+    auto result = sd::forward(x, {groups, weight, bias, eps, silu, {}});
     context->save_for_backward({x, weight, bias, result.mean, result.deviation_inverse});
     context->saved_data["groups"] = groups;
     context->saved_data["silu"] = silu;
@@ -240,18 +263,30 @@ class GroupNormFunction : public torch::autograd::Function<GroupNormFunction> {
 
 }  // namespace
 
-torch::Tensor group_norm(const torch::Tensor& x, int64_t groups, const torch::Tensor& weight,
-                         const torch::Tensor& bias, double eps, bool silu) {
-  const bool fast = x.is_cpu() && x.dim() == 4 && x.numel() > 0 && weight.is_cpu() &&
+torch::Tensor group_norm(const torch::Tensor& x, const GroupNormOptions& options) {
+  const bool fast = x.is_cpu() && x.dim() == 4 && x.numel() > 0 && options.weight.is_cpu() &&
                     (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
-  if (!fast) {
-    const auto y =
-        at::group_norm(x, groups, weight.to(x.scalar_type()), bias.to(x.scalar_type()), eps);
-    return silu ? at::silu(y) : y;
+  if (options.offset.defined() && (!fast || c10::GradMode::is_enabled())) {
+    auto rest = options;
+    rest.offset = torch::Tensor();
+    return group_norm(x + options.offset.unsqueeze(-1).unsqueeze(-1), rest);
   }
-  return GroupNormFunction::apply(x.contiguous(at::MemoryFormat::ChannelsLast),
-                                  weight.to(at::kFloat).contiguous(),
-                                  bias.to(at::kFloat).contiguous(), groups, eps, silu);
+  if (!fast) {
+    const auto y = at::group_norm(x, options.groups, options.weight.to(x.scalar_type()),
+                                  options.bias.to(x.scalar_type()), options.eps);
+    return options.silu ? at::silu(y) : y;
+  }
+  const auto as_float = [](const torch::Tensor& values) {
+    return values.defined() ? values.to(at::kFloat).contiguous() : values;
+  };
+  const auto maps = x.contiguous(at::MemoryFormat::ChannelsLast);
+  const auto weight = as_float(options.weight), bias = as_float(options.bias);
+  if (!c10::GradMode::is_enabled()) {
+    return forward(maps, {options.groups, weight, bias, options.eps, options.silu,
+                          as_float(options.offset)})
+        .y;
+  }
+  return GroupNormFunction::apply(maps, weight, bias, options.groups, options.eps, options.silu);
 }
 
 }  // namespace sd

@@ -97,11 +97,16 @@ GroupNormImpl::GroupNormImpl(int64_t groups, int64_t channels, double eps)
 }
 
 torch::Tensor GroupNormImpl::forward(const torch::Tensor& x) const {
-  return group_norm(x, groups_, weight, bias, eps_, /*silu=*/false);
+  return group_norm(x, {groups_, weight, bias, eps_});
 }
 
 torch::Tensor GroupNormImpl::forward_silu(const torch::Tensor& x) const {
-  return group_norm(x, groups_, weight, bias, eps_, /*silu=*/true);
+  return group_norm(x, {groups_, weight, bias, eps_, /*silu=*/true});
+}
+
+torch::Tensor GroupNormImpl::forward_silu(const torch::Tensor& x,
+                                          const torch::Tensor& offset) const {
+  return group_norm(x, {groups_, weight, bias, eps_, /*silu=*/true, offset});
 }
 
 LayerNormImpl::LayerNormImpl(int64_t width, double eps) : width_(width), eps_(eps) {

@@ -1,8 +1,8 @@
 #include "sd/nn/spatial_transformer.h"
 
-#include <ATen/ops/gelu.h>
-
 #include <string>
+
+#include "nn/geglu.h"
 
 namespace sd {
 
@@ -13,8 +13,7 @@ FeedForwardImpl::FeedForwardImpl(int64_t width) : proj(width, 8 * width), out(4 
 }
 
 torch::Tensor FeedForwardImpl::forward(const torch::Tensor& x) {
-  const auto halves = proj->forward(x).chunk(2, -1);  // 2 × [R,T,4·width]
-  return out->forward(halves[0] * at::gelu(halves[1]));
+  return out->forward(geglu(proj->forward(x)));  // [R,T,8·width] → [R,T,4·width]
 }
 
 TransformerBlockImpl::TransformerBlockImpl(const SpatialTransformerOptions& o, int64_t depth) {

@@ -63,11 +63,17 @@ TEST(Formats, ShardsWithYamlBesideThemGiveTheSameBits) {
   EXPECT_TRUE(draw_tiny(load_f32(shards.front())).equal(expected));
 }
 
+struct GgufFormat {
+  const char* name;
+  uint32_t type;  // ggml's number
+  double tolerance;
+};
+
 /// The tiny model in one of ggml's types.
-class GgufFormats : public testing::TestWithParam<std::pair<uint32_t, double>> {};
+class GgufFormats : public testing::TestWithParam<GgufFormat> {};
 
 TEST_P(GgufFormats, DrawsWhatItsValuesInPlainNumbersDraw) {
-  const auto [type, tolerance] = GetParam();
+  const auto [name, type, tolerance] = GetParam();
   const test::TempFolder folder;
   const auto gguf = folder / "tiny.gguf";
   const auto plain = folder / "tiny.safetensors";
@@ -75,7 +81,7 @@ TEST_P(GgufFormats, DrawsWhatItsValuesInPlainNumbersDraw) {
   test::write_text(plain, test::copy_as_safetensors(*open_model(gguf).tensors));
   const auto latents = draw_tiny(load_f32(gguf, data("tiny-v1.yaml")));
   EXPECT_TRUE(latents.equal(draw_tiny(load_f32(plain, data("tiny-v1.yaml")))));
-  EXPECT_LT(relative_difference(latents, draw_tiny(test::tiny_model())), tolerance);
+  EXPECT_LT(relative_difference(latents, draw_tiny(test::tiny_model())), tolerance) << name;
 }
 
 // F32 and F16 hold the model's own numbers. The others round them: largest differences of 0.013
@@ -83,10 +89,11 @@ TEST_P(GgufFormats, DrawsWhatItsValuesInPlainNumbersDraw) {
 // the rounding of support/quantise.h, and twice that is allowed. These bounds only tell a picture
 // of the model from none; that values are right to the bit is what the Gguf tests show.
 INSTANTIATE_TEST_SUITE_P(Types, GgufFormats,
-                         testing::Values(std::pair{0u, 1e-9}, std::pair{1u, 1e-9},
-                                         std::pair{30u, 0.03}, std::pair{8u, 0.05},
-                                         std::pair{6u, 0.5}, std::pair{7u, 0.35},
-                                         std::pair{2u, 0.7}, std::pair{3u, 0.8}));
+                         testing::Values(GgufFormat{"F32", 0, 1e-9}, GgufFormat{"F16", 1, 1e-9},
+                                         GgufFormat{"BF16", 30, 0.03}, GgufFormat{"Q8_0", 8, 0.05},
+                                         GgufFormat{"Q5_0", 6, 0.5}, GgufFormat{"Q5_1", 7, 0.35},
+                                         GgufFormat{"Q4_0", 2, 0.7}, GgufFormat{"Q4_1", 3, 0.8}),
+                         [](const auto& format) { return std::string(format.param.name); });
 
 TEST(Formats, AFolderWithWeightsAndYamlIsAModel) {
   const test::TempFolder folder;
@@ -110,8 +117,8 @@ torch::Tensor from_npy(const std::filesystem::path& path) {
   return torch::from_blob(const_cast<float*>(array.values.data()), array.shape).clone();
 }
 
-// tests/data/demo holds what the diffusers package draws from models/demo, converted into its layout
-// (scripts/compare_diffusers.py wrote it).
+// tests/data/demo holds what the diffusers package draws from models/demo, converted into its
+// layout (scripts/compare_diffusers.py wrote it).
 TEST(DemoModel, SixteenPicturesMatchDiffusers) {
   const auto demo = std::filesystem::path(SD_SOURCE_DIR) / "models/demo";
   Txt2ImgRequest request;

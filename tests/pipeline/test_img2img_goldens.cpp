@@ -66,7 +66,10 @@ TEST_P(Img2ImgGolden, StartEveryStepAndPictureAreEqual) {
   EXPECT_LT(relative_difference(decoded(result.latents), golden()[name + "_image"]), kTolerance);
 }
 
-INSTANTIATE_TEST_SUITE_P(Strengths, Img2ImgGolden, testing::Values("0.75", "0.5"));
+INSTANTIATE_TEST_SUITE_P(Strengths, Img2ImgGolden, testing::Values("0.75", "0.5"),
+                         [](const auto& strength) {
+                           return "strength_" + std::string(strength.param).substr(2);
+                         });
 
 TEST(Img2ImgGolden, TheMaskedEditIsEqual) {
   auto request = reference_request(0.7);

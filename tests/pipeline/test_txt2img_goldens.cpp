@@ -19,12 +19,6 @@ using test::tiny_model;
 // float32 sums in another order differ by about 1e-6 a layer; ten guided steps multiply that by 7.5
 // and more.
 constexpr double kTolerance = 1e-4;
-// bf16 keeps 8 bits: each weight is off by up to 2^-9 = 0.2 %. Guidance 7.5 multiplies the
-// difference of two predictions that share most of their error; 10 steps of the tiny model end
-// within 3 % of the largest latent (measured: see Bf16StaysCloseToFloat32), where a wrong weight or
-// step gives 50 % and more.
-constexpr double kBf16Tolerance = 0.05;
-
 const Golden& golden() {
   static const Golden values("goldens/txt2img.safetensors");
   return values;
@@ -142,9 +136,26 @@ TEST(DdimGolden, WithoutGuidanceIsEqual) {
   expect_latents(record(request, tiny_model()), "noguide_ddim_latents");
 }
 
-TEST(Bf16, StaysCloseToFloat32) {
+// What bf16 must lose. A weight and each map that is stored between two layers is rounded to 8
+// bits, which is off by up to 2^-8, 0.16 % in the root mean square; guidance 7.5 multiplies what
+// its two predictions do not share by √(7.5² + 6.5²) = 9.9; a residual stream of some 16 blocks
+// with three branches each adds up roundings that are independent. diffusers 0.42.1 in bf16
+// loses 3.4 % with the same weights and latents, float32 arithmetic on bf16 weights 0.6 %. Where a
+// value is rounded is the same on every CPU, only the order of sums within a layer differs: with
+// kernels for AVX512-BF16, AVX-512 and AVX2 the loss was 3.2 to 3.3 %. So no CPU may lose more than
+// diffusers does and a twentieth of that. The largest of 2048 differences is no measure: it moves
+// by a third from CPU to CPU.
+constexpr double kBf16Loss = 0.036;
+
+TEST(Bf16, LosesNoMoreThanDiffusersDoes) {
   const auto found = record(square_request(SamplerKind::kDdim), tiny_model(DTypeChoice::kBF16));
-  expect_latents(found, "ddim_latents", kBf16Tolerance);
+  const auto& expected = golden()["ddim_latents"];
+  ASSERT_EQ(static_cast<int64_t>(found.latents.size()), expected.size(0));
+  for (int64_t i = 0; i < expected.size(0); ++i) {
+    const auto difference = found.latents[static_cast<std::size_t>(i)] - expected[i];
+    const auto loss = (difference.square().mean() / expected[i].square().mean()).sqrt();
+    EXPECT_LT(loss.item<double>(), kBf16Loss) << "after step " << i;
+  }
 }
 
 }  // namespace

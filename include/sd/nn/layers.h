@@ -82,6 +82,8 @@ class GroupNormImpl : public LayerImpl {
   torch::Tensor forward(const torch::Tensor& x) const;  // [N,C,...] → same
   /// SiLU(forward(x)) in one pass over memory.
   torch::Tensor forward_silu(const torch::Tensor& x) const;
+  /// The same of x + offset, offset [N,C], which is added without rounding the sum to x's dtype.
+  torch::Tensor forward_silu(const torch::Tensor& x, const torch::Tensor& offset) const;
 
   torch::Tensor weight, bias;
 
