@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Draws with diffusers from the folder that convert_fixture.py made, and compares with the original
+r"""Draws with diffusers from the folder that convert_fixture.py made, and compares with the original
 code's values.
 
 Shows that the folder holds the same model as the checkpoint it was made of: text encoder, UNet,
 schedule and decoder. Prints the largest difference of each, relative to the largest reference
 value; exits with 1 if one is above --eps.
 
-    python tests/tools/check_tiny_diffusers.py tests/data/tiny-v1-diffusers --goldens
-    tests/data/txt2img.safetensors
+    python tests/tools/check_tiny_diffusers.py tests/data/tiny-v1-diffusers \
+        --goldens tests/data/goldens/txt2img.safetensors
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
+
+from clip_tokenizer_files import clip_tokenizer_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -36,19 +38,12 @@ def main() -> int:
         "--goldens", type=Path, required=True, metavar="FILE", help="txt2img.safetensors"
     )
     parser.add_argument(
-        "--tokenizer",
-        type=Path,
-        default=ROOT / "models" / "demo" / "tokenizer",
-        metavar="DIR",
-        help="CLIP's vocabulary (default: the demo model's)",
-    )
-    parser.add_argument(
         "--eps", type=float, default=1e-4, help="largest relative difference (default: 1e-4)"
     )
     args = parser.parse_args()
 
     goldens = load_file(args.goldens)
-    peer = Peer(args.folder, tokenizer=args.tokenizer)
+    peer = Peer(args.folder, tokenizer=clip_tokenizer_folder())
     found = {"context": peer.encode(PROMPTS), "uncond": peer.encode([""] * 2)}
     for sampler in ("ddim", "plms"):
         latents = peer.draw(

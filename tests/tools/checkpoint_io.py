@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import pickle
-import shutil
 import sys
 import types
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+from clip_tokenizer_files import check_clip_tokenizer, write_clip_tokenizer
 from diffusers_configs import diffusers_configs
 from sd_layout import TEXT, UNET, VAE, Row, Sizes, all_rows
 
@@ -130,10 +130,9 @@ def check_names(tensors: Tensors, rows: list[Row]) -> None:
 
 
 def write_diffusers(
-    tensors: Tensors, sizes: Sizes, folder: Path, tokenizer: Path | None = None
+    tensors: Tensors, sizes: Sizes, folder: Path, tokenizer: bool = False
 ) -> None:
-    """Writes a diffusers folder of the same weights. `tokenizer` is a folder with vocab.json and
-    merges.txt to copy."""
+    """Writes a diffusers folder of the same weights, on demand with CLIP's tokenizer."""
     rows = all_rows(sizes)
     tensors = {OTHER_NAMES.get(name, name): tensor for name, tensor in tensors.items()}
     check_names(tensors, rows)
@@ -147,18 +146,18 @@ def write_diffusers(
             if row.part == part
         }
         write_safetensors(renamed, folder / part / WEIGHT_FILES[part])
-    if tokenizer is not None:
-        (folder / "tokenizer").mkdir(exist_ok=True)
-        for name in ("vocab.json", "merges.txt", "tokenizer_config.json"):
-            shutil.copyfile(tokenizer / name, folder / "tokenizer" / name)
+    if tokenizer:
+        write_clip_tokenizer(folder / "tokenizer")
 
 
 def check_diffusers(folder: Path) -> dict[str, int]:
-    """Loads each part with diffusers, raising if a tensor is missing, left over or misshapen;
-    returns the parameter counts by part."""
+    """Loads each part with diffusers, raising if a tensor is missing, left over or misshapen, or if
+    a tokenizer is there and not CLIP's; returns the parameter counts by part."""
     from diffusers import AutoencoderKL, UNet2DConditionModel
     from transformers import CLIPTextModel
 
+    if (folder / "tokenizer").exists():
+        check_clip_tokenizer(folder / "tokenizer")
     counts = {}
     for part, kind in {
         "unet": UNet2DConditionModel,

@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--out-safetensors", type=Path, metavar="FILE", help="write this file")
     parser.add_argument("--out-diffusers", type=Path, metavar="DIR", help="write this folder")
     parser.add_argument(
-        "--tokenizer", type=Path, metavar="DIR", help="copy this tokenizer into the folder"
+        "--tokenizer", action="store_true", help="write CLIP's tokenizer into the folder too"
     )
     parser.add_argument(
         "--check", action="store_true", help="load the folder with diffusers, strictly"

@@ -15,6 +15,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+from clip_tokenizer_files import clip_tokenizer_folder
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 
@@ -54,7 +56,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     args = parser.parse_args()
     peer = Peer(
-        ROOT / "tests" / "data" / "tiny-v1-diffusers", tokenizer=ROOT / "models" / "demo" / "tokenizer"
+        ROOT / "tests" / "data" / "tiny-v1-diffusers", tokenizer=clip_tokenizer_folder()
     )
     values = {"noise": peer.start_noise(1, 128, 128, seed=11)}
     for name in RUNS:

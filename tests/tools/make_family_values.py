@@ -18,11 +18,11 @@ import transformers
 from PIL import Image
 from safetensors.torch import save_file
 
+from clip_tokenizer_files import clip_tokenizer_folder
 from diffusers_configs import diffusers_configs
 from family_weights import FAMILIES, MASK_CHANNELS, PICTURE_CHANNELS, Family, state_dicts, weight
 from sd_layout import TEXT, UNET, VAE
 
-TOKENIZER = Path(__file__).resolve().parents[2] / "models" / "demo" / "tokenizer"
 PROMPTS = ["a red circle above a blue square", "a photo of a house on a snowy mountain"]
 NEGATIVE = "blurry"
 SIDE, STEPS, SCALE, PICTURE_SCALE = 64, 5, 7.5, 1.5
@@ -113,7 +113,7 @@ def openclip_context(family: Family, ids: torch.Tensor) -> torch.Tensor:
 
 def pipeline_of(family: Family, parts: dict[str, torch.nn.Module]) -> Any:
     """The pipeline of diffusers that draws from such a model."""
-    tokenizer = transformers.CLIPTokenizer.from_pretrained(TOKENIZER)
+    tokenizer = transformers.CLIPTokenizer.from_pretrained(clip_tokenizer_folder())
     if family.openclip:
         tokenizer.pad_token = "!"  # id 0
     scheduler = diffusers.DDIMScheduler(

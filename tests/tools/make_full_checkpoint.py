@@ -21,7 +21,6 @@ import torch
 from checkpoint_io import check_diffusers, write_checkpoint, write_diffusers, write_safetensors
 from sd_layout import LAION_400M, UNET, Row, Sizes, all_rows, sizes_from_yaml
 
-TOKENIZER = Path(__file__).resolve().parents[2] / "models" / "demo" / "tokenizer"
 DTYPES = {"f32": torch.float32, "f16": torch.float16}
 
 
@@ -116,13 +115,6 @@ def main() -> None:
         help="LAION-400M latent diffusion instead (text2img-large: 1.5B parameters; no folder)",
     )
     parser.add_argument(
-        "--tokenizer",
-        type=Path,
-        default=TOKENIZER,
-        metavar="DIR",
-        help="copied into a diffusers folder where it exists (default: the demo model's)",
-    )
-    parser.add_argument(
         "--check", action="store_true", help="load diffusers folders with diffusers, strictly"
     )
     args = parser.parse_args()
@@ -141,9 +133,7 @@ def main() -> None:
         elif kind == "safetensors":
             write_safetensors(tensors, path)
         else:
-            write_diffusers(
-                tensors, sizes, path, args.tokenizer if args.tokenizer.is_dir() else None
-            )
+            write_diffusers(tensors, sizes, path, tokenizer=True)
         print(path)
     del tensors
     for path, kind in zip(args.out, formats):

@@ -21,6 +21,8 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 from transformers import BertTokenizerFast
 
+from clip_tokenizer_files import clip_tokenizer_folder
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 
@@ -79,7 +81,7 @@ class LaionPeer(Peer):
 
     def __init__(self, weights: Tensors) -> None:
         super().__init__(
-            DATA / "tiny-v1-diffusers", tokenizer=ROOT / "models" / "demo" / "tokenizer"
+            DATA / "tiny-v1-diffusers", tokenizer=clip_tokenizer_folder()
         )
         self.weights = weights
 

@@ -23,6 +23,8 @@ import numpy
 import sentencepiece
 import torch
 
+from clip_tokenizer_files import clip_tokenizer_folder
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 
@@ -90,7 +92,7 @@ class JapanesePeer(Peer):
 
     def __init__(self, processor: sentencepiece.SentencePieceProcessor) -> None:
         tiny = ROOT / "tests" / "data" / "tiny-v1-diffusers"
-        super().__init__(tiny, tokenizer=ROOT / "models" / "demo" / "tokenizer")
+        super().__init__(tiny, tokenizer=clip_tokenizer_folder())
         self.processor = processor
 
     @torch.inference_mode()
