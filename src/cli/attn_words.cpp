@@ -85,7 +85,7 @@ std::string file_name_part(std::string_view text, std::size_t most_bytes) {
 std::vector<AttnWord> choose_words(const std::string& prompt,
                                    const std::vector<std::string>& wanted,
                                    const Tokenizer& tokenizer) {
-  const PromptWords words(prompt, tokenizer.encode(prompt));
+  const PromptWords words(tokenizer.readable(prompt), tokenizer.encode(prompt));
   std::vector<AttnWord> chosen;
   if (wanted.empty()) {
     chosen = all_words(words);

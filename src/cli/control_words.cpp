@@ -68,7 +68,7 @@ std::vector<int64_t> word_positions(std::string_view option, const std::string& 
                                     const std::string& word, const Tokenizer& tokenizer) {
   const auto tokens = tokenizer.encode(prompt);
   try {
-    return PromptWords(prompt, tokens).find(word);
+    return PromptWords(tokenizer.readable(prompt), tokens).find(word);
   } catch (const UsageError& error) {
     throw UsageError(fmt::format("{}: {}", option, error.what()));
   }

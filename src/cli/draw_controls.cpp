@@ -74,8 +74,9 @@ std::variant<TokenRefinement, WordReplacement> edit_of(const std::string& source
   const auto from = tokenizer.encode(source), to = tokenizer.encode(target);
   // Words of prompts in chunks need not stand one behind the other, as replacement has them.
   const bool chunked = !from.positions.empty() || !to.positions.empty();
-  if (!chunked && prompt_to_prompt_mode(source, target) == AlignmentMode::kReplace) {
-    return replace_words({source, from}, {target, to});
+  const auto source_text = tokenizer.readable(source), target_text = tokenizer.readable(target);
+  if (!chunked && prompt_to_prompt_mode(source_text, target_text) == AlignmentMode::kReplace) {
+    return replace_words({source_text, from}, {target_text, to});
   }
   return refine_tokens(from, to);
 }

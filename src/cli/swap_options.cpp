@@ -101,10 +101,11 @@ void add_swap_options(CLI::App& app, SwapOptions& options) {
 }
 
 void print_alignment(const DrawOptions& options, const Tokenizer& tokenizer) {
-  const auto& source = *options.swap.source;
+  const auto source = tokenizer.readable(*options.swap.source);
   const auto source_tokens = tokenizer.encode(source);
   StandardOutput output;
-  for (const auto& target : options.swap.targets) {
+  for (const auto& typed : options.swap.targets) {
+    const auto target = tokenizer.readable(typed);
     const auto target_tokens = tokenizer.encode(target);
     const auto mode = options.swap.mode == SwapMode::kFork ? AlignmentMode::kFork
                                                            : prompt_to_prompt_mode(source, target);

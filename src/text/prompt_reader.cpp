@@ -11,6 +11,7 @@
 
 #include "sd/core/error.h"
 #include "sd/text/emphasis.h"
+#include "sd/text/network_tags.h"
 #include "sd/text/prompt_schedule.h"
 #include "text/whole_word.h"
 
@@ -198,9 +199,23 @@ std::vector<ComposedPrompt> PromptReader::split(std::string_view prompt) const {
   return parts;
 }
 
+std::string PromptReader::readable(std::string_view text) const {
+  return syntax_ == PromptSyntax::kPlain ? std::string(text) : blank_network_tags(text);
+}
+
+std::vector<std::string> PromptReader::left_out(std::string_view prompt) const {
+  if (syntax_ == PromptSyntax::kPlain) return {};
+  std::vector<std::string> tags;
+  for (const auto& tag : find_network_tags(prompt)) {
+    tags.emplace_back(prompt.substr(tag.begin, tag.end - tag.begin));
+  }
+  return tags;
+}
+
 std::vector<PromptPart> PromptReader::read_parts(std::string_view prompt) const {
-  const auto parts = split(prompt);
-  if (parts.empty()) return {{1, {read_plain(prompt)}}};
+  const auto text = readable(prompt);
+  const auto parts = split(text);
+  if (parts.empty()) return {{1, {read_plain(text)}}};
   std::vector<PromptPart> read;
   int64_t most = chunks_;
   for (const bool last : {false, true}) {  // once to see how many chunks, once to have as many
@@ -220,7 +235,7 @@ std::vector<PromptPart> PromptReader::read_parts(std::string_view prompt) const 
 
 std::vector<double> PromptReader::part_weights(std::string_view prompt) const {
   std::vector<double> weights;
-  for (const auto& part : split(prompt)) weights.push_back(part.weight);
+  for (const auto& part : split(readable(prompt))) weights.push_back(part.weight);
   return weights.empty() ? std::vector<double>{1} : weights;
 }
 

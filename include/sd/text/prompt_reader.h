@@ -17,6 +17,7 @@ enum class PromptSyntax {
   kPlain,  // as the original scripts: every character is text, what does not fit is cut off
   kA1111,  // AUTOMATIC1111's emphasis, prompt editing and chunks
 };
+// kAuto and kA1111 leave out tags of extra networks (network_tags.h), of which nothing is loaded.
 
 /// What a prompt is from a step on.
 struct PromptVariant {
@@ -59,6 +60,10 @@ class PromptReader final : public Tokenizer {
   std::shared_ptr<const PromptReader> without_composition() const;
 
   std::vector<Token> tokenize(std::string_view text) const override;
+  /// Without the tags of extra networks, but in a plain prompt.
+  std::string readable(std::string_view text) const override;
+  /// Those tags, as they are written.
+  std::vector<std::string> left_out(std::string_view prompt) const;
   std::string decode(int64_t id) const override { return tokenizer_->decode(id); }
   int64_t vocabulary() const override { return tokenizer_->vocabulary(); }
   /// The ids at step 0, with the tokens of every step and part.

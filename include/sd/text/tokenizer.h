@@ -29,6 +29,10 @@ class Tokenizer {
   /// as U+FFFD.
   virtual std::vector<Token> tokenize(std::string_view text) const = 0;
 
+  /// `text` as its words are looked for: byte for byte where they stand, with spaces in place of
+  /// what is not read.
+  virtual std::string readable(std::string_view text) const { return std::string(text); }
+
   /// How an id reads: as the vocabulary spells it, specials too. Throws UsageError if it is outside
   /// [0, vocabulary()).
   virtual std::string decode(int64_t id) const = 0;
