@@ -6,6 +6,7 @@
 
 #include <string>
 
+#include "engine_entry_name.h"
 #include "sd/core/error.h"
 #include "sd/core/own_library.h"
 
@@ -13,16 +14,19 @@ namespace sd::cli {
 namespace {
 
 constexpr const char* kLibrary = "libsd_engine.so";
-constexpr const char* kEntry = "sd_engine_v11";
+#define SD_TEXT_OF(name) #name
+#define SD_SPELLED(name) SD_TEXT_OF(name)
+constexpr const char* kEntry = SD_SPELLED(SD_ENGINE_ENTRY);
 constexpr const char* kReport = "sd_engine_report";
 
 [[noreturn]] void fail() {
   const char* reason = dlerror();
-  throw Error(fmt::format(
-      "cannot open the drawing half of the program: {}\n"
-      "{} must lie beside the sd binary (or in ../lib/sd), and LibTorch where it was built "
-      "against: run scripts/setup.sh and build again.",
-      reason == nullptr ? kLibrary : reason, kLibrary));
+  throw Error(
+      fmt::format("cannot open the drawing half of the program: {}\n"
+                  "{} must lie beside the sd binary (or in ../lib/sd), and LibTorch in torch/lib "
+                  "beside that or where "
+                  "it was built against: run scripts/setup.sh, build and install again.",
+                  reason == nullptr ? kLibrary : reason, kLibrary));
 }
 
 /// LibTorch's threads wait for each other in loops, 300,000 turns by default: where another program

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/draw_options.h"
+#include "cli/prompt_list.h"  // what DrawOptions points to is shared by both halves too
 #include "sd/image/image.h"
 
 namespace sd::cli {

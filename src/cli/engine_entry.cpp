@@ -1,6 +1,7 @@
 #include "cli/draw.h"
 #include "cli/engine.h"
 #include "cli/text_output.h"
+#include "engine_entry_name.h"
 
 namespace sd::cli {
 namespace {
@@ -21,8 +22,8 @@ constexpr Engine kEngine{draw_command, draw_task_command};
 }  // namespace
 }  // namespace sd::cli
 
-/// What `sd` looks up. The number goes up when Engine or DrawOptions change shape, so that
-/// halves of two builds are not mixed.
-extern "C" __attribute__((visibility("default"))) const sd::cli::Engine* sd_engine_v11() {
+/// What `sd` looks up. The build makes the name (cmake/SdEngineEntry.cmake), so that halves which
+/// know Engine or DrawOptions in different shapes are not mixed.
+extern "C" __attribute__((visibility("default"))) const sd::cli::Engine* SD_ENGINE_ENTRY() {
   return &sd::cli::kEngine;
 }
