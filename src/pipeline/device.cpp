@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 
+#include "pipeline/waiting_threads.h"
 #include "sd/core/error.h"
 
 namespace sd {
@@ -66,6 +67,10 @@ Precision resolve_precision(DTypeChoice choice, torch::Device device) {
   return {torch::kBFloat16, has_bf16 ? torch::kBFloat16 : torch::kFloat, "bf16"};
 }
 
-void set_threads(int threads) { at::set_num_threads(threads > 0 ? threads : physical_cores()); }
+void set_threads(int threads) {
+  const int count = threads > 0 ? threads : physical_cores();
+  at::set_num_threads(count);
+  limit_waiting_in_loops(count);
+}
 
 }  // namespace sd

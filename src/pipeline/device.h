@@ -25,7 +25,8 @@ struct Precision {
 /// there is hundreds of times slower.
 Precision resolve_precision(DTypeChoice choice, torch::Device device);
 
-/// Threads that LibTorch uses from now on: `threads`, or the physical cores when 0.
+/// Threads that LibTorch uses from now on: `threads`, or the physical cores when 0; waiting ones
+/// leave their cores to other programs.
 void set_threads(int threads);
 
 }  // namespace sd
