@@ -15,6 +15,8 @@
 #include <system_error>
 #include <thread>
 
+#include "sd/core/own_library.h"
+
 namespace sd::cli {
 namespace {
 
@@ -91,8 +93,14 @@ void find_gpus(Machine& machine) {
   }
 }
 
+/// As the drawing half finds it: where an installation has put it, else where it was built against.
 void find_libtorch(Machine& machine) {
-  machine.libtorch = SD_TORCH_LIBRARIES;
+  const fs::path installed =
+      fs::path(own_library_path("libsd_engine.so")).parent_path() / "torch" / "lib";
+  std::error_code absent;
+  machine.libtorch = fs::exists(installed / "libtorch_cpu.so", absent)
+                         ? installed.lexically_normal()
+                         : fs::path(SD_TORCH_LIBRARIES);
   if (machine.libtorch.empty()) return;
   std::error_code ignored;
   machine.libtorch_found = fs::exists(machine.libtorch / "libtorch_cpu.so", ignored);

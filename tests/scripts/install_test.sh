@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Installs the program into a scratch folder and draws with it, where root runs this as another user, who cannot see root's
+# home. usage: install_test.sh CMAKE BUILD_FOLDER
+set -euo pipefail
+cmake="$1" build="$2"
+work="$(mktemp -d)"
+trap 'rm -rf "$work"' EXIT
+"$cmake" --install "$build" --prefix "$work/prefix" >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+
+# Nothing that is installed looks for libraries where they were built or unpacked.
+for library in "$work"/prefix/bin/sd "$work"/prefix/lib/sd/*.so; do
+  if readelf -d "$library" | grep -E '\((RUNPATH|RPATH)\)' | grep -qE '\[/|:/|::|:\]'; then
+    echo "$library has a run path that is not relative to it:"
+    readelf -d "$library" | grep -E '\((RUNPATH|RPATH)\)'
+    exit 1
+  fi
+done
+
+mkdir "$work/out"
+as=()
+if [[ $(id -u) -eq 0 ]]; then
+  chmod 755 "$work"
+  chown 65534:65534 "$work/out"
+  as=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+fi
+cd "$work/out"
+"${as[@]}" env -u LD_LIBRARY_PATH HOME="$work/out" "$work/prefix/bin/sd" txt2img --prompt "a blue cat" --steps 1 \
+  --n_samples 1 --n_iter 1 --skip_grid --device cpu --no-config --outdir "$work/out/pictures" >"$work/drawn" 2>&1 || {
+  cat "$work/drawn"
+  echo "the installed program does not draw"
+  exit 1
+}
+[[ -s $work/out/pictures/samples/00000.png ]] || { cat "$work/drawn"; echo "no picture was written"; exit 1; }
