@@ -5,12 +5,12 @@
 
 namespace sd {
 
-/// What the process returns to the shell (CONVENTIONS: streams, codes, files).
+/// What the process returns to the shell.
 enum class ExitCode : int {
   kDone = 0,
   kFailed = 1,
   kUsage = 2,
-  kPartOfBatch = 3,
+  kPartOfBatch = 3,  // some tasks failed, the rest are done
   kCheckpoint = 4,
   kInputOutput = 5,
   kMemory = 6,
@@ -33,12 +33,6 @@ class Error : public std::runtime_error {
 class UsageError : public Error {
  public:
   explicit UsageError(const std::string& message) : Error(message, ExitCode::kUsage) {}
-};
-
-/// Some tasks of a batch failed, the rest are done (exit 3).
-class BatchError : public Error {
- public:
-  explicit BatchError(const std::string& message) : Error(message, ExitCode::kPartOfBatch) {}
 };
 
 /// A weight file that cannot be used (exit 4).
