@@ -16,6 +16,7 @@
 #include "cli/output_folder.h"
 #include "cli/prompt_chunks.h"
 #include "cli/prompt_list.h"
+#include "cli/prompt_notice.h"
 #include "cli/sampler_options.h"
 #include "cli/seed_options.h"
 #include "cli/text_output.h"
@@ -119,6 +120,18 @@ void check_latents(const DrawOptions& options) {
   }
 }
 
+/// A run that draws says it later, when it has read its list.
+void print_tags_notice(const DrawOptions& options, const std::vector<PromptSet>& prompts,
+                       const PromptReader& reader) {
+  std::vector<std::string> texts;
+  for (const auto& set : prompts) {
+    texts.insert(texts.end(), set.targets.begin(), set.targets.end());
+    if (set.source) texts.push_back(*set.source);
+  }
+  const auto notice = network_tags_notice(texts, reader);
+  if (!notice.empty() && !options.quiet) print_message(notice);
+}
+
 }  // namespace
 
 std::shared_ptr<const Tokenizer> check(DrawOptions& options) {
@@ -155,7 +168,11 @@ std::shared_ptr<const Tokenizer> check(DrawOptions& options) {
   if (!prompts.empty()) check_controls(options, prompts, *tokenizer);
   check_maps(options, prompts, *reader_of_maps(options, tokenizer));
   check_latents(options);
-  if (!options.swap.dry_run) print_notices(options, model);
+  if (options.swap.dry_run) {
+    print_tags_notice(options, prompts, *tokenizer);
+  } else {
+    print_notices(options, model);
+  }
   return tokenizer;
 }
 

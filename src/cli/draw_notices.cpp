@@ -43,6 +43,8 @@ std::string choices_notice(const DrawOptions& options) {
 
 }  // namespace
 
+bool is_full_size(const ModelConfig& model) { return model.unet.model_channels >= kFullChannels; }
+
 std::vector<std::string> draw_notices(const DrawOptions& options, const ModelConfig& model,
                                       const Machine& machine) {
   std::vector<std::string> lines;
@@ -62,8 +64,7 @@ std::vector<std::string> draw_notices(const DrawOptions& options, const ModelCon
         "{} calls the UNet {} times a step, so {} steps take as long as {} of dpm++_2m or euler",
         sampler.name, sampler.calls, options.ddim_steps, sampler.calls * options.ddim_steps));
   }
-  const bool full = model.unet.model_channels >= kFullChannels;
-  if (on_cpu && full && machine.bf16 && options.dtype == DTypeChoice::kF32) {
+  if (on_cpu && is_full_size(model) && machine.bf16 && options.dtype == DTypeChoice::kF32) {
     lines.emplace_back(
         "f32 of a full-size model: this CPU multiplies bf16 in hardware; --dtype bf16 is faster "
         "and "
@@ -71,7 +72,9 @@ std::vector<std::string> draw_notices(const DrawOptions& options, const ModelCon
   }
   const int64_t trained = model.default_pixels();
   const auto size = size_notice(options.W.value_or(trained), options.H.value_or(trained), trained);
-  if (!size.empty()) lines.push_back(size);
+  if (!size.empty()) {
+    lines.push_back(fmt::format("{}\nWithout --W and --H it draws {}x{}.", size, trained, trained));
+  }
   if (const auto choices = choices_notice(options); !choices.empty()) lines.push_back(choices);
   return lines;
 }

@@ -9,6 +9,9 @@
 
 namespace sd::cli {
 
+/// Whether a model is of the size of the published ones, so that a CPU is slow with it.
+bool is_full_size(const ModelConfig& model);
+
 /// A line for each choice that will be slow here, or that the model was not trained for, and what
 /// to choose instead.
 std::vector<std::string> draw_notices(const DrawOptions& options, const ModelConfig& model,

@@ -4,13 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
 #include <utility>
 
 #include "cli/interrupt.h"
 #include "cli/model_fit.h"
 #include "cli/prompt_chunks.h"
-#include "cli/prompt_notice.h"
 
 namespace sd::cli {
 namespace {
@@ -18,13 +16,6 @@ namespace {
 double now() {
   const auto time = std::chrono::steady_clock::now().time_since_epoch();
   return std::chrono::duration<double>(time).count();
-}
-
-constexpr std::size_t kShownPrompt = 60;
-
-std::string prompt_label(const ListedPrompt& prompt) {
-  return prompt.line == 0 ? fmt::format("\"{}\"", shorten(prompt.text, kShownPrompt))
-                          : fmt::format("line {}", prompt.line);
 }
 
 }  // namespace
@@ -43,7 +34,7 @@ ExitCode DrawRun::run() {
   const InterruptGuard guard;
   try {
     load();
-    announce_cut_prompts();
+    announce_prompts();
     RunNoise noise(options_, torch::Device(record_.device));
     draw_all(noise);
   } catch (...) {
@@ -93,28 +84,6 @@ void DrawRun::load() {
   if (folder_) kept_model_.start_hashing();
 }
 
-void DrawRun::announce_cut_prompts() {
-  if (options_.quiet) return;
-  const auto announce_as = [](const std::string& what, const std::string& prompt,
-                              const auto& reader) {
-    const auto notice = truncation_notice(what, prompt, reader);
-    if (!notice.empty()) print_message(notice);
-  };
-  const auto announce = [&](const std::string& what, const std::string& prompt) {
-    announce_as(what, prompt, *tokenizer_);
-  };
-  const bool lists = options_.lists_prompts();
-  const std::size_t distinct = lists ? prompts_.prompts.size() : 1;  // else one many times over
-  std::set<std::string> sources;  // one --sprompt may stand beside every line
-  for (std::size_t i = 0; i < distinct; ++i) {
-    const auto label = lists ? prompt_label(prompts_.prompts[i]) : "the prompt";
-    for (const auto& target : sets_[i].targets) announce(label, target);
-    const auto& source = sets_[i].source;
-    if (source && sources.insert(*source).second) announce("the source of " + label, *source);
-  }
-  announce_as("the negative prompt", options_.negative_prompt, *tokenizer_->without_composition());
-}
-
 void DrawRun::draw_all(RunNoise& noise) {
   const auto together = static_cast<std::size_t>(options_.n_samples);
   // Pictures with random numbers of their own are drawn one by one: arithmetic depends on the size
@@ -123,6 +92,7 @@ void DrawRun::draw_all(RunNoise& noise) {
   const std::size_t count = prompts_.prompts.size();
   const auto batches = options_.n_iter * static_cast<int64_t>((count + size - 1) / size);
   steps_left_ = (options_.only ? 1 : batches) * options_.ddim_steps;
+  begin_estimate(batches);
   Batch batch;
   for (batch.iteration = 0; batch.iteration < options_.n_iter; ++batch.iteration) {
     for (batch.first = 0; batch.first < count; batch.first += batch.size) {
@@ -184,7 +154,9 @@ void DrawRun::draw(const Batch& batch, RunNoise& noise) {
   timing_.sample += result.timing.sample;
   timing_.decode += result.timing.decode;
   timing_.unet_calls += result.timing.unet_calls;
-  save(batch, std::move(result), now() - began);
+  const double seconds = now() - began;
+  drawing_seconds_ += seconds;
+  save(batch, std::move(result), seconds);
 }
 
 DrawRequest DrawRun::request_for(const Batch& batch, RunNoise& noise) {
@@ -268,11 +240,13 @@ bool DrawRun::on_progress(const Progress& progress, int64_t first_picture, int64
   RunProgress shown;
   shown.stage = progress;
   shown.model = record_.model_name;
-  shown.first_picture = first_picture + 1;
-  shown.last_picture = first_picture + count;
+  // Of one picture alone, the run's other ones do not count.
+  shown.first_picture = options_.only ? 1 : first_picture + 1;
+  shown.last_picture = options_.only ? total_pictures_ : first_picture + count;
   shown.pictures = total_pictures_;
   if (progress.stage == Progress::Stage::kSample) {
     rate_.finished(progress.done, now());
+    announce_estimate(progress, now());
     shown.steps_per_second = rate_.per_second();
     const auto left = static_cast<double>(steps_left_ + progress.total - progress.done);
     if (shown.steps_per_second > 0) shown.seconds_left = left / shown.steps_per_second;

@@ -25,6 +25,7 @@
 #include "cli/run_noise.h"
 #include "cli/start_latents.h"
 #include "cli/text_output.h"
+#include "cli/time_notice.h"
 #include "sd/core/error.h"
 #include "sd/pipeline/draw.h"
 #include "sd/pipeline/load.h"
@@ -60,7 +61,14 @@ class DrawRun {
   PromptSet prompt_set(const ListedPrompt& prompt) const;
   std::vector<PromptSet> prompt_sets(const ListedPrompt& prompt);
   void load();
-  void announce_cut_prompts();
+  static std::string prompt_label(const ListedPrompt& prompt);
+  std::string label() const;
+  std::vector<std::string> distinct_prompts() const;
+  void announce_prompts();
+  void announce_cut_prompts() const;
+  void announce_unlearnt_words(const std::vector<std::string>& prompts);
+  void begin_estimate(int64_t batches);
+  void announce_estimate(const Progress& progress, double now);
   void check_sources() const;
   int64_t grid_pixels() const;
   void settle_only();
@@ -128,6 +136,9 @@ class DrawRun {
   std::vector<Batch> kept_;                              // the batches these are of
   std::vector<torch::Tensor> latents_, source_latents_;  // kept for --save-latents
   double load_seconds_ = 0;
+  double drawing_seconds_ = 0;        // of all batches so far
+  std::optional<RunSize> estimated_;  // until its time is estimated
+  double second_step_began_ = 0;
   DrawTiming timing_;  // of all batches
   bool said_too_long_ = false;
   std::size_t saved_ = 0;

@@ -152,9 +152,15 @@ std::filesystem::path DrawRun::save_picture(const PictureRecord& record, const I
   }
   if (options_.attn.kind != AttnKind::kSource) save_maps(record, picture, path);
   if (options_.quiet || progress_.shown()) return path;
-  print_message(fmt::format("{}picture {} of {} after {:.1f} s: {}",
-                            options_.place ? options_.place->label : "", record.index + 1,
-                            total_pictures_, seconds, shorten(record.prompt, kShownPrompt)));
+  // Of one picture alone, the run's other ones do not count.
+  const int64_t first = options_.only ? 0 : record.index - record.row;
+  const int64_t number = options_.only ? record.target : record.index;
+  const int64_t together =
+      options_.only ? total_pictures_ : record.batch_size * static_cast<int64_t>(targets());
+  print_message(fmt::format("{}{}: {}", label(),
+                            finished_text({number + 1, first + 1, first + together, total_pictures_,
+                                           seconds, drawing_seconds_}),
+                            shorten(record.prompt, kShownPrompt)));
   return path;
 }
 

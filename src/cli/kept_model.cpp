@@ -25,6 +25,7 @@ const LoadedModel& KeptModel::load(const LoadRequest& request) {
   if (model_ && key_of(request) == key_of(request_)) return *model_;
   model_.reset();  // never two of them in memory
   hashes_ = {};
+  told_vocabulary = false;
   model_ = load_model(request);
   request_ = request;
   return *model_;

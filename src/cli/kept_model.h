@@ -24,6 +24,8 @@ class KeptModel {
   /// Waits for them; they are all empty if they were never asked for.
   FileHashes hashes() const;
 
+  bool told_vocabulary = false;  // what words it knows was said
+
  private:
   LoadRequest request_;
   std::optional<LoadedModel> model_;

@@ -78,6 +78,18 @@ double StepRate::per_second() const {
   return seconds > 0 ? static_cast<double>(steps_before_ + batch_steps_) / seconds : 0;
 }
 
+std::string finished_text(const FinishedPicture& picture) {
+  const auto whole = fmt::format("picture {} of {}", picture.number, picture.pictures);
+  const bool first = picture.first_of_batch == 1;
+  const auto in_all = first ? std::string() : fmt::format("{:.1f} s in all", picture.run_seconds);
+  if (picture.first_of_batch == picture.last_of_batch) {
+    return fmt::format("{} in {:.1f} s{}", whole, picture.batch_seconds,
+                       first ? "" : fmt::format(" ({})", in_all));
+  }
+  return fmt::format("{} ({}-{} together in {:.1f} s{}{})", whole, picture.first_of_batch,
+                     picture.last_of_batch, picture.batch_seconds, first ? "" : ", ", in_all);
+}
+
 std::string clock_text(double seconds) {
   const auto whole = std::llround(std::max(0.0, seconds));
   if (whole < 3600) return fmt::format("{}:{:02}", whole / 60, whole % 60);

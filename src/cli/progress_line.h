@@ -40,6 +40,20 @@ struct RunProgress {
   double seconds_left = 0;
 };
 
+/// A picture that is done, and the time that its batch and the run so far took.
+struct FinishedPicture {
+  int64_t number = 1;          // from 1
+  int64_t first_of_batch = 1;  // pictures that were drawn with it
+  int64_t last_of_batch = 1;
+  int64_t pictures = 1;  // of the whole run
+  double batch_seconds = 0;
+  double run_seconds = 0;  // of all batches so far
+};
+
+/// "picture 2 of 2 in 3.2 s (6.4 s in all)", "picture 4 of 6 (4-6 together in 8.3 s, 16.4 s in
+/// all)": the first batch's time is the run's.
+std::string finished_text(const FinishedPicture& picture);
+
 /// "0:07", "12:30", "1:02:03".
 std::string clock_text(double seconds);
 

@@ -2,8 +2,9 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
-#include "sd/text/tokenizer.h"
+#include "sd/text/prompt_reader.h"
 
 namespace sd::cli {
 
@@ -11,5 +12,12 @@ namespace sd::cli {
 /// sees all of it. `what` says whose prompt it is: "the prompt", "line 12".
 std::string truncation_notice(std::string_view what, std::string_view prompt,
                               const Tokenizer& tokenizer);
+
+/// How a prompt that is read by `syntax` keeps what does not fit.
+std::string truncation_hint(PromptSyntax syntax);
+
+/// That the tags of extra networks in these prompts do nothing; empty if they have none.
+std::string network_tags_notice(const std::vector<std::string>& prompts,
+                                const PromptReader& reader);
 
 }  // namespace sd::cli

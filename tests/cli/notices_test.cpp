@@ -81,6 +81,7 @@ TEST(Notices, SidesFarFromThoseOfTraining) {
   };
   EXPECT_TRUE(one_begins(notices(320, 64), "320x64: the model was trained on 512x512; below half"));
   EXPECT_TRUE(one_begins(notices(1088, 512), "1088x512: the model was trained on 512x512; beyond"));
+  EXPECT_TRUE(notices(1088, 512).front().ends_with("\nWithout --W and --H it draws 512x512."));
   EXPECT_EQ(notices(1024, 256), Lines());
 }
 

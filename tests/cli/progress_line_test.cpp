@@ -64,6 +64,17 @@ TEST(StepRate, AveragesOverBatchesAndLeavesOutThePauses) {
   EXPECT_DOUBLE_EQ(rate.per_second(), 2);
 }
 
+TEST(FinishedText, TellsABatchsTimeFromTheRuns) {
+  EXPECT_EQ(finished_text({4, 4, 6, 6, 8.3, 16.42}),
+            "picture 4 of 6 (4-6 together in 8.3 s, 16.4 s in all)");
+  EXPECT_EQ(finished_text({2, 2, 2, 2, 3.2, 6.4}), "picture 2 of 2 in 3.2 s (6.4 s in all)");
+}
+
+TEST(FinishedText, TheFirstBatchsTimeIsTheRuns) {
+  EXPECT_EQ(finished_text({2, 1, 3, 6, 8.1, 8.1}), "picture 2 of 6 (1-3 together in 8.1 s)");
+  EXPECT_EQ(finished_text({1, 1, 1, 1, 3.2, 3.2}), "picture 1 of 1 in 3.2 s");
+}
+
 TEST(ClockText, CountsHoursOnlyWhenThereAreAny) {
   EXPECT_EQ(clock_text(-1), "0:00");
   EXPECT_EQ(clock_text(7.4), "0:07");

@@ -68,6 +68,75 @@ TEST(PromptBinary, NothingOfALongPromptIsLostInTheWebUisSyntax) {
   EXPECT_FALSE(contains(whole.err, "left out")) << whole.err;
 }
 
+TEST(PromptBinary, ALongPlainPromptIsToldHowItIsKept) {
+  const TinyRun run;
+  std::string prompt;
+  for (int i = 0; i < 90; ++i) prompt += "very ";
+  const auto list = run.file("list.txt", prompt + "red\n" + prompt + "blue\n");
+  const auto cut = run(with({"--from-file", list}));
+  EXPECT_TRUE(contains(cut.err, "line 2 has 91 tokens")) << cut.err;
+  const auto first = cut.err.find("To keep it, give --prompt-syntax a1111, or write BREAK");
+  EXPECT_NE(first, std::string::npos) << cut.err;
+  EXPECT_EQ(cut.err.find("To keep it", first + 1), std::string::npos) << cut.err;  // once is enough
+}
+
+TEST(PromptBinary, TagsOfNetworksAreLeftOutAndSaid) {
+  const TinyRun run;
+  const std::string tag = "<lora:foo(v2):0.8>";
+  ASSERT_EQ(run(with({"--prompt", "a red cat", "--negative-prompt", "fog"})).code, 0);
+  const auto tagged =
+      run(with({"--prompt", "a red cat " + tag, "--negative-prompt", "fog <hypernet:bar:1>"}));
+  EXPECT_EQ(tagged.code, 0);
+  EXPECT_EQ(run.sample("00001.png").pixels, run.sample("00000.png").pixels);
+  EXPECT_TRUE(
+      contains(tagged.err, tag + ", <hypernet:bar:1>: LoRAs and hypernetworks are not supported "
+                                 "yet; the tags are left out of the prompt"))
+      << tagged.err;
+  // The same command draws it again.
+  const auto text = read_metadata(run.outdir() / "samples" / "00001.png").parameters.value_or("");
+  EXPECT_TRUE(text.starts_with("a red cat " + tag + "\n")) << text;
+  const auto plain = run(with({"--prompt", "a red cat " + tag, "--prompt-syntax", "plain"}));
+  EXPECT_FALSE(contains(plain.err, "not supported")) << plain.err;
+  EXPECT_NE(run.sample("00002.png").pixels, run.sample("00000.png").pixels);
+}
+
+TEST(PromptBinary, TagsOfNetworksAreNoWordsOfASwap) {
+  const TinyRun run;
+  const auto swap = [&](const std::string& source, const std::string& target, const Names& more) {
+    Names arguments = {"--mode", "p2p", "--sprompt", source, "--prompt", target};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const auto finished = command(run, "swap", with(arguments));
+    EXPECT_EQ(finished.code, 0) << finished.err;
+    return finished;
+  };
+  swap("a red cat", "a red dog", {});
+  const auto tagged = swap("a red cat <lora:x:1>", "a red dog", {});
+  EXPECT_TRUE(contains(tagged.err, "<lora:x:1>: ")) << tagged.err;
+  EXPECT_EQ(run.sample("00001.png").pixels, run.sample("00000.png").pixels);
+  const auto dry = swap("a red cat", "a red dog <lora:x:1>", {"--dry-run"});
+  EXPECT_TRUE(contains(dry.out, "p2p, replacement")) << dry.out;  // three words and three
+  EXPECT_TRUE(contains(dry.err, "<lora:x:1>: ")) << dry.err;
+}
+
+TEST(PromptBinary, WordsThatTheModelNeverLearntAreSaidWithThoseItKnows) {
+  const TinyRun run;
+  const Names demo = {"--ckpt", SD_SOURCE_DIR "/models/demo", "--steps", "1"};
+  const auto drawn = [&](Names arguments) {
+    arguments.insert(arguments.end(), demo.begin(), demo.end());
+    return run(arguments).err;
+  };
+  const auto list =
+      run.file("list.txt", "--prompt \"a samurai cat\"\n--prompt \"a cyberpunk cat\"\n");
+  const auto said = drawn(with({"--from-file", list}));
+  EXPECT_TRUE(contains(said, "line 1, the model never learnt samurai: ")) << said;
+  EXPECT_TRUE(contains(said, "line 2, the model never learnt cyberpunk: ")) << said;
+  const auto known = said.find("It knows 8");
+  EXPECT_NE(known, std::string::npos) << said;
+  EXPECT_TRUE(contains(said, "camera, car, carrot, castle, cat, clock")) << said;
+  EXPECT_EQ(said.find("It knows", known + 1), std::string::npos) << said;  // once a run
+  EXPECT_FALSE(contains(drawn(with({"--prompt", "a blue cat"})), "never learnt"));
+}
+
 TEST(PromptBinary, MalformedMarkupIsTextAndWhatCannotBeIsSaid) {
   const TinyRun run;
   for (const char* prompt : {"(a:x) cat", "((a cat", "a) cat]", "[a:b", "()"}) {
