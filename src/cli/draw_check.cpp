@@ -20,8 +20,10 @@
 #include "cli/sampler_options.h"
 #include "cli/seed_options.h"
 #include "cli/text_output.h"
+#include "sd/core/dead_link.h"
 #include "sd/core/error.h"
 #include "sd/pipeline/inspect.h"
+#include "sd/weights/variants.h"
 
 namespace sd::cli {
 namespace {
@@ -88,6 +90,7 @@ void settle_dtype(DrawOptions& options) {
 void require_file(std::string_view option, const std::optional<fs::path>& path) {
   std::error_code error;
   if (!path || fs::is_regular_file(*path, error)) return;
+  if (const auto dead = dead_link(*path)) throw IoError(fmt::format("--{}: {}", option, *dead));
   const char* trouble = fs::exists(*path, error) ? "is not a file" : "does not exist";
   throw IoError(fmt::format("--{}: {} {}", option, path->string(), trouble));
 }
@@ -156,7 +159,8 @@ std::shared_ptr<const Tokenizer> check(DrawOptions& options) {
   check_input(options);
   check_swap(options);
   const auto found = find_model(options.ckpt, model_roots());
-  const auto model = inspect_model({found.checkpoint, options.config});
+  const auto model = inspect_model(
+      {found.checkpoint, options.config, {options.vae, options.clip}, options.prediction});
   const auto plain = make_tokenizer(model.text);
   std::vector<PromptSet> prompts;
   if (!options.from_file) {
@@ -172,6 +176,8 @@ std::shared_ptr<const Tokenizer> check(DrawOptions& options) {
     print_tags_notice(options, prompts, *tokenizer);
   } else {
     print_notices(options, model);
+    const auto variant = options.quiet ? std::nullopt : variant_notice(found.checkpoint);
+    if (variant) print_message(*variant);
   }
   return tokenizer;
 }

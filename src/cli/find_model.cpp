@@ -6,29 +6,16 @@
 #include <system_error>
 
 #include "cli/named_models.h"
+#include "sd/core/dead_link.h"
 #include "sd/core/error.h"
 
 namespace sd::cli {
-namespace {
-
 namespace fs = std::filesystem;
-
-/// Also true for a link to nowhere: people link their weights here, and a broken link must not turn
-/// into the demo model.
-bool is_there(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(fs::symlink_status(path, ignored));
-}
-
-}  // namespace
 
 void require_model(const std::string& what, const fs::path& path) {
   std::error_code error;
   if (fs::exists(path, error)) return;
-  if (is_there(path)) {
-    throw IoError(fmt::format("{}{} is a link to {}, which is not there", what, path.string(),
-                              fs::read_symlink(path, error).string()));
-  }
+  if (const auto dead = dead_link(path)) throw IoError(what + *dead);
   throw IoError(
       fmt::format("{}{} does not exist\nGive a .ckpt or .safetensors file, or a diffusers folder.",
                   what, path.string()));
@@ -48,7 +35,10 @@ std::vector<fs::path> model_roots() {
 fs::path find_in_roots(const char* option, const char* name, const std::vector<fs::path>& roots) {
   std::string looked_in;
   for (const auto& root : roots) {
-    if (is_there(root / name)) return root / name;
+    if (is_named(root / name)) {
+      require_model(fmt::format("{}: ", option), root / name);
+      return root / name;
+    }
     looked_in += "\n  " + (root / name).string();
   }
   throw IoError(fmt::format("{}: {} is not there\nLooked for{}", option, name, looked_in));
@@ -57,7 +47,7 @@ fs::path find_in_roots(const char* option, const char* name, const std::vector<f
 FoundModel find_model(const std::optional<fs::path>& ckpt, const std::vector<fs::path>& roots) {
   if (ckpt) {
     const auto models = models_folder();
-    if (models && !ckpt->is_absolute() && !is_there(*ckpt))
+    if (models && !ckpt->is_absolute() && !is_named(*ckpt))
       return {model_named(ckpt->string(), *models), false};
     require_model("--ckpt: ", *ckpt);
     return {*ckpt, false};
@@ -66,7 +56,7 @@ FoundModel find_model(const std::optional<fs::path>& ckpt, const std::vector<fs:
   for (const char* name : {kDefaultCheckpoint, kDemoModel}) {
     for (const auto& root : roots) {
       const auto candidate = root / name;
-      if (is_there(candidate)) {
+      if (is_named(candidate)) {  // a broken link must not turn into the demo model
         require_model("", candidate);
         return {candidate, name == kDemoModel};
       }

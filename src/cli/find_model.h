@@ -24,8 +24,8 @@ struct FoundModel {
 /// (the parent of its build folder), `../share/sd` beside an installed binary.
 std::vector<std::filesystem::path> model_roots();
 
-/// `name` in the first of `roots` that has it; a link to nowhere counts as there. Throws IoError
-/// for `option`, naming where was looked.
+/// `name` in the first of `roots` that has it. Throws IoError for `option`, naming where was
+/// looked, or the link that is there and leads nowhere.
 std::filesystem::path find_in_roots(const char* option, const char* name,
                                     const std::vector<std::filesystem::path>& roots);
 

@@ -9,7 +9,9 @@
 #include <string_view>
 #include <system_error>
 
+#include "cli/find_model.h"
 #include "cli/text_output.h"
+#include "sd/core/dead_link.h"
 #include "sd/core/error.h"
 #include "sd/weights/open.h"
 #include "text/suggest.h"
@@ -22,15 +24,10 @@ namespace fs = std::filesystem;
 constexpr std::array<std::string_view, 6> kExtensions = {".safetensors", ".ckpt", ".gguf",
                                                          ".pt",          ".pth",  ".bin"};
 
-bool is_there(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored);
-}
-
 bool is_model_folder(const fs::path& folder) {
   std::error_code ignored;
   return fs::is_directory(folder, ignored) &&
-         (is_there(folder / "model_index.json") || weights_path(folder) != folder);
+         (is_named(folder / "model_index.json") || weights_path(folder) != folder);
 }
 
 std::string model_name_of(const fs::path& entry) {
@@ -44,13 +41,20 @@ std::string model_name_of(const fs::path& entry) {
 std::optional<fs::path> exact(const fs::path& folder, const std::string& name) {
   std::error_code ignored;
   const auto same = folder / name;
-  if (fs::is_regular_file(same, ignored) || is_model_folder(same)) return same;
+  if (fs::is_regular_file(same, ignored) || is_model_folder(same) || dead_link(same)) return same;
   for (const auto extension : kExtensions) {
     auto path = folder / name;
     path += extension;
-    if (is_there(path)) return path;
+    if (is_named(path)) return path;
   }
   return std::nullopt;
+}
+
+/// The same; a link that leads nowhere is an error that names it.
+std::optional<fs::path> found(const fs::path& folder, const std::string& name) {
+  auto path = exact(folder, name);
+  if (path) require_model("--ckpt: ", *path);
+  return path;
 }
 
 }  // namespace
@@ -81,12 +85,16 @@ fs::path model_named(const std::string& name, const fs::path& folder) {
     throw IoError(fmt::format("--ckpt: {} does not exist, and SD_MODELS_DIR, {}, is not a folder",
                               name, folder.string()));
   }
-  if (const auto path = exact(folder, name)) return *path;
+  if (const auto path = found(folder, name)) return *path;
   const auto names = model_names(folder);
   std::vector<std::string> beginning;
   std::ranges::copy_if(names, std::back_inserter(beginning),
                        [&](const auto& other) { return other.starts_with(name); });
-  if (beginning.size() == 1) return exact(folder, beginning.front()).value();
+  if (beginning.size() == 1) {
+    if (const auto path = found(folder, beginning.front())) return *path;
+    throw IoError(fmt::format("--ckpt: {} in SD_MODELS_DIR, {}, was there and is gone",
+                              beginning.front(), folder.string()));
+  }
   if (beginning.size() > 1) {
     throw IoError(fmt::format("--ckpt: '{}' may be any of {} in SD_MODELS_DIR, {}", name,
                               fmt::join(beginning, ", "), folder.string()));

@@ -6,7 +6,9 @@
 
 #include <cerrno>
 #include <system_error>
+#include <utility>
 
+#include "sd/core/dead_link.h"
 #include "sd/core/error.h"
 
 namespace sd {
@@ -20,12 +22,10 @@ const char* kind_name(mode_t mode) {
 }
 
 std::string open_failure(const std::filesystem::path& path, int error) {
-  std::error_code ignored;
-  if (error == ENOENT && std::filesystem::is_symlink(path, ignored)) {
-    return fmt::format("{}: symbolic link to '{}', which does not exist", path.string(),
-                       std::filesystem::read_symlink(path, ignored).string());
+  if (error == ENOENT) {
+    if (auto dead = dead_link(path)) return std::move(*dead);
+    return fmt::format("{}: no such file", path.string());
   }
-  if (error == ENOENT) return fmt::format("{}: no such file", path.string());
   if (error == ENXIO) return fmt::format("{}: expected a file, found a socket", path.string());
   return fmt::format("{}: cannot be read: {}", path.string(), errno_message(error));
 }

@@ -31,7 +31,6 @@ std::string text_of(TextEncoderKind kind) {
   }
   return {};
 }
-std::string text_of(bool value) { return fmt::format("{}", value); }
 std::string text_of(const std::vector<int64_t>& values) {
   return fmt::format("[{}]", fmt::join(values, ", "));
 }
@@ -55,6 +54,7 @@ class Differences {
   std::string lines_;
 };
 
+/// Not whether projections are linear: matrices and 1x1 convolutions hold the same numbers.
 void compare_unet(const UNetConfig& wanted, const UNetConfig& detected, Differences& differences) {
   const auto compare = [&](std::string_view key, const auto& a, const auto& b) {
     differences.compare(fmt::format("unet_config.params.{}", key), a, b);
@@ -67,8 +67,6 @@ void compare_unet(const UNetConfig& wanted, const UNetConfig& detected, Differen
   compare("attention_resolutions", reached_resolutions(wanted), reached_resolutions(detected));
   compare("transformer_depth", wanted.transformer_depth, detected.transformer_depth);
   compare("context_dim", wanted.context_dim, detected.context_dim);
-  compare("use_linear_in_transformer", wanted.use_linear_in_transformer,
-          detected.use_linear_in_transformer);
 }
 
 void compare_vae(const VaeConfig& wanted, const VaeConfig& detected, Differences& differences) {

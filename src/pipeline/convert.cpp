@@ -236,7 +236,9 @@ std::optional<std::string> yaml_beside(const TensorSource& tensors, const Metada
   intended.image_size = image_size_in_file(intended);
   if (as_drawn(settle_by_weights(tensors, metadata).config) == intended) return std::nullopt;
   auto yaml = config_yaml(intended);
-  auto read = detect_config(tensors, parse_config(yaml, "YAML", family_config(tensors, metadata)));
+  const auto stated = parse_config(yaml, "YAML", family_config(tensors, metadata));
+  auto read = detect_config(tensors, stated);
+  read.text.layers = std::min(read.text.layers, stated.text.layers);  // as settle_config does
   read.image_size = image_size_in_file(read);
   if (as_drawn(read) != intended) {
     throw CheckpointError(

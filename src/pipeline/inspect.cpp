@@ -2,24 +2,22 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <system_error>
 #include <utility>
 
+#include "sd/core/dead_link.h"
 #include "sd/core/error.h"
 #include "sd/models/config.h"
 
 namespace sd {
 
 std::optional<std::filesystem::path> sidecar_config(const std::filesystem::path& path) {
-  const auto checkpoint = weights_path(path);
   const auto yaml = sidecar_path(path);
   std::error_code ignored;
-  if (std::filesystem::is_regular_file(checkpoint, ignored) &&
-      std::filesystem::is_regular_file(yaml, ignored)) {
-    return yaml;
-  }
-  return std::nullopt;
+  const bool is_file = std::filesystem::is_regular_file(weights_path(path), ignored);
+  return is_file && is_present_file(yaml) ? std::optional(yaml) : std::nullopt;
 }
 
 namespace {
@@ -49,13 +47,24 @@ ModelConfig comparable(ModelConfig wanted, const ModelConfig& detected,
   return wanted;
 }
 
+/// Whether a configuration says how many layers of the text encoder run, which may be fewer than
+/// the weights hold: the text encoder then gives the hidden state behind that layer, as with a clip
+/// skip.
+bool says_layers(const OpenedModel& opened, const ModelConfig& wanted, bool has_yaml) {
+  if (wanted.text.activation == TextActivation::kGelu) return true;  // OpenCLIP's last never runs
+  if (!opened.replaced.clip_file.empty()) return opened.replaced.clip.has_value();
+  return has_yaml || opened.config.has_value();
+}
+
 /// Sizes of the model: what the weights tell, refined by the YAML for what they cannot tell.
 ModelConfig settle_sizes(const OpenedModel& opened, const ModelFiles& files) {
   const ModelConfig base =
       opened.config ? *opened.config : family_config(*opened.tensors, opened.metadata);
   const auto yaml = files.config ? files.config : sidecar_config(files.checkpoint);
   const auto wanted = with_replaced(yaml ? read_config(*yaml, base) : base, opened);
-  const auto detected = detect_config(*opened.tensors, wanted);
+  auto detected = detect_config(*opened.tensors, wanted);
+  if (says_layers(opened, wanted, yaml.has_value()))
+    detected.text.layers = std::min(detected.text.layers, wanted.text.layers);
   const auto compared = comparable(wanted, detected, opened.replaced);
   const auto& label = opened.tensors->label();
   if (yaml) {
@@ -77,8 +86,9 @@ void settle_prediction(const TensorSource& tensors, SettledModel& settled) {
 
 int64_t image_size_in_file(const ModelConfig& config) {
   constexpr int64_t kBaseSide = 64, kVelocitySide = 96;
-  const bool velocity =
-      config.unet.use_linear_in_transformer && config.prediction == Prediction::kVelocity;
+  const bool second = config.unet.use_linear_in_transformer &&
+                      config.text.activation == TextActivation::kGelu;  // OpenCLIP's
+  const bool velocity = second && config.prediction == Prediction::kVelocity;
   return velocity && config.image_size == kBaseSide ? kVelocitySide : config.image_size;
 }
 

@@ -39,8 +39,10 @@ class CkptSource final : public TensorSource {
       view.owner = file_.owner;
       view.mapping = file_.mapping;
     }
-    return view;
+    return found.float8 ? widened(view, *found.float8) : view;
   }
+
+  StoredAs stored(std::string_view name) const override { return tensors_.stored(name); }
 
  private:
   StateDict read_tensors() const {

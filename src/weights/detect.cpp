@@ -22,7 +22,14 @@ class Shapes {
   explicit Shapes(const TensorSource& tensors, std::string prefix)
       : tensors_(tensors), prefix_(std::move(prefix)) {}
 
+  const std::string& prefix() const { return prefix_; }
   bool has(const std::string& name) const { return tensors_.contains(prefix_ + name); }
+  bool any_starts_with(const std::string& start) const {
+    return std::ranges::any_of(tensors_.names(), [&](const std::string& name) {
+      return name.starts_with(prefix_) &&
+             std::string_view(name).substr(prefix_.size()).starts_with(start);
+    });
+  }
 
   /// The shape of a tensor that must be there, with `rank` dimensions.
   std::vector<int64_t> at(const std::string& name, std::size_t rank) const {
@@ -99,9 +106,27 @@ std::vector<Level> read_levels(const Shapes& shapes) {
   return levels;
 }
 
+/// A UNet of which something was cut away, by what is there of its middle.
+void require_middle(const Shapes& shapes) {
+  const std::string middle = "middle_block.";
+  std::string cut;
+  if (!shapes.any_starts_with(middle)) {
+    cut = "middle block";
+  } else if (!shapes.any_starts_with(middle + "1.")) {
+    cut = "middle block's transformer";
+  } else {
+    return;
+  }
+  shapes.fail(fmt::format(
+      "its UNet has no {} ('{}{}…'): a distilled or cut UNet, which is not supported\n    Give the "
+      "model that it was made from.",
+      cut, shapes.prefix(), cut == "middle block" ? middle : middle + "1."));
+}
+
 /// Transformer depth, context width and kind of projection, from the attention that every UNet has
 /// in its middle.
 void read_attention(const Shapes& shapes, UNetConfig& unet) {
+  require_middle(shapes);
   const std::string middle = "middle_block.1.";
   unet.transformer_depth = shapes.count("middle_block.1.transformer_blocks.{}.norm1.weight");
   unet.context_dim = shapes.at(middle + "transformer_blocks.0.attn2.to_k.weight", 2)[1];
@@ -221,18 +246,13 @@ void check_channels(const TensorSource& tensors, const ModelConfig& config) {
                    config.unet.out_channels, latents));
 }
 
-bool has_linear_projections(const TensorSource& tensors) {
-  constexpr const char* kProjection = "model.diffusion_model.middle_block.1.proj_in.weight";
-  return tensors.contains(kProjection) && tensors.describe(kProjection).shape.size() == 2;
-}
-
 }  // namespace
 
 ModelConfig family_config(const TensorSource& tensors, const Metadata& metadata) {
   ModelConfig config;
   constexpr int64_t kLaionSide = 32;  // 256 pixels
   if (tensors.contains(std::string(kBertTokens))) config.image_size = kLaionSide;
-  if (has_linear_projections(tensors)) {  // Stable Diffusion 2
+  if (is_second_generation(tensors)) {
     config.text = openclip_text();
     config.unet.context_dim = config.text.width;
     config.unet.num_head_channels = 64;

@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <initializer_list>
 #include <string>
 #include <utility>
 
+#include "sd/core/dead_link.h"
 #include "weights/json_file.h"
 
 namespace sd {
@@ -18,10 +20,17 @@ struct Fixed {
   Json expected;
 };
 
+/// Whether a setting is `expected`, also said level by level.
+bool says(const Json& value, const Json& expected) {
+  if (value == expected) return true;
+  return value.is_array() && !value.empty() &&
+         std::ranges::all_of(value, [&](const Json& level) { return level == expected; });
+}
+
 /// Settings that this program has one value for; absent or null ones count as that value.
 void require(const JsonFile& file, std::initializer_list<Fixed> settings) {
   for (const auto& [key, expected] : settings) {
-    if (!file.has(key) || file.at(key) == expected) continue;
+    if (!file.has(key) || says(file.at(key), expected)) continue;
     file.wrong(key, expected.is_null() ? "none of it (not supported)"
                                        : expected.dump() + " (others are not supported)");
   }
@@ -39,11 +48,14 @@ std::pair<int64_t, std::vector<int64_t>> channels_and_multiples(const JsonFile& 
 }
 
 /// `layers_per_block` and its like: one number, though newer folders may name one a level.
-int64_t uniform(const JsonFile& file, const char* key, int64_t otherwise) {
+int64_t uniform(const JsonFile& file, const char* key, int64_t otherwise, std::size_t levels) {
   if (!file.at(key).is_array()) return file.integer(key, otherwise);
   const auto values = file.integers(key);
+  if (values.size() != levels)
+    file.wrong(key, fmt::format("one number for each of {} levels", levels));
   for (const int64_t value : values) {
-    if (value != values.front()) file.wrong(key, "the same for every level");
+    if (value != values.front())
+      file.wrong(key, "the same for every level (others are not supported)");
   }
   return values.front();
 }
@@ -64,8 +76,9 @@ std::vector<int64_t> attention_levels(const JsonFile& file, std::size_t levels) 
   return factors;
 }
 
-/// `attention_head_dim` is the number of heads in these configs, an old misnomer of diffusers. SD 2
-/// names one a level, which all come to the same width of a head.
+/// `attention_head_dim` is the number of heads in these configs, an old misnomer of diffusers. A
+/// list has one for each level: the same everywhere, or, in SD 2, such that all heads are of the
+/// same width. Levels without attention have no heads, but the middle block has the deepest one's.
 void read_heads(const JsonFile& file, UNetConfig& unet) {
   const char* key = file.has("num_attention_heads") ? "num_attention_heads" : "attention_head_dim";
   if (!file.at(key).is_array()) {
@@ -73,14 +86,28 @@ void read_heads(const JsonFile& file, UNetConfig& unet) {
     return;
   }
   const auto heads = file.integers(key);
-  if (heads.size() != unet.channel_mult.size()) file.wrong(key, "one number a level");
-  for (std::size_t i = 0; i < heads.size(); ++i) {
+  const auto levels = unet.channel_mult.size();
+  if (heads.size() != levels)
+    file.wrong(key, fmt::format("one number for each of {} levels", levels));
+  const auto& at = unet.attention_resolutions;
+  bool same_number = true, same_width = true;
+  for (std::size_t i = 0; i < levels; ++i) {
+    const bool attends = std::ranges::find(at, int64_t{1} << i) != at.end() || i + 1 == levels;
+    if (!attends) continue;
     const int64_t width = unet.model_channels * unet.channel_mult[i];
-    const int64_t per_head = width / heads[i];
-    if (width % heads[i] != 0 || (i > 0 && per_head != unet.num_head_channels)) {
-      file.wrong(key, "heads of the same width at every level");
-    }
-    unet.num_head_channels = per_head;
+    const int64_t deepest = unet.model_channels * unet.channel_mult.back();
+    same_number = same_number && heads[i] == heads.back();
+    same_width = same_width && width % heads[i] == 0 && deepest % heads.back() == 0 &&
+                 width / heads[i] == deepest / heads.back();
+  }
+  if (same_number) {
+    unet.num_heads = heads.back();
+  } else if (same_width) {
+    unet.num_head_channels = unet.model_channels * unet.channel_mult.back() / heads.back();
+  } else {
+    file.wrong(key,
+               "as many heads, or heads of the same width, at every level (others are not "
+               "supported)");
   }
 }
 
@@ -107,11 +134,12 @@ void read_unet(const JsonFile& file, ModelConfig& config) {
   unet.in_channels = file.integer("in_channels", unet.in_channels);
   unet.out_channels = file.integer("out_channels", unet.out_channels);
   std::tie(unet.model_channels, unet.channel_mult) = channels_and_multiples(file);
-  unet.num_res_blocks = uniform(file, "layers_per_block", unet.num_res_blocks);
-  unet.attention_resolutions = attention_levels(file, unet.channel_mult.size());
+  const auto levels = unet.channel_mult.size();
+  unet.num_res_blocks = uniform(file, "layers_per_block", unet.num_res_blocks, levels);
+  unet.attention_resolutions = attention_levels(file, levels);
   read_heads(file, unet);
-  unet.transformer_depth = uniform(file, "transformer_layers_per_block", 1);
-  unet.context_dim = uniform(file, "cross_attention_dim", unet.context_dim);
+  unet.transformer_depth = uniform(file, "transformer_layers_per_block", 1, levels);
+  unet.context_dim = uniform(file, "cross_attention_dim", unet.context_dim, levels);
   unet.norm_groups = file.integer("norm_num_groups", unet.norm_groups);
   unet.use_linear_in_transformer = file.at("use_linear_projection") == true;
   config.image_size = file.integer("sample_size", config.image_size);
@@ -131,7 +159,7 @@ void read_vae(const JsonFile& file, ModelConfig& config) {
   vae.z_channels = file.integer("latent_channels", vae.z_channels);
   vae.embed_dim = vae.z_channels;
   std::tie(vae.channels, vae.channel_mult) = channels_and_multiples(file);
-  vae.num_res_blocks = uniform(file, "layers_per_block", 1);
+  vae.num_res_blocks = uniform(file, "layers_per_block", 1, vae.channel_mult.size());
   vae.norm_groups = file.integer("norm_num_groups", vae.norm_groups);
   config.scale_factor = file.number("scaling_factor", config.scale_factor);
   if (!(config.scale_factor > 0)) file.wrong("scaling_factor", "a positive number");
@@ -157,8 +185,7 @@ void read_text(const JsonFile& file, TextConfig& text) {
 /// What a tokenizer's own files say of the padding goes before the custom of its text encoder.
 void read_padding(const std::filesystem::path& tokenizer, TextConfig& text) {
   for (const char* name : {"special_tokens_map.json", "tokenizer_config.json"}) {
-    std::error_code ignored;
-    if (!std::filesystem::exists(tokenizer / name, ignored)) continue;
+    if (!is_present(tokenizer / name)) continue;
     const JsonFile file(tokenizer / name);
     const auto& token = file.at("pad_token");
     const auto& content = token.is_object() && token.contains("content") ? token["content"] : token;
@@ -208,14 +235,12 @@ std::string token_text(const JsonFile& file, const char* key, std::string otherw
 /// defaults stand in for what the configuration leaves out.
 void read_tokenizer(const std::filesystem::path& folder, TextConfig& text) {
   const auto model = folder / "spiece.model";
-  std::error_code ignored;
-  // Also for a link to nowhere, so that it is not taken for a folder with CLIP's tokenizer.
-  if (!std::filesystem::exists(std::filesystem::symlink_status(model, ignored))) return;
+  if (!is_present(model)) return;
   text.tokenizer = TokenizerKind::kSentencePiece;
   SentencePieceConfig& config = text.sentence_piece;
   config.model = model.string();
   const auto path = folder / "tokenizer_config.json";
-  if (!std::filesystem::exists(path, ignored)) return;
+  if (!is_present(path)) return;
   const JsonFile file(path);
   const Json& kind = file.at("tokenizer_class");
   if (!kind.is_null() && kind != "T5Tokenizer" && kind != "T5TokenizerFast") {
@@ -232,19 +257,24 @@ void read_tokenizer(const std::filesystem::path& folder, TextConfig& text) {
 }
 
 /// The index names a class for each part; other pipelines (SDXL, inpainting, …) name others.
-void check_index(const JsonFile& index) {
-  const std::initializer_list<std::pair<const char*, const char*>> parts = {
-      {"unet", "UNet2DConditionModel"},
-      {"vae", "AutoencoderKL"},
-      {"text_encoder", "CLIPTextModel"}};
-  for (const auto& [part, expected] : parts) {
+void check_index(const JsonFile& index, const Elsewhere& elsewhere) {
+  struct Expected {
+    const char* part;
+    const char* kind;
+    bool may_lack = false;
+  };
+  for (const auto& [part, kind, may_lack] :
+       {Expected{"unet", "UNet2DConditionModel"}, Expected{"vae", "AutoencoderKL", elsewhere.vae},
+        Expected{"text_encoder", "CLIPTextModel", elsewhere.text}}) {
     const auto& entry = index.at(part);
-    if (!entry.is_array() || entry.size() != 2 || entry[1] != expected) {
-      index.wrong(
-          part, fmt::format(
-                    "a {} (pipeline {})", expected,
+    if (entry.is_array() && entry.size() == 2 && entry[1] == kind) continue;
+    const bool lacks =
+        entry.is_null() || (entry.is_array() && entry.size() == 2 && entry[1].is_null());
+    if (lacks && may_lack) continue;
+    index.wrong(
+        part,
+        fmt::format("a {} (pipeline {})", kind,
                     index.at("_class_name").dump(-1, ' ', false, Json::error_handler_t::replace)));
-    }
   }
   for (const char* other : {"text_encoder_2", "prior", "transformer"}) {
     const auto& entry = index.at(other);
@@ -255,18 +285,22 @@ void check_index(const JsonFile& index) {
 
 }  // namespace
 
-ModelConfig read_diffusers_config(const std::filesystem::path& folder) {
+ModelConfig read_diffusers_config(const std::filesystem::path& folder, const Elsewhere& elsewhere) {
   ModelConfig config;
-  check_index(JsonFile(folder / "model_index.json"));
+  check_index(JsonFile(folder / "model_index.json"), elsewhere);
   read_unet(JsonFile(folder / "unet" / "config.json"), config);
-  read_vae(JsonFile(folder / "vae" / "config.json"), config);
-  read_text(JsonFile(folder / "text_encoder" / "config.json"), config.text);
+  const auto vae = folder / "vae" / "config.json", text = folder / "text_encoder" / "config.json";
+  if (!elsewhere.vae || is_present(vae)) read_vae(JsonFile(vae), config);
+  if (!elsewhere.text || is_present(text)) read_text(JsonFile(text), config.text);
   read_padding(folder / "tokenizer", config.text);
   read_tokenizer(folder / "tokenizer", config.text);
   const auto scheduler = folder / "scheduler" / "scheduler_config.json";
-  std::error_code ignored;
-  if (std::filesystem::exists(scheduler, ignored)) read_scheduler(JsonFile(scheduler), config);
+  if (is_present(scheduler)) read_scheduler(JsonFile(scheduler), config);
   return config;
+}
+
+void read_unet_config(const std::filesystem::path& file, ModelConfig& config) {
+  read_unet(JsonFile(file), config);
 }
 
 void read_vae_config(const std::filesystem::path& file, ModelConfig& config) {

@@ -2,15 +2,17 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <string>
 #include <utility>
 
+#include "sd/core/dead_link.h"
 #include "sd/core/error.h"
 #include "weights/diffusers_config.h"
 #include "weights/diffusers_names.h"
+#include "weights/part_weights.h"
 #include "weights/renamed_source.h"
 #include "weights/sharded_files.h"
+#include "weights/wrapped_names.h"
 
 namespace sd {
 namespace {
@@ -26,36 +28,8 @@ struct Part {
 
 }  // namespace
 
-ShardedFiles find_weights(const fs::path& part) {
-  constexpr std::array<std::string_view, 3> kStems = {"diffusion_pytorch_model", "model",
-                                                      "pytorch_model"};
-  constexpr std::array<std::string_view, 8> kVariants = {".safetensors",
-                                                         ".safetensors.index.json",
-                                                         ".fp16.safetensors",
-                                                         ".safetensors.index.fp16.json",
-                                                         ".bin",
-                                                         ".bin.index.json",
-                                                         ".fp16.bin",
-                                                         ".bin.index.fp16.json"};
-  for (const auto variant : kVariants) {
-    for (const auto stem : kStems) {
-      const fs::path path = part / fmt::format("{}{}", stem, variant);
-      std::error_code ignored;
-      // A link to nowhere counts, so that the message names it.
-      if (!fs::exists(fs::symlink_status(path, ignored))) continue;
-      return is_shard_index(path) ? read_shard_index(path) : ShardedFiles{{}, {path}, {}};
-    }
-  }
-  throw CheckpointError(
-      fmt::format("{}: no weights in it, expected diffusion_pytorch_model.safetensors, "
-                  "model.safetensors or their .fp16, .bin or "
-                  "sharded variants",
-                  part.string()));
-}
-
-DiffusersFolder open_diffusers_folder(const fs::path& folder) {
-  std::error_code ignored;
-  if (!fs::exists(folder / "model_index.json", ignored)) {
+DiffusersFolder open_diffusers_folder(const fs::path& folder, const Elsewhere& elsewhere) {
+  if (!is_present(folder / "model_index.json")) {
     throw CheckpointError(
         fmt::format("{}: a folder without model_index.json, so no diffusers model, and without "
                     "model.safetensors or model.ckpt. Give a .ckpt or .safetensors file, or the "
@@ -63,14 +37,15 @@ DiffusersFolder open_diffusers_folder(const fs::path& folder) {
                     folder.string()));
   }
   DiffusersFolder opened;
-  opened.config = read_diffusers_config(folder);
+  opened.config = read_diffusers_config(folder, elsewhere);
 
   std::vector<std::unique_ptr<TensorSource>> sources;
-  const auto open_part = [&](const char* name) {
+  const auto open_part = [&](const char* name, bool may_lack) {
     Part part;
-    for (auto& file : open_shards(find_weights(folder / name))) {
+    if (may_lack && !find_part_weights(folder / name)) return part;
+    for (auto& file : open_shards(require_part_weights(folder / name).files)) {
       opened.files.push_back(std::move(file.main_file));
-      sources.push_back(std::move(file.tensors));
+      sources.push_back(with_unwrapped_names(std::move(file.tensors)));
       for (const auto& key : sources.back()->names()) {
         part.keys.push_back(key);
         part.sources.push_back(sources.size() - 1);
@@ -78,9 +53,9 @@ DiffusersFolder open_diffusers_folder(const fs::path& folder) {
     }
     return part;
   };
-  const Part unet = open_part("unet");
-  const Part vae = open_part("vae");
-  const Part text = open_part("text_encoder");
+  const Part unet = open_part("unet", false);
+  const Part vae = open_part("vae", elsewhere.vae);
+  const Part text = open_part("text_encoder", elsewhere.text);
 
   const DiffusersNames names(unet.keys, vae.keys);
   std::vector<RenamedTensor> tensors;

@@ -6,7 +6,7 @@
 
 #include "sd/core/model_config.h"
 #include "sd/weights/tensor_source.h"
-#include "weights/sharded_files.h"
+#include "weights/diffusers_config.h"
 
 namespace sd {
 
@@ -17,13 +17,10 @@ struct DiffusersFolder {
   ModelConfig config;
 };
 
-/// Opens unet/, vae/ and text_encoder/ of a folder with model_index.json. Of several variants in
-/// one part the first of these is taken: .safetensors, .fp16.safetensors, .bin, .fp16.bin, each in
-/// one file or in shards with an index. Throws IoError, or CheckpointError naming what is missing
-/// or not supported.
-DiffusersFolder open_diffusers_folder(const std::filesystem::path& folder);
-
-/// The weight files of one part's folder, chosen as above. Throws CheckpointError if there are none.
-ShardedFiles find_weights(const std::filesystem::path& part);
+/// Opens unet/, vae/ and text_encoder/ of a folder with model_index.json, of each the weights that
+/// find_part_weights chooses; what is brought from elsewhere may be absent. Throws IoError, or
+/// CheckpointError naming what is missing or not supported.
+DiffusersFolder open_diffusers_folder(const std::filesystem::path& folder,
+                                      const Elsewhere& elsewhere = {});
 
 }  // namespace sd

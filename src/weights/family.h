@@ -13,6 +13,10 @@ struct Family {
   std::string advice;    // otherwise: what to do
 };
 
+/// True for Stable Diffusion 2: a UNet with linear projections, and OpenCLIP's text encoder as far
+/// as there is one.
+bool is_second_generation(const TensorSource& tensors);
+
 Family guess_family(const TensorSource& tensors);
 
 /// Throws CheckpointError with the family's name and advice unless it is drawable.

@@ -38,8 +38,10 @@ class LegacyCkptSource final : public TensorSource {
     view.bytes = storages_[found.storage].subspan(found.begin, found.size);
     view.owner = file_.owner;
     view.mapping = file_.mapping;
-    return view;
+    return found.float8 ? widened(view, *found.float8) : view;
   }
+
+  StoredAs stored(std::string_view name) const override { return tensors_.stored(name); }
 
  private:
   /// Fills in `storages_` on its way.

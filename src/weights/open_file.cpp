@@ -5,9 +5,11 @@
 #include "weights/gguf_source.h"
 #include "weights/legacy_ckpt_source.h"
 #include "weights/safetensors_source.h"
+#include "weights/scaled_weights.h"
 #include "weights/seen_words.h"
 #include "weights/sharded_files.h"
 #include "weights/sniff.h"
+#include "weights/wrapped_names.h"
 
 namespace sd {
 
@@ -17,7 +19,7 @@ OpenedFile open_weight_file(const std::filesystem::path& path) {
   const std::string label = path.string();
   switch (sniff(file->bytes(), label)) {
     case FileKind::kZip:
-      return {open_ckpt(bytes, label), "ckpt", {}, path};
+      return {with_scales_applied(open_ckpt(bytes, label)), "ckpt", {}, path};
     case FileKind::kLegacyCkpt:
       return {open_legacy_ckpt(bytes, label), "legacy ckpt", {}, path};
     case FileKind::kGguf: {
@@ -30,12 +32,15 @@ OpenedFile open_weight_file(const std::filesystem::path& path) {
   }
   auto tensors = open_safetensors(bytes, label);
   auto metadata = tensors->metadata();
-  return {with_all_words(std::move(tensors)), "safetensors", std::move(metadata), path};
+  return {with_scales_applied(with_all_words(std::move(tensors))), "safetensors",
+          std::move(metadata), path};
 }
 
 OpenedFile open_weights(const std::filesystem::path& path) {
-  const auto shards = find_shards(path);
-  return shards ? open_sharded(*shards, path.string()) : open_weight_file(path);
+  if (const auto shards = find_shards(path)) return open_sharded(*shards, path.string());
+  auto file = open_weight_file(path);
+  file.tensors = with_unwrapped_names(std::move(file.tensors));
+  return file;
 }
 
 }  // namespace sd

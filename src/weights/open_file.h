@@ -21,7 +21,8 @@ struct OpenedFile {
 /// Maps and reads one file, told apart by content. Throws IoError or CheckpointError.
 OpenedFile open_weight_file(const std::filesystem::path& path);
 
-/// The same for what a user names: one file, the index of several, or one of several.
+/// The same for what a user names: one file, the index of several, or one of several; by unwrapped
+/// names (wrapped_names.h).
 OpenedFile open_weights(const std::filesystem::path& path);
 
 }  // namespace sd

@@ -170,10 +170,7 @@ std::unique_ptr<TensorSource> with_clip_names(std::unique_ptr<TensorSource> tens
       renamed.push_back({name, 0, name});
     }
   }
-  std::string label = tensors->label();
-  std::vector<std::unique_ptr<TensorSource>> sources;
-  sources.push_back(std::move(tensors));
-  return rename_tensors(std::move(label), std::move(sources), std::move(renamed));
+  return rename_tensors(std::move(tensors), std::move(renamed));
 }
 
 }  // namespace sd

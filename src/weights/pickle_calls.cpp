@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "sd/core/error.h"
+#include "weights/float8.h"
 #include "weights/pickle_globals.h"
 #include "weights/pickle_machine.h"
 
@@ -47,7 +48,14 @@ std::vector<int64_t> integers(Stack& stack, Id id) {
   return numbers;
 }
 
-/// (storage, offset, shape, strides, …): what follows concerns training only.
+/// What torch dtype `id` names; empty for anything else.
+std::string_view dtype_name(Stack& stack, Id id) {
+  const auto* global = stack.get<Global>(id);
+  return global && global->module == "torch" ? global->name : std::string_view();
+}
+
+/// (storage, offset, shape, strides, …): what follows concerns training only, but for the dtype
+/// that _rebuild_tensor_v3 is given last but for metadata.
 void push_tensor(Stack& stack, const Tuple& arguments) {
   constexpr std::string_view kMalformed = "a tensor with malformed arguments";
   if (arguments.items.size() < 4) stack.fail(kMalformed);
@@ -60,12 +68,16 @@ void push_tensor(Stack& stack, const Tuple& arguments) {
   const auto* offset = stack.get<int64_t>(arguments.items[1]);
   const auto* stored = stack.get<Storage>(storage);
   if (!stored || !offset) stack.fail(kMalformed);
-  if (!storage_dtype(stored->type)) {
-    stack.push(Placeholder{"torch", stored->type});
+  constexpr std::size_t kDType = 6;
+  std::string_view dtype;
+  if (stored->type == kBytesStorage && arguments.items.size() > kDType)
+    dtype = dtype_name(stack, arguments.items[kDType]);
+  if (!storage_dtype(stored->type) && !float8_of_torch(dtype)) {
+    stack.push(Placeholder{"torch", dtype.empty() ? stored->type : dtype});
     return;
   }
   Tensor tensor{storage, *offset, integers(stack, arguments.items[2]),
-                integers(stack, arguments.items[3])};
+                integers(stack, arguments.items[3]), dtype};
   if (tensor.shape.size() != tensor.strides.size()) stack.fail(kMalformed);
   stack.push(std::move(tensor));
 }
@@ -124,7 +136,8 @@ void push_storage(Stack& stack, Id persistent_id) {
   const auto* key = stack.get<Text>(tuple->items[2]);
   const auto* count = tuple->items.size() > 4 ? stack.get<int64_t>(tuple->items[4]) : nullptr;
   if (!kind || kind->utf8 != "storage" || !type || !key || !count) stack.fail(kNoStorage);
-  if (type->module != "torch") {
+  const bool bytes = type->name == kBytesStorage && type->module == "torch.storage";
+  if (type->module != "torch" && !bytes) {
     stack.push(Placeholder{type->module, type->name});
     return;
   }

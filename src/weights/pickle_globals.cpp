@@ -19,6 +19,7 @@ constexpr std::array kCallables = {
     Row{"collections", "OrderedDict", Callable::kOrderedDict},
     Row{"torch._utils", "_rebuild_tensor", Callable::kRebuildTensor},
     Row{"torch._utils", "_rebuild_tensor_v2", Callable::kRebuildTensor},
+    Row{"torch._utils", "_rebuild_tensor_v3", Callable::kRebuildTensor},
     Row{"torch._utils", "_rebuild_parameter", Callable::kRebuildParameter},
     Row{"torch._utils", "_rebuild_parameter_with_state", Callable::kRebuildParameter},
     Row{"torch", "Size", Callable::kSize},
@@ -123,7 +124,8 @@ constexpr std::array<std::pair<std::string_view, DType>, 10> kStorages = {{
     {"BoolStorage", DType::kBool},
 }};
 
-constexpr std::array<std::pair<std::string_view, std::size_t>, 5> kOtherStorages = {{
+constexpr std::array<std::pair<std::string_view, std::size_t>, 6> kOtherStorages = {{
+    {kBytesStorage, 1},
     {"ComplexFloatStorage", 8},
     {"ComplexDoubleStorage", 16},
     {"QInt8Storage", 1},

@@ -8,11 +8,14 @@
 
 namespace sd::pickle {
 
+/// A storage of bytes, whose tensors say themselves what they are of.
+inline constexpr std::string_view kBytesStorage = "UntypedStorage";
+
 /// What the machine does when a pickle calls a global.
 enum class Callable {
   kInert,             // a placeholder comes back
   kOrderedDict,       // collections.OrderedDict
-  kRebuildTensor,     // torch._utils._rebuild_tensor and _rebuild_tensor_v2
+  kRebuildTensor,     // torch._utils._rebuild_tensor, _rebuild_tensor_v2 and _rebuild_tensor_v3
   kRebuildParameter,  // torch._utils._rebuild_parameter and _rebuild_parameter_with_state
   kSize,              // torch.Size
 };

@@ -58,6 +58,7 @@ struct Tensor {
   int64_t offset = 0;  // in elements
   std::vector<int64_t> shape;
   std::vector<int64_t> strides;
+  std::string_view dtype;  // torch's name for it where the storage is of bytes; else empty
 };
 
 using Value = std::variant<None, bool, int64_t, double, BigInteger, Text, Bytes, List, Tuple, Set,

@@ -76,7 +76,9 @@ std::string telling_bias(const UNetConfig& unet) {
 FoundPrediction find_prediction(const TensorSource& tensors, const ModelConfig& config) {
   if (config.prediction) return {*config.prediction, false};
   // Of Stable Diffusion 2 the models that take more than latents predict noise.
-  if (!config.unet.use_linear_in_transformer || config.extra() != UNetExtra::kNone) return {};
+  const bool second = config.unet.use_linear_in_transformer &&
+                      config.text.activation == TextActivation::kGelu;  // OpenCLIP's
+  if (!second || config.extra() != UNetExtra::kNone) return {};
   const auto name = telling_bias(config.unet);
   if (!tensors.contains(name)) return {Prediction::kNoise, true};
   const auto values = values_of(tensors.at(name));

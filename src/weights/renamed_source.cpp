@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "sd/core/error.h"
 #include "sd/weights/open.h"
 #include "weights/name_index.h"
 #include "weights/openclip_names.h"
+#include "weights/tensor_pieces.h"
 
 namespace sd {
 namespace {
@@ -16,16 +18,33 @@ namespace {
 constexpr std::string_view kTextPrefix = "cond_stage_model.transformer.";
 constexpr std::string_view kTextModel = "text_model.";
 
+/// Bit by bit where both have one dtype, else as numbers.
+bool equal_values(const TensorView& one, const TensorView& other) {
+  const bool numbers = is_floating(one.dtype) && is_floating(other.dtype);
+  if (one.dtype != other.dtype && !numbers) return false;
+  const auto dtype = one.dtype == other.dtype ? one.dtype : DType::kF64;
+  TensorPieces first(one, dtype), second(other, dtype);
+  while (true) {
+    const auto a = first.next(), b = second.next();
+    if (!std::ranges::equal(a, b)) return false;
+    if (a.empty()) return true;
+  }
+}
+
 class RenamedSource final : public TensorSource {
  public:
   RenamedSource(std::string label, std::vector<std::unique_ptr<TensorSource>> sources,
                 std::vector<RenamedTensor> tensors)
-      : label_(std::move(label)), sources_(std::move(sources)), tensors_(std::move(tensors)) {
-    for (const RenamedTensor& tensor : tensors_) {
-      if (index_.add(tensor.name)) continue;
-      const RenamedTensor& first = tensors_[*index_.find(tensor.name)];
-      throw CheckpointError(fmt::format("{}: '{}' and '{}' are both '{}'", label_, first.original,
-                                        tensor.original, tensor.name));
+      : label_(std::move(label)), sources_(std::move(sources)) {
+    tensors_.reserve(tensors.size());
+    for (RenamedTensor& tensor : tensors) {
+      if (index_.add(tensor.name)) {
+        tensors_.push_back(std::move(tensor));
+        continue;
+      }
+      const auto place = *index_.find(tensor.name);
+      require_same_shape(tensors_[place], tensor);
+      again_.emplace(place, std::move(tensor));
     }
   }
 
@@ -34,23 +53,58 @@ class RenamedSource final : public TensorSource {
   const std::string& label() const override { return label_; }
 
   TensorView at(std::string_view name) const override {
-    const RenamedTensor& tensor = find(name);
-    return reshape(narrowed(sources_[tensor.source]->at(tensor.original), tensor), tensor);
+    const auto place = find(name);
+    const auto [first, end] = again_.equal_range(place);
+    for (auto other = first; other != end; ++other) require_equal(tensors_[place], other->second);
+    return read(tensors_[place]);
   }
   TensorView describe(std::string_view name) const override {
-    const RenamedTensor& tensor = find(name);
-    return reshape(narrowed(sources_[tensor.source]->describe(tensor.original), tensor), tensor);
+    return described(tensors_[find(name)]);
   }
   StoredAs stored(std::string_view name) const override {
-    const RenamedTensor& tensor = find(name);
+    const RenamedTensor& tensor = tensors_[find(name)];
     return sources_[tensor.source]->stored(tensor.original);
   }
 
  private:
-  const RenamedTensor& find(std::string_view name) const {
+  std::size_t find(std::string_view name) const {
     const auto at = index_.find(name);
     if (!at) throw CheckpointError(fmt::format("{}: no tensor is named '{}'", label_, name));
-    return tensors_[*at];
+    return *at;
+  }
+
+  TensorView read(const RenamedTensor& tensor) const {
+    return reshape(narrowed(sources_[tensor.source]->at(tensor.original), tensor), tensor);
+  }
+  TensorView described(const RenamedTensor& tensor) const {
+    return reshape(narrowed(sources_[tensor.source]->describe(tensor.original), tensor), tensor);
+  }
+
+  [[noreturn]] void refuse(const RenamedTensor& first, const RenamedTensor& second,
+                           std::string_view how) const {
+    throw CheckpointError(
+        fmt::format("{}: '{}' and '{}' are both '{}', but {}\n    Which of them counts cannot be "
+                    "told: take one out, or take the model from where it was published.",
+                    label_, first.original, second.original, first.name, how));
+  }
+
+  /// Of what is no plain tensor nothing is known; whoever reads it will say so.
+  void require_same_shape(const RenamedTensor& first, const RenamedTensor& second) const {
+    std::vector<int64_t> shape, other;
+    try {
+      shape = described(first).shape;
+      other = described(second).shape;
+    } catch (const CheckpointError&) {
+      return;
+    }
+    if (shape != other)
+      refuse(first, second,
+             fmt::format("of shapes {} and {}", shape_text(shape), shape_text(other)));
+  }
+
+  void require_equal(const RenamedTensor& first, const RenamedTensor& second) const {
+    const auto one = read(first), other = read(second);
+    if (!equal_values(one, other)) refuse(first, second, "differ");
   }
 
   /// The piece that `tensor` is of what the file holds under its name; bytes only where there are
@@ -91,16 +145,9 @@ class RenamedSource final : public TensorSource {
   std::string label_;
   std::vector<std::unique_ptr<TensorSource>> sources_;
   std::vector<RenamedTensor> tensors_;
+  std::multimap<std::size_t, RenamedTensor> again_;  // more of the name of the one at that place
   NameIndex index_;
 };
-
-std::unique_ptr<TensorSource> rename_one(std::unique_ptr<TensorSource> source,
-                                         std::vector<RenamedTensor> tensors) {
-  std::string label = source->label();
-  std::vector<std::unique_ptr<TensorSource>> sources;
-  sources.push_back(std::move(source));
-  return rename_tensors(std::move(label), std::move(sources), std::move(tensors));
-}
 
 }  // namespace
 
@@ -108,6 +155,14 @@ std::unique_ptr<TensorSource> rename_tensors(std::string label,
                                              std::vector<std::unique_ptr<TensorSource>> sources,
                                              std::vector<RenamedTensor> tensors) {
   return std::make_unique<RenamedSource>(std::move(label), std::move(sources), std::move(tensors));
+}
+
+std::unique_ptr<TensorSource> rename_tensors(std::unique_ptr<TensorSource> source,
+                                             std::vector<RenamedTensor> tensors) {
+  std::string label = source->label();
+  std::vector<std::unique_ptr<TensorSource>> sources;
+  sources.push_back(std::move(source));
+  return rename_tensors(std::move(label), std::move(sources), std::move(tensors));
 }
 
 std::string compvis_text_name(std::string_view key) {
@@ -131,7 +186,7 @@ std::unique_ptr<TensorSource> with_published_names(std::unique_ptr<TensorSource>
     renamed.push_back({lacks_part(name) ? compvis_text_name(name.substr(kTextPrefix.size())) : name,
                        0, name, false});
   }
-  return rename_one(std::move(tensors), std::move(renamed));
+  return rename_tensors(std::move(tensors), std::move(renamed));
 }
 
 std::unique_ptr<TensorSource> with_ema_weights(std::unique_ptr<TensorSource> tensors) {
@@ -167,7 +222,7 @@ std::unique_ptr<TensorSource> with_ema_weights(std::unique_ptr<TensorSource> ten
     throw CheckpointError(fmt::format("{}: its EMA weights are incomplete: there is none for '{}'",
                                       tensors->label(), missing));
   }
-  return rename_one(std::move(tensors), std::move(renamed));
+  return rename_tensors(std::move(tensors), std::move(renamed));
 }
 
 }  // namespace sd

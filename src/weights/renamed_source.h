@@ -21,10 +21,14 @@ struct RenamedTensor {
   int64_t parts = 1;  // so many equal pieces of the first dimension
 };
 
-/// A view over one or several sources under other names; no tensor is copied. Throws
-/// CheckpointError if two tensors get the same name.
+/// A view over one or several sources under other names; no tensor is copied. Of two tensors that
+/// get the same name the first counts, and reading it throws CheckpointError, naming both, if they
+/// differ; where shapes differ that is thrown at once.
 std::unique_ptr<TensorSource> rename_tensors(std::string label,
                                              std::vector<std::unique_ptr<TensorSource>> sources,
+                                             std::vector<RenamedTensor> tensors);
+/// The same over one source, whose label it keeps.
+std::unique_ptr<TensorSource> rename_tensors(std::unique_ptr<TensorSource> source,
                                              std::vector<RenamedTensor> tensors);
 
 /// CompVis names as this program's modules have them: OpenCLIP's text encoder gets CLIP's names

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "weights/byte_reader.h"
+#include "weights/float8.h"
 #include "weights/name_index.h"
 #include "weights/safetensors_header.h"
 
@@ -22,6 +23,13 @@ std::optional<DType> parse_dtype(std::string_view name) {
     if (name_of(dtype) == name) return dtype;
   }
   return std::nullopt;
+}
+
+/// Bytes of one element; nothing for dtypes that are not read.
+std::optional<std::size_t> element_size(std::string_view name) {
+  if (float8_named(name)) return 1;
+  const auto dtype = parse_dtype(name);
+  return dtype ? std::optional(size_of(*dtype)) : std::nullopt;
 }
 
 class Source final : public SafetensorsSource {
@@ -60,22 +68,44 @@ class Source final : public SafetensorsSource {
   }
 
   TensorView at(std::string_view name) const override {
-    const auto at = index_.find(name);
-    if (!at) fail(fmt::format("no tensor is named '{}'", name));
-    const SafetensorsEntry& entry = entries_[*at];
+    const SafetensorsEntry& entry = find(name);
+    TensorView view = describe(name);
+    view.bytes = tensors_.subspan(entry.begin, entry.end - entry.begin);
+    view.owner = file_.owner;
+    view.mapping = file_.mapping;
+    const auto* float8 = float8_named(entry.dtype);
+    return float8 ? widened(view, *float8) : view;
+  }
+
+  TensorView describe(std::string_view name) const override {
+    const SafetensorsEntry& entry = find(name);
+    TensorView view;
+    view.shape = entry.shape;
+    if (float8_named(entry.dtype)) {
+      view.dtype = DType::kF16;  // what `at` makes of it
+      return view;
+    }
     const auto dtype = parse_dtype(entry.dtype);
     if (!dtype)
       fail(fmt::format("'{}' has the dtype {}, which this program does not read", name,
                        entry.dtype));
-    return {.dtype = *dtype,
-            .shape = entry.shape,
-            .strides = {},
-            .bytes = tensors_.subspan(entry.begin, entry.end - entry.begin),
-            .owner = file_.owner,
-            .mapping = file_.mapping};
+    view.dtype = *dtype;
+    return view;
+  }
+
+  StoredAs stored(std::string_view name) const override {
+    const SafetensorsEntry& entry = find(name);
+    const auto* float8 = float8_named(entry.dtype);
+    return float8 ? StoredAs{float8->name, entry.end - entry.begin} : TensorSource::stored(name);
   }
 
  private:
+  const SafetensorsEntry& find(std::string_view name) const {
+    const auto at = index_.find(name);
+    if (!at) fail(fmt::format("no tensor is named '{}'", name));
+    return entries_[*at];
+  }
+
   [[noreturn]] void fail(std::string_view message) const {
     throw CheckpointError(fmt::format("{}: {}", label_, message));
   }
@@ -92,12 +122,11 @@ class Source final : public SafetensorsSource {
           entry.name, entry.end, tensors_.size()));
     }
     const auto elements = checked_elements(entry.shape);
-    const auto dtype = parse_dtype(entry.dtype);
-    const auto bytes = elements && dtype
-                           ? checked_mul(static_cast<uint64_t>(*elements), size_of(*dtype))
-                           : std::nullopt;
-    // A dtype that is not read here (F8_E4M3, …) has an unknown size; `at` refuses it.
-    if (!elements || (dtype && (!bytes || *bytes != entry.end - entry.begin))) {
+    const auto size = element_size(entry.dtype);
+    const auto bytes =
+        elements && size ? checked_mul(static_cast<uint64_t>(*elements), *size) : std::nullopt;
+    // A dtype that is not read here (F4, …) has an unknown size; `at` refuses it.
+    if (!elements || (size && (!bytes || *bytes != entry.end - entry.begin))) {
       fail(fmt::format("damaged: '{}' has {} bytes, which do not make shape {} of {}", entry.name,
                        entry.end - entry.begin, shape_text(entry.shape), entry.dtype));
     }

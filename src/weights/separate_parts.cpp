@@ -8,16 +8,18 @@
 #include <utility>
 #include <vector>
 
+#include "sd/core/dead_link.h"
 #include "sd/core/error.h"
 #include "weights/detect_parts.h"
 #include "weights/diffusers_config.h"
-#include "weights/diffusers_folder.h"
 #include "weights/diffusers_names.h"
 #include "weights/expected_tensors.h"
 #include "weights/family.h"
 #include "weights/open_file.h"
+#include "weights/part_weights.h"
 #include "weights/renamed_source.h"
 #include "weights/sharded_files.h"
+#include "weights/usual_ranks.h"
 
 namespace sd {
 namespace {
@@ -36,28 +38,20 @@ PartFiles find_part(const fs::path& path, const char* subfolder) {
   PartFiles files;
   fs::path folder;
   if (fs::is_directory(path, ignored)) {
-    folder = fs::exists(path / "model_index.json", ignored) ? path / subfolder : path;
-    files.weights = find_weights(folder);
+    folder = is_present(path / "model_index.json") ? path / subfolder : path;
+    files.weights = require_part_weights(folder).files;
   } else {
     files.weights = find_shards(path).value_or(ShardedFiles{{}, {path}, {}});
     // A config.json describes the files that diffusers and transformers name so; others may lie
     // beside it by chance.
     const auto stem = path.filename().string();
-    for (const char* known : {"diffusion_pytorch_model.", "model.safetensors", "pytorch_model."}) {
+    for (const char* known : {"diffusion_pytorch_model.", "model.", "pytorch_model."}) {
       if (stem.starts_with(known)) folder = path.has_parent_path() ? path.parent_path() : ".";
     }
   }
-  if (!folder.empty() && fs::is_regular_file(folder / "config.json", ignored))
+  if (!folder.empty() && is_present_file(folder / "config.json"))
     files.config = folder / "config.json";
   return files;
-}
-
-std::unique_ptr<TensorSource> renamed(std::unique_ptr<TensorSource> source,
-                                      std::vector<RenamedTensor> tensors) {
-  const std::string label = source->label();
-  std::vector<std::unique_ptr<TensorSource>> sources;
-  sources.push_back(std::move(source));
-  return rename_tensors(label, std::move(sources), std::move(tensors));
 }
 
 bool any_starts_with(const Names& names, std::initializer_list<std::string_view> prefixes) {
@@ -114,9 +108,8 @@ std::unique_ptr<TensorSource> open_numbered_taesd(std::unique_ptr<TensorSource> 
   auto layers = numbered_layers(decoder->names(), /*decoder=*/true, 0);
   std::vector<std::unique_ptr<TensorSource>> sources;
   sources.push_back(std::move(decoder));
-  std::error_code ignored;
   const auto beside = encoder_beside(path);
-  if (!beside.empty() && fs::is_regular_file(beside, ignored)) {
+  if (!beside.empty() && is_present_file(beside)) {
     sources.push_back(open_weight_file(beside).tensors);
     for (auto& layer : numbered_layers(sources.back()->names(), /*decoder=*/false, 1))
       layers.push_back(std::move(layer));
@@ -139,6 +132,18 @@ std::vector<RenamedTensor> vae_names(const Names& names) {
     }
   } else if (any_starts_with(names, {"encoder.down.", "decoder.up."})) {
     for (const auto& name : names) tensors.push_back({kVaePrefix + name, 0, name, false});
+  }
+  return tensors;
+}
+
+/// Names of a UNet in a file of its own; nothing if there are none, or if it needs no others.
+std::vector<RenamedTensor> unet_names(const Names& names) {
+  std::vector<RenamedTensor> tensors;
+  if (any_starts_with(names, {"input_blocks.0."})) {
+    for (const auto& name : names) tensors.push_back({kUNetPrefix + name, 0, name});
+  } else if (any_starts_with(names, {"down_blocks.0."})) {
+    const DiffusersNames map(names, {});
+    for (const auto& name : names) tensors.push_back({map.unet(name).name, 0, name});
   }
   return tensors;
 }
@@ -179,7 +184,7 @@ SeparateVae open_separate_vae(const fs::path& path) {
   }
   auto names = vae_names(tensors->names());
   if (names.empty()) refuse(*tensors, "an autoencoder (VAE or TAESD)");
-  vae.tensors = renamed(std::move(tensors), std::move(names));
+  vae.tensors = with_usual_ranks(rename_tensors(std::move(tensors), std::move(names)));
   if (files.config) {
     ModelConfig config;
     read_vae_config(*files.config, config);
@@ -198,7 +203,7 @@ SeparateText open_separate_text(const fs::path& path) {
   auto tensors = open_sharded(files.weights, path.string()).tensors;
   auto names = text_names(tensors->names());
   if (names.empty()) refuse(*tensors, "CLIP's text encoder");
-  text.tensors = renamed(std::move(tensors), std::move(names));
+  text.tensors = with_usual_ranks(rename_tensors(std::move(tensors), std::move(names)));
   if (files.config) {
     text.config.emplace();
     read_text_config(*files.config, *text.config);
@@ -206,6 +211,19 @@ SeparateText open_separate_text(const fs::path& path) {
   const auto sizes = detect_text_config(*text.tensors, text.config.value_or(TextConfig{}));
   require_complete(*text.tensors, expected_text(sizes));
   return text;
+}
+
+bool is_bare_unet(const TensorSource& tensors) { return !unet_names(tensors.names()).empty(); }
+
+SeparateUNet open_separate_unet(const fs::path& path) {
+  const auto files = find_part(path, "unet");
+  SeparateUNet unet;
+  unet.main_file = files.weights.files.front();
+  unet.config = files.config;
+  unet.tensors = open_sharded(files.weights, path.string()).tensors;
+  if (auto names = unet_names(unet.tensors->names()); !names.empty())
+    unet.tensors = rename_tensors(std::move(unet.tensors), std::move(names));
+  return unet;
 }
 
 std::unique_ptr<TensorSource> replace_part(std::unique_ptr<TensorSource> whole,

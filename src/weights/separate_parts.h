@@ -9,6 +9,7 @@
 
 namespace sd {
 
+inline constexpr const char* kUNetPrefix = "model.diffusion_model.";
 inline constexpr const char* kVaePrefix = "first_stage_model.";
 inline constexpr const char* kTextEncoderPrefix = "cond_stage_model.";
 
@@ -38,6 +39,20 @@ struct SeparateText {
 /// `cond_stage_model.transformer.` before it (of a whole CLIP or a whole model its text encoder is
 /// taken), in a file or folder. Errors are those of open_separate_vae.
 SeparateText open_separate_text(const std::filesystem::path& path);
+
+/// A UNet in a file of its own.
+struct SeparateUNet {
+  std::unique_ptr<TensorSource> tensors;  // by CompVis names
+  std::filesystem::path main_file;
+  std::optional<std::filesystem::path> config;  // its config.json
+};
+
+/// True for a UNet without the prefix that it has in a whole model, in CompVis' or diffusers'
+/// names.
+bool is_bare_unet(const TensorSource& tensors);
+
+/// Opens such a file, or the folder of one that diffusers wrote. Errors are those of opening files.
+SeparateUNet open_separate_unet(const std::filesystem::path& path);
 
 /// `whole` with every tensor below `prefix` taken from `part` instead.
 std::unique_ptr<TensorSource> replace_part(std::unique_ptr<TensorSource> whole,

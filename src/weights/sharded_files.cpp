@@ -8,9 +8,11 @@
 #include <string_view>
 #include <utility>
 
+#include "sd/core/dead_link.h"
 #include "weights/json_file.h"
 #include "weights/open_file.h"
 #include "weights/renamed_source.h"
+#include "weights/wrapped_names.h"
 
 namespace sd {
 namespace {
@@ -19,6 +21,7 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kMaxShards = 1000;
 constexpr std::size_t kDigits = 5;
+constexpr std::string_view kIndex = ".index";
 
 /// "NAME-00001-of-00003.safetensors" taken apart.
 struct ShardName {
@@ -60,8 +63,7 @@ ShardedFiles files_by_name(const fs::path& path, const ShardName& name) {
   for (std::size_t i = 1; i <= name.count; ++i) {
     shards.files.push_back(path.parent_path() / fmt::format("{}-{:05}-of-{:05}{}", name.stem, i,
                                                             name.count, name.extension));
-    std::error_code ignored;
-    if (!fs::exists(shards.files.back(), ignored))
+    if (!is_present(shards.files.back()))
       fail(fmt::format("but {} is not there", shards.files.back().string()));
   }
   return shards;
@@ -71,7 +73,12 @@ ShardedFiles files_by_name(const fs::path& path, const ShardName& name) {
 
 bool is_shard_index(const fs::path& path) {
   const std::string name = path.filename().string();
-  return name.ends_with(".index.json") || name.ends_with(".index.fp16.json");
+  const auto at = name.rfind(kIndex);
+  if (at == name.npos || !name.ends_with(".json")) return false;
+  // "….index.json", or "….index.VARIANT.json"
+  const auto rest = std::string_view(name).substr(at + kIndex.size());
+  return rest == ".json" ||
+         (rest.starts_with('.') && rest.find('.', 1) == rest.rfind('.') && rest.rfind('.') > 1);
 }
 
 ShardedFiles read_shard_index(const fs::path& path) {
@@ -107,8 +114,7 @@ std::optional<ShardedFiles> find_shards(const fs::path& path) {
   if (!name) return std::nullopt;
   const fs::path index =
       path.parent_path() / fmt::format("{}{}.index.json", name->stem, name->extension);
-  std::error_code ignored;
-  return fs::exists(index, ignored) ? read_shard_index(index) : files_by_name(path, *name);
+  return is_present(index) ? read_shard_index(index) : files_by_name(path, *name);
 }
 
 std::optional<fs::path> find_shard_index(const fs::path& folder) {
@@ -117,13 +123,17 @@ std::optional<fs::path> find_shard_index(const fs::path& folder) {
       "model.bin.index.json"};
   std::error_code ignored;
   for (const auto name : kNames) {
-    if (fs::is_regular_file(folder / name, ignored)) return folder / name;
+    const auto path = folder / name;
+    if (fs::is_regular_file(path, ignored) || dead_link(path)) return path;
   }
   return std::nullopt;
 }
 
 fs::path unsharded_name(const fs::path& path) {
-  if (is_shard_index(path)) return path.parent_path() / path.stem().stem();
+  if (is_shard_index(path)) {
+    const auto file = path.filename().string();
+    return path.parent_path() / file.substr(0, file.rfind(kIndex));
+  }
   const auto name = parse_shard_name(path);
   return name ? path.parent_path() / (name->stem + name->extension) : path;
 }
@@ -152,7 +162,8 @@ OpenedFile open_sharded(const ShardedFiles& shards, const std::string& label) {
       tensors.push_back({name, sources.size(), name, false});
     sources.push_back(std::move(file.tensors));
   }
-  whole.tensors = rename_tensors(label, std::move(sources), std::move(tensors));
+  whole.tensors =
+      with_unwrapped_names(rename_tensors(label, std::move(sources), std::move(tensors)));
   return whole;
 }
 

@@ -19,7 +19,7 @@ struct ShardedFiles {
   std::vector<std::pair<std::string, std::size_t>> tensors;  // name, place in `files`
 };
 
-/// True for a `*.index.json` (also `*.index.fp16.json`): a list of shards.
+/// True for a `*.index.json` (also `*.index.fp16.json`, of whatever variant): a list of shards.
 bool is_shard_index(const std::filesystem::path& path);
 
 /// The files that an index names. They must lie beside it, so that no index can point anywhere
@@ -31,8 +31,8 @@ ShardedFiles read_shard_index(const std::filesystem::path& index);
 /// for any other file. Throws like read_shard_index, and if a file of the row is not there.
 std::optional<ShardedFiles> find_shards(const std::filesystem::path& path);
 
-/// The index of a model in a folder: `model.safetensors.index.json` and the like; nothing if there
-/// is none.
+/// The index of a model in a folder: `model.safetensors.index.json` and the like, also a link of
+/// that name to nothing; nothing if there is none.
 std::optional<std::filesystem::path> find_shard_index(const std::filesystem::path& folder);
 
 /// "NAME.safetensors" for the index or a shard of it, whose settings lie in NAME.yaml as those of
@@ -43,8 +43,8 @@ std::filesystem::path unsharded_name(const std::filesystem::path& path);
 /// its shard does not hold.
 std::vector<OpenedFile> open_shards(const ShardedFiles& shards);
 
-/// All tensors of the shards as one file called `label`. Throws CheckpointError if two have the
-/// same name.
+/// All tensors of the shards as one file called `label`, by unwrapped names (wrapped_names.h). Of
+/// what several hold under one name see rename_tensors.
 OpenedFile open_sharded(const ShardedFiles& shards, const std::string& label);
 
 }  // namespace sd

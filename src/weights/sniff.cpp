@@ -115,12 +115,19 @@ bool is_ascii_text(std::string_view text) {
   });
 }
 
+/// Says what a file is instead of a model. A function object, since lambdas cannot be [[noreturn]].
+struct Refusal {
+  const std::string& label;
+
+  [[noreturn]] void operator()(std::string_view message) const {
+    throw CheckpointError(fmt::format("{}: {}", label, message));
+  }
+};
+
 }  // namespace
 
 FileKind sniff(std::span<const std::byte> file, const std::string& label) {
-  const auto fail = [&](std::string_view message) {
-    throw CheckpointError(fmt::format("{}: {}", label, message));
-  };
+  const Refusal fail{label};
   const auto start = as_text(file.first(std::min<std::size_t>(file.size(), 512)));
   if (file.empty()) fail("the file is empty. Download or copy it again.");
   if (is_safetensors(start)) return FileKind::kSafetensors;
@@ -153,7 +160,6 @@ FileKind sniff(std::span<const std::byte> file, const std::string& label) {
     fail(fmt::format("truncated to {} bytes. Download or copy it again.", file.size()));
   if (start[8] == '{') return FileKind::kSafetensors;  // of a length that lies
   fail("neither a .ckpt nor a .safetensors or GGUF file nor anything else that is known here");
-  return FileKind::kZip;
 }
 
 }  // namespace sd

@@ -6,28 +6,13 @@
 #include <utility>
 
 #include "weights/byte_reader.h"
+#include "weights/nested_tensors.h"
 #include "weights/pickle_globals.h"
 
 namespace sd {
 namespace {
 
 using pickle::Document;
-
-/// The value of a key, null where there is none.
-const pickle::Value* child(const Document& document, const pickle::Dict& dict,
-                           std::string_view key) {
-  for (const auto& [name, value] : dict.items) {
-    const auto* text = document.get_if<pickle::Text>(name);
-    if (text && text->utf8 == key) return &document.values[value];
-  }
-  return nullptr;
-}
-
-const pickle::Dict* child_dict(const Document& document, const pickle::Dict& dict,
-                               std::string_view key) {
-  const auto* value = child(document, dict, key);
-  return value ? std::get_if<pickle::Dict>(value) : nullptr;
-}
 
 /// What a file without tensors is, by a key at its top.
 std::string_view other_contents(const Document& document, const pickle::Dict& top) {
@@ -46,22 +31,6 @@ std::string_view other_contents(const Document& document, const pickle::Dict& to
   return "";
 }
 
-const pickle::Dict& find_tensors(const Document& document, const pickle::Dict& top) {
-  constexpr std::array<std::string_view, 4> kKeys = {"state_dict", "model", "module",
-                                                     "model_state_dict"};
-  constexpr int kMaxNesting = 4;
-  const auto* dict = &top;
-  for (int level = 0; level < kMaxNesting; ++level) {
-    const pickle::Dict* inner = nullptr;
-    for (const auto key : kKeys) {
-      if ((inner = child_dict(document, *dict, key))) break;
-    }
-    if (!inner) break;
-    dict = inner;
-  }
-  return *dict;
-}
-
 bool is_contiguous(const pickle::Tensor& tensor) {
   int64_t expected = 1;
   for (std::size_t i = tensor.shape.size(); i-- > 0;) {
@@ -77,7 +46,8 @@ StateDict::StateDict(const Document& document, const FindStorage& find_storage, 
     : label_(std::move(label)) {
   const auto* top = document.get_if<pickle::Dict>(document.root);
   if (!top) fail("a PyTorch file, but not a checkpoint: no dictionary of tensors at its top");
-  add_tensors(document, find_tensors(document, *top), find_storage);
+  for (const auto& [prefix, dict] : find_tensors(document, *top))
+    add_tensors(document, *dict, prefix, find_storage);
   if (!tensors_.empty()) return;
   const auto what = other_contents(document, *top);
   if (!what.empty()) {
@@ -93,25 +63,32 @@ const StoredTensor& StateDict::at(std::string_view name) const {
   return found;
 }
 
+StoredAs StateDict::stored(std::string_view name) const {
+  const StoredTensor& found = at(name);
+  const auto elements = static_cast<uint64_t>(checked_elements(found.view.shape).value_or(0));
+  if (found.float8) return {found.float8->name, elements};
+  return {name_of(found.view.dtype), elements * size_of(found.view.dtype)};
+}
+
 /// Whatever else stands in the dictionary (numbers, texts, None) is no tensor and has no name here.
 /// Placeholders have one: they may stand where a tensor is wanted, and then the message says what
 /// they are.
 void StateDict::add_tensors(const Document& document, const pickle::Dict& dict,
-                            const FindStorage& find_storage) {
+                            const std::string& prefix, const FindStorage& find_storage) {
   for (const auto& [key, value] : dict.items) {
-    const auto* name = document.get_if<pickle::Text>(key);
+    const auto* text = document.get_if<pickle::Text>(key);
     const auto* tensor = document.get_if<pickle::Tensor>(value);
     const auto* placeholder = document.get_if<pickle::Placeholder>(value);
-    if (!name || (!tensor && !placeholder)) continue;
-    if (!index_.add(std::string(name->utf8)))
-      fail(fmt::format("two tensors are named '{}'", name->utf8));
+    if (!text || (!tensor && !placeholder)) continue;
+    const auto name = prefix + std::string(text->utf8);
+    if (!index_.add(name)) fail(fmt::format("two tensors are named '{}'", name));
     if (tensor) {
-      tensors_.push_back(locate(document, *tensor, name->utf8, find_storage));
+      tensors_.push_back(locate(document, *tensor, name, find_storage));
     } else {
       StoredTensor unreadable;
       unreadable.problem =
           fmt::format("'{}' is not a plain tensor: it is made by '{}.{}', which is not run here",
-                      name->utf8, placeholder->module, placeholder->name);
+                      name, placeholder->module, placeholder->name);
       tensors_.push_back(std::move(unreadable));
     }
   }
@@ -120,14 +97,17 @@ void StateDict::add_tensors(const Document& document, const pickle::Dict& dict,
 StoredTensor StateDict::locate(const Document& document, const pickle::Tensor& tensor,
                                std::string_view name, const FindStorage& find_storage) const {
   const auto& storage = std::get<pickle::Storage>(document.values[tensor.storage]);
-  const auto dtype = pickle::storage_dtype(storage.type);
+  const auto* float8 = float8_of_torch(tensor.dtype);
+  const auto dtype = float8 ? DType::kF16 : pickle::storage_dtype(storage.type);
   const auto elements = checked_elements(tensor.shape);
   if (!dtype || !elements || storage.view_count < 0 || tensor.offset < 0) {
     fail(fmt::format("'{}' has an impossible size: shape {}, offset {} in a storage of {} elements",
                      name, shape_text(tensor.shape), tensor.offset, storage.view_count));
   }
   StoredTensor stored;
+  stored.float8 = float8;
   stored.view.dtype = *dtype;
+  const std::size_t element = float8 ? 1 : size_of(*dtype);
   stored.view.shape = tensor.shape;
   if (*elements == 0) return stored;
   if (!is_contiguous(tensor)) stored.view.strides = tensor.strides;
@@ -139,18 +119,19 @@ StoredTensor StateDict::locate(const Document& document, const pickle::Tensor& t
                      name, shape_text(tensor.shape), tensor.offset, storage.view_count));
   }
   const StoragePlace place = find_storage(storage, name);
-  const auto storage_bytes = checked_mul(static_cast<uint64_t>(storage.count), size_of(*dtype));
+  const auto storage_bytes = checked_mul(static_cast<uint64_t>(storage.count), element);
   if (storage.count < 0 || !storage_bytes || *storage_bytes != place.bytes) {
     fail(fmt::format("'{}' lies in '{}', expected {} elements of {}, found {} bytes", name,
-                     place.name, storage.count, name_of(*dtype), place.bytes));
+                     place.name, storage.count, float8 ? float8->name : name_of(*dtype),
+                     place.bytes));
   }
   if (storage.view_begin < 0 || storage.view_begin > storage.count - storage.view_count) {
     fail(fmt::format("'{}' lies in {} elements from {} on of '{}', which has {}", name,
                      storage.view_count, storage.view_begin, place.name, storage.count));
   }
   stored.storage = place.number;
-  stored.begin = static_cast<uint64_t>(storage.view_begin + tensor.offset) * size_of(*dtype);
-  stored.size = reach * size_of(*dtype);
+  stored.begin = static_cast<uint64_t>(storage.view_begin + tensor.offset) * element;
+  stored.size = reach * element;
   return stored;
 }
 

@@ -14,6 +14,7 @@
 #include "weights/family.h"
 #include "weights/open_file.h"
 #include "weights/renamed_source.h"
+#include "weights/usual_ranks.h"
 
 namespace sd {
 namespace {
@@ -86,13 +87,13 @@ ModelSummary describe_model(const std::filesystem::path& given) {
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored)) {
     DiffusersFolder folder = open_diffusers_folder(path);
-    tensors = std::move(folder.tensors);
+    tensors = with_usual_ranks(std::move(folder.tensors));
     summary.format = "diffusers";
     summary.main_file = folder.files.front();
     summary.config = std::move(folder.config);
   } else {
     OpenedFile file = open_weights(path);
-    tensors = with_published_names(std::move(file.tensors));
+    tensors = with_usual_ranks(with_published_names(std::move(file.tensors)));
     summary.format = std::move(file.format);
     summary.main_file = std::move(file.main_file);
     summary.metadata = std::move(file.metadata);

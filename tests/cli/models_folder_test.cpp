@@ -29,6 +29,29 @@ TEST(ModelsFolder, FindsByNameFileAndBeginning) {
     expect_found(sd, name);
 }
 
+TEST(ModelsFolder, LinksToNowhereAreNamed) {
+  SdHome sd;
+  sd.set("SD_MODELS_DIR", sd.path("models"));
+  std::filesystem::create_symlink("moved/gone.safetensors", sd.path("models/gone.safetensors"));
+  for (const char* name : {"gone", "gone.safetensors", "go", "models/gone.safetensors"}) {
+    expect_error(sd({"txt2img", "--ckpt", name}), 5,
+                 {"--ckpt: ", "gone.safetensors is a link to moved/gone.safetensors"});
+  }
+}
+
+TEST(ModelsFolder, LinksToNowhereAreNamedWhereAFileIsGiven) {
+  SdHome sd;
+  std::filesystem::create_symlink("moved/x", sd.path("x"));
+  for (const char* option : {"--vae", "--clip", "--config"}) {
+    expect_error(sd({"txt2img", option, "x"}), 5,
+                 {std::string(option) + ": x is a link to moved/x"});
+  }
+  sd.add_model("a.ckpt");
+  std::filesystem::remove(sd.path("models/a.yaml"));
+  std::filesystem::create_symlink("moved/a.yaml", sd.path("models/a.yaml"));
+  expect_error(sd({"txt2img", "--ckpt", "a"}), 5, {"a.yaml is a link to moved/a.yaml"});
+}
+
 TEST(ModelsFolder, SuggestsTheNearestName) {
   SdHome sd;
   sd.add_model("dreamshaper.safetensors");

@@ -78,11 +78,15 @@ TEST(Detect, ModelsWithOtherInputsAreNamed) {
   expect_refused(source, "its VAE's latents have 4");
 }
 
-TEST(Detect, LinearProjectionsMeanTheSecondGeneration) {
+TEST(Detect, LinearProjectionsAndOpenClipMeanTheSecondGeneration) {
   auto source = tiny();
   EXPECT_EQ(family_config(source, {}), ModelConfig{});
   EXPECT_EQ(guess_family(source).name, "Stable Diffusion v1");
-  source.set("model.diffusion_model.middle_block.1.proj_in.weight", {64, 64});
+  const auto names = source.names();
+  for (const auto& name : names) {
+    if (name.ends_with(".proj_in.weight")) source.set(name, {64, 64});
+  }
+  source.set("cond_stage_model.model.transformer.resblocks.2.ln_1.weight", {32});
   const auto config = family_config(source, {});
   EXPECT_EQ(config.text, openclip_text());
   EXPECT_EQ(config.unet.num_head_channels, 64);
@@ -145,17 +149,24 @@ TEST(Detect, LaionTextEncodersThatMakeNoneAreRefused) {
 }
 
 TEST(Detect, OtherFamiliesAreNamed) {
+  const auto beside_unet = [](const std::string& name) {
+    auto source = tiny();
+    source.erase_all("cond_stage_model.");
+    source.set(name, {1});
+    return source;
+  };
   const auto with = [](const std::string& name) {
     auto source = tiny();
     source.set(name, {1});
     return source;
   };
-  expect_refused(with("conditioner.embedders.0.transformer.text_model.final_layer_norm.weight"),
-                 "Stable Diffusion XL");
+  expect_refused(
+      beside_unet("conditioner.embedders.0.transformer.text_model.final_layer_norm.weight"),
+      "Stable Diffusion XL");
   expect_refused(with("model.diffusion_model.label_emb.0.0.weight"), "Stable Diffusion XL");
   expect_refused(with("model.diffusion_model.joint_blocks.0.x"), "Stable Diffusion 3");
-  expect_refused(with("control_model.input_hint_block.0.weight"), "ControlNet");
-  expect_refused(with("lora_unet_down_blocks_0.lora_down.weight"), "LoRA");
+  expect_refused(beside_unet("control_model.input_hint_block.0.weight"), "ControlNet");
+  expect_refused(beside_unet("lora_unet_down_blocks_0.lora_down.weight"), "LoRA");
 }
 
 TEST(Detect, PartsOfAModelAreNamed) {

@@ -174,9 +174,23 @@ class BiasSource final : public TensorSource {
   std::vector<uint16_t> values_;
 };
 
-TEST(FindPrediction, OfTheSecondGenerationOneBiasTells) {
+/// Linear projections and OpenCLIP's text encoder.
+ModelConfig second_generation() {
+  ModelConfig config;
+  config.text = openclip_text();
+  config.unet.use_linear_in_transformer = true;
+  return config;
+}
+
+TEST(FindPrediction, LinearProjectionsAloneAreNoSecondGeneration) {
   ModelConfig config;
   config.unet.use_linear_in_transformer = true;
+  EXPECT_EQ(find_prediction(BiasSource(0x2E00), config).prediction, Prediction::kNoise);
+  EXPECT_FALSE(find_prediction(BiasSource(0x2E00), config).assumed);
+}
+
+TEST(FindPrediction, OfTheSecondGenerationOneBiasTells) {
+  auto config = second_generation();
   const BiasSource narrow(0x2D9A), wide(0x2E00);  // 0.0875, 0.09375
   EXPECT_EQ(find_prediction(narrow, config).prediction, Prediction::kNoise);
   EXPECT_EQ(find_prediction(wide, config).prediction, Prediction::kVelocity);
@@ -185,8 +199,7 @@ TEST(FindPrediction, OfTheSecondGenerationOneBiasTells) {
 }
 
 TEST(FindPrediction, WhatIsSaidGoesFirst) {
-  ModelConfig config;
-  config.unet.use_linear_in_transformer = true;
+  auto config = second_generation();
   config.prediction = Prediction::kNoise;
   EXPECT_EQ(find_prediction(BiasSource(0x2E00), config).prediction, Prediction::kNoise);
   EXPECT_FALSE(find_prediction(BiasSource(0x2E00), config).assumed);
@@ -199,8 +212,7 @@ TEST(FindPrediction, TheFirstGenerationPredictsNoise) {
 }
 
 TEST(FindPrediction, InpaintingModelsOfTheSecondGenerationPredictNoise) {
-  ModelConfig config;
-  config.unet.use_linear_in_transformer = true;
+  auto config = second_generation();
   config.unet.in_channels = 9;
   EXPECT_EQ(find_prediction(BiasSource(0x2E00), config).prediction, Prediction::kNoise);
 }

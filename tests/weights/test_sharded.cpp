@@ -3,14 +3,17 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "sd/core/error.h"
 #include "sd/weights/open.h"
 #include "sd/weights/summary.h"
+#include "sd/weights/write_safetensors.h"
 #include "support/expect_error.h"
 #include "support/model_copies.h"
 #include "support/sharded_model.h"
 #include "support/temp_folder.h"
+#include "weights/open_file.h"
 
 namespace sd {
 namespace {
@@ -117,13 +120,20 @@ TEST(Sharded, AShardThatIsNotThereIsNamed) {
   expect_error<IoError>([&] { open_model(folder.path()); }, files[1].string());
 }
 
-TEST(Sharded, TwoShardsWithOneTensorAreRefused) {
+TEST(Sharded, TwoShardsThatDifferInATensorAreRefused) {
   const test::TempFolder folder;
   const auto model = open_model(tiny());
   const auto files = write_shards(*model.tensors, folder.path(), ShardFormat::kSafetensors);
   fs::remove(folder / "model.safetensors.index.json");
-  fs::copy_file(files[0], files[1], fs::copy_options::overwrite_existing);
-  EXPECT_THROW(open_model(files[0]), CheckpointError);
+  fs::remove(files[1]);
+  const auto first = open_weight_file(files[0]).tensors;
+  const auto& name = first->names().front();
+  NamedTensor other{name, first->at(name)};
+  const std::vector<std::byte> bytes(other.view.bytes.size(), std::byte{1});
+  other.view.bytes = bytes;
+  write_safetensors(files[1], std::vector{other});
+  expect_error<CheckpointError>([&] { open_weights(files[0]).tensors->at(name); },
+                                "'" + name + "' and '" + name + "'", "differ");
 }
 
 }  // namespace

@@ -86,7 +86,7 @@ TEST(DescribeModel, CountsWhatIsNoPlainTensor) {
   const test::TempFolder folder;
   const auto path = folder / "f8.safetensors";
   test::write_text(
-      path, test::write_safetensors(R"({"a":{"dtype":"F8_E4M3","shape":[4],"data_offsets":[0,4]}})",
+      path, test::write_safetensors(R"({"a":{"dtype":"F8_E8M0","shape":[4],"data_offsets":[0,4]}})",
                                     "abcd"));
   EXPECT_EQ(describe_model(path).dtypes.at("unreadable"), 1);
 }
