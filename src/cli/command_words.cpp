@@ -221,8 +221,10 @@ class WordWalk {
     const auto keys = names_of(options);
     const auto same = std::ranges::find_if(
         keys, [&](const std::string& key) { return lower(key) == lower(typed); });
-    const auto nearest_one =
-        same == keys.end() ? did_you_mean(typed, keys) : fmt::format("\nDid you mean '{}'?", *same);
+    // -promt is compared as --promt; a letter alone is near everything.
+    const auto wanted = typed.size() > 2 ? "--" + bare_name(typed) : typed;
+    const auto nearest_one = same == keys.end() ? did_you_mean(wanted, keys)
+                                                : fmt::format("\nDid you mean '{}'?", *same);
     const auto* all = command_.get_help_all_ptr();
     return fmt::format("{}{}\n'{} {}' lists all options.", text, nearest_one, full_name(command_),
                        all == nullptr ? "--help" : "--help-all");

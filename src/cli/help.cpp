@@ -92,6 +92,26 @@ std::string brief(const std::string& help) {
   return help.substr(0, std::min(help.find(" ("), help.find("; ")));
 }
 
+/// Paragraphs, each behind an empty line.
+std::string paragraphs(const std::string& footer) {
+  std::string text;
+  std::size_t begin = 0;
+  while (begin < footer.size()) {
+    const auto end = std::min(footer.find("\n\n", begin), footer.size());
+    auto paragraph = footer.substr(begin, end - begin);
+    std::ranges::replace(paragraph, '\n', ' ');
+    text += "\n" + wrapped(paragraph, 0) + "\n";
+    begin = end + 2;
+  }
+  return text;
+}
+
+/// What a command does: its description up to the examples.
+std::string description_text(const CLI::App& app) {
+  const auto description = app.get_description();
+  return paragraphs(description.substr(0, description.find("\n\nExamples:"))).substr(1);
+}
+
 std::string usage_line(const AppOutline& outline, const std::string& name) {
   auto usage = fmt::format("Usage: {}{}", name, outline.commands.empty() ? "" : " COMMAND");
   usage += " [options]";
@@ -105,19 +125,6 @@ std::string examples_text(const AppOutline& outline, std::size_t most) {
   for (std::size_t i = 0; i < std::min(most, outline.examples.size()); ++i)
     text += wrapped_example(outline.examples[i]);
   return text.empty() ? text : "\nExamples:\n" + text;
-}
-
-std::string footer_text(const std::string& footer) {
-  std::string text;
-  std::size_t begin = 0;
-  while (begin < footer.size()) {
-    const auto end = std::min(footer.find("\n\n", begin), footer.size());
-    auto paragraph = footer.substr(begin, end - begin);
-    std::ranges::replace(paragraph, '\n', ' ');
-    text += "\n" + wrapped(paragraph, 0) + "\n";
-    begin = end + 2;
-  }
-  return text;
 }
 
 std::vector<std::string> groups_of(const std::vector<OptionOutline>& options) {
@@ -198,9 +205,9 @@ std::string commands_text(const CLI::App& app) {
 }
 
 /// The first screen of a command that draws: its own options come first.
-std::string first_screen(const AppOutline& outline, const std::string& name,
+std::string first_screen(const CLI::App& app, const AppOutline& outline, const std::string& name,
                          std::string_view own_options) {
-  auto text = wrapped(outline.summary, 0) + "\n\n" + usage_line(outline, name);
+  auto text = description_text(app) + "\n" + usage_line(outline, name);
   text += examples_text(outline, 2);
   text += "\nOptions used most:\n";
   text += some_options(own_options, outline) + some_options(kUsedByAll, outline);
@@ -209,11 +216,11 @@ std::string first_screen(const AppOutline& outline, const std::string& name,
 }
 
 std::string whole_help(const CLI::App& app, const AppOutline& outline, const std::string& name) {
-  auto text = wrapped(outline.summary, 0) + "\n\n" + usage_line(outline, name);
+  auto text = description_text(app) + "\n" + usage_line(outline, name);
   text += examples_text(outline, outline.examples.size());
   if (!outline.commands.empty()) text += commands_text(app);
   text += all_options(app, outline);
-  return text + footer_text(outline.footer);
+  return text + paragraphs(outline.footer);
 }
 
 }  // namespace
@@ -223,7 +230,8 @@ std::string HelpFormatter::make_help(const CLI::App* app, std::string name,
   const auto outline = outline_of(*app);
   const bool all = mode == CLI::AppFormatMode::All;
   const auto most_used = std::ranges::find(kMostUsed, outline.name, &MostUsed::command);
-  if (!all && most_used != kMostUsed.end()) return first_screen(outline, name, most_used->options);
+  if (!all && most_used != kMostUsed.end())
+    return first_screen(*app, outline, name, most_used->options);
   auto text = whole_help(*app, outline, name);
   if (!all) return text;
   for (const CLI::App* command : app->get_subcommands([](const CLI::App*) { return true; }))

@@ -39,7 +39,7 @@ int print_help(const HelpOptions& options, const CLI::App& app) {
   std::vector<std::string> names;
   for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
     names.push_back(command->get_name());
-    if (command->get_name() == options.command) return print(command->help("sd", mode));
+    if (command->check_name(options.command)) return print(command->help("sd", mode));
   }
   reject_word("help", options.command, names);
 }

@@ -91,7 +91,7 @@ int run_with_settings(const Command& command, const CLI::App& app, const TypedNa
 const Command* chosen_command(const std::string& word, const CLI::App& app,
                               const std::vector<Command>& commands) {
   for (const auto& command : commands) {
-    if (command.parser->get_name() == word) return &command;
+    if (command.parser->check_name(word)) return &command;
   }
   const bool own = word.starts_with('-') && app.get_option_no_throw(word) != nullptr;
   if (!own) reject_command(word, commands);

@@ -203,7 +203,8 @@ TEST(Completion, ZshOffersTheSame) {
 /// The long options that a command's help shows.
 Names options_of(const std::string& command) {
   Names names;
-  std::istringstream help(test::run_sd({command, "--help-all"}).out);
+  const auto text = test::run_sd({command, "--help-all"}).out;
+  std::istringstream help(text.substr(0, text.find("Other programs' names")));
   for (std::string word; help >> word;) {
     if (!word.starts_with("--") || word.size() < 3) continue;
     word.resize(std::min(word.find_first_of(",.:;)'\""), word.size()));

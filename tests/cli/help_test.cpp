@@ -49,6 +49,7 @@ void expect_fits(const std::string& text, const std::string& what) {
 std::vector<std::string> options_in(const std::string& text) {
   std::vector<std::string> names;
   for (const auto& line : lines_of(text)) {
+    if (line.starts_with("Other programs' names")) break;
     if (!line.starts_with("  -")) continue;
     const auto begin = line.find("--");
     if (begin == std::string::npos || begin > 8) continue;
