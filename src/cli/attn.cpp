@@ -32,6 +32,7 @@ OUTDIR/attn/00000: words/, grey/ and masks/ with a picture a word, contact.png w
 stretches of the run), layers.png (parts of the UNet by words), maps.npy [tokens,h,w] (probabilities
 summed over the steps) and index.json with the numbers. A word's map is the mean of its tokens' maps
 wherever it occurs.
+
 With --from nothing is drawn anew: the saved maps of --token_idx are summed and laid over --img.)";
 
 struct AttnCommand {
@@ -129,9 +130,12 @@ DrawCommand make(CLI::App& app) { return drawing(add_parser(app)); }
 
 Command add_attn(CLI::App& app) {
   const auto command = add_parser(app);
-  return {command->parser, [command] {
-            return command->from.from ? run_from(*command) : draw_pictures(drawing(command), make);
-          }};
+  const auto draws = drawing(command);
+  return {command->parser,
+          [command, draws] {
+            return command->from.from ? run_from(*command) : draw_pictures(draws, make);
+          },
+          draws.typed};
 }
 
 }  // namespace sd::cli

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "cli/draw_options.h"
+#include "cli/typed_names.h"
 #include "sd/text/tokenizer.h"
 
 namespace sd::cli {
@@ -14,6 +15,7 @@ namespace sd::cli {
 struct Command {
   CLI::App* parser = nullptr;
   std::function<int()> run;
+  std::shared_ptr<TypedNames> typed{};  // where `run` wants to know how options were spelled
 };
 
 Command add_txt2img(CLI::App& app);
@@ -27,12 +29,16 @@ Command add_convert(CLI::App& app);
 Command add_doctor(CLI::App& app);
 Command add_completion(CLI::App& app);
 Command add_man(CLI::App& app);
+Command add_version(CLI::App& app);
+/// The last one: it knows the commands before it.
+Command add_help(CLI::App& app);
 
 /// What stands under the help of every command that draws.
 inline constexpr const char* kDrawFooter =
     R"(Pictures are written to OUTDIR/samples/00000.png and on, a grid of all to OUTDIR/grid-0000.png;
 nothing is overwritten. Their paths are printed on stdout. Names of options may be written with
 dashes or underscores.
+
 Exit codes: 0 done, 1 failed, 2 wrong options, 3 part of --from-file failed, 4 checkpoint,
 5 reading or writing, 6 out of memory, 130 interrupted.)";
 

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "cli/completion.h"
+#include "cli/option_synonyms.h"
 
 namespace sd::cli {
 namespace {
@@ -20,6 +21,20 @@ _sd_match() {
   for candidate; do
     [[ $candidate != "$current"* ]] || COMPREPLY+=("$candidate")
   done
+  ((${#COMPREPLY[@]}))
+}
+
+# The same in any case, blanks as underscores: "DPM++ 2M" begins dpm++_2m.
+_sd_match_loosely() {
+  local candidate typed=${current,,}
+  typed=${typed// /_}
+  for candidate; do
+    [[ ${candidate,,} != "$typed"* ]] || COMPREPLY+=("$candidate")
+  done
+}
+
+_sd_words() {
+  _sd_match "$@" || _sd_match_loosely "$@"
 }
 
 _sd_files() {
@@ -31,7 +46,7 @@ _sd_files() {
 _sd_models() {
   local -a names
   mapfile -t names < <("${COMP_WORDS[0]}" completion --models 2>/dev/null)
-  _sd_match "${names[@]}"
+  _sd_words "${names[@]}"
   _sd_files -f
 }
 
@@ -43,6 +58,9 @@ _sd() {
   elif [[ $previous == = ]]; then
     previous=${COMP_WORDS[COMP_CWORD - 2]}
   fi
+  # The word as it was typed so far: with an open quote, with blanks behind backslashes.
+  current=${current#[\"\']}
+  current=${current//\\/}
 )";
 
 std::string words_of(const std::vector<std::string>& words) {
@@ -55,7 +73,7 @@ std::string words_of(const std::vector<std::string>& words) {
 std::string action_of(const OptionOutline& option) {
   switch (option.kind) {
     case ValueKind::kWords:
-      return "_sd_match" + words_of(option.words);
+      return "_sd_words" + words_of(option.words);
     case ValueKind::kFile:
       return "_sd_files -f";
     case ValueKind::kFolder:
@@ -82,7 +100,7 @@ std::string name_case(const AppOutline& command) {
   std::vector<std::string> shown;
   std::vector<std::string> others;  // other spellings, for those who have begun one
   for (const auto& option : command.options) {
-    const auto distinct = distinct_names(option.names);
+    const auto distinct = shown_names(option);
     for (const auto& name : option.names) {
       const bool first = std::find(distinct.begin(), distinct.end(), name) != distinct.end();
       (first ? shown : others).push_back(name);
@@ -93,11 +111,9 @@ std::string name_case(const AppOutline& command) {
   for (const auto& argument : command.positionals) actions.insert(action_of(argument));
   for (const auto& action : actions)
     text += fmt::format("      [[ $current == -* ]] || {}\n", action);
-  text += fmt::format("      _sd_match{}\n", words_of(shown));
-  if (!others.empty()) {
-    text += fmt::format("      ((${{#COMPREPLY[@]}})) || _sd_match{}\n", words_of(others));
-  }
-  return text + "      ;;\n";
+  text += fmt::format("      _sd_match{}", words_of(shown));
+  if (!others.empty()) text += fmt::format(" ||\n        _sd_match{}", words_of(others));
+  return text + fmt::format(" ||\n        _sd_match_loosely{}\n      ;;\n", words_of(shown));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "cli/completion.h"
+#include "cli/option_synonyms.h"
 #include "cli/text_output.h"
 
 namespace sd::cli {
@@ -59,7 +60,7 @@ std::string action_of(const OptionOutline& option) {
 
 std::string line_of(const std::string& condition, const OptionOutline& option) {
   std::string text = fmt::format("complete -c sd -n {}", quoted(condition));
-  for (const auto& name : distinct_names(option.names))
+  for (const auto& name : shown_names(option))
     text += name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1);
   return fmt::format("{}{} -d {}\n", text, action_of(option),
                      quoted(shorten(option.help, kHelpCharacters)));

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "cli/completion.h"
+#include "cli/option_synonyms.h"
 
 namespace sd::cli {
 namespace {
@@ -18,6 +19,11 @@ _sd_models() {
   names=(${(f)"$(${(Q)sd_program} completion --models 2>/dev/null)"})
   compadd -a names
   _files
+}
+
+# Values in any case: DPM is dpm++_2m too.
+_sd_words() {
+  compadd -M 'm:{[:lower:][:upper:]}={[:upper:][:lower:]}' "$@"
 }
 
 _sd() {
@@ -38,8 +44,8 @@ std::string action_of(const OptionOutline& option) {
   switch (option.kind) {
     case ValueKind::kWords: {
       std::vector<std::string> words;
-      for (const auto& word : option.words) words.push_back(escaped(word, "\\ ():"));
-      return fmt::format("({})", fmt::join(words, " "));
+      for (const auto& word : option.words) words.push_back(shell_word(word));
+      return fmt::format("_sd_words {}", fmt::join(words, " "));
     }
     case ValueKind::kFile:
       return "_files";
@@ -66,7 +72,7 @@ std::string specification(const OptionOutline& option, const std::string& name, 
 std::string arguments_of(const AppOutline& command) {
   std::string text = "      _arguments -s";
   for (const auto& option : command.options) {
-    const auto distinct = distinct_names(option.names);
+    const auto distinct = shown_names(option);
     for (const auto& name : option.names) {
       const bool shown = std::find(distinct.begin(), distinct.end(), name) != distinct.end();
       text += " \\\n        " + specification(option, name, shown);

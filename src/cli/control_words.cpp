@@ -26,6 +26,19 @@ bool any_has(std::string_view option, const std::vector<std::string>& prompts,
   return false;
 }
 
+/// What is said of a word that neither source nor targets have: with the words of each.
+std::string in_no_prompt(std::string_view option, const std::string& word, const PromptSet& prompts,
+                         const Tokenizer& tokenizer) {
+  auto text = fmt::format("{}: '{}' is in no prompt", option, word);
+  const auto add = [&](const char* name, const std::string& prompt) {
+    text += fmt::format("\n{} has the words: {}", name,
+                        PromptWords(prompt, tokenizer.encode(prompt)).list());
+  };
+  if (prompts.source) add("--sprompt", *prompts.source);
+  for (const auto& target : prompts.targets) add("--prompt", target);
+  return text;
+}
+
 void check_swap_words(const SwapOptions& swap, const PromptSet& prompts,
                       const Tokenizer& tokenizer) {
   std::vector<std::string> sources, all = prompts.targets;
@@ -35,7 +48,8 @@ void check_swap_words(const SwapOptions& swap, const PromptSet& prompts,
                          const std::vector<std::string>& in) {
     for (const auto& word : words) {
       std::string problem;
-      if (!any_has(option, in, word, tokenizer, problem)) throw UsageError(problem);
+      if (any_has(option, in, word, tokenizer, problem)) continue;
+      throw UsageError(in.size() == 1 ? problem : in_no_prompt(option, word, prompts, tokenizer));
     }
   };
   if (prompts.source) check("--cross-box takes a word of the source", swap.cross_box, sources);

@@ -9,10 +9,12 @@
 #include "cli/combinations.h"
 #include "cli/commands.h"
 #include "cli/control_words.h"
+#include "cli/device_words.h"
 #include "cli/draw_limits.h"
 #include "cli/draw_notices.h"
 #include "cli/edit_check.h"
 #include "cli/find_model.h"
+#include "cli/machine.h"
 #include "cli/output_folder.h"
 #include "cli/prompt_chunks.h"
 #include "cli/prompt_list.h"
@@ -141,6 +143,8 @@ std::shared_ptr<const Tokenizer> check(DrawOptions& options) {
   settle_laion400m(options);
   check_side("W", "width", options.W);
   check_side("H", "height", options.H);
+  if (options.device.kind == DeviceChoice::Kind::kCuda)
+    check_device(options.device, this_machine());
   check_sampling(options);
   check_prompt("prompt", options.prompt);
   for (const auto& target : options.swap.targets) check_prompt("prompt", target);

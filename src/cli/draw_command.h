@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "cli/draw_options.h"
+#include "cli/typed_names.h"
 
 namespace sd::cli {
 
@@ -13,6 +14,8 @@ struct DrawCommand {
   CLI::App* parser = nullptr;
   std::shared_ptr<DrawOptions> options;        // lives as long as the parser's callbacks
   std::function<void(DrawOptions&)> settle{};  // what this command alone asks of them; may throw
+  // How its options were spelled, once they are parsed.
+  std::shared_ptr<TypedNames> typed = std::make_shared<TypedNames>();
 };
 
 /// Adds such a command to a parser; called again for each task, whose options are parsed anew.

@@ -1,6 +1,13 @@
 #include "cli/draw_options.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <filesystem>
 #include <string>
+#include <system_error>
 
 #include "cli/attn_options.h"
 #include "cli/choices.h"
@@ -11,6 +18,8 @@
 #include "cli/picture_options.h"
 #include "cli/sampler_options.h"
 #include "cli/seed_options.h"
+#include "cli/size_option.h"
+#include "sd/core/error.h"
 #include "sd/image/infotext.h"
 
 namespace sd::cli {
@@ -59,6 +68,7 @@ void add_picture_options(CLI::App& app, DrawOptions& options) {
           : "Width in pixels, a multiple of 64 (the picture's,\nrounded down; without one the "
             "model's)");
   add_whole(app, "H,height", options.H, kSideRange, "Height in pixels, likewise");
+  add_size_option(app, options);
   add_sampler_options(app, options);
   add_number(app, "scale,cfg_scale", options.scale, kScaleRange,
              "Guidance scale: how closely to follow the prompt");
@@ -114,10 +124,32 @@ void add_compute_options(CLI::App& app, DrawOptions& options) {
   add_whole(app, "threads", options.threads, kThreadsRange, "CPU threads (0: one a physical core)");
 }
 
+/// Elsewhere -o and --output name the picture itself.
+void reject_picture_name(const std::filesystem::path& folder) {
+  auto ending = folder.extension().string();
+  std::ranges::transform(ending, ending.begin(), [](unsigned char c) { return std::tolower(c); });
+  const std::array endings = {".png", ".jpg", ".jpeg", ".webp"};
+  std::error_code ignored;
+  if (std::ranges::find(endings, ending) == endings.end() ||
+      std::filesystem::is_directory(folder, ignored)) {
+    return;
+  }
+  auto parent = folder.parent_path();
+  if (parent.empty()) parent = ".";
+  throw UsageError(fmt::format(
+      "--outdir: '{}' is the name of a picture, and here it names a folder\nFor pictures of that "
+      "name: --outdir {} --name {}{}",
+      folder.string(), parent.string(), folder.stem().string(),
+      ending == ".png"    ? ""
+      : ending == ".webp" ? " --format webp"
+                          : " --format jpeg"));
+}
+
 void add_file_options(CLI::App& app, DrawOptions& options) {
   app.add_option_function<std::string>(
-         "--outdir",
+         spellings("outdir"),
          [&options](const std::string& folder) {
+           reject_picture_name(folder);
            options.outdir = folder;
            options.outdir_given = true;
          },

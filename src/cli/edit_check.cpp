@@ -87,7 +87,7 @@ void check_swap(const DrawOptions& options) {
   forbid(swap.blend_mask.has_value() && !swap.local_blend.empty(), "blend-mask",
          "and --local-blend both say where to edit: give one of them");
   forbid(!fork && !swap.source && !options.from_file, "mode",
-         "p2p takes attention from a source: give --sprompt");
+         "p2p takes attention from a source: give --sprompt TEXT");
   require_picture("blend-mask", swap.blend_mask);
   if (!swap.source || options.quiet) return;
   for (const auto& target : swap.targets) {

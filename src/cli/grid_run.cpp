@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/engine.h"
 #include "cli/grid_axes.h"
+#include "cli/option_hints.h"
 #include "cli/output_folder.h"
 #include "cli/picture_record.h"
 #include "cli/seed_options.h"
@@ -32,8 +33,10 @@ OptionOutline option_of(const GridAxis& axis, const CLI::App& command) {
   const auto found = std::ranges::find_if(
       options, [&](const OptionOutline& option) { return is_named(option, axis.key); });
   if (found != options.end()) return *found;
-  throw UsageError(fmt::format("--grid: unknown option '{}'{}", axis.key,
-                               did_you_mean(axis.key, keys_of(options))));
+  const auto foreign = foreign_name_hint(axis.key, options);
+  throw UsageError(
+      fmt::format("--grid: unknown option '{}'{}", axis.key,
+                  foreign.empty() ? did_you_mean(axis.key, keys_of(options)) : foreign));
 }
 
 struct Axis {

@@ -1,14 +1,17 @@
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <vector>
 
+#include "cli/command_words.h"
 #include "cli/commands.h"
-#include "cli/option_groups.h"
+#include "cli/help.h"
 #include "cli/settings.h"
+#include "cli/shell_words.h"
 #include "cli/text_output.h"
 #include "sd/core/error.h"
 #include "text/suggest.h"
@@ -24,19 +27,28 @@ Examples:
   sd txt2img --ckpt v1-5-pruned-emaonly.safetensors --prompt "a fox in the snow" --steps 20
   sd info outputs/txt2img-samples/samples/00000.png
   sd doctor
-  sd txt2img --help)";
+  sd help txt2img)";
 
-[[noreturn]] void reject_command(const std::vector<std::string>& extras,
-                                 const std::vector<Command>& commands) {
+/// What else the first word may be: a picture, a prompt.
+std::string first_word_hint(const std::string& word, const std::vector<std::string>& names) {
+  std::error_code ignored;
+  if (std::filesystem::exists(word, ignored))
+    return fmt::format("\nTo see what the file holds: {}", shell_line({"sd", "info", word}));
+  if (word.find(' ') != std::string::npos)
+    return fmt::format("\nTo draw it: {}", shell_line({"sd", "txt2img", "--prompt", word}));
+  return did_you_mean(word, names);
+}
+
+[[noreturn]] void reject_command(const std::string& word, const std::vector<Command>& commands) {
   std::vector<std::string> names;
   for (const auto& command : commands) names.push_back(command.parser->get_name());
-  if (extras.front().starts_with('-')) {
+  if (word.starts_with('-')) {
     throw UsageError(fmt::format(
-        "unknown option '{}' before the command\nOptions follow the command: 'sd {} {} …'.",
-        extras.front(), names.front(), extras.front()));
+        "unknown option '{}' before the command\nOptions follow the command: 'sd {} {} …'.", word,
+        names.front(), word));
   }
-  throw UsageError(fmt::format("unknown command '{}', expected one of {}{}", extras.front(),
-                               fmt::join(names, ", "), did_you_mean(extras.front(), names)));
+  throw UsageError(fmt::format("unknown command '{}', expected one of {}{}", word,
+                               fmt::join(names, ", "), first_word_hint(word, names)));
 }
 
 /// Help and version: to stdout, and an error if it cannot take them.
@@ -50,7 +62,8 @@ std::vector<Command> add_commands(CLI::App& app) {
                                    add_attn(app),    add_info(app),    add_convert(app),
                                    add_samplers(app)};
   for (auto& command : commands) add_settings_flag(*command.parser);
-  for (const auto add : {add_doctor, add_completion, add_man}) commands.push_back(add(app));
+  for (const auto add : {add_doctor, add_completion, add_man, add_version, add_help})
+    commands.push_back(add(app));
   return commands;
 }
 
@@ -64,47 +77,66 @@ std::vector<Setting> read_and_apply(CLI::App& command, const CLI::App& app) {
   return apply_settings(command, settings_for(command, path.value_or(""), file));
 }
 
-int run_with_settings(const Command& command, const CLI::App& app) {
+/// Errors name options as they were typed, and say where settings come from.
+int run_with_settings(const Command& command, const CLI::App& app, const TypedNames& typed) {
   const auto settings = read_and_apply(*command.parser, app);
   try {
     return command.run();
   } catch (const Error& error) {
-    throw Error(error.what() + whence(error.what(), settings), error.code());
+    throw Error(respelled(error.what() + whence(error.what(), settings), typed), error.code());
   }
 }
 
-int parse_and_run(int argc, char** argv) {
+/// The command that the first word names; none where that is one of the program's own options.
+const Command* chosen_command(const std::string& word, const CLI::App& app,
+                              const std::vector<Command>& commands) {
+  for (const auto& command : commands) {
+    if (command.parser->check_name(word)) return &command;
+  }
+  const bool own = word.starts_with('-') && app.get_option_no_throw(word) != nullptr;
+  if (!own) reject_command(word, commands);
+  return nullptr;
+}
+
+int parse_and_run(std::vector<std::string> words) {
   CLI::App app(kDescription, "sd");
   app.formatter(std::make_shared<HelpFormatter>());
   app.set_help_flag("-h,--help", "Print this help");
-  app.set_version_flag("--version", "sd " SD_VERSION, "Print the version");
-  app.allow_extras();  // rejected below, with a better message than the parser's
+  app.set_help_all_flag("--help-all", "Print help of every option");
+  app.set_version_flag("-v,-V,--version", "sd " SD_VERSION, "Print the version");
+  app.require_subcommand(0, 1);  // further words may have the name of one
   const auto commands = add_commands(app);
+  if (words.empty()) {
+    std::cerr << app.help();
+    return static_cast<int>(ExitCode::kUsage);
+  }
+  const auto* chosen = chosen_command(words.front(), app, commands);
+  if (chosen == nullptr) {
+    words.resize(1);  // help and version want no more
+  } else {
+    words.erase(words.begin());
+  }
   try {
-    app.parse(argc, argv);
+    auto& parser = chosen == nullptr ? app : *chosen->parser;
+    const auto typed = parse_words(app, parser, words);
+    if (chosen->typed) *chosen->typed = typed;
+    return run_with_settings(*chosen, app, typed);
   } catch (const CLI::CallForVersion&) {
     return print_and_end("sd " SD_VERSION);
   } catch (const CLI::CallForHelp&) {
     return print_and_end(app.help());
-  } catch (const CLI::ParseError& error) {
-    throw UsageError(error.what());
+  } catch (const CLI::CallForAllHelp&) {
+    return print_and_end(app.help("", CLI::AppFormatMode::All));
   }
-  const auto chosen = std::find_if(commands.begin(), commands.end(),
-                                   [](const Command& command) { return command.parser->parsed(); });
-  const auto extras = app.remaining();
-  if (!extras.empty()) reject_command(extras, commands);
-  if (chosen == commands.end()) {
-    std::cerr << app.help();
-    return static_cast<int>(ExitCode::kUsage);
-  }
-  reject_extras(*chosen->parser);
-  return run_with_settings(*chosen, app);
 }
 
 }  // namespace
 }  // namespace sd::cli
 
 int main(int argc, char** argv) {
-  return sd::cli::run_guarded([&] { return sd::cli::parse_and_run(argc, argv); },
-                              /*verbose=*/false);
+  return sd::cli::run_guarded(
+      [&] {
+        return sd::cli::parse_and_run({argv + 1, argv + argc});
+      },
+      /*verbose=*/false);
 }

@@ -4,6 +4,7 @@
 
 #include "cli/app_outline.h"
 #include "cli/commands.h"
+#include "cli/option_synonyms.h"
 #include "cli/settings.h"
 #include "cli/text_output.h"
 #include "sd/core/error.h"
@@ -61,7 +62,7 @@ std::string roff(const std::string& text) {
 
 std::string entry(const OptionOutline& option) {
   std::string names;
-  for (const auto& name : distinct_names(option.names))
+  for (const auto& name : shown_names(option))
     names += fmt::format("{}\\fB{}\\fR", names.empty() ? "" : ", ", roff(name));
   if (!option.value.empty()) {
     std::string value = option.value;
@@ -71,8 +72,12 @@ std::string entry(const OptionOutline& option) {
   }
   const auto preset =
       option.preset.empty() ? "" : fmt::format(" Default: {}.", roff(option.preset));
+  std::string also;
+  for (const auto& name : other_names(option))
+    also += fmt::format("{} \\fB{}\\fR", also.empty() ? " Also" : ",", roff(name));
+  if (!also.empty()) also += ".";
   const char* stop = option.help.ends_with('.') || option.help.ends_with(')') ? "" : ".";
-  return fmt::format(".TP\n{}\n{}{}{}\n", names, roff(option.help), stop, preset);
+  return fmt::format(".TP\n{}\n{}{}{}{}\n", names, roff(option.help), stop, preset, also);
 }
 
 /// Options under the headings of their groups.

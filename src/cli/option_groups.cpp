@@ -5,21 +5,18 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <sstream>
 #include <string_view>
 #include <system_error>
 #include <utility>
 
-#include "cli/app_outline.h"
+#include "cli/device_words.h"
+#include "cli/option_synonyms.h"
 #include "sd/core/error.h"
 #include "sd/image/infotext.h"
 #include "text/suggest.h"
 
 namespace sd::cli {
 namespace {
-
-constexpr std::size_t kHelpColumn = 32;
-constexpr std::size_t kLongestType = 60;  // the words of a longer one would fill the line
 
 template <typename Number>
 std::optional<Number> parse_number(const std::string& text) {
@@ -44,16 +41,6 @@ double parse_real(const std::string& option, const std::string& text, Range<doub
 /// "--W" for "W,width".
 std::string main_name(const std::string& names) { return "--" + names.substr(0, names.find(',')); }
 
-std::vector<std::string> option_names(const CLI::App& app) {
-  std::vector<std::string> names;
-  for (const CLI::Option* option : app.get_options()) {
-    for (const auto& name : distinct_names(outline_of(*option).names)) {
-      if (name.starts_with("--")) names.push_back(name);
-    }
-  }
-  return names;
-}
-
 }  // namespace
 
 int64_t parse_whole(const std::string& option, const std::string& text, Range<int64_t> range) {
@@ -63,15 +50,21 @@ int64_t parse_whole(const std::string& option, const std::string& text, Range<in
                                range.least, range.most));
 }
 
-std::string spellings(const std::string& names) {
+std::string spellings(const std::string& name) {
+  auto names = CLI::detail::split(name, ',');
+  for (auto& synonym : synonyms_of(names.front())) names.push_back(std::move(synonym));
   std::string all;
-  for (const auto& name : CLI::detail::split(names, ',')) {
-    std::string dashed = name;
-    std::string underscored = name;
+  const auto add = [&all](const std::string& spelling) {
+    all += (all.empty() ? "" : ",") + spelling;
+  };
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    // A single letter among the synonyms is a short name; --W, --H, --C and --f are the original's.
+    const bool is_short = i > 0 && names[i].size() == 1;
+    auto dashed = names[i], underscored = names[i];
     std::replace(dashed.begin(), dashed.end(), '_', '-');
     std::replace(underscored.begin(), underscored.end(), '-', '_');
-    all += fmt::format("{}--{}", all.empty() ? "" : ",", name);
-    if (dashed != underscored) all += ",--" + (name == dashed ? underscored : dashed);
+    add((is_short ? "-" : "--") + names[i]);
+    if (dashed != underscored) add("--" + (names[i] == dashed ? underscored : dashed));
   }
   return all;
 }
@@ -153,14 +146,7 @@ CLI::Option* add_path(CLI::App& app, const std::string& name,
 }
 
 CLI::Option* add_device(CLI::App& app, DeviceChoice& value, const std::string& help) {
-  const auto parse = [&value](const std::string& text) {
-    try {
-      value = parse_device(text);
-    } catch (const UsageError& error) {
-      const std::vector<std::string> known = {"auto", "cpu", "cuda"};
-      throw UsageError(fmt::format("--device: {}{}", error.what(), did_you_mean(text, known)));
-    }
-  };
+  const auto parse = [&value](const std::string& text) { value = device_of_word(text); };
   return add_parsed(app, "device", parse, "{auto,cpu,cuda[:N]}", help);
 }
 
@@ -172,70 +158,6 @@ void add_output_options(CLI::App& app, bool& json, bool& quiet, int& verbose) {
 
 void set_parsing_rules(CLI::App& app) {
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  app.allow_extras();
-}
-
-void reject_extras(const CLI::App& app) {
-  const auto extras = app.remaining();
-  if (extras.empty()) return;
-  const auto option = std::find_if(extras.begin(), extras.end(),
-                                   [](const auto& word) { return word.starts_with('-'); });
-  if (option == extras.end()) {
-    throw UsageError(fmt::format(
-        "unexpected argument '{}'\nText with spaces needs quotes: --prompt \"a red apple\".",
-        extras.front()));
-  }
-  const auto name = option->substr(0, option->find('='));
-  throw UsageError(fmt::format("unknown option '{}'{}\n'sd {} --help' lists all options.", name,
-                               did_you_mean(name, option_names(app)), app.get_name()));
-}
-
-HelpFormatter::HelpFormatter() {
-  column_width(kHelpColumn);
-  label("Positionals", "Arguments");
-}
-
-std::string HelpFormatter::make_option_name(const CLI::Option* option, bool is_positional) const {
-  if (is_positional) return option->get_name(true, false);
-  std::vector<std::string> names;
-  for (const auto& letter : option->get_snames()) names.push_back("-" + letter);
-  for (const auto& name : option->get_lnames()) names.push_back("--" + name);
-  return CLI::detail::join(distinct_names(names), ", ");
-}
-
-std::string HelpFormatter::make_option_opts(const CLI::Option* option) const {
-  if (option->get_type_size() == 0 || option->get_positional()) return {};
-  const auto& preset = option->get_default_str();
-  const auto type = option->get_type_name();
-  return " " + (type.size() > kLongestType ? "NAME" : type) + (preset.empty() ? "" : "=" + preset);
-}
-
-std::string HelpFormatter::make_usage(const CLI::App* app, std::string name) const {
-  const bool has_commands = !app->get_subcommands([](const CLI::App*) { return true; }).empty();
-  const auto positionals =
-      app->get_options([](const CLI::Option* option) { return option->get_positional(); });
-  std::string usage =
-      fmt::format("\nUsage: {} {}", name, has_commands ? "COMMAND [options]" : "[options]");
-  for (const CLI::Option* positional : positionals) {
-    usage += " " + positional->get_name(true, false);
-    if (positional->get_items_expected_max() > 1) usage += "...";
-  }
-  return usage + "\n";
-}
-
-std::string HelpFormatter::make_subcommand(const CLI::App* app) const {
-  const auto& description = app->get_description();
-  std::ostringstream line;
-  CLI::detail::format_help(line, app->get_name(), description.substr(0, description.find('\n')),
-                           get_column_width());
-  return line.str();
-}
-
-std::string HelpFormatter::make_help(const CLI::App* app, std::string name,
-                                     CLI::AppFormatMode mode) const {
-  // The parser leaves two empty lines between groups.
-  return CLI::detail::find_and_replace(CLI::Formatter::make_help(app, std::move(name), mode),
-                                       "\n\n\n", "\n\n");
 }
 
 }  // namespace sd::cli

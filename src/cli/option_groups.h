@@ -21,7 +21,8 @@ struct Range {
 };
 
 /// "--ddim_steps,--ddim-steps": every option is known with dashes and with underscores; help shows
-/// the first. "ddim_steps,steps" are two names of one option; help shows both.
+/// the first. "ddim_steps,steps" are two names of one option; help shows both. Other programs'
+/// names for the first one (option_synonyms.h) are added.
 std::string spellings(const std::string& name);
 
 /// "--dtype: 'fp16' is none of auto, f32, bf16, f16" and what may have been meant. Throws
@@ -81,23 +82,7 @@ CLI::Option* add_choice(CLI::App& app, const std::string& name, Value& value,
 /// `--json`, `-q`, `-v`.
 void add_output_options(CLI::App& app, bool& json, bool& quiet, int& verbose);
 
-/// The last of two equal options wins, as with argparse; what is not known is left for
-/// `reject_extras`.
+/// The last of two equal options wins, as with argparse.
 void set_parsing_rules(CLI::App& app);
-
-/// Throws UsageError if `app` was given what it does not know, with the nearest option.
-void reject_extras(const CLI::App& app);
-
-/// Help with one spelling an option, defaults beside it and the examples first.
-class HelpFormatter final : public CLI::Formatter {
- public:
-  HelpFormatter();
-  std::string make_option_name(const CLI::Option* option, bool is_positional) const override;
-  std::string make_option_opts(const CLI::Option* option) const override;
-  std::string make_usage(const CLI::App* app, std::string name) const override;
-  std::string make_subcommand(const CLI::App* app) const override;
-  std::string make_help(const CLI::App* app, std::string name,
-                        CLI::AppFormatMode mode) const override;
-};
 
 }  // namespace sd::cli

@@ -7,26 +7,46 @@
 
 #include "cli/draw_limits.h"
 #include "cli/option_groups.h"
+#include "cli/shell_words.h"
 #include "sd/core/error.h"
 
 namespace sd::cli {
 namespace {
 
+/// Other programs call samplers schedulers, or say both in one.
+[[noreturn]] void reject_sampler(const std::string& text) {
+  if (const auto scheduler = find_scheduler(text)) {
+    throw UsageError(fmt::format("--sampler: '{}' is a schedule, not a sampler\nUse --scheduler {}",
+                                 text, name_of(*scheduler)));
+  }
+  reject_word("--sampler", text, sampler_names());
+}
+
 /// "DPM++ 2M Karras" names a schedule too.
 void read_sampler(const std::string& text, DrawOptions& options) {
   const auto named = find_sampler(text);
-  if (!named) reject_word("--sampler", text, sampler_names());
+  if (!named) reject_sampler(text);
   options.sampler = named->kind;
   if (!named->scheduler) return;
   if (options.scheduler && *options.scheduler != *named->scheduler) {
-    throw UsageError(fmt::format("--sampler: '{}' and --scheduler {} contradict each other", text,
-                                 name_of(*options.scheduler)));
+    throw UsageError(fmt::format(
+        "--sampler: '{}' names the schedule {}; it and --scheduler {} contradict each other\nGive "
+        "--sampler {} --scheduler {}, or leave --scheduler out.",
+        text, name_of(*named->scheduler), name_of(*options.scheduler), info_of(named->kind).name,
+        name_of(*options.scheduler)));
   }
   options.scheduler = named->scheduler;
 }
 
 void read_scheduler(const std::string& text, DrawOptions& options) {
   const auto scheduler = find_scheduler(text);
+  if (!scheduler && find_sampler(text)) {
+    throw UsageError(
+        fmt::format("--scheduler: '{}' is a sampler; a schedule says how noise levels are "
+                    "spaced\nUse --sampler "
+                    "{}",
+                    text, shell_line({text})));
+  }
   if (!scheduler) reject_word("--scheduler", text, scheduler_names());
   options.scheduler = scheduler;
 }

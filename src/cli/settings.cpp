@@ -21,7 +21,7 @@ namespace {
 constexpr const char* kNoConfig = "--no-config";
 
 /// Options that answer another one's question too: given higher up, they leave no room for it.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 8> kAnswersToo = {{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 10> kAnswersToo = {{
     {"plms", "sampler"},
     {"sampler", "plms"},
     {"plms", "scheduler"},
@@ -30,6 +30,8 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 8> kAnswersT
     {"dtype", "precision"},
     {"prompt", "from_file"},
     {"from_file", "prompt"},
+    {"size", "W"},
+    {"size", "H"},
 }};
 
 /// Bare names of what is given, and of what that decides besides.
@@ -133,7 +135,7 @@ std::vector<Setting> environment_settings(const CLI::App& command) {
   std::vector<Setting> settings;
   if (!is_drawing(command)) return settings;
   for (const auto& option : settable_options(command)) {
-    for (const auto& name : distinct_names(option.names)) {
+    for (const auto& name : option.names) {
       const auto variable = variable_name(name);
       const char* value = std::getenv(variable.c_str());
       if (!name.starts_with("--") || value == nullptr || *value == '\0') continue;

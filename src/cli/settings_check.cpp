@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "cli/option_hints.h"
 #include "cli/settings.h"
 #include "sd/core/error.h"
 #include "text/suggest.h"
@@ -76,7 +77,9 @@ std::vector<OptionOutline> options_of_table(const std::string& place, const std:
     if (std::ranges::any_of(others, [&](const auto& o) { return is_named(o, entry.key); }))
       elsewhere.push_back(fmt::format("[{}]", command->get_name()));
   }
-  const auto hint = elsewhere.empty()
+  const auto foreign = foreign_name_hint(entry.key, options);
+  const auto hint = !foreign.empty() ? foreign
+                    : elsewhere.empty()
                         ? did_you_mean(entry.key, keys_of(options))
                         : fmt::format("\nIt belongs under {}.", fmt::join(elsewhere, " or "));
   throw UsageError(fmt::format("{}: unknown key '{}'{}{}", place, entry.key,
@@ -89,8 +92,8 @@ std::vector<OptionOutline> options_of_table(const std::string& place, const std:
 std::vector<OptionOutline> settable_options(const CLI::App& command) {
   std::vector<OptionOutline> options;
   for (const CLI::Option* option : command.get_options()) {
-    const bool meta =
-        option == command.get_help_ptr() || option == command.get_option_no_throw("--no-config");
+    const bool meta = option == command.get_help_ptr() || option == command.get_help_all_ptr() ||
+                      option == command.get_option_no_throw("--no-config");
     if (!meta && !option->get_positional() && !option->get_lnames().empty())
       options.push_back(outline_of(*option));
   }

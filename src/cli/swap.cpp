@@ -26,11 +26,27 @@ Examples:
 constexpr const char* kFooter =
     R"(Targets are written to OUTDIR/samples/00000.png and on, their sources under the same numbers to
 OUTDIR/source, two grids and a sheet side by side to OUTDIR; nothing is overwritten.
+
 Exit codes: 0 done, 1 failed, 2 wrong options, 3 part of --from-file failed, 4 checkpoint,
 5 reading or writing, 6 out of memory, 130 interrupted.)";
 
+/// The original draws its default prompt where none is given. Beside a source that would be a
+/// picture that nobody asked for, and a swap of nothing with nothing shows nothing.
+void require_target(const SwapOptions& swap) {
+  if (!swap.targets.empty()) return;
+  if (swap.source) {
+    throw UsageError(
+        "--sprompt names the source, and there is no target\nName what to draw from it: --prompt "
+        "TEXT");
+  }
+  throw UsageError(
+      "swap: there is no prompt\nName the source and the target: --sprompt \"a cat\" --prompt \"a "
+      "dog\". The target alone is drawn as txt2img draws it.");
+}
+
 void settle(DrawOptions& options) {
   auto& swap = options.swap;
+  if (!options.from_file) require_target(swap);
   if (swap.targets.empty()) swap.targets = {options.prompt};
   options.prompt = swap.targets.front();
   if (swap.is_swap && !swap.source && !options.from_file) {
@@ -58,8 +74,9 @@ DrawCommand make(CLI::App& app) {
   add_draw_options(*parser, *options);
   parser->option_defaults()->group("Picture");
   add_input_options(*parser, options->input);
-  parser->option_defaults()->group("Attention control");
+  parser->option_defaults()->group("Swap");
   add_swap_options(*parser, options->swap);
+  parser->option_defaults()->group("Attention control");
   add_scope_options(*parser, options->control);
   return {parser, options, settle};
 }
@@ -68,10 +85,12 @@ DrawCommand make(CLI::App& app) {
 
 Command add_swap(CLI::App& app) {
   const auto command = make(app);
-  return {command.parser, [command] {
+  return {command.parser,
+          [command] {
             if (command.options->swap.dry_run) return show_alignment(*command.options);
             return draw_pictures(command, make);
-          }};
+          },
+          command.typed};
 }
 
 }  // namespace sd::cli

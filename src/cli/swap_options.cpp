@@ -12,6 +12,7 @@
 #include "cli/draw_limits.h"
 #include "cli/option_groups.h"
 #include "cli/text_output.h"
+#include "cli/text_width.h"
 #include "sd/core/error.h"
 #include "sd/image/infotext.h"
 #include "sd/text/alignment_table.h"
@@ -50,14 +51,8 @@ void add_blend_options(CLI::App& app, SwapOptions& options) {
            "p2p: edit only where this picture is white");
 }
 
-std::size_t width_of(const std::string& text) {
-  // Continuation bytes of UTF-8 take no column.
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
-}
-
 std::string padded(const std::string& text, std::size_t width) {
-  return text + std::string(width - std::min(width, width_of(text)), ' ');
+  return text + std::string(width - std::min(width, text_width(text)), ' ');
 }
 
 }  // namespace
@@ -111,10 +106,10 @@ void print_alignment(const DrawOptions& options, const Tokenizer& tokenizer) {
                                                            : prompt_to_prompt_mode(source, target);
     const auto rows = describe_alignment(mode, {source, source_tokens}, {target, target_tokens},
                                          [&](int64_t id) { return tokenizer.decode(id); });
-    std::size_t left = width_of("source"), right = width_of("target");
+    std::size_t left = text_width("source"), right = text_width("target");
     for (const auto& row : rows) {
-      left = std::max(left, width_of(printable(row.source)));
-      right = std::max(right, width_of(printable(row.target)));
+      left = std::max(left, text_width(printable(row.source)));
+      right = std::max(right, text_width(printable(row.target)));
     }
     const char* name = mode == AlignmentMode::kFork      ? "fork"
                        : mode == AlignmentMode::kReplace ? "p2p, replacement"

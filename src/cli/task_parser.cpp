@@ -8,8 +8,9 @@
 #include <string_view>
 #include <utility>
 
+#include "cli/command_words.h"
 #include "cli/draw_limits.h"
-#include "cli/option_groups.h"
+#include "cli/option_hints.h"
 #include "cli/settings_check.h"
 #include "sd/core/error.h"
 #include "text/suggest.h"
@@ -77,17 +78,21 @@ std::vector<Setting> prompt_settings(const std::string& text, DrawTask command) 
           {"--prompt", {text.substr(tab + 1)}, "target", false}};
 }
 
-/// The words of a line behind the command's name, parsed.
-void parse_words(CLI::App& app, const std::string& name, std::vector<std::string> words) {
-  words.insert(words.begin(), name);
-  std::ranges::reverse(words);  // as the parser wants them
+/// The words of a line behind the command's name, parsed. Returns the names that were typed.
+TypedNames parse_line(CLI::App& app, CLI::App& command, const std::string& line) {
   try {
-    app.parse(std::move(words));
+    return parse_words(app, command, split_words(line));
   } catch (const CLI::CallForHelp&) {
     throw UsageError("--help has no place among a task's options");
-  } catch (const CLI::ParseError& error) {
-    throw UsageError(error.what());
   }
+}
+
+/// The keys of an object, as errors are to name its options.
+TypedNames keys_typed(const std::vector<Setting>& settings, const CLI::App& command) {
+  TypedNames typed;
+  for (const auto& setting : settings)
+    typed.push_back({outline_of(*command.get_option(setting.option)).names, setting.source});
+  return typed;
 }
 
 void reject_foreign(const CLI::App& command, const SettingLayers& layers) {
@@ -124,7 +129,10 @@ std::vector<Setting> object_settings(const std::string& text, const CLI::App& co
     const auto found = std::ranges::find_if(
         options, [&key = key](const OptionOutline& option) { return is_named(option, key); });
     if (found == options.end()) {
-      throw UsageError(fmt::format("unknown key '{}'{}", key, did_you_mean(key, keys_of(options))));
+      const auto foreign = foreign_name_hint(key, options);
+      throw UsageError(
+          fmt::format("unknown key '{}'{}", key,
+                      foreign.empty() ? did_you_mean(key, keys_of(options)) : foreign));
     }
     auto& settings = by_option[static_cast<std::size_t>(found - options.begin())];
     if (!settings.empty()) {
@@ -139,7 +147,7 @@ std::vector<Setting> object_settings(const std::string& text, const CLI::App& co
 }
 
 TaskParser::TaskParser(const DrawCommand& command, MakeDrawCommand make)
-    : name_(command.parser->get_name()), base_(*command.options), make_(make) {
+    : base_(*command.options), typed_(*command.typed), make_(make) {
   for (auto& setting : given_settings(*command.parser)) {
     if (is_of_the_run(setting.option)) continue;
     if (!is_of_the_machine(setting.option))
@@ -170,16 +178,21 @@ DrawOptions TaskParser::finish(DrawCommand& task, SettingLayers layers, int64_t 
   return options;
 }
 
-DrawOptions TaskParser::parse(const TaskLine& task) const {
+DrawOptions TaskParser::parse(const TaskLine& task, TypedNames& typed) const {
+  typed = typed_;
   if (!task.trouble.empty()) throw UsageError(task.trouble);
   CLI::App app;
   auto command = make_(app);
   SettingLayers layers;
+  // The line's own spellings count before the command's.
+  const auto prefer = [&typed](const TypedNames& own) {
+    typed.insert(typed.begin(), own.begin(), own.end());
+  };
   if (task.form == TaskForm::kOptions) {
-    parse_words(app, name_, split_words(task.text));
-    reject_extras(*command.parser);
+    prefer(parse_line(app, *command.parser, task.text));
   } else if (task.form == TaskForm::kObject) {
     layers.push_back(object_settings(task.text, *command.parser));
+    prefer(keys_typed(layers.back(), *command.parser));
   } else {
     layers.push_back(prompt_settings(task.text, base_.task));
   }

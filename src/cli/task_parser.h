@@ -18,8 +18,9 @@ class TaskParser {
  public:
   TaskParser(const DrawCommand& command, MakeDrawCommand make);
 
-  /// Not yet checked. Throws UsageError.
-  DrawOptions parse(const TaskLine& task) const;
+  /// Not yet checked. Throws UsageError. `typed` gets the names by which errors are to speak of
+  /// options.
+  DrawOptions parse(const TaskLine& task, TypedNames& typed) const;
 
   /// The same for settings that are there already; the seed is the command's own.
   DrawOptions parse(const std::vector<Setting>& settings) const;
@@ -30,8 +31,8 @@ class TaskParser {
  private:
   DrawOptions finish(DrawCommand& task, SettingLayers layers, int64_t seed_offset) const;
 
-  std::string name_;
   DrawOptions base_;
+  TypedNames typed_;  // on the command line
   MakeDrawCommand make_;
   std::vector<Setting> inherited_;
   nlohmann::ordered_json own_ = nlohmann::ordered_json::object();

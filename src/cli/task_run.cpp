@@ -53,8 +53,9 @@ class TaskLoop {
     const auto began = std::chrono::steady_clock::now();
     TaskRecord record{task.number, task.line, task.text, 0, {}, {}, 0};
     bool hopeless = false;
+    TypedNames typed;
     try {
-      auto options = parser_.parse(task);
+      auto options = parser_.parse(task, typed);
       options.json = options_.json;
       options.place = {fmt::format("line {}, ", task.line), journal_.picture_number(task.number),
                        model_loaded_};
@@ -72,6 +73,7 @@ class TaskLoop {
       // Nothing in the line would change it.
       hopeless = error.code() == ExitCode::kFailed;
     }
+    record.error = respelled(record.error, typed);
     record.seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
     last_code_ = record.code;

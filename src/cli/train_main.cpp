@@ -10,6 +10,8 @@
 #include <optional>
 #include <string>
 
+#include "cli/command_words.h"
+#include "cli/help.h"
 #include "cli/interrupt.h"
 #include "cli/option_groups.h"
 #include "cli/text_output.h"
@@ -189,17 +191,20 @@ int parse_and_run(int argc, char** argv) {
   add_whole(*scenes, "seed", options.seed, {0, 1'000'000'000}, "which");
   EvalOptions eval;
   add_eval_commands(app, eval);
+  const auto named = app.get_subcommands(
+      [&](const CLI::App* command) { return argc > 1 && command->get_name() == argv[1]; });
+  CLI::App* chosen = named.empty() ? nullptr : named.front();
   try {
-    app.parse(argc, argv);
+    if (chosen == nullptr)
+      app.parse(argc, argv);
+    else
+      parse_words(app, *chosen, {argv + 2, argv + argc});
   } catch (const CLI::CallForHelp&) {
-    const auto chosen = app.get_subcommands();
-    std::cout << (chosen.empty() ? app.help() : chosen.front()->help());
+    std::cout << (chosen == nullptr ? app.help() : chosen->help("sd-train"));
     return 0;
   } catch (const CLI::ParseError& error) {
     throw UsageError(error.what());
   }
-  auto* chosen = app.get_subcommands().front();
-  reject_extras(*chosen);
   const auto name = chosen->get_name();
   if (name == "classifier" || name == "eval") return run_eval_command(name, eval);
   TrainCommand command(options);

@@ -31,7 +31,7 @@ DrawCommand make(CLI::App& app) {
 
 Command add_txt2img(CLI::App& app) {
   const auto command = make(app);
-  return {command.parser, [command] { return draw_pictures(command, make); }};
+  return {command.parser, [command] { return draw_pictures(command, make); }, command.typed};
 }
 
 }  // namespace sd::cli

@@ -31,7 +31,8 @@ torch::Device resolve_device(const DeviceChoice& choice) {
   if (count > 0) {
     if (choice.index >= count) {
       throw UsageError(
-          fmt::format("--device cuda:{}: this machine has {} CUDA device{} (from cuda:0)",
+          fmt::format("--device cuda:{}: this machine has {} CUDA device{} (from cuda:0)\nOnly "
+                      "those that CUDA_VISIBLE_DEVICES names are counted, where it is set.",
                       choice.index, count, count == 1 ? "" : "s"));
     }
     return torch::Device(torch::kCUDA, static_cast<c10::DeviceIndex>(choice.index));
@@ -45,7 +46,9 @@ torch::Device resolve_device(const DeviceChoice& choice) {
                     problem));
   }
   throw UsageError(
-      "--device cuda: no CUDA device was found\nCheck `nvidia-smi`, or use --device cpu.");
+      "--device cuda: NVIDIA's device file is there, but no CUDA device was found\nCheck "
+      "`nvidia-smi` (is the driver as new as LibTorch's CUDA?) and CUDA_VISIBLE_DEVICES, or use "
+      "--device cpu.");
 }
 
 Precision resolve_precision(DTypeChoice choice, torch::Device device) {

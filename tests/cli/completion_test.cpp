@@ -17,8 +17,9 @@ using test::Finished;
 using test::SdHome;
 using Names = std::set<std::string>;
 
-const std::array<std::string, 9> kCommands = {"txt2img", "img2img",  "swap",   "attn",      "info",
-                                              "convert", "samplers", "doctor", "completion"};
+const std::array<std::string, 10> kCommands = {"txt2img",    "img2img", "swap",     "attn",
+                                               "info",       "convert", "samplers", "doctor",
+                                               "completion", "help"};
 
 bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
@@ -75,6 +76,59 @@ TEST(Completion, BashOffersCommandsOptionsAndWords) {
   EXPECT_FALSE(in_bash(home, {"sd", "txt2img", "--m"}).contains("--mode"));
 }
 
+TEST(Completion, BashOffersWordsInAnyCase) {
+  SdHome home;
+  const Names dpm = {"dpm2",      "dpm2_a",       "dpm++_2s_a",  "dpm++_2m",
+                     "dpm++_sde", "dpm++_2m_sde", "dpm++_3m_sde"};
+  EXPECT_EQ(in_bash(home, {"sd", "txt2img", "--sampler", "DPM"}), dpm);
+  EXPECT_EQ(in_bash(home, {"sd", "txt2img", "--sampler", "Euler"}), (Names{"euler", "euler_a"}));
+  EXPECT_EQ(in_bash(home, {"sd", "txt2img", "--sampler", "=", "DPM++_3"}), Names{"dpm++_3m_sde"});
+  EXPECT_EQ(in_bash(home, {"sd", "txt2img", "--CKP"}), Names{"--ckpt"});
+}
+
+TEST(Completion, BashReadsQuotesAndBlanksInWhatWasTyped) {
+  SdHome home;
+  const Names two = {"dpm++_2m", "dpm++_2m_sde"};
+  EXPECT_EQ(in_bash(home, {"sd", "txt2img", "--sampler", "\"DPM++ 2M"}), two);
+  EXPECT_EQ(in_bash(home, {"sd", "txt2img", "--sampler", "DPM++\\ 2M"}), two);
+  home.add_model("my model.safetensors");
+  EXPECT_EQ(in_bash(home, {"sd", "txt2img", "--ckpt", "\"My"}), Names{"my model"});
+}
+
+TEST(Completion, BashKnowsValuesOfOtherProgramsNames) {
+  SdHome home;
+  EXPECT_EQ(in_bash(home, {"sd", "txt2img", "--sampling-method", "heu"}), Names{"heun"});
+  EXPECT_EQ(in_bash(home, {"sd", "txt2img", "--num_inf"}), Names{"--num_inference_steps"});
+  EXPECT_FALSE(in_bash(home, {"sd", "txt2img", "--"}).contains("--num_inference_steps"));
+  EXPECT_EQ(in_bash(home, {"sd", "help", "sw"}), Names{"swap"});
+}
+
+/// The words that bash itself makes of `typed` and a tab, at a terminal: "<sd><txt2img>". The line
+/// is printed instead of run.
+std::string at_a_prompt(const SdHome& home, const std::string& typed) {
+  test::write_text(home.path("rc"),
+                   "PS1=\nbind 'set enable-bracketed-paste off'\nsource <(sd completion bash)\n");
+  const std::string script =
+      R"(printf '%s\t\001printf "<%%s>" DONE \005\nexit\n' "$1" | script -qec 'bash --rcfile rc -i' /dev/null)";
+  const auto shown = run_shell("bash", {"-c", script, "bash", typed}, home).out;
+  const auto begin = shown.rfind("<DONE>");
+  if (begin == std::string::npos) return shown;
+  const auto words = shown.substr(begin + 6);
+  return words.substr(0, words.rfind('>') + 1);
+}
+
+TEST(Completion, BashInsertsWhatItOffers) {
+  if (!is_here("script")) GTEST_SKIP() << "script is not installed";
+  SdHome home;
+  home.add_model("my model+.safetensors");
+  const std::string three = "<sd><txt2img><--sampler><dpm++_3m_sde>";
+  EXPECT_EQ(at_a_prompt(home, "sd txt2img --sampler DPM++_3"), three);
+  EXPECT_EQ(at_a_prompt(home, "sd txt2img --sampler \"DPM++ 3"), three);
+  EXPECT_EQ(at_a_prompt(home, "sd txt2img --sampler DPM++\\ 3"), three);
+  EXPECT_EQ(at_a_prompt(home, "sd txt2img --ckpt My"), "<sd><txt2img><--ckpt><my model+>");
+  EXPECT_EQ(at_a_prompt(home, "sd txt2img --ckpt=\"my"), "<sd><txt2img><--ckpt=my model+>");
+}
+
 TEST(Completion, BashOffersModelsFilesAndFoldersWithoutObeyingTheirNames) {
   SdHome home;
   home.add_model("dreamshaper.safetensors");
@@ -106,6 +160,7 @@ TEST(Completion, FishOffersTheSame) {
   EXPECT_EQ(offered("sd txt2img --sampler dpm2"), (Names{"dpm2", "dpm2_a"}));
   EXPECT_EQ(offered("sd txt2img --ckpt dr"), (Names{"dreamshaper", "dreams/"}));
   EXPECT_EQ(offered("sd txt2img --outdir dr"), Names{"dreams/"});
+  EXPECT_TRUE(offered("sd txt2img --sampler DPM++").contains("dpm++_2m"));
   EXPECT_EQ(offered("sd completion z"), Names{"zsh"});
   EXPECT_EQ(offered("sd txt2img --prompt x"), Names{});
 }
@@ -138,6 +193,7 @@ TEST(Completion, ZshOffersTheSame) {
   std::filesystem::create_directory(home.path("pictures"));
   EXPECT_EQ(in_zsh(home, "sd tx"), "sd txt2img");
   EXPECT_EQ(in_zsh(home, "sd txt2img --sampler plm"), "sd txt2img --sampler plms");
+  EXPECT_EQ(in_zsh(home, "sd txt2img --sampler DPM++_3"), "sd txt2img --sampler dpm++_3m_sde");
   EXPECT_EQ(in_zsh(home, "sd txt2img --negat"), "sd txt2img --negative-prompt");
   EXPECT_EQ(in_zsh(home, "sd txt2img --ckpt dreams"), "sd txt2img --ckpt dreamshaper");
   EXPECT_EQ(in_zsh(home, "sd txt2img --outdir=pi"), "sd txt2img --outdir=pictures");
@@ -147,7 +203,8 @@ TEST(Completion, ZshOffersTheSame) {
 /// The long options that a command's help shows.
 Names options_of(const std::string& command) {
   Names names;
-  std::istringstream help(test::run_sd({command, "--help"}).out);
+  const auto text = test::run_sd({command, "--help-all"}).out;
+  std::istringstream help(text.substr(0, text.find("Other programs' names")));
   for (std::string word; help >> word;) {
     if (!word.starts_with("--") || word.size() < 3) continue;
     word.resize(std::min(word.find_first_of(",.:;)'\""), word.size()));

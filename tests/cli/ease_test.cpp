@@ -21,6 +21,7 @@ TEST(QuickStart, NothingButDrawingOpensLibTorch) {
   const std::vector<std::vector<std::string>> quick = {
       {"--help"},
       {"--version"},
+      {"help", "swap"},
       {"txt2img", "--help"},
       {"info", SD_TEST_DATA "/tiny-v1.ckpt"},
       {"samplers"},
@@ -60,11 +61,11 @@ TEST(Suggestions, NameTheNearest) {
     expect_error(run_sd(arguments), 2, {"Did you mean " + nearest + "?"});
 }
 
-TEST(Help, BeginsWithExamplesAndIsInGroups) {
-  const auto help = run_sd({"txt2img", "--help"}).out;
+TEST(HelpOfAll, BeginsWithExamplesAndIsInGroups) {
+  const auto help = run_sd({"txt2img", "--help-all"}).out;
   const std::vector<std::string> order = {
-      "Examples:", "Usage:",   "What to draw:", "--ddim_steps, --steps N=50",
-      "Model:",    "Machine:", "Output:",       "Exit codes:"};
+      "Usage:", "Examples:", "What to draw:", "--ddim_steps, --steps N=50",
+      "Model:", "Machine:",  "Output:",       "Exit codes:"};
   std::size_t at = 0;
   for (const auto& part : order) {
     at = help.find(part, at);

@@ -3,8 +3,8 @@
 #include <string>
 #include <vector>
 
+#include "cli/command_words.h"
 #include "cli/commands.h"
-#include "cli/option_groups.h"
 #include "sd/core/error.h"
 #include "support/expect_error.h"
 #include "support/temp_folder.h"
@@ -21,8 +21,7 @@ DrawOptions parse(const std::vector<std::string>& arguments) {
   CLI::App app("", "txt2img");
   DrawOptions options;
   add_draw_options(app, options);
-  app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
-  reject_extras(app);
+  parse_words(app, app, arguments);
   return options;
 }
 
@@ -128,7 +127,7 @@ TEST(DrawOptions, KnowsOurOwn) {
 
 TEST(DrawOptions, TakesPromptsAsTheyAre) {
   EXPECT_EQ(parse({"--prompt", ""}).prompt, "");
-  EXPECT_EQ(parse({"--prompt", "--seed"}).prompt, "--seed");
+  EXPECT_EQ(parse({"--prompt=--seed"}).prompt, "--seed");
   EXPECT_EQ(parse({"--prompt", "[a, b] {} %% = 'x'"}).prompt, "[a, b] {} %% = 'x'");
   EXPECT_EQ(parse({"--prompt", "{}"}).prompt, "{}");
   EXPECT_EQ(parse({"--prompt=a=b"}).prompt, "a=b");
