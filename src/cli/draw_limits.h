@@ -20,7 +20,6 @@ inline constexpr Range<int64_t> kLatentSideRange{1, 64};
 inline constexpr Range<double> kScaleRange{-1000.0, 1000.0};
 inline constexpr Range<int64_t> kClipSkipRange{1, 64};
 inline constexpr Range<int64_t> kPictureRange{0, std::numeric_limits<int32_t>::max()};
-inline constexpr Range<int64_t> kSeedRange{-1, std::numeric_limits<int64_t>::max()};
 inline constexpr Range<int64_t> kSamplesRange{1, 256};
 inline constexpr Range<int64_t> kIterRange{1, 1'000'000};
 inline constexpr Range<int64_t> kRowsRange{0, 1000};

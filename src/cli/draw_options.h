@@ -21,7 +21,6 @@ namespace sd::cli {
 /// Which script of the original a run mirrors.
 enum class DrawTask { kTxt2Img, kImg2Img, kSwap };
 
-inline constexpr int64_t kRandomSeed = -1;
 inline constexpr double kDefaultStrength = 0.75;  // the original script's
 
 /// A picture to start from (`img2img`, `swap`).
@@ -154,7 +153,7 @@ struct DrawOptions {
   std::optional<std::filesystem::path> ckpt;
   std::optional<std::filesystem::path> vae;   // an autoencoder from elsewhere, or TAESD
   std::optional<std::filesystem::path> clip;  // a text encoder from elsewhere
-  int64_t seed = 42;  // kRandomSeed until it is checked, then the one that was chosen
+  std::optional<uint64_t> seed = 42;          // absent until it is checked: a random one
   SeedMode seed_mode = SeedMode::kBatch;
   std::optional<Variation> variation;
   std::optional<int64_t> only;           // the one picture of the run to draw, from 0

@@ -72,6 +72,8 @@ void DrawRun::load() {
   fit_to_model(options_, config, name);
   record_.options.input = options_.input;
   record_.options.prediction = config.prediction;
+  const auto no_step = no_step_notice(options_.input, options_.ddim_steps);
+  if (!no_step.empty()) say((options_.place ? options_.place->label : "") + no_step);
   if (model_->prediction_assumed && !follows()) say(prediction_notice(*config.prediction, name));
   attn_.emplace(options_.attn, options_.ddim_steps);
   attn_->prepare(*model_, reader_of_maps(options_, tokenizer_), record_.height / options_.f,
@@ -178,7 +180,7 @@ DrawRequest DrawRun::request_for(const Batch& batch, RunNoise& noise) {
   request.eta = options_.ddim_eta;
   request.sampler = options_.chosen_sampler();
   request.scheduler = options_.scheduler;
-  request.seed = static_cast<uint64_t>(options_.seed + batch.first_sample);
+  request.seed = options_.seed.value() + static_cast<uint64_t>(batch.first_sample);
   request.start_latents = start_->batch(batch.first_sample, count, noise);
   if (options_.only) request.decode_only = *options_.only - batch.first_sample;
   request.decode = !options_.skip_save || !options_.skip_grid || options_.attn.draws() ||

@@ -34,8 +34,8 @@ void DrawRun::prepare() {
   start_.emplace(options_,
                  std::array{options_.C, record_.height / options_.f, record_.width / options_.f});
   if (options_.swap.blend_mask) {
-    blend_mask_ =
-        read_latent_mask(*options_.swap.blend_mask, {record_.width, record_.height}, options_.f);
+    blend_mask_ = read_latent_mask(*options_.swap.blend_mask, {record_.width, record_.height},
+                                   options_.f, [this](const std::string& text) { say(text); });
   }
   // Last: what is wrong above leaves nothing behind.
   if (!options_.skip_save || !options_.skip_grid) {

@@ -11,7 +11,9 @@
 
 #include "cli/checkpoint_info.h"
 #include "cli/text_output.h"
+#include "image/json_text.h"
 #include "sd/core/error.h"
+#include "sd/image/foreign_recipe.h"
 #include "sd/image/infotext.h"
 #include "sd/image/metadata.h"
 
@@ -38,8 +40,7 @@ bool is_picture(const fs::path& path) {
   return bytes.size() == start.size() && bytes.starts_with("RIFF") && bytes.ends_with("WEBP");
 }
 
-Json infotext_json(const std::string& text) {
-  const auto info = parse_infotext(text);
+Json infotext_json(const Infotext& info) {
   Json json = {{"prompt", info.prompt}, {"negative_prompt", info.negative_prompt}};
   Json& settings = json["settings"] = Json::object();
   for (const auto& [key, value] : info.settings) settings[key] = value;
@@ -53,12 +54,19 @@ Json picture_json(const fs::path& path) {
                {"format", metadata.format},
                {"width", metadata.width},
                {"height", metadata.height}};
-  if (metadata.parameters) json["parameters"] = infotext_json(*metadata.parameters);
+  const auto recipe = foreign_recipe(metadata);
+  if (recipe) {
+    json["made_by"] = recipe->program;
+    json["parameters"] = infotext_json(recipe->info);
+    if (!recipe->notes.empty()) json["notes"] = recipe->notes;
+  } else if (metadata.parameters) {
+    json["parameters"] = infotext_json(parse_infotext(*metadata.parameters));
+  }
   for (const auto& [keyword, text] : metadata.texts) {
-    if (keyword == "parameters") continue;
+    if (keyword == "parameters" && !recipe) continue;
     // Ours is JSON; ComfyUI's chunks are too.
-    auto parsed = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-    json["texts"][keyword] = parsed.is_object() ? std::move(parsed) : Json(text);
+    auto parsed = parse_object(text);
+    json["texts"][keyword] = parsed ? std::move(*parsed) : Json(text);
   }
   return json;
 }

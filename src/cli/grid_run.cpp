@@ -163,7 +163,7 @@ int draw_grid(const DrawCommand& command, MakeDrawCommand make) {
   std::vector<DrawOptions> runs;
   for (std::size_t i = 0; i < grid.cells(); ++i) {
     auto run = parser.parse(grid.settings(i));
-    if (run.seed == kRandomSeed) run.seed = seed;
+    if (!run.seed) run.seed = seed;
     run.place = {grid.label(i) + ": ", std::nullopt, i > 0, true};
     check(run);
     runs.push_back(std::move(run));

@@ -3,6 +3,7 @@
 #include <ATen/ops/from_blob.h>
 #include <fmt/format.h>
 
+#include "cli/mask_notice.h"
 #include "sd/image/mask.h"
 #include "sd/image/read.h"
 #include "sd/image/resize.h"
@@ -43,6 +44,10 @@ InputPicture read_input(const PictureInput& input, std::optional<int64_t> width,
     say(fmt::format("--init-mask: {}x{} is resized to {}x{}", picture.width, picture.height,
                     size.width, size.height));
   }
+  for (const auto& notice : mask_notices(fitted)) {
+    say(fmt::format("--init-mask: {}{}", notice,
+                    input.invert_mask ? "; --invert-mask turns that around" : ""));
+  }
   auto mask = input.invert_mask ? invert_mask(fitted.mask) : std::move(fitted.mask);
   result.mask = blur_mask(mask, input.mask_blur);
   result.latent_mask = to_latents(*result.mask, factor);
@@ -50,8 +55,11 @@ InputPicture read_input(const PictureInput& input, std::optional<int64_t> width,
   return result;
 }
 
-torch::Tensor read_latent_mask(const std::filesystem::path& path, Size size, int64_t factor) {
-  return to_latents(fit_mask(read_image(path), size).mask, factor);
+torch::Tensor read_latent_mask(const std::filesystem::path& path, Size size, int64_t factor,
+                               const std::function<void(const std::string&)>& say) {
+  const auto fitted = fit_mask(read_image(path), size);
+  for (const auto& notice : mask_notices(fitted)) say("--blend-mask: " + notice);
+  return to_latents(fitted.mask, factor);
 }
 
 }  // namespace sd::cli

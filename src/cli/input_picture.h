@@ -30,7 +30,9 @@ InputPicture read_input(const PictureInput& input, std::optional<int64_t> width,
                         std::optional<int64_t> height, int64_t factor,
                         const std::function<void(const std::string&)>& say);
 
-/// A mask file as latents [1,1,h,w] in [0,1] for pictures of `size`.
-torch::Tensor read_latent_mask(const std::filesystem::path& path, Size size, int64_t factor);
+/// A mask file (`--blend-mask`) as latents [1,1,h,w] in [0,1] for pictures of `size`. Says through
+/// `say` what of it was taken that one might not expect.
+torch::Tensor read_latent_mask(const std::filesystem::path& path, Size size, int64_t factor,
+                               const std::function<void(const std::string&)>& say);
 
 }  // namespace sd::cli

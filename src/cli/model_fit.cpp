@@ -4,6 +4,7 @@
 
 #include "cli/draw_limits.h"
 #include "sd/core/error.h"
+#include "sd/image/infotext.h"
 
 namespace sd::cli {
 namespace {
@@ -51,6 +52,24 @@ int64_t checked_default_side(int64_t pixels, const std::string& model) {
       "{} was trained for pictures of {} pixels a side, which is no multiple of {} up to {}\nSay "
       "how large with --H and --W.",
       model, pixels, kSideStep, kSideRange.most));
+}
+
+std::string no_step_notice(const PictureInput& input, int64_t steps) {
+  const auto runs = [](double part, int64_t of) {
+    return static_cast<int64_t>(part * static_cast<double>(of)) > 0;
+  };
+  const double strength = input.strength.value_or(0);
+  if (strength == 0 || runs(strength, steps)) return {};
+  constexpr double kThousandths = 1000;
+  int64_t thousandths = 1, more = steps;
+  while (!runs(static_cast<double>(thousandths) / kThousandths, steps)) ++thousandths;
+  while (more <= kStepsRange.most && !runs(strength, more)) ++more;
+  return fmt::format(
+      "--strength {} of {} steps is int({} * {}) = 0 steps: nothing is drawn, the picture only "
+      "goes once through the autoencoder\nA step is drawn from --strength {} on{}.",
+      number_text(strength), steps, number_text(strength), steps,
+      number_text(static_cast<double>(thousandths) / kThousandths),
+      more <= kStepsRange.most ? fmt::format(", or from --steps {}", more) : "");
 }
 
 std::string prediction_notice(Prediction assumed, const std::string& model) {

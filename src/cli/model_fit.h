@@ -17,6 +17,10 @@ void fit_to_model(DrawOptions& options, const ModelConfig& config, const std::st
 /// `pixels` if pictures of that side can be drawn; else throws UsageError asking for --H and --W.
 int64_t checked_default_side(int64_t pixels, const std::string& model);
 
+/// What is said where int(strength · steps) is no step at all, so that the picture comes out as it
+/// went in; empty where there is one, or where a strength of 0 asks for none.
+std::string no_step_notice(const PictureInput& input, int64_t steps);
+
 /// The line that says what was assumed where nothing but weights tell what a model predicts.
 std::string prediction_notice(Prediction assumed, const std::string& model);
 

@@ -26,7 +26,7 @@ enum class FieldKind { kNumber, kText, kSafe };
 struct Field {
   std::string_view name;
   FieldKind kind;
-  std::variant<int64_t NameFields::*, std::string NameFields::*> value;
+  std::variant<int64_t NameFields::*, uint64_t NameFields::*, std::string NameFields::*> value;
 };
 
 const std::vector<Field>& all_fields() {
@@ -72,6 +72,9 @@ std::optional<std::size_t> parse_size(std::string_view text) {
 }
 
 std::string number_of(const Field& field, const NameFields& fields, std::size_t zeros) {
+  if (const auto* value = std::get_if<uint64_t NameFields::*>(&field.value)) {
+    return fmt::format("{:0{}}", fields.**value, zeros);
+  }
   return fmt::format("{:0{}}", fields.*std::get<int64_t NameFields::*>(field.value), zeros);
 }
 

@@ -12,7 +12,7 @@ namespace sd::cli {
 /// What a picture's name may tell.
 struct NameFields {
   int64_t number = 0;  // counts on from the highest in the folder
-  int64_t seed = 0;
+  uint64_t seed = 0;
   int64_t index = 0;  // in the run, from 0
   int64_t iteration = 0;
   int64_t sample = 0;

@@ -32,8 +32,8 @@ SchedulerKind scheduler_of(const DrawOptions& options) {
 int64_t stream_of(const DrawOptions& options, const PictureRecord& picture) {
   return options.seed_mode == SeedMode::kImage ? picture.sample_index : 0;
 }
-int64_t seed_of(const DrawOptions& options, const PictureRecord& picture) {
-  return options.seed + stream_of(options, picture);
+uint64_t seed_of(const DrawOptions& options, const PictureRecord& picture) {
+  return options.seed.value() + static_cast<uint64_t>(stream_of(options, picture));
 }
 uint64_t variation_seed_of(const DrawOptions& options, const PictureRecord& picture) {
   return options.variation->seed + static_cast<uint64_t>(stream_of(options, picture));
@@ -106,6 +106,11 @@ Json swap_json(const DrawOptions& options, const PictureRecord& picture) {
     return json;
   }
   json["cross_steps"] = Json::array();
+  const bool for_all = std::ranges::any_of(swap.cross_steps,
+                                           [](const WordSteps& some) { return some.word.empty(); });
+  if (!for_all) {
+    json["cross_steps"].push_back({{"word", ""}, {"steps", steps_json(kDefaultCrossSteps)}});
+  }
   for (const auto& [word, steps] : swap.cross_steps) {
     json["cross_steps"].push_back({{"word", word}, {"steps", steps_json(steps)}});
   }
@@ -251,7 +256,7 @@ Json settings_of(const RunRecord& run, const PictureRecord& picture) {
       {"scheduler", name_of(scheduler_of(options))},
       {"scale", options.scale},
       {"eta", options.ddim_eta},
-      {"seed", options.seed},
+      {"seed", options.seed.value()},
       {"seed_mode", options.seed_mode == SeedMode::kImage ? "image" : "batch"},
       {"rng", name_of(options.rng)},
       {"run", batch_json(run, picture)},

@@ -149,7 +149,7 @@ nlohmann::ordered_json repeat_args(const RunRecord& run) {
     add("W", std::to_string(run.width));
     add("H", std::to_string(run.height));
   }
-  add("seed", std::to_string(options.seed));
+  add("seed", std::to_string(options.seed.value()));
   add("device", run.device);
   add("dtype", run.dtype);
   add("threads", std::to_string(run.threads));

@@ -1,19 +1,23 @@
 #include "cli/repeat_command.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <system_error>
-#include <type_traits>
 #include <utility>
 
 #include "cli/given_options.h"
 #include "cli/infotext_command.h"
 #include "cli/repeat_args.h"
+#include "cli/repeat_list.h"
 #include "cli/shell_words.h"
 #include "cli/text_output.h"
+#include "image/json_text.h"
 #include "sd/core/error.h"
+#include "sd/image/foreign_recipe.h"
 #include "sd/image/metadata.h"
 
 namespace sd::cli {
@@ -23,24 +27,6 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kMostArgs = 10'000;
-
-/// What `object` says under `key` if it is an object and that is of this kind: text or a number.
-template <typename Value>
-Value value_at(const Json& object, const char* key, Value otherwise) {
-  if (!object.is_object()) return otherwise;
-  const auto found = object.find(key);
-  if (found == object.end()) return otherwise;
-  if constexpr (std::is_same_v<Value, std::string>) {
-    return found->is_string() ? found->template get<Value>() : otherwise;
-  } else {
-    return found->is_number_integer() ? found->template get<Value>() : otherwise;
-  }
-}
-
-Json object_at(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_object() ? *found : Json::object();
-}
 
 std::optional<GivenCommand> command_of(const Json& settings) {
   if (!settings.is_object() || !settings.contains("args")) return std::nullopt;
@@ -63,6 +49,7 @@ void note_files(const GivenCommand& command, const Json& settings,
     if (!value || (!input && !names_model_file(name))) continue;
     std::error_code ignored;
     const auto was = value_at(hashes, dashed(name).c_str(), std::string());
+    if (dashed(name) == "from-file" && lost_its_list(command, settings)) continue;
     if (name == "from-file" && *value == "-") {
       notes.push_back("its prompts came from standard input: give the command the same ones there");
     } else if (!fs::exists(*value, ignored)) {
@@ -99,6 +86,19 @@ std::vector<std::string> notes_of(const GivenCommand& command, const Json& setti
   return notes;
 }
 
+/// Throws IoError naming the program where nothing of what it wrote can be read.
+GuessedCommand guess_of(const ForeignRecipe& recipe, const fs::path& picture, Size size) {
+  const auto& info = recipe.info;
+  const bool says =
+      !info.prompt.empty() || std::ranges::any_of(info.settings, [](const auto& setting) {
+        return setting.first == "Steps" || setting.first == "Seed";
+      });
+  if (says) return command_of_recipe(recipe, size);
+  throw IoError(fmt::format(
+      "{}: its metadata are those of {}, of which nothing can be read here{}{}", picture.string(),
+      recipe.program, recipe.notes.empty() ? "" : ": ", fmt::join(recipe.notes, "; ")));
+}
+
 RepeatCommand finish(const GivenCommand& command, std::vector<std::string> notes) {
   auto words = words_of(command);
   words.insert(words.begin(), "sd");
@@ -111,21 +111,33 @@ RepeatCommand repeat_command(const fs::path& picture) {
   const auto metadata = read_metadata(picture);
   for (const auto& [keyword, text] : metadata.texts) {
     if (keyword != "sd") continue;
-    const auto settings = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+    const auto settings = parse_object(text).value_or(Json());
     auto command = command_of(settings);
     if (!command) continue;  // not ours, or spoiled: the infotext may be whole
     std::vector<std::string> notes;
-    choose_picture(*command, object_at(settings, "run"), notes);
+    std::string pipe;
+    if (lost_its_list(*command, settings)) {
+      pipe = draw_without_list(*command, settings, notes);
+    } else {
+      choose_picture(*command, object_at(settings, "run"), notes);
+    }
     const auto more = notes_of(*command, settings);
     notes.insert(notes.end(), more.begin(), more.end());
     command->options.push_back({"no-config", std::nullopt});  // whose settings are among the words
-    return finish(*command, std::move(notes));
+    auto repeat = finish(*command, std::move(notes));
+    repeat.command = pipe + repeat.command;
+    return repeat;
+  }
+  if (const auto recipe = foreign_recipe(metadata)) {
+    auto guess = guess_of(*recipe, picture, {metadata.width, metadata.height});
+    return finish(guess.command, std::move(guess.notes));
   }
   if (!metadata.parameters) {
     throw IoError(fmt::format(
-        "{}: the picture does not say how it was made\nExpected the settings that sd writes, or "
-        "the infotext of AUTOMATIC1111's web UI; image editors and many sites drop both: take the "
-        "file as it was written.",
+        "{}: the picture does not say how it was made\nExpected the settings that sd writes, the "
+        "infotext of AUTOMATIC1111's web UI, or what ComfyUI, InvokeAI, NovelAI, Fooocus or Easy "
+        "Diffusion write; image editors and many sites drop all of it: take the file as it was "
+        "written.",
         picture.string()));
   }
   auto guess = command_of_infotext(*metadata.parameters);

@@ -8,7 +8,7 @@ namespace sd::cli {
 
 RunNoise::RunNoise(const DrawOptions& options, torch::Device device)
     : by_image_(options.seed_mode == SeedMode::kImage),
-      seed_(static_cast<uint64_t>(options.seed)),
+      seed_(options.seed.value()),
       rng_(options.rng),
       variation_(options.variation),
       device_(device) {}

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <charconv>
+#include <limits>
 #include <random>
 #include <string>
 
@@ -37,9 +38,20 @@ Variation parse_variation(std::string_view text) {
   return variation;
 }
 
+std::optional<uint64_t> parse_seed(std::string_view text) {
+  uint64_t seed = 0;
+  if (text == "-1") return std::nullopt;
+  const bool plus = text.size() > 1 && text[0] == '+';  // from_chars knows no plus sign
+  if (parse_all(text.substr(plus ? 1 : 0), seed)) return seed;
+  throw UsageError(fmt::format("--seed: '{}' is not a whole number from -1 to {}", text,
+                               std::numeric_limits<uint64_t>::max()));
+}
+
 void add_seed_options(CLI::App& app, DrawOptions& options) {
-  add_whole(app, "seed", options.seed, kSeedRange,
-            "Start of the random numbers (-1: a random one)");
+  add_parsed(
+      app, "seed", [&options](const std::string& text) { options.seed = parse_seed(text); }, "N",
+      "Start of the random numbers, below 2^64\n(-1: a random one)")
+      ->default_str("42");
   const Choices<SeedMode> modes = {{"batch", SeedMode::kBatch}, {"image", SeedMode::kImage}};
   add_choice(
       app, "seed-mode", options.seed_mode, modes,
@@ -69,9 +81,9 @@ void settle_seed(DrawOptions& options) {
   options.seed = settled_seed(options);
 }
 
-int64_t settled_seed(const DrawOptions& options) {
-  if (options.seed != kRandomSeed) return options.seed;
-  const auto seed = static_cast<int64_t>(std::random_device{}());
+uint64_t settled_seed(const DrawOptions& options) {
+  if (options.seed) return *options.seed;
+  const uint64_t seed = std::random_device{}();
   if (!options.quiet) print_message(fmt::format("seed: {}", seed));
   return seed;
 }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "cli/draw_options.h"
@@ -20,7 +22,11 @@ Variation parse_variation(std::string_view text);
 /// contradict each other.
 void settle_seed(DrawOptions& options);
 
-/// The seed, or where it is kRandomSeed one that is chosen now and said.
-int64_t settled_seed(const DrawOptions& options);
+/// The seed, or where there is none one that is chosen now and said.
+uint64_t settled_seed(const DrawOptions& options);
+
+/// "18446744073709551615": a seed as torch takes it, or nothing for -1, a random one. Throws
+/// UsageError.
+std::optional<uint64_t> parse_seed(std::string_view text);
 
 }  // namespace sd::cli

@@ -10,6 +10,7 @@
 
 #include "cli/command_words.h"
 #include "cli/draw_limits.h"
+#include "cli/option_groups.h"
 #include "cli/option_hints.h"
 #include "cli/settings_check.h"
 #include "sd/core/error.h"
@@ -171,9 +172,7 @@ DrawOptions TaskParser::finish(DrawCommand& task, SettingLayers layers, int64_t 
   options.json = base_.json;
   options.quiet = base_.quiet;
   options.verbose = base_.verbose;
-  if (seed_offset > 0 && options.seed != kRandomSeed) {
-    options.seed = std::min(options.seed, kSeedRange.most - seed_offset) + seed_offset;
-  }
+  if (options.seed) *options.seed += static_cast<uint64_t>(seed_offset);
   if (task.settle) task.settle(options);
   return options;
 }

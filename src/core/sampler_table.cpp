@@ -137,7 +137,7 @@ constexpr std::array kSchedulers = {
 };
 
 // Other programs' names in the form that `plain` gives them, where it differs from ours.
-constexpr std::array<std::pair<std::string_view, SamplerKind>, 12> kAliases = {{
+constexpr std::array<std::pair<std::string_view, SamplerKind>, 17> kAliases = {{
     {"eulerancestral", SamplerKind::kEulerAncestral},
     {"eulera", SamplerKind::kEulerAncestral},
     {"dpm2ancestral", SamplerKind::kDpm2Ancestral},
@@ -150,6 +150,11 @@ constexpr std::array<std::pair<std::string_view, SamplerKind>, 12> kAliases = {{
     {"unipcbh2", SamplerKind::kUniPc},
     {"unipcmultistep", SamplerKind::kUniPc},
     {"pndm", SamplerKind::kPlms},
+    {"dpmsolvermultistep", SamplerKind::kDpmpp2m},  // diffusers
+    {"dpmsolversde", SamplerKind::kDpmppSde},
+    {"dpm2pp2m", SamplerKind::kDpmpp2m},  // SD.Next
+    {"dpm2pp2msde", SamplerKind::kDpmpp2mSde},
+    {"dpm2ppsde", SamplerKind::kDpmppSde},
 }};
 
 constexpr std::array<std::pair<std::string_view, SchedulerKind>, 4> kSchedulerAliases = {{
@@ -251,6 +256,10 @@ std::optional<SchedulerKind> find_scheduler(std::string_view text) {
 std::optional<NamedSampler> find_sampler(std::string_view text) {
   auto wanted = plain(text);
   if (wanted.empty()) return std::nullopt;
+  // "dpmpp_sde_gpu" (ComfyUI) says where noise is drawn, "EulerDiscreteScheduler" is a class's name.
+  for (const std::string_view suffix : {"gpu", "scheduler", "discrete"}) {
+    remove_suffix(wanted, suffix);
+  }
   if (const auto kind = find_prefixed(wanted)) return NamedSampler{*kind, std::nullopt};
   for (const std::string_view suffix : {"karras", "exponential", "sgmuniform", "ka", "exp"}) {
     auto shorter = wanted;

@@ -38,6 +38,14 @@ double lcm(const SigmaTable& table, int64_t i, int64_t steps) {
   return table.sigma(static_cast<double>((kDistilledSteps - index) * stride - 1));
 }
 
+/// How many timesteps below the last: whole ones, as long as there are enough for every step to have
+/// its own.
+double simple(const SigmaTable& table, int64_t i, int64_t steps) {
+  const int64_t total = table.timesteps();
+  if (steps <= total) return static_cast<double>(i * total / steps);
+  return static_cast<double>(i) * static_cast<double>(total) / static_cast<double>(steps);
+}
+
 double sigma_of(SchedulerKind kind, const SigmaTable& table, int64_t i, int64_t steps) {
   const auto last = static_cast<double>(table.timesteps() - 1);
   switch (kind) {
@@ -50,7 +58,7 @@ double sigma_of(SchedulerKind kind, const SigmaTable& table, int64_t i, int64_t 
     case SchedulerKind::kSgmUniform:
       return table.sigma(even(last, 0, i, steps + 1));
     case SchedulerKind::kSimple:
-      return table.sigma(last - static_cast<double>(i * table.timesteps() / steps));
+      return table.sigma(last - simple(table, i, steps));
     case SchedulerKind::kBeta:
       return beta(table, i, steps);
     case SchedulerKind::kLcm:
@@ -59,6 +67,19 @@ double sigma_of(SchedulerKind kind, const SigmaTable& table, int64_t i, int64_t 
       break;
   }
   throw UsageError("the schedule of DDIM and PLMS has timesteps of its own");
+}
+
+/// `steps` levels and 0. Throws UsageError where `wanted` steps are not 1 to what `kind` has.
+std::vector<double> levels(SchedulerKind kind, const SigmaTable& table, int64_t steps,
+                           int64_t wanted) {
+  const int64_t most = kind == SchedulerKind::kLcm ? kDistilledSteps : table.timesteps();
+  if (wanted < 1 || wanted > most) {
+    throw UsageError(fmt::format("{} steps asked for; expected 1 to {}", wanted, most));
+  }
+  std::vector<double> sigmas;
+  for (int64_t i = 0; i < steps; ++i) sigmas.push_back(sigma_of(kind, table, i, steps));
+  sigmas.push_back(0);
+  return sigmas;
 }
 
 }  // namespace
@@ -99,19 +120,12 @@ double SigmaTable::timestep(double sigma) const {
 }
 
 std::vector<double> sigma_steps(SchedulerKind kind, const SigmaTable& table, int64_t steps) {
-  const int64_t most = kind == SchedulerKind::kLcm ? kDistilledSteps : table.timesteps();
-  if (steps < 1 || steps > most) {
-    throw UsageError(fmt::format("{} steps asked for; expected 1 to {}", steps, most));
-  }
-  std::vector<double> sigmas;
-  for (int64_t i = 0; i < steps; ++i) sigmas.push_back(sigma_of(kind, table, i, steps));
-  sigmas.push_back(0);
-  return sigmas;
+  return levels(kind, table, steps, steps);
 }
 
 std::vector<double> sigma_steps_without_penultimate(SchedulerKind kind, const SigmaTable& table,
                                                     int64_t steps) {
-  auto sigmas = sigma_steps(kind, table, steps + 1);
+  auto sigmas = levels(kind, table, steps + 1, steps);  // the one more is dropped, not made
   sigmas.erase(sigmas.end() - 2);
   return sigmas;
 }

@@ -1,14 +1,14 @@
 #include "sd/image/exif.h"
 
-#include <algorithm>
-
 #include "image/exif_block.h"
-#include "image/unicode.h"
+#include "image/exif_comment.h"
+#include "image/png_chunks.h"
+#include "sd/core/error.h"
 
 namespace sd {
 namespace {
 
-constexpr std::size_t kCodeSize = 8;  // of the character code that begins a UserComment
+constexpr std::string_view kExifName("Exif\0\0", 6);
 
 struct Tiff {
   ByteSpan bytes;
@@ -46,42 +46,16 @@ std::optional<Entry> find_entry(const Tiff& tiff, std::size_t directory, uint32_
   return std::nullopt;
 }
 
+/// Values of up to four bytes stand in the entry, others where it says.
+std::optional<ByteSpan> value_of(const Tiff& tiff, const Entry& entry) {
+  const std::size_t at =
+      entry.count <= 4 ? entry.value_offset : tiff.number(entry.value_offset, 4).value_or(0);
+  return slice(tiff.bytes, at, entry.count);
+}
+
 std::optional<Entry> find_in_first_directory(const Tiff& tiff, uint32_t tag) {
   const auto directory = tiff.number(4, 4);
   return directory ? find_entry(tiff, *directory, tag) : std::nullopt;
-}
-
-/// Writers disagree on the byte order of "UNICODE" comments: piexif always writes big-endian,
-/// others follow the block. Infotexts always hold ASCII, whose high bytes are zero, so the order
-/// with more of them is the right one.
-bool looks_big_endian(ByteSpan utf16) {
-  std::size_t high_first = 0;
-  std::size_t low_first = 0;
-  for (std::size_t i = 0; i + 1 < utf16.size(); i += 2) {
-    high_first += utf16[i] == std::byte{0};
-    low_first += utf16[i + 1] == std::byte{0};
-  }
-  return high_first >= low_first;
-}
-
-std::string decode_utf16_comment(ByteSpan text) {
-  const auto mark = read_unsigned(text, 0, 2, true);
-  if (mark == 0xFEFFu) return utf16_to_utf8(text.subspan(2), true);
-  if (mark == 0xFFFEu) return utf16_to_utf8(text.subspan(2), false);
-  return utf16_to_utf8(text, looks_big_endian(text));
-}
-
-/// Without the NULs and blanks that writers pad with.
-std::string trim(std::string text) {
-  const auto last = text.find_last_not_of(std::string_view("\0 \t\r\n", 5));
-  text.resize(last == std::string::npos ? 0 : last + 1);
-  return text;
-}
-
-/// Text whose encoding nobody names: UTF-8 where it is that, else Latin-1.
-std::string decode_bytes(ByteSpan text) {
-  const auto bytes = trim(std::string(text_of(text)));
-  return repair_utf8(bytes) == bytes ? bytes : latin1_to_utf8(bytes);
 }
 
 }  // namespace
@@ -99,30 +73,23 @@ std::optional<std::string> exif_user_comment(ByteSpan exif) {
   const auto directory = tiff ? find_in_first_directory(*tiff, kExifDirectoryTag) : std::nullopt;
   const auto offset = directory ? tiff->number(directory->value_offset, 4) : std::nullopt;
   const auto entry = offset ? find_entry(*tiff, *offset, kUserCommentTag) : std::nullopt;
-  // Values of up to four bytes stand in the entry; a comment's character code alone has eight.
-  if (!entry || entry->count <= kCodeSize) return std::nullopt;
-  const auto value =
-      slice(tiff->bytes, tiff->number(entry->value_offset, 4).value_or(0), entry->count);
-  if (!value) return std::nullopt;
-  const auto code = text_of(value->first(kCodeSize));
-  const auto text = value->subspan(kCodeSize);
-  const auto comment = code == std::string_view("UNICODE\0", kCodeSize)
-                           ? trim(decode_utf16_comment(text))
-                           : decode_bytes(text);
+  const auto value = entry ? value_of(*tiff, *entry) : std::nullopt;
+  auto comment = value ? decode_user_comment(*value) : std::string();
   if (comment.empty()) return std::nullopt;
-  return repair_utf8(comment);
+  return comment;
 }
 
-std::optional<std::string> exif_description(ByteSpan exif) {
+std::optional<std::string> exif_text(ByteSpan exif, uint32_t tag) {
   const auto tiff = open_tiff(exif);
-  const auto entry = tiff ? find_in_first_directory(*tiff, kImageDescriptionTag) : std::nullopt;
-  if (!entry) return std::nullopt;
-  const std::size_t at =
-      entry->count <= 4 ? entry->value_offset : tiff->number(entry->value_offset, 4).value_or(0);
-  const auto value = slice(tiff->bytes, at, entry->count);
-  const auto text = value ? decode_bytes(*value) : std::string();
+  const auto entry = tiff ? find_in_first_directory(*tiff, tag) : std::nullopt;
+  const auto value = entry ? value_of(*tiff, *entry) : std::nullopt;
+  auto text = value ? decode_plain_text(*value) : std::string();
   if (text.empty()) return std::nullopt;
-  return repair_utf8(text);
+  return text;
+}
+
+ByteSpan without_exif_name(ByteSpan exif) {
+  return text_of(exif).starts_with(kExifName) ? exif.subspan(kExifName.size()) : exif;
 }
 
 std::optional<JpegHeader> read_jpeg_header(ByteSpan file) {
@@ -137,7 +104,6 @@ std::optional<JpegHeader> read_jpeg_header(ByteSpan file) {
   const auto stands_alone = [](uint32_t marker) {
     return marker == 0x01 || (marker >= 0xD0 && marker <= 0xD7);
   };
-  const std::string_view exif_name("Exif\0\0", 6);
   JpegHeader header;
   std::size_t at = 2;
   while (true) {
@@ -160,16 +126,34 @@ std::optional<JpegHeader> read_jpeg_header(ByteSpan file) {
       header.width = *read_unsigned(*segment, 5, 2, true);
     }
     if (*marker == kApp1 && header.exif.empty() &&
-        text_of(segment->subspan(2)).starts_with(exif_name)) {
-      header.exif = segment->subspan(2 + exif_name.size());
+        text_of(segment->subspan(2)).starts_with(kExifName)) {
+      header.exif = segment->subspan(2 + kExifName.size());
     }
     at += *length;
   }
   return header;
 }
 
+namespace {
+
+/// Nothing of a PNG that is damaged before its block.
+ByteSpan png_exif(ByteSpan file) {
+  ByteSpan exif;
+  try {
+    for_each_png_chunk(file, [&](const PngChunk& chunk) {
+      if (chunk.type == "eXIf" && exif.empty()) exif = without_exif_name(chunk.body);
+    });
+  } catch (const IoError&) {
+    return {};
+  }
+  return exif;
+}
+
+}  // namespace
+
 ByteSpan find_exif(ByteSpan file) {
   if (const auto jpeg = read_jpeg_header(file)) return jpeg->exif;
+  if (text_of(file).starts_with(kPngSignature)) return png_exif(file);
   return webp_exif(file);
 }
 

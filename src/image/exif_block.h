@@ -11,6 +11,8 @@ namespace sd {
 
 // Tags of EXIF 2.32.
 inline constexpr uint32_t kImageDescriptionTag = 0x010E;
+inline constexpr uint32_t kMakeTag = 0x010F;
+inline constexpr uint32_t kModelTag = 0x0110;
 inline constexpr uint32_t kOrientationTag = 0x0112;
 inline constexpr uint32_t kExifDirectoryTag = 0x8769;
 inline constexpr uint32_t kUserCommentTag = 0x9286;
@@ -27,10 +29,14 @@ int exif_orientation(ByteSpan exif);
 /// The UserComment as UTF-8, or nothing if there is none or the block is damaged.
 std::optional<std::string> exif_user_comment(ByteSpan exif);
 
-/// The ImageDescription as UTF-8, or nothing if there is none or the block is damaged.
-std::optional<std::string> exif_description(ByteSpan exif);
+/// A text of the first directory, such as the ImageDescription, as UTF-8, or nothing if there is
+/// none or the block is damaged.
+std::optional<std::string> exif_text(ByteSpan exif, uint32_t tag);
 
-/// The EXIF block of a JPEG or WebP file; empty if there is none. A view into `file`.
+/// The block without the name that some writers leave before it.
+ByteSpan without_exif_name(ByteSpan exif);
+
+/// The EXIF block of a JPEG, WebP or PNG file; empty if there is none. A view into `file`.
 ByteSpan find_exif(ByteSpan file);
 
 struct JpegHeader {

@@ -1,5 +1,7 @@
 #include "sd/image/metadata.h"
 
+#include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "image/decoders.h"
@@ -18,32 +20,50 @@ void take_size(PictureMetadata& metadata, PictureSize size, int orientation) {
   metadata.height = size.height;
 }
 
-void describe_png(ByteSpan file, PictureMetadata& metadata) {
-  PictureSize size;
-  int orientation = 1;
-  std::size_t budget = kPngTextBudget;
-  for_each_png_chunk(file, [&](const PngChunk& chunk) {
-    if (chunk.type == "IHDR") size = png_size(chunk);
-    if (chunk.type == "eXIf") orientation = exif_orientation(chunk.body);
-    if (is_png_text(chunk)) metadata.texts.push_back(parse_png_text(chunk, budget));
-  });
-  take_size(metadata, size, orientation);
-  for (const auto& text : metadata.texts) {
-    if (text.keyword == "parameters" && !metadata.parameters) metadata.parameters = text.text;
+/// Chunks of ComfyUI, which has them as `prompt:{…}` in the maker's fields where there are no text
+/// chunks.
+void take_graph(const std::string& text, PictureMetadata& metadata) {
+  for (const std::string_view keyword : {"prompt", "workflow"}) {
+    const auto size = keyword.size();
+    const bool named = text.size() > size + 1 && text[size] == ':' && text[size + 1] == '{' &&
+                       std::equal(keyword.begin(), keyword.end(), text.begin(),
+                                  [](char a, char b) { return a == (b | 0x20); });
+    if (named) metadata.texts.push_back({std::string(keyword), text.substr(size + 1)});
   }
 }
 
-/// What EXIF says in words: the infotext, and our settings or another description.
+/// What EXIF says in words: the infotext, our settings or another description, ComfyUI's graphs.
 void take_exif_texts(ByteSpan exif, PictureMetadata& metadata) {
-  metadata.parameters = exif_user_comment(exif);
-  auto description = exif_description(exif);
+  auto comment = exif_user_comment(exif);
+  if (!metadata.parameters) metadata.parameters = std::move(comment);
+  for (const auto tag : {kMakeTag, kModelTag}) {
+    if (const auto text = exif_text(exif, tag)) take_graph(*text, metadata);
+  }
+  auto description = exif_text(exif, kImageDescriptionTag);
   if (!description) return;
   if (description->starts_with(kSettingsMark)) {
     metadata.texts.push_back(
         {std::string(kSettingsKeyword), description->substr(kSettingsMark.size())});
   } else {
+    take_graph(*description, metadata);
     metadata.texts.push_back({"ImageDescription", std::move(*description)});
   }
+}
+
+void describe_png(ByteSpan file, PictureMetadata& metadata) {
+  PictureSize size;
+  ByteSpan exif;
+  std::size_t budget = kPngTextBudget;
+  for_each_png_chunk(file, [&](const PngChunk& chunk) {
+    if (chunk.type == "IHDR") size = png_size(chunk);
+    if (chunk.type == "eXIf") exif = without_exif_name(chunk.body);
+    if (is_png_text(chunk)) metadata.texts.push_back(parse_png_text(chunk, budget));
+  });
+  take_size(metadata, size, exif_orientation(exif));
+  for (const auto& text : metadata.texts) {
+    if (text.keyword == "parameters" && !metadata.parameters) metadata.parameters = text.text;
+  }
+  take_exif_texts(exif, metadata);
 }
 
 void describe_jpeg(ByteSpan file, PictureMetadata& metadata) {

@@ -152,7 +152,9 @@ PngText parse_png_text(const PngChunk& chunk, std::size_t& budget) {
   const auto rest = chunk.body.subspan(at);
   spend(chunk, budget, sizeof(PngText) + (compressed ? 0 : rest.size()));
   const auto raw = compressed ? inflate_text(chunk, rest, budget) : std::string(text_of(rest));
-  return {latin1_to_utf8(keyword), chunk.type == "iTXt" ? repair_utf8(raw) : latin1_to_utf8(raw)};
+  if (chunk.type == "iTXt") return {latin1_to_utf8(keyword), repair_utf8(raw)};
+  // Some programs write UTF-8 where the specification has Latin-1.
+  return {latin1_to_utf8(keyword), is_utf8(raw) ? raw : latin1_to_utf8(raw)};
 }
 
 std::vector<PngText> read_png_texts(ByteSpan file) {

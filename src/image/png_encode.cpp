@@ -44,7 +44,9 @@ TextChunk text_chunk(const PngText& text) {
   // U+FFFD.
   const auto utf8 = repair_utf8(text.text);
   const std::string nul(1, '\0');
-  if (const auto latin1 = utf8_to_latin1(utf8)) return {"tEXt", text.keyword + nul + *latin1};
+  const auto latin1 = utf8_to_latin1(utf8);
+  const bool clear = latin1 && (*latin1 == utf8 || !is_utf8(*latin1));  // "Ã©" would be read as "é"
+  if (clear) return {"tEXt", text.keyword + nul + *latin1};
   // Behind the keyword: not compressed, method 0, no language, no translated keyword.
   return {"iTXt", text.keyword + nul + std::string(4, '\0') + utf8};
 }

@@ -62,6 +62,8 @@ std::string repair_utf8(std::string_view text) {
   return out;
 }
 
+bool is_utf8(std::string_view text) { return repair_utf8(text) == text; }
+
 std::vector<TextChar> decode_text(std::string_view text) {
   std::vector<TextChar> chars;
   for (std::size_t at = 0; at < text.size();) {

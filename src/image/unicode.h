@@ -13,6 +13,9 @@ namespace sd {
 /// by U+FFFD.
 std::string repair_utf8(std::string_view text);
 
+/// Whether all of `text` is well-formed UTF-8 without NUL.
+bool is_utf8(std::string_view text);
+
 struct TextChar {
   char32_t code = 0;
   std::size_t end = 0;  // its last byte and one more

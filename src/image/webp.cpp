@@ -89,9 +89,7 @@ ByteSpan webp_exif(ByteSpan file) {
     exif = std::as_bytes(std::span(iterator.chunk.bytes, iterator.chunk.size));
   }
   WebPDemuxReleaseChunkIterator(&iterator);
-  // Some writers keep the name that the block has in a JPEG.
-  const std::string_view name("Exif\0\0", 6);
-  return text_of(exif).starts_with(name) ? exif.subspan(name.size()) : exif;
+  return without_exif_name(exif);  // the name that the block has in a JPEG
 }
 
 }  // namespace sd

@@ -52,6 +52,25 @@ TEST(FileInfo, NeverLetsAPictureSteerTheTerminal) {
   EXPECT_NE(text.find("\\x1b]0;owned\\x07"), std::string::npos) << text;
 }
 
+TEST(FileInfo, NamesTheProgramThatWroteNoInfotext) {
+  const TempFolder folder;
+  const auto info = describe_file(write_png(
+      folder,
+      {{"parameters", R"({"prompt": "a boat", "steps": 2, "metadata_scheme": "fooocus"})"}}));
+  EXPECT_EQ(info.at("made_by"), "Fooocus");
+  EXPECT_EQ(info.at("parameters").at("prompt"), "a boat");
+  EXPECT_EQ(info.at("parameters").at("settings").at("Steps"), "2");
+  EXPECT_EQ(info.at("texts").at("parameters").at("metadata_scheme"), "fooocus");
+}
+
+TEST(FileInfo, JsonNestedWithoutEndIsText) {
+  const TempFolder folder;
+  std::string deep = "{\"a\":" + std::string(200'000, '[');
+  deep += std::string(200'000, ']') + "}";
+  const auto info = describe_file(write_png(folder, {{"Comment", deep}}));
+  EXPECT_EQ(info.at("texts").at("Comment"), deep);
+}
+
 TEST(FileInfo, PrintsJsonOnOneLine) {
   const TempFolder folder;
   const auto line = json_of(describe_file(write_png(folder, {{"Comment", "two\nlines"}})));

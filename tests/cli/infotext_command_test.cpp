@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 
 namespace sd::cli {
@@ -79,6 +80,115 @@ TEST(InfotextCommand, WhatCannotBeUsedIsNoted) {
         "not used: Hires upscale: 2", "such as <lora:name:1>", "Clip skip: 99"}) {
     EXPECT_TRUE(notes_say(guess, part)) << part;
   }
+}
+
+TEST(InfotextCommand, ASecondPassIsNoPictureToStartFrom) {
+  const auto guess = command_of_infotext(
+      "a small boat\nSteps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7, Seed: "
+      "1234, "
+      "Size: 512x512, Denoising strength: 0.45, Hires upscale: 2, Hires steps: 10, Hires upscaler: "
+      "Latent");
+  EXPECT_EQ(guess.command.name, "txt2img");
+  EXPECT_FALSE(options_of(guess).contains("strength"));
+  EXPECT_TRUE(notes_say(guess,
+                        "not used: Hires upscale: 2, Hires steps: 10, Hires upscaler: Latent, "
+                        "Denoising strength: 0.45"));
+  EXPECT_FALSE(notes_say(guess, "--init-img"));
+}
+
+TEST(InfotextCommand, ASecondPassOfOtherSpellingsIsOneToo) {
+  const auto sdnext = command_of_infotext(
+      "x\nSteps: 20, Seed: 1, Size: 512x512, HiRes upscaler: Latent, Denoising strength: 0.3");
+  EXPECT_EQ(sdnext.command.name, "txt2img");
+  const auto old = command_of_infotext(
+      "x\nSteps: 20, Seed: 1, Size: 1024x1024, Denoising strength: 0.7, First pass size: 512x640");
+  EXPECT_EQ(old.command.name, "txt2img");
+  EXPECT_EQ(options_of(old).at("W"), "512");
+  EXPECT_EQ(options_of(old).at("H"), "640");
+}
+
+TEST(InfotextCommand, AMaskTellsOfAPictureToStartFromWhateverElseIsSaid) {
+  const auto guess = command_of_infotext(
+      "x\nSteps: 20, Seed: 1, Size: 512x512, Denoising strength: 0.3, Mask blur: 4, Hires upscale: "
+      "2");
+  EXPECT_EQ(guess.command.name, "img2img");
+  EXPECT_EQ(options_of(guess).at("strength"), "0.3");
+}
+
+TEST(InfotextCommand, ASizeThatCannotBeDrawnIsTheNearest) {
+  const std::vector<std::array<std::string, 3>> all = {{"600x904", "576", "896"},
+                                                       {"512x544", "512", "576"},
+                                                       {"10x9000", "64", "4096"},
+                                                       {"768 x 512", "", ""}};
+  for (const auto& [size, width, height] : all) {
+    const auto guess = command_of_infotext("x\nSteps: 20, Seed: 1, Size: " + size);
+    const auto options = options_of(guess);
+    EXPECT_EQ(options.contains("W") ? options.at("W") : "", width) << size;
+    EXPECT_EQ(options.contains("H") ? options.at("H") : "", height) << size;
+    EXPECT_TRUE(notes_say(guess, "Size: " + size + " cannot be drawn")) << size;
+  }
+}
+
+TEST(InfotextCommand, SeedsReachToTheLastOfTorch) {
+  EXPECT_EQ(options_of(command_of_infotext("x\nSteps: 2, Seed: 18446744073709551615, Size: 64x64"))
+                .at("seed"),
+            "18446744073709551615");
+  EXPECT_FALSE(
+      options_of(command_of_infotext("x\nSteps: 2, Seed: 18446744073709551616, Size: 64x64"))
+          .contains("seed"));
+}
+
+TEST(InfotextCommand, WholeNumbersMayHaveAPoint) {
+  const auto options = options_of(command_of_infotext("x\nSteps: 30.0, Seed: 7.0, Clip skip: 2"));
+  EXPECT_EQ(options.at("steps"), "30");
+  EXPECT_EQ(options.at("seed"), "7");
+  EXPECT_EQ(options.at("clip-skip"), "2");
+}
+
+TEST(RecipeCommand, IsInTheWordsOfThisProgram) {
+  const auto guess = command_of_recipe({"Fooocus",
+                                        {"a small boat",
+                                         "fog",
+                                         {{"Steps", "30"},
+                                          {"Sampler", "dpmpp_2m_sde_gpu"},
+                                          {"Schedule type", "karras"},
+                                          {"CFG scale", "4"},
+                                          {"Seed", "12345"},
+                                          {"Size", "512x768"},
+                                          {"Model", "some_model"},
+                                          {"RNG", "CPU"},
+                                          {"sharpness", "2"}}},
+                                        {"one more thing"}},
+                                       {64, 64});
+  const std::map<std::string, std::string> expected = {{"prompt", "a small boat"},
+                                                       {"negative-prompt", "fog"},
+                                                       {"prompt-syntax", "a1111"},
+                                                       {"steps", "30"},
+                                                       {"sampler", "dpm++_2m_sde"},
+                                                       {"scheduler", "karras"},
+                                                       {"scale", "4"},
+                                                       {"seed", "12345"},
+                                                       {"W", "512"},
+                                                       {"H", "768"},
+                                                       {"n_samples", "1"},
+                                                       {"n_iter", "1"},
+                                                       {"rng", "cpu"}};
+  EXPECT_EQ(options_of(guess), expected);
+  for (const char* part :
+       {"one more thing", "some_model", "not used: sharpness: 2", "metadata of Fooocus"}) {
+    EXPECT_TRUE(notes_say(guess, part)) << part;
+  }
+}
+
+TEST(RecipeCommand, WithoutASizeIsOfThePictures) {
+  const auto guess =
+      command_of_recipe({"NovelAI", {"{{boats}}", "", {{"Steps", "2"}}}, {}}, {832, 600});
+  const auto options = options_of(guess);
+  EXPECT_EQ(options.at("W"), "832");
+  EXPECT_EQ(options.at("H"), "576");
+  EXPECT_EQ(options.at("prompt-syntax"), "plain");  // its braces are no brackets of the web UI's
+  EXPECT_TRUE(notes_say(guess, "weights of words"));
+  EXPECT_TRUE(notes_say(guess, "the picture's own"));
 }
 
 TEST(InfotextCommand, OfNoInfotextIsThePromptAlone) {

@@ -37,6 +37,28 @@ TEST(FitToModel, StrengthDependsOnWhetherTheModelIsShownThePicture) {
   EXPECT_EQ(strength(with_picture(), 8), 1.0);
 }
 
+std::string no_step(double at_strength, int64_t steps) {
+  PictureInput input;
+  input.strength = at_strength;
+  return no_step_notice(input, steps);
+}
+
+TEST(NoStepNotice, NamesTheFirstValuesThatDrawAStep) {
+  const auto text = no_step(0.05, 10);
+  EXPECT_NE(text.find("--strength 0.05 of 10 steps is int(0.05 * 10) = 0 steps"), std::string::npos)
+      << text;
+  EXPECT_NE(text.find("from --strength 0.1 on, or from --steps 20"), std::string::npos) << text;
+  // 1/49 times 49 is a little less than 1 in floating point.
+  EXPECT_NE(no_step(0.01, 49).find("from --strength 0.021 on"), std::string::npos);
+  EXPECT_EQ(no_step(0.0001, 50).find("--steps"), std::string::npos);
+}
+
+TEST(NoStepNotice, IsEmptyWhereAStepIsDrawnOrNoneWasAskedFor) {
+  EXPECT_EQ(no_step(0.1, 10), "");
+  EXPECT_EQ(no_step(0, 10), "");
+  EXPECT_EQ(no_step_notice({}, 1), "");  // no picture
+}
+
 TEST(FitToModel, AGivenStrengthWins) {
   auto options = with_picture(true);
   options.input.strength = 0.5;

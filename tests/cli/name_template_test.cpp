@@ -129,5 +129,11 @@ TEST(NameTemplate, TheListOfFieldsHoldsAll) {
   }
 }
 
+TEST(NameTemplate, HoldsSeedsOfTorch) {
+  auto last = fields();
+  last.seed = UINT64_MAX;
+  EXPECT_EQ(NameTemplate::parse("{seed:010}").expand(last), "18446744073709551615");
+}
+
 }  // namespace
 }  // namespace sd::cli

@@ -89,6 +89,37 @@ TEST(PictureRecord, HoldsEverySettingAsJson) {
   EXPECT_TRUE(json.at("init_latents").is_null());
 }
 
+TEST(PictureRecord, HoldsSeedsOfTorchAsTyped) {
+  auto run = run_record();
+  run.options.seed = UINT64_MAX;
+  EXPECT_EQ(settings_of(run, picture("x")).at("seed").dump(), "18446744073709551615");
+  EXPECT_NE(png_texts(run, picture("x"))[0].text.find("Seed: 18446744073709551615"),
+            std::string::npos);
+  EXPECT_EQ(name_fields_of(run, picture("x")).seed, UINT64_MAX);
+}
+
+TEST(PictureRecord, SeedsOfAPictureEachCountOnFromTheLastToTheFirst) {
+  auto run = run_record();
+  run.options.seed = UINT64_MAX;
+  run.options.seed_mode = SeedMode::kImage;
+  auto second = picture("x");
+  second.sample_index = 1;
+  EXPECT_NE(png_texts(run, second)[0].text.find("Seed: 0,"), std::string::npos);
+}
+
+TEST(PictureRecord, HoldsTheStepsOfASwapThatNobodyChose) {
+  auto run = run_record();
+  run.options.swap.mode = SwapMode::kPromptToPrompt;
+  auto record = picture("a dog");
+  record.source = "a cat";
+  const auto steps = [&] { return settings_of(run, record).at("swap").at("cross_steps").dump(); };
+  EXPECT_EQ(steps(), R"([{"word":"","steps":[0.0,0.8]}])");
+  run.options.swap.cross_steps = {{"dog", {0.1, 0.5}}};  // the other words have the default
+  EXPECT_EQ(steps(), R"([{"word":"","steps":[0.0,0.8]},{"word":"dog","steps":[0.1,0.5]}])");
+  run.options.swap.cross_steps = {{"", {0.2, 0.3}}};
+  EXPECT_EQ(steps(), R"([{"word":"","steps":[0.2,0.3]}])");
+}
+
 TEST(PictureRecord, WritesOneJsonLineAPicture) {
   const auto line = json_line(run_record(), picture("two\nlines"), "out/samples/00000.png");
   EXPECT_EQ(line.find('\n'), std::string::npos);

@@ -68,6 +68,16 @@ TEST_P(Seeds, InImageModeAPictureIsThatOfItsSeedDrawnAlone) {
   }
 }
 
+TEST_P(Seeds, CountOnFromTheLastToTheFirst) {
+  const TinyRun all, alone;
+  ASSERT_EQ(all(joined(base(), {"--n_samples", "2", "--n_iter", "1", "--seed-mode", "image", "--seed",
+                                "18446744073709551615"}))
+                .code,
+            0);
+  EXPECT_EQ(pixels(alone, joined(base(), {"--n_samples", "1", "--n_iter", "1", "--seed", "0"})),
+            read_image(all.sample_path(1)).pixels);
+}
+
 INSTANTIATE_TEST_SUITE_P(Samplers, Seeds, ::testing::Values("ddim", "euler_a", "dpmpp_2m_sde"),
                          [](const auto& sampler) { return std::string(sampler.param); });
 

@@ -45,7 +45,7 @@ TEST(DrawOptions, HasTheDefaultsOfTheOriginal) {
   EXPECT_EQ(options.n_samples, 3);
   EXPECT_EQ(options.n_rows, 0);
   EXPECT_EQ(options.scale, 7.5);
-  EXPECT_EQ(options.seed, 42);
+  EXPECT_EQ(options.seed, 42U);
   EXPECT_FALSE(options.plms || options.fixed_code || options.skip_grid || options.skip_save ||
                options.laion400m);
 }
@@ -105,7 +105,7 @@ TEST(DrawOptions, KnowsEveryArgumentOfTheOriginalInBothSpellings) {
   EXPECT_EQ(options.from_file, "-");
   EXPECT_EQ(options.config, "c");
   EXPECT_EQ(options.ckpt, "m");
-  EXPECT_EQ(options.seed, 9);
+  EXPECT_EQ(options.seed, 9U);
   EXPECT_EQ(options.precision, "full");
 }
 
@@ -133,7 +133,19 @@ TEST(DrawOptions, TakesPromptsAsTheyAre) {
   EXPECT_EQ(parse({"--prompt=a=b"}).prompt, "a=b");
 }
 
-TEST(DrawOptions, LetsTheLastOfTwoWin) { EXPECT_EQ(parse({"--seed", "1", "--seed", "2"}).seed, 2); }
+TEST(DrawOptions, SeedsAreThoseOfTorch) {
+  EXPECT_EQ(parse({"--seed", "18446744073709551615"}).seed, UINT64_MAX);
+  EXPECT_EQ(parse({"--seed", "+7"}).seed, 7U);
+  EXPECT_FALSE(parse({"--seed", "-1"}).seed);  // a random one
+  for (const char* seed : {"18446744073709551616", "-2", "1.5", "+", "0x10"}) {
+    expect_error<UsageError>([&] { parse({std::string("--seed=") + seed}); },
+                             "from -1 to 18446744073709551615");
+  }
+}
+
+TEST(DrawOptions, LetsTheLastOfTwoWin) {
+  EXPECT_EQ(parse({"--seed", "1", "--seed", "2"}).seed, 2U);
+}
 
 TEST(DrawOptions, RejectsUnknownOptionsWithTheNearest) {
   expect_error<UsageError>(

@@ -83,6 +83,17 @@ TEST(SigmaSteps, ThePenultimateCanBeLeftOut) {
   EXPECT_EQ(found[10], 0);
 }
 
+TEST(SigmaSteps, WithoutThePenultimateThereAreAsManyAsWithIt) {
+  for (const auto& name : scheduler_names()) {
+    const auto kind = *find_scheduler(name);
+    const auto sigmas = sigma_steps_without_penultimate(kind, sd_v1_table(), 1000);
+    ASSERT_EQ(sigmas.size(), 1001U) << name;
+    for (std::size_t i = 1; i < sigmas.size(); ++i) ASSERT_LT(sigmas[i], sigmas[i - 1]) << name << i;
+    EXPECT_THROW(sigma_steps_without_penultimate(kind, sd_v1_table(), 1001), UsageError) << name;
+    EXPECT_THROW(sigma_steps_without_penultimate(kind, sd_v1_table(), 0), UsageError) << name;
+  }
+}
+
 TEST(SigmaSteps, RefusesNumbersOutsideTheSchedule) {
   EXPECT_THROW(sigma_steps(SchedulerKind::kKarras, sd_v1_table(), 0), UsageError);
   EXPECT_THROW(sigma_steps(SchedulerKind::kSimple, sd_v1_table(), 1001), UsageError);
@@ -111,6 +122,10 @@ TEST(SamplerTable, KnowsTheNamesOfOtherPrograms) {
   expect("sample_dpmpp_3m_sde", SamplerKind::kDpmpp3mSde);
   expect("euler-ancestral", SamplerKind::kEulerAncestral);
   expect("uni_pc_bh2", SamplerKind::kUniPc);
+  expect("dpmpp_2m_sde_gpu", SamplerKind::kDpmpp2mSde);
+  expect("EulerAncestralDiscreteScheduler", SamplerKind::kEulerAncestral);
+  expect("DPMSolverMultistepScheduler", SamplerKind::kDpmpp2m);
+  expect("KDPM2", SamplerKind::kDpm2);
   EXPECT_FALSE(find_sampler("dpm adaptive"));
   EXPECT_FALSE(find_sampler(""));
   EXPECT_FALSE(find_sampler("euler!"));

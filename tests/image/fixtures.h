@@ -16,7 +16,9 @@
 namespace sd::test {
 
 inline std::string image_path(const std::string& name) {
-  return std::string(SD_TEST_DATA) + "/image/" + name;
+  std::string path(SD_TEST_DATA "/image/");
+  path += name;  // g++ 12 takes operator+ for an overflow here
+  return path;
 }
 
 inline std::string read_text(const std::string& path) {

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <random>
 
 #include "sd/image/infotext.h"
 
@@ -146,12 +147,108 @@ TEST(ParseInfotext, AStringThatDoesNotEndIsPlainText) {
                                      {"ij", ""}}));
 }
 
+TEST(ParseInfotext, AllMayStandInOneLine) {
+  const auto info = parse_infotext(
+      "a quiet harbour, boats Negative prompt: fog, rain Steps: 30, Sampler: DPM++ SDE Karras, CFG "
+      "scale: 7, Seed: 55, Size: 512x768");
+  EXPECT_EQ(info.prompt, "a quiet harbour, boats");
+  EXPECT_EQ(info.negative_prompt, "fog, rain");
+  EXPECT_EQ(info.settings, (Settings{{"Steps", "30"},
+                                     {"Sampler", "DPM++ SDE Karras"},
+                                     {"CFG scale", "7"},
+                                     {"Seed", "55"},
+                                     {"Size", "512x768"}}));
+}
+
+TEST(ParseInfotext, ALineOfAllNeedsNoNegativePrompt) {
+  const auto info = parse_infotext("a (quiet:1.2) harbour) Steps: 30, Seed: 5, Size: 8x8");
+  EXPECT_EQ(info.prompt, "a (quiet:1.2) harbour)");
+  EXPECT_EQ(info.negative_prompt, "");
+  EXPECT_EQ(info.settings.front(), (std::pair<std::string, std::string>{"Steps", "30"}));
+}
+
+TEST(ParseInfotext, SettingsMayGoOnBehindTheNegativePrompt) {
+  const auto info =
+      parse_infotext("a hill\na tree\nNegative prompt: fog Steps: 3, Seed: 5, Size: 8x8");
+  EXPECT_EQ(info.prompt, "a hill\na tree");
+  EXPECT_EQ(info.negative_prompt, "fog");
+  EXPECT_EQ(info.settings.size(), 3u);
+}
+
+TEST(ParseInfotext, SettingsNeedNotBeginWithSteps) {
+  const auto info = parse_infotext("a hill\nSampler: Euler, Steps: 20, Seed: 5");
+  EXPECT_EQ(info.prompt, "a hill");
+  EXPECT_EQ(info.settings, (Settings{{"Sampler", "Euler"}, {"Steps", "20"}, {"Seed", "5"}}));
+}
+
+TEST(ParseInfotext, LinesBehindTheSettingsAreSettingsToo) {
+  const auto info = parse_infotext(
+      "a harbour\nNegative prompt: fog\nSteps: 20, Seed: 99, Size: 512x768\n\n"
+      "Time taken: 10.65s, active/reserved: 5142/6552 MiB, Sys VRAM: 6000/24576 MiB\n"
+      "Template: a {harbour|hill},\nSteps of stone");
+  EXPECT_EQ(info.prompt, "a harbour");
+  EXPECT_EQ(info.negative_prompt, "fog");
+  EXPECT_EQ(
+      info.settings,
+      (Settings{{"Steps", "20"},
+                {"Seed", "99"},
+                {"Size", "512x768"},
+                {"Time taken", "10.65s, active/reserved: 5142/6552 MiB, Sys VRAM: 6000/24576 MiB"},
+                {"Template", "a {harbour|hill},\nSteps of stone"}}));
+}
+
+TEST(ParseInfotext, JsonIsOneValue) {
+  const auto info = parse_infotext(
+      "a hill\nSteps: 30, Seed: 8, Resources: [{\"a\":1},{\"name\":\"soft \\\"light\\\", Steps: "
+      "99, ]"
+      "more\"}], Extra: {\"x\": [1, 2]}, Size: 8x8");
+  EXPECT_EQ(
+      info.settings,
+      (Settings{{"Steps", "30"},
+                {"Seed", "8"},
+                {"Resources", "[{\"a\":1},{\"name\":\"soft \\\"light\\\", Steps: 99, ]more\"}]"},
+                {"Extra", "{\"x\": [1, 2]}"},
+                {"Size", "8x8"}}));
+}
+
+TEST(ParseInfotext, BracketsThatDoNotCloseEndAtTheComma) {
+  const auto info = parse_infotext("p\nab: [open, cd: 1, ef: [2, 3], gh: 4");
+  EXPECT_EQ(info.settings, (Settings{{"ab", "[open"}, {"cd", "1"}, {"ef", "[2"}, {"gh", "4"}}));
+}
+
+TEST(Infotext, BracketsAreReadBack) {
+  const Infotext info{
+      "a", "", {{"Ab", "["}, {"Bc", "]"}, {"Cd", "{\"x\": [1, 2]}"}, {"De", "[1]"}}};
+  EXPECT_EQ(parse_infotext(format_infotext(info)).settings, info.settings);
+}
+
+TEST(ParseInfotext, SettingsOfAnyTextAreReadBack) {
+  const std::vector<std::string> pieces = {
+      "Steps: 3, ", "Steps: 20,", " Steps: 7", "Seed: 5, ", "Negative prompt: ",
+      "\n",         "\n\n",       ",",         ": ",        "\"",
+      "\\",         "[",          "]",         "{",         "}",
+      " ",          "a cat",      "ab: 1, ",   "(x:1.2)",   "Time taken: 3 s, more: 4, yet: 5"};
+  std::minstd_rand random(7);
+  for (int i = 0; i < 20'000; ++i) {
+    std::string text;
+    for (auto count = random() % 24; count > 0; --count) text += pieces[random() % pieces.size()];
+    const auto info = parse_infotext(text);
+    if (info.settings.empty()) continue;
+    ASSERT_EQ(parse_infotext(format_infotext(info)).settings, info.settings) << text;
+  }
+}
+
 TEST(ParseInfotext, LongLinesAreReadInLinearTime) {
   // A backtracking expression takes minutes here, or overflows the stack; the test's time limit
   // says so.
   const std::string words(4'000'000, 'w');
   EXPECT_EQ(parse_infotext(words).prompt, words);
   EXPECT_TRUE(parse_infotext("ab: \"" + std::string(4'000'000, '\\')).settings.empty());
+  std::string brackets, lines;
+  for (int i = 0; i < 500'000; ++i) brackets += "ab: [,";
+  EXPECT_EQ(parse_infotext(brackets).settings.size(), 500'000u);
+  for (int i = 0; i < 500'000; ++i) lines += "Steps: 1,\n";
+  EXPECT_TRUE(parse_infotext(lines).settings.empty());
 }
 
 TEST(ParseInfotext, AnythingIsAnInfotext) {

@@ -1,8 +1,10 @@
+#include <array>
 #include <cmath>
 #include <numeric>
 
 #include "image/fixtures.h"
 #include "sd/image/mask.h"
+#include "sd/image/read.h"
 
 namespace sd {
 namespace {
@@ -28,6 +30,83 @@ TEST(FitMask, SaysWhetherItResized) {
 
 TEST(FitMask, ColourBecomesGrey) {
   EXPECT_EQ(fit_mask({1, 1, 3, {255, 255, 255}}, {1, 1}).mask.pixels, std::vector<uint8_t>{255});
+}
+
+/// A row of RGBA pixels: a colour and how opaque it is.
+Image row(const std::vector<std::array<uint8_t, 4>>& pixels) {
+  Image image{static_cast<int64_t>(pixels.size()), 1, 4, {}};
+  for (const auto& pixel : pixels)
+    image.pixels.insert(image.pixels.end(), pixel.begin(), pixel.end());
+  return image;
+}
+
+FittedMask taken(const Image& picture) {
+  return fit_mask(picture, {picture.width, picture.height});
+}
+
+TEST(FitMask, WhatIsPaintedOnNothingIsTheMaskWhateverItsColour) {
+  const std::vector<std::array<uint8_t, 3>> colours = {{255, 255, 255}, {0, 0, 0}, {200, 10, 30}};
+  for (const auto& [red, green, blue] : colours) {
+    const auto mask = taken(row({{0, 0, 0, 0}, {red, green, blue, 255}, {red, green, blue, 100}}));
+    EXPECT_EQ(mask.source, MaskSource::kPainted);
+    EXPECT_EQ(mask.mask.pixels, (std::vector<uint8_t>{0, 255, 100}));
+  }
+}
+
+TEST(FitMask, WhatIsErasedFromAPictureIsTheMask) {
+  const auto mask =
+      taken(row({{10, 200, 30, 255}, {90, 90, 90, 0}, {250, 20, 80, 255}, {0, 0, 9, 200}}));
+  EXPECT_EQ(mask.source, MaskSource::kErased);
+  EXPECT_EQ(mask.mask.pixels, (std::vector<uint8_t>{0, 255, 0, 55}));
+}
+
+TEST(FitMask, AnAlphaChannelThatIsOpaqueEverywhereIsNone) {
+  const auto mask = taken(row({{255, 255, 255, 255}, {0, 0, 0, 255}}));
+  EXPECT_EQ(mask.source, MaskSource::kLuminance);
+  EXPECT_EQ(mask.mask.pixels, (std::vector<uint8_t>{255, 0}));
+}
+
+TEST(FitMask, ABrushThatIsNowhereFullyOpaqueIsABrush) {
+  const auto mask = taken(row({{7, 7, 7, 0}, {9, 9, 9, 120}, {1, 200, 3, 5}}));
+  EXPECT_EQ(mask.source, MaskSource::kPainted);
+  EXPECT_EQ(mask.mask.pixels, (std::vector<uint8_t>{0, 120, 5}));
+}
+
+TEST(FitMask, ColoursThatALossyFileMovedAreOne) {
+  std::vector<std::array<uint8_t, 4>> pixels(400, {250, 20, 30, 255});
+  for (std::size_t i = 0; i < pixels.size(); i += 12) pixels[i][1] = 40;
+  pixels[0] = {90, 90, 90, 255};  // one of an edge
+  pixels[1][3] = 0;
+  EXPECT_EQ(taken(row(pixels)).source, MaskSource::kPainted);
+}
+
+TEST(FitMask, ADarkPictureIsNoBrush) {
+  std::vector<std::array<uint8_t, 4>> pixels;
+  for (int i = 0; i < 400; ++i) {
+    const auto level = static_cast<uint8_t>(10 + i % 30);
+    pixels.push_back({level, level, level, static_cast<uint8_t>(i < 390 ? 255 : 0)});
+  }
+  EXPECT_EQ(taken(row(pixels)).source, MaskSource::kErased);
+}
+
+TEST(FitMask, NothingPaintedIsAnEmptyMask) {
+  const auto mask = taken(row({{5, 6, 7, 0}, {80, 0, 0, 0}}));
+  EXPECT_EQ(mask.source, MaskSource::kPainted);
+  EXPECT_EQ(mask.mask.pixels, (std::vector<uint8_t>{0, 0}));
+}
+
+TEST(FitMask, FormatsWithTransparentColoursHaveAlphaToo) {
+  for (const char* name : {"palette_transparent.png", "grey_alpha.png", "rgba.png", "alpha.webp"}) {
+    EXPECT_NE(taken(test::load_expected(name)).source, MaskSource::kLuminance) << name;
+    EXPECT_EQ(taken(decode_image(test::load(name))).mask.pixels,
+              taken(test::load_expected(name)).mask.pixels)
+        << name;
+  }
+}
+
+TEST(FitMask, TellsItsBrightestPixelAsItWas) {
+  EXPECT_EQ(fit_mask(grey(2, 1, {0, 1}), {2, 1}).brightest, 1);
+  EXPECT_EQ(fit_mask(grey(2, 1, {0, 200}), {1, 1}).brightest, 200);
 }
 
 TEST(InvertMask, TurnsWhiteToBlack) {

@@ -192,5 +192,21 @@ TEST(PngTexts, OtherFilesAreRefused) {
   EXPECT_THROW(read_png_texts({}), IoError);
 }
 
+TEST(PngTexts, Utf8InALatin1ChunkIsUtf8) {
+  const std::string nul(1, '\0');
+  const auto file =
+      test::to_bytes(test::png_start(1, 1) + test::png_chunk("tEXt", "a" + nul + "猫 café") +
+                     test::png_chunk("tEXt", "b" + nul + "caf\xE9") + test::png_chunk("IEND", ""));
+  const auto texts = read_png_texts(file);
+  EXPECT_EQ(texts.at(0).text, "猫 café");
+  EXPECT_EQ(texts.at(1).text, "café");
+}
+
+TEST(PngTexts, Latin1ThatLooksLikeUtf8IsReadBack) {
+  for (const std::string text : {"Ã©", "é", "plain", "Ã"}) {
+    EXPECT_EQ(read_png_texts(encode_png({1, 1, 1, {0}}, {{"a", text}})).at(0).text, text);
+  }
+}
+
 }  // namespace
 }  // namespace sd

@@ -11,14 +11,23 @@ namespace sd {
 
 // Masks are grey pictures: 255 (white) is edited, 0 (black) is kept, between is blended.
 
+/// What of a picture is taken as the mask.
+enum class MaskSource {
+  kLuminance,  // it has no alpha channel, or one that is opaque everywhere
+  kPainted,    // alpha: one colour painted on nothing, white where it is opaque
+  kErased,     // alpha turned around: a picture with holes, white where nothing is left
+};
+
 struct FittedMask {
   Image mask;            // one channel
   bool resized = false;  // its size differed: worth a word to the user
+  MaskSource source = MaskSource::kLuminance;
+  uint8_t brightest = 0;  // before it was resized: hardly any white is worth a word too
 };
 
-/// A picture as mask of a picture of `size`: to_gray (so transparent pixels are white), then
-/// resized if need be. kBilinear keeps values between the mask's own; kBicubic and kLanczos
-/// overshoot. Throws UsageError as resize().
+/// A picture as mask of a picture of `size`: as MaskSource says, then resized if need be. kBilinear
+/// keeps values between the mask's own; kBicubic and kLanczos overshoot. Throws UsageError as
+/// resize().
 FittedMask fit_mask(const Image& mask, Size size, Filter filter = Filter::kBilinear);
 
 /// 255 minus every value. Throws UsageError if `mask` is not grey.

@@ -18,9 +18,9 @@ struct PictureMetadata {
   int64_t width = 0;   // as read_image gives it: upright by EXIF orientation
   int64_t height = 0;
   std::vector<PngText> texts;  // of a PNG; of EXIF our settings, keyword "sd", or what else its
-                               // ImageDescription says, under that name
+                               // ImageDescription says, under that name, and ComfyUI's graphs
   std::optional<std::string>
-      parameters;  // the infotext: PNG's `parameters` text, EXIF UserComment of JPEG and WebP
+      parameters;  // the infotext: PNG's `parameters` text, or the EXIF UserComment
 };
 
 /// Reads it without decoding pixels. Throws IoError if the file is missing, no picture, damaged or

@@ -9,7 +9,8 @@
 
 namespace sd {
 
-/// A text chunk: written as tEXt where the text is Latin-1, else as iTXt. `text` is UTF-8 here.
+/// A text chunk: written as tEXt where the text is Latin-1 (whose bytes are no UTF-8, which other
+/// programs write there and which is read as that), else as iTXt. `text` is UTF-8 here.
 struct PngText {
   std::string keyword;
   std::string text;
