@@ -83,10 +83,10 @@ std::optional<int64_t> sample_in(const fs::path& path, int64_t samples) {
   for (const auto& [keyword, text] : read_metadata(path).texts) {
     if (keyword != "sd") continue;
     const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-    const auto batch = json.is_object() ? json.find("batch") : json.end();
-    if (batch == json.end() || !batch->is_object()) continue;
-    const auto row = batch->find("row");
-    if (row == batch->end() || !row->is_number_integer()) continue;
+    const auto run = json.is_object() ? json.find("run") : json.end();
+    if (run == json.end() || !run->is_object()) continue;
+    const auto row = run->find("row");
+    if (row == run->end() || !row->is_number_integer()) continue;
     if (const auto value = row->get<int64_t>(); value >= 0 && value < samples) return value;
   }
   return std::nullopt;

@@ -267,6 +267,8 @@ TEST(AttnBinary, SavesTheForksFilesAndDrawsFromThem) {
                                       run.path("drawn") / ("attmap1" + name),
                                       run.path("drawn") / ("bundle_attmap" + name)}));
   EXPECT_EQ(read_image(drawn.lines().back()).width, read_image(grid).width);
+  setup.arguments[4] = run.outdir() / "samples/00001.png";  // says which sample it is
+  EXPECT_EQ(run_program(setup).err, "");
   setup.arguments[12] = "49";
   EXPECT_EQ(run_program(setup).code, 2);
 }

@@ -10,7 +10,6 @@
 #include <string>
 #include <vector>
 
-#include "sd/core/atomic_file.h"
 #include "sd/core/error.h"
 #include "sd/core/npy.h"
 #include "sd/image/label.h"
@@ -18,6 +17,7 @@
 #include "sd/image/read.h"
 #include "support/expect_error.h"
 #include "support/temp_folder.h"
+#include "support/write_bytes.h"
 
 namespace sd::cli {
 namespace {
@@ -99,8 +99,13 @@ TEST(DrawSaved, BrightnessComparesBetweenSamples) {
 /// 50 timesteps; sides of 4, 8 and 16 and a middle of 2.
 class RandomMaps {
  public:
+  static const RandomMaps& instance() {
+    static const RandomMaps maps;
+    return maps;
+  }
+
   RandomMaps() {
-    make_writable_folder(folder_ / "crossatt");
+    fs::create_directory(folder_ / "crossatt");
     for (int64_t step = 0; step < kSteps; ++step) {
       for (const auto& [part, side, block] : layers()) {
         const auto number = part == "middle" ? "" : fmt::format("_num{:03}", block);
@@ -109,7 +114,7 @@ class RandomMaps {
         auto& values = files_[name];
         for (int64_t i = 0; i < kSamples * side * side * kTokens; ++i) values.push_back(next());
         const int64_t shape[] = {kSamples, side, side, kTokens};
-        write_file(folder_ / "crossatt" / name, encode_npy(shape, values));
+        test::write_bytes(folder_ / "crossatt" / name, encode_npy(shape, values));
       }
     }
   }
@@ -167,7 +172,7 @@ struct Said {
 };
 
 TEST(DrawFrom, MapsAreTheSumOfWhatIsChosenDividedByItsMaximum) {
-  const RandomMaps maps;
+  const auto& maps = RandomMaps::instance();
   const TempFolder out;
   Said said;
   const struct {
@@ -205,10 +210,11 @@ TEST(DrawFrom, MapsAreTheSumOfWhatIsChosenDividedByItsMaximum) {
 }
 
 TEST(DrawFrom, LaysEachSamplesMapOverItsPicture) {
-  const RandomMaps maps;
+  const auto& maps = RandomMaps::instance();
   const TempFolder out;
   Said said;
-  write_file(out / "grid.png", encode_png(make_grid(std::vector<Image>(3, plain(64, 64, 200)), 3)));
+  test::write_bytes(out / "grid.png",
+                    encode_png(make_grid(std::vector<Image>(3, plain(64, 64, 200)), 3)));
   const SavedChoice choice{0, 2, 0, 49, 1, 3};
   const auto drawn =
       draw_from({maps.path(), out / "grid.png", choice}, fork_look(), out.path(), said.say);
@@ -226,7 +232,7 @@ TEST(DrawFrom, LaysEachSamplesMapOverItsPicture) {
 }
 
 TEST(DrawFrom, OverwritesNothing) {
-  const RandomMaps maps;
+  const auto& maps = RandomMaps::instance();
   const TempFolder out;
   Said said;
   const AttnFromOptions from{maps.path(), std::nullopt, {1, 1, 0, 0, 0, 1}};
@@ -236,11 +242,11 @@ TEST(DrawFrom, OverwritesNothing) {
 }
 
 TEST(DrawFrom, FindsTheGridThatTheForksLinesMean) {
-  const RandomMaps maps;
+  const auto& maps = RandomMaps::instance();
   const TempFolder out;
   Said said;
-  write_file(out / "grid-0001.png",
-             encode_png(make_grid(std::vector<Image>(3, plain(64, 64, 9)), 3)));
+  test::write_bytes(out / "grid-0001.png",
+                    encode_png(make_grid(std::vector<Image>(3, plain(64, 64, 9)), 3)));
   AttnFromOptions from{maps.path(), out / "grid_0001.png", {1, 1, 0, 0, 0, 1}};
   EXPECT_EQ(draw_from(from, fork_look(), out.path(), said.say).size(), 4u);
   ASSERT_EQ(said.lines.size(), 1u);
@@ -251,11 +257,12 @@ TEST(DrawFrom, FindsTheGridThatTheForksLinesMean) {
 }
 
 TEST(DrawFrom, OnePictureShowsTheSampleThatItSaysItIs) {
-  const RandomMaps maps;
+  const auto& maps = RandomMaps::instance();
   const TempFolder out;
   Said said;
-  write_file(out / "one.png", encode_png(plain(64, 64, 0)));
-  write_file(out / "last.png", encode_png(plain(64, 64, 0), {{"sd", R"({"batch": {"row": 2}})"}}));
+  test::write_bytes(out / "one.png", encode_png(plain(64, 64, 0)));
+  test::write_bytes(out / "last.png",
+                    encode_png(plain(64, 64, 0), {{"sd", R"({"run": {"row": 2}})"}}));
   const SavedChoice choice{1, 1, 0, 0, 0, 1};
   const auto expected = maps.expected({"middle"}, 0, 0, 2, 1);
   for (const auto& [name, sample] : {std::pair{"one.png", 0u}, {"last.png", 2u}}) {

@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "cli/tiny_run.h"
-#include "sd/core/atomic_file.h"
 #include "sd/core/npy.h"
 #include "sd/image/encode.h"
 #include "sd/image/png.h"
+#include "support/write_bytes.h"
 
 namespace sd {
 namespace {
@@ -61,8 +61,9 @@ class OriginalPage : public ::testing::Test {
     write_picture("sketch.jpg", plain(128, 128, 120), FileFormat::kJpeg);
     write_picture("man.jpg", plain(128, 128, 90), FileFormat::kJpeg);
     write_picture("man_mask.png", plain(128, 128, 255), FileFormat::kPng);
-    for (const char* maps : {"attenmaps_bear", "attenmaps_person", "attenmaps_apples_swap_orig"}) {
-      write_maps(folder_ / maps / "crossatt");
+    write_maps(folder_ / "attenmaps_bear" / "crossatt");
+    for (const char* same : {"attenmaps_person", "attenmaps_apples_swap_orig"}) {
+      fs::create_directory_symlink("attenmaps_bear", folder_ / same);
     }
     const Image grid = make_grid(std::vector<Image>(3, plain(64, 64, 60)), 3);
     write_picture("outputs/swap-samples/A_basket_full_of_apples_tar.png", grid, FileFormat::kPng);
@@ -70,20 +71,20 @@ class OriginalPage : public ::testing::Test {
     const int64_t shape[] = {3, 4, 16, 16};
     std::vector<float> starts;
     for (int i = 0; i < 3 * 4 * 16 * 16; ++i) starts.push_back(std::sin(static_cast<float>(i)));
-    write_file(folder_ / "z_fixed.npy", encode_npy(shape, starts));
+    test::write_bytes(folder_ / "z_fixed.npy", encode_npy(shape, starts));
   }
 
   void write_picture(const std::string& name, const Image& image, FileFormat format) const {
     const auto path = folder_ / name;
     fs::create_directories(path.parent_path());
-    write_file(path, encode_picture(image, {format, kDefaultQuality}, {}));
+    test::write_bytes(path, encode_picture(image, {format, kDefaultQuality}, {}));
   }
 
   static void write_maps(const fs::path& folder) {
     fs::create_directories(folder);
     const auto write = [&](const std::string& name, int64_t side) {
       const int64_t shape[] = {3, side, side, 6};
-      write_file(
+      test::write_bytes(
           folder / name,
           encode_npy(shape, std::vector<float>(static_cast<std::size_t>(18 * side * side), 0.25F)));
     };
