@@ -2,7 +2,10 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "cli/attn_options.h"
 #include "cli/attn_saved.h"
@@ -15,28 +18,41 @@ struct AttnFromOptions {
   std::optional<std::filesystem::path> from;
   std::optional<std::filesystem::path> image;  // a picture, or a grid of them
   SavedChoice choice;
-  bool is_mid = false;  // the fork's: level 1 alone, whatever its resolution
 };
 
-/// Where the pictures of a grid lie, as make_grid places them; without border if there is one.
+/// A place of a picture in a grid, in pixels.
+struct GridCell {
+  int64_t left = 0;
+  int64_t top = 0;
+};
+
+/// Where the pictures of a grid lie.
 struct GridLayout {
-  int64_t columns = 1;
-  int64_t border = 0;
-  int64_t width = 0;  // of a picture
+  std::vector<GridCell> cells;  // rows top to bottom
+  int64_t width = 0;            // of a picture
   int64_t height = 0;
 };
 
-/// How `picture` is divided into at least `sum.samples` pictures of the maps' aspect. Throws
-/// UsageError if it cannot be.
+/// How `picture` is divided into at least `sum.samples` pictures of the maps' aspect: one, several
+/// side by side, a grid as make_grid makes it, or a sheet with captions as labelled_sheet does; one
+/// picture alone also where there are maps of several. Throws UsageError if it cannot be.
 GridLayout find_grid(const Image& picture, const SavedSum& sum);
 
-/// The maps over their pictures: each by its maximum (or as options.norm says), in
-/// options.colormap, options.alpha of it. Pictures without a map, and borders, stay.
-Image draw_saved(const Image& picture, const SavedSum& sum, const AttnOptions& options);
+/// The maps of all samples, 0 to 1: by the largest value of them all, or from their smallest to
+/// their largest, as options.norm says.
+std::vector<float> normalised(const SavedSum& sum, const AttnOptions& options);
 
-/// Draws and writes OUTDIR/token003_res016-0000.png, counting on; returns its path. Throws
-/// UsageError, IoError.
-std::filesystem::path draw_from(const AttnFromOptions& from, const AttnOptions& options,
-                                const std::filesystem::path& outdir);
+/// The maps over their pictures in options.colormap, options.alpha of it, the first sample over the
+/// picture numbered `first`. Pictures without a map, and what is between them, stay.
+Image draw_saved(const Image& picture, const GridLayout& layout, const SavedSum& sum,
+                 const AttnOptions& options, int64_t first = 0);
+
+/// Draws and writes each sample's map in grey, as large as the map, and where there is a picture
+/// all of them over it, under the fork's names (attn_drawings.h). Returns the paths, the picture's
+/// last. `say` is told what was assumed. Throws UsageError, IoError.
+std::vector<std::filesystem::path> draw_from(const AttnFromOptions& from,
+                                             const AttnOptions& options,
+                                             const std::filesystem::path& outdir,
+                                             const std::function<void(const std::string&)>& say);
 
 }  // namespace sd::cli

@@ -68,7 +68,8 @@ void add_attn_options(CLI::App& app, AttnOptions& options) {
   app.add_flag("--is_get_attn,--is-get-attn", options.is_get_attn,
                "Write the maps of every step and layer as the fork does");
   add_path(app, "save_attn_dir", options.save_attn_dir, "DIR",
-           "Where those go: DIR/crossatt/*.npy (OUTDIR/attn_maps)");
+           "Where those go: DIR/crossatt/*.npy, of later batches\nDIR/batch-0001/crossatt and on "
+           "(OUTDIR/attn_maps)");
 }
 
 }  // namespace sd::cli

@@ -9,6 +9,7 @@
 #include <system_error>
 #include <utility>
 
+#include "cli/attn_saved.h"
 #include "sd/control/chain.h"
 #include "sd/control/saved_maps.h"
 #include "sd/core/atomic_file.h"
@@ -104,10 +105,6 @@ void refuse_old_maps(const fs::path& dir) {
 }
 
 }  // namespace
-
-fs::path saved_maps_folder(const fs::path& dir, int64_t batch) {
-  return (batch == 0 ? dir : dir / fmt::format("batch-{:04}", batch)) / "crossatt";
-}
 
 std::optional<PictureMaps> picture_maps(const MapRecorder& recorder, int64_t row, int64_t height,
                                         int64_t width) {

@@ -62,8 +62,4 @@ class AttnRun {
 std::optional<PictureMaps> picture_maps(const MapRecorder& recorder, int64_t row, int64_t height,
                                         int64_t width);
 
-/// Where `--is_get_attn` writes the maps of a batch: DIR/crossatt for the first, then
-/// DIR/batch-0001/crossatt and on, as equal names would meet in one folder.
-std::filesystem::path saved_maps_folder(const std::filesystem::path& dir, int64_t batch);
-
 }  // namespace sd::cli

@@ -21,6 +21,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::array<const char*, 3> kLevels = {"down", "middle", "up"};
+constexpr const char* kFolder = "crossatt";
+constexpr std::string_view kBatchPrefix = "batch-";
+constexpr std::size_t kBatchDigits = 4;
 constexpr std::size_t kMaxFiles = 200'000;            // 1000 steps of a model with 200 layers
 constexpr std::uintmax_t kMaxFileBytes = 512u << 20;  // 26 samples at 128x128 latents
 constexpr int64_t kMaxSamples = 4096;
@@ -57,27 +60,33 @@ std::vector<SavedFile> files_in(const fs::path& folder) {
   return files;
 }
 
+std::vector<SavedFile> maps_in(const fs::path& dir) {
+  auto files = files_in(dir / kFolder);
+  return files.empty() ? files_in(dir) : files;
+}
+
 std::set<int64_t> resolutions_of(const std::vector<SavedFile>& files) {
   std::set<int64_t> sides;
   for (const auto& file : files) sides.insert(file.resolution);
   return sides;
 }
 
-/// Drops files of other timesteps.
-void choose_times(std::vector<SavedFile>& files, const SavedChoice& choice) {
-  std::set<int64_t, std::greater<>> times;
+/// Drops files of other timesteps. Returns the number of the last one that is kept.
+int64_t choose_times(std::vector<SavedFile>& files, const SavedChoice& choice) {
+  std::set<int64_t> times;
   for (const auto& file : files) times.insert(file.time);
   const auto count = static_cast<int64_t>(times.size());
   const int64_t last = choice.last_time.value_or(count - 1);
   if (choice.first_time > last || last >= count) {
     throw UsageError(
-        fmt::format("--stime {} --etime {}: there are maps of {} timesteps, counted from 0 (t = "
-                    "{}) to {} (t = {})",
+        fmt::format("--stime {} --etime {}: there are maps of {} timesteps, counted from the last, "
+                    "0 (t = {}), to the first, {} (t = {})",
                     choice.first_time, last, count, *times.begin(), count - 1, *times.rbegin()));
   }
   const int64_t from = *std::next(times.begin(), choice.first_time);
   const int64_t to = *std::next(times.begin(), last);
-  std::erase_if(files, [&](const SavedFile& file) { return file.time > from || file.time < to; });
+  std::erase_if(files, [&](const SavedFile& file) { return file.time < from || file.time > to; });
+  return last;
 }
 
 void choose_levels(std::vector<SavedFile>& files, const SavedChoice& choice) {
@@ -97,12 +106,40 @@ void choose_levels(std::vector<SavedFile>& files, const SavedChoice& choice) {
                   choice.first_level, choice.last_level));
 }
 
-int64_t choose_resolution(std::vector<SavedFile>& files, int64_t wanted) {
+/// The latent pixels that `wanted` means among all the maps that were saved.
+int64_t meant_resolution(const std::vector<SavedFile>& all, int64_t wanted) {
+  if (wanted > kMostCounted) return wanted;
+  std::vector<SavedFile> outer, middle;
+  for (const auto& file : all) (file.part == "middle" ? middle : outer).push_back(file);
+  if (wanted == 0) {
+    const auto known = resolutions_of(middle.empty() ? outer : middle);
+    if (known.size() == 1) return *known.begin();
+    throw UsageError(
+        fmt::format("--res 0: there are no maps of the middle; down and up have "
+                    "resolution {}",
+                    fmt::join(known, ", ")));
+  }
+  const auto known = resolutions_of(outer);
+  const auto count = static_cast<int64_t>(known.size());
+  if (wanted <= count) return *std::next(known.begin(), wanted - 1);
+  if (count == 0) {
+    throw UsageError(
+        fmt::format("--res {}: there are maps of the middle alone; its resolution is --res 0 (with "
+                    "--slevel 1 --elevel 1, or --is_mid)",
+                    wanted));
+  }
+  throw UsageError(
+      fmt::format("--res {}: down and up have {} resolution(s), counted from 1: {}\n"
+                  "0 is the middle's, numbers above {} are latent pixels.",
+                  wanted, count, fmt::join(known, ", "), kMostCounted));
+}
+
+void choose_resolution(std::vector<SavedFile>& files, int64_t wanted, int64_t meant) {
   const auto known = resolutions_of(files);
-  if (wanted == 0 && known.size() == 1) wanted = *known.begin();
-  std::erase_if(files, [&](const SavedFile& file) { return file.resolution != wanted; });
-  if (!files.empty()) return wanted;
-  throw UsageError(fmt::format("--res {}: maps of these levels have resolution {}", wanted,
+  std::erase_if(files, [&](const SavedFile& file) { return file.resolution != meant; });
+  if (!files.empty()) return;
+  throw UsageError(fmt::format("--res {}{}: maps of these levels have resolution {}", wanted,
+                               wanted == meant ? "" : fmt::format(" (that is {})", meant),
                                fmt::join(known, ", ")));
 }
 
@@ -164,8 +201,7 @@ std::vector<SavedFile> list_saved_maps(const fs::path& dir) {
     throw IoError(fmt::format("--from: {} {}", dir.string(),
                               fs::exists(dir, error) ? "is not a folder" : "does not exist"));
   }
-  auto files = files_in(dir / "crossatt");
-  if (files.empty()) files = files_in(dir);
+  auto files = maps_in(dir);
   if (files.empty()) {
     throw IoError(
         fmt::format("--from: {} has no maps such as crossatt/down_time0981_res016_num001.npy\n"
@@ -175,12 +211,38 @@ std::vector<SavedFile> list_saved_maps(const fs::path& dir) {
   return files;
 }
 
+bool holds_saved_maps(const fs::path& dir) { return !maps_in(dir).empty(); }
+
+fs::path saved_maps_folder(const fs::path& dir, int64_t batch) {
+  const auto folder = fmt::format("{}{:0{}}", kBatchPrefix, batch, kBatchDigits);
+  return (batch == 0 ? dir : dir / folder) / kFolder;
+}
+
+int64_t samples_before(const fs::path& dir) {
+  // "maps/batch-0001/" and "." within it are that folder too.
+  std::error_code error;
+  auto whole = fs::canonical(dir, error);
+  if (whole.filename() == kFolder) whole = whole.parent_path();
+  const auto name = whole.filename().string();
+  std::string_view rest = name;
+  const auto batch = take_number(rest, kBatchPrefix, kBatchDigits);
+  if (error || !batch || !rest.empty()) return 0;
+  int64_t samples = 0;
+  for (int64_t earlier = 0; earlier < *batch; ++earlier) {
+    const auto files = files_in(saved_maps_folder(whole.parent_path(), earlier));
+    if (files.empty()) return 0;  // somebody else's folder
+    samples += read_maps(files.front()).shape[0];
+  }
+  return samples;
+}
+
 SavedSum sum_saved_maps(const std::vector<SavedFile>& all, const SavedChoice& choice) {
   auto files = all;
-  choose_times(files, choice);
-  choose_levels(files, choice);
   SavedSum sum;
-  sum.resolution = choose_resolution(files, choice.resolution);
+  sum.last_time = choose_times(files, choice);
+  choose_levels(files, choice);
+  sum.resolution = meant_resolution(all, choice.resolution);
+  choose_resolution(files, choice.resolution, sum.resolution);
   std::vector<int64_t> shape;
   for (const auto& file : files) {
     const auto array = read_maps(file);

@@ -22,15 +22,30 @@ std::optional<SavedFile> parse_saved_name(const std::filesystem::path& path);
 /// The files in `dir`/crossatt, or in `dir` itself. Throws IoError if there are none.
 std::vector<SavedFile> list_saved_maps(const std::filesystem::path& dir);
 
-/// Which files are summed. Levels are 0 down, 1 middle, 2 up; times count the recorded timesteps in
-/// the order of sampling, from 0. Ends are included.
+/// Whether there are any, in `dir`/crossatt or in `dir` itself.
+bool holds_saved_maps(const std::filesystem::path& dir);
+
+/// Where `--is_get_attn` writes the maps of a batch: DIR/crossatt for the first, then
+/// DIR/batch-0001/crossatt and on, as equal names would meet in one folder.
+std::filesystem::path saved_maps_folder(const std::filesystem::path& dir, int64_t batch);
+
+/// How many samples the batches before that of `dir` have, if it is DIR/batch-0001 or a later one:
+/// where its pictures begin in the run's grid. 0 for every other folder.
+int64_t samples_before(const std::filesystem::path& dir);
+
+/// Resolutions up to this one are counted, larger ones are latent pixels.
+inline constexpr int64_t kMostCounted = 3;
+
+/// Which files are summed, as the fork counts. Levels are 0 down, 1 middle, 2 up; times count the
+/// saved timesteps from the last one sampled (1 at 50 steps) to the first (981). Ends are included.
 struct SavedChoice {
   int64_t first_level = 0;
   int64_t last_level = 2;
   int64_t first_time = 0;
-  std::optional<int64_t> last_time;  // absent: the last one
-  int64_t resolution = 16;           // 0: the only one there is
-  int64_t token = 1;
+  std::optional<int64_t> last_time;  // absent: all of them
+  int64_t resolution = 1;  // 0 the middle's; 1 to 3 those of down and up from the smallest
+                           // (16, 32, 64 at 512 pixels); beyond that latent pixels
+  int64_t token = 3;
 };
 
 /// Maps of one token, [samples,height,width], summed over files.
@@ -41,6 +56,7 @@ struct SavedSum {
   int64_t resolution = 0;
   std::size_t files = 0;
   std::vector<float> values;
+  int64_t last_time = 0;  // of the choice
 };
 
 /// Sums what is chosen of `files`, all blocks of a level. Values that are not finite count as 0.

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "cli/text_output.h"
+#include "sd/image/infotext.h"
 #include "sd/text/prompt_choices.h"
 
 namespace sd::cli {
@@ -41,6 +42,15 @@ std::string choices_notice(const DrawOptions& options) {
                  : "--combinations: the prompt has no choice like {a|b}";
 }
 
+/// The fork's own command lines give a strength to swaps that start from noise.
+std::string strength_notice(const DrawOptions& options) {
+  const bool said = options.place && options.place->follows;
+  if (said || !options.input.strength || options.input.init_img) return {};
+  return fmt::format(
+      "--strength {} changes nothing without --init-img, as in the original: the start is noise",
+      number_text(*options.input.strength));
+}
+
 }  // namespace
 
 bool is_full_size(const ModelConfig& model) { return model.unet.model_channels >= kFullChannels; }
@@ -75,7 +85,9 @@ std::vector<std::string> draw_notices(const DrawOptions& options, const ModelCon
   if (!size.empty()) {
     lines.push_back(fmt::format("{}\nWithout --W and --H it draws {}x{}.", size, trained, trained));
   }
-  if (const auto choices = choices_notice(options); !choices.empty()) lines.push_back(choices);
+  for (const auto& line : {choices_notice(options), strength_notice(options)}) {
+    if (!line.empty()) lines.push_back(line);
+  }
   return lines;
 }
 

@@ -82,8 +82,10 @@ void add_number_options(CLI::App& app, DrawOptions& options) {
   add_whole(app, "n_rows", options.n_rows, kRowsRange,
             "Pictures in a row of the grid (0: n_samples)");
   app.add_flag("--fixed_code,--fixed-code", options.fixed_code,
-               options.task == DrawTask::kSwap ? "Start every sample from the same noise"
-                                               : "Start every batch from the same noise");
+               options.task == DrawTask::kSwap
+                   ? "Start every sample from the same noise (the fork's is\nits z_fixed.npy: "
+                     "--init-latents z_fixed.npy)"
+                   : "Start every batch from the same noise");
   add_path(app, "init-latents", options.init_latents, "FILE.npy",
            "Start from these float32 latents [N,4,H/8,W/8] instead\nof noise; rows repeat where "
            "there are too few");

@@ -19,6 +19,7 @@ namespace sd::cli {
 namespace {
 
 constexpr std::size_t kShownPrompt = 60;
+constexpr std::size_t kMostNameBytes = 200;  // of 255, so that suffix, number and ending fit
 
 }  // namespace
 
@@ -238,7 +239,8 @@ void DrawRun::save_swap_grids() {
   const auto& first = sets_[kept_.front().first];
   const auto write_named = [&](const Image& grid, const std::string& prompt, const char* suffix) {
     const auto file = encoded_grid(grid, pictures_.size());
-    return folder_->write_named(file.bytes, file_name_part(prompt), suffix, file.instead);
+    return folder_->write_named(file.bytes, file_name_part(prompt, kMostNameBytes), suffix,
+                                file.instead);
   };
   print(write_named(target_grid(columns), first.targets.front(), "_tar"), pictures_.size());
   print(write_named(make_grid(sources_, columns), *first.source, "_src"), sources_.size());

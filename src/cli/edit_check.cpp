@@ -49,7 +49,9 @@ void check_input(const DrawOptions& options) {
   constexpr std::string_view kNeedsImage = "needs a picture to start from: --init-img";
   constexpr std::string_view kNeedsMask = "needs a mask: --init-mask";
   forbid(mask && !image, "init-mask", kNeedsImage);
-  forbid(input.strength.has_value() && !image, "strength", kNeedsImage);
+  // The fork's swap took a strength and used none; draw_notices says so.
+  const bool needed = options.task != DrawTask::kSwap;
+  forbid(input.strength.has_value() && !image && needed, "strength", kNeedsImage);
   forbid(input.img_scale.has_value() && !image, "img-scale", kNeedsImage);
   forbid(input.use_mask && !mask, "use_mask", kNeedsMask);
   forbid(input.invert_mask && !mask, "invert-mask", kNeedsMask);

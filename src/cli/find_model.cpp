@@ -53,7 +53,7 @@ FoundModel find_model(const std::optional<fs::path>& ckpt, const std::vector<fs:
     return {*ckpt, false};
   }
   std::string looked_in;
-  for (const char* name : {kDefaultCheckpoint, kDemoModel}) {
+  for (const char* name : {kDefaultCheckpoint, kForkCheckpoint, kDemoModel}) {
     for (const auto& root : roots) {
       const auto candidate = root / name;
       if (is_named(candidate)) {  // a broken link must not turn into the demo model

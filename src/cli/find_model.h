@@ -9,6 +9,9 @@ namespace sd::cli {
 
 /// Where the original script expects its weights, relative to the working directory.
 inline constexpr const char* kDefaultCheckpoint = "models/ldm/stable-diffusion-v1/model.ckpt";
+/// Where the fork's scripts do, beside the original's.
+inline constexpr const char* kForkCheckpoint =
+    "models/ldm/stable-diffusion-v1/sd-v1-3-full-ema.ckpt";
 /// The same for `--laion400m`.
 inline constexpr const char* kLaionCheckpoint = "models/ldm/text2img-large/model.ckpt";
 inline constexpr const char* kLaionConfig = "configs/latent-diffusion/txt2img-1p4B-eval.yaml";
@@ -17,7 +20,7 @@ inline constexpr const char* kDemoModel = "models/demo";
 
 struct FoundModel {
   std::filesystem::path checkpoint;
-  bool is_demo = false;  // nothing was asked for and the original's default is absent
+  bool is_demo = false;  // nothing was asked for and the scripts' defaults are absent
 };
 
 /// Folders that may hold `models/`: the working directory, the project that the binary was built in
@@ -30,8 +33,8 @@ std::filesystem::path find_in_roots(const char* option, const char* name,
                                     const std::vector<std::filesystem::path>& roots);
 
 /// What `--ckpt` names (a path, else a model in SD_MODELS_DIR), else the original's default, else
-/// the demo model, in the first of `roots` that has it. Throws IoError if it is not there, naming
-/// where was looked.
+/// the fork's, else the demo model, in the first of `roots` that has it. Throws IoError if it is
+/// not there, naming where was looked.
 FoundModel find_model(const std::optional<std::filesystem::path>& ckpt,
                       const std::vector<std::filesystem::path>& roots);
 

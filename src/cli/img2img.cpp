@@ -10,6 +10,7 @@ namespace sd::cli {
 namespace {
 
 constexpr const char* kDescription = R"(Draws a prompt over a picture, or over a part of it.
+It is the fork's editimg.py too: 'sd editimg' is another name of it.
 
 Examples:
   sd img2img --init-img sketch.png --prompt "a fantasy landscape" --strength 0.8
@@ -26,6 +27,7 @@ void settle(DrawOptions& options) {
 
 DrawCommand make(CLI::App& app) {
   auto* parser = app.add_subcommand("img2img", kDescription)->group("Commands");
+  parser->alias("editimg");
   parser->footer(kDrawFooter);
   auto options = std::make_shared<DrawOptions>();
   options->task = DrawTask::kImg2Img;

@@ -138,8 +138,8 @@ CLI::Option* add_text(CLI::App& app, const std::string& name, std::string& value
 CLI::Option* add_path(CLI::App& app, const std::string& name,
                       std::optional<std::filesystem::path>& value, const std::string& type,
                       const std::string& help) {
-  const auto parse = [name, &value](const std::string& text) {
-    if (text.empty()) throw UsageError(fmt::format("--{}: the path is empty", name));
+  const auto parse = [name = main_name(name), &value](const std::string& text) {
+    if (text.empty()) throw UsageError(fmt::format("{}: the path is empty", name));
     value = text;
   };
   return add_parsed(app, name, parse, type, help);

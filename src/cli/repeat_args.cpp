@@ -23,7 +23,7 @@ constexpr std::size_t kShortHash = 10;  // as model hashes are shown
 constexpr std::array kElsewhere = {
     "outdir", "name",      "preview", "preview-every", "save-latents",  "json",
     "quiet",  "verbose",   "words",   "is-get-attn",   "save-attn-dir", "dry-run",
-    "only",   "no-config", "shard",   "resume",        "grid"};
+    "only",   "no-config", "shard",   "resume",        "grid",          "save-dir"};
 /// Those whose values are known only to the run, and `precision`, which says what dtype says.
 constexpr std::array kSettled = {"seed", "device", "dtype", "precision", "threads"};
 constexpr std::array kInputFiles = {"init-img",     "init-mask", "blend-mask",

@@ -22,9 +22,9 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 /// Options of the run as a whole. A task can neither have nor inherit them.
-constexpr std::array<std::string_view, 10> kOfTheRun = {
-    "from_file", "shard",   "resume",    "grid",   "json",
-    "quiet",     "verbose", "no_config", "outdir", "dry_run"};
+constexpr std::array<std::string_view, 11> kOfTheRun = {
+    "from_file", "shard",     "resume", "grid",     "json",   "quiet",
+    "verbose",   "no_config", "outdir", "save_dir", "dry_run"};
 /// What a task inherits but cannot have.
 constexpr std::array<std::string_view, 2> kOfTheMachine = {"threads", "device"};
 

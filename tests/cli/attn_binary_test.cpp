@@ -242,9 +242,9 @@ TEST(AttnBinary, SavesTheForksFilesAndDrawsFromThem) {
   const auto grid = run.outdir() / "grid-0000.png";
   test::ProcessSetup setup;
   setup.arguments = {"attn",
-                     "--from",
+                     "--root",
                      saved,
-                     "--img",
+                     "--img_path",
                      grid,
                      "--slevel",
                      "0",
@@ -258,12 +258,17 @@ TEST(AttnBinary, SavesTheForksFilesAndDrawsFromThem) {
                      "16",
                      "--token_idx",
                      "2",
-                     "--outdir",
+                     "--save_dir",
                      run.path("drawn")};
   const auto drawn = run_program(setup);
   ASSERT_EQ(drawn.code, 0) << drawn.err;
-  EXPECT_EQ(drawn.lines().at(0), run.path("drawn") / "token002_res016-0000.png");
-  EXPECT_EQ(read_image(drawn.lines().at(0)).width, read_image(grid).width);
+  const std::string name = "_tokidx:2_res016_lev:0_2_tstep:0_1.png";
+  EXPECT_EQ(drawn.lines(), (Arguments{run.path("drawn") / ("attmap0" + name),
+                                      run.path("drawn") / ("attmap1" + name),
+                                      run.path("drawn") / ("bundle_attmap" + name)}));
+  EXPECT_EQ(read_image(drawn.lines().back()).width, read_image(grid).width);
+  setup.arguments[4] = run.outdir() / "samples/00001.png";  // says which sample it is
+  EXPECT_EQ(run_program(setup).err, "");
   setup.arguments[12] = "49";
   EXPECT_EQ(run_program(setup).code, 2);
 }

@@ -1,16 +1,16 @@
 #include "cli/attn_saved.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <limits>
+#include <string>
+#include <vector>
 
-#include "cli/attn_from.h"
 #include "sd/core/atomic_file.h"
 #include "sd/core/error.h"
 #include "sd/core/npy.h"
-#include "sd/image/png.h"
-#include "sd/image/read.h"
 #include "support/expect_error.h"
 #include "support/temp_folder.h"
 
@@ -27,21 +27,15 @@ SavedChoice choice(int64_t resolution, int64_t first_level = 0, int64_t last_lev
   return {first_level, last_level, first_time, last_time, resolution, token};
 }
 
-/// The fork's look.
-AttnOptions fork_look() {
-  AttnOptions look;
-  look.norm = AttnNorm::kFork;
-  look.colormap = Colormap::kGrey;
-  look.alpha = 0.7;
-  return look;
-}
-
 /// A folder as the fork leaves it: two samples of 2x3 maps with four tokens; every value of token 1
 /// is the one its kind of file has.
 class ForkFolder {
  public:
-  ForkFolder() {
+  enum Kind { kFull, kEmpty };
+
+  explicit ForkFolder(Kind kind = kFull) {
     make_writable_folder(path());
+    if (kind == kEmpty) return;
     for (const char* time : {"0981", "0501", "0001"}) {
       for (const char* block : {"001", "002"}) {
         add(std::string("down_time") + time + "_res002_num" + block + ".npy", 1);
@@ -88,11 +82,11 @@ TEST(SavedNames, AreTheForks) {
 
 TEST(SavedMapsSum, CountsAllBlocksOfALevelAndEveryTimestep) {
   const ForkFolder folder;
-  EXPECT_EQ(sum_of(folder, choice(2)), 3 * (1 + 1 + 10 + 100));
-  EXPECT_EQ(sum_of(folder, choice(2, 0, 0)), 3 * 2);
+  EXPECT_EQ(sum_of(folder, choice(1)), 3 * (1 + 1 + 10 + 100));
+  EXPECT_EQ(sum_of(folder, choice(1, 0, 0)), 3 * 2);
   EXPECT_EQ(sum_of(folder, choice(0, 1, 1)), 3 * 10);
-  EXPECT_EQ(sum_of(folder, choice(2, 0, 2, 1, 1)), 112);
-  EXPECT_EQ(sum_of(folder, choice(2, 0, 2, 0, std::nullopt, 0)), 3 * 4 * 0.5F);
+  EXPECT_EQ(sum_of(folder, choice(1, 0, 2, 1, 1)), 112);
+  EXPECT_EQ(sum_of(folder, choice(1, 0, 2, 0, std::nullopt, 0)), 3 * 4 * 0.5F);
 }
 
 TEST(SavedMapsSum, SaysWhatThereIsWhenNothingIsChosen) {
@@ -101,14 +95,14 @@ TEST(SavedMapsSum, SaysWhatThereIsWhenNothingIsChosen) {
     return [&folder, chosen] { sum_saved_maps(list_saved_maps(folder.root()), chosen); };
   };
   expect_error<UsageError>(sum(choice(16)), "resolution 2");
-  expect_error<UsageError>(sum(choice(2, 0, 2, 0, 49)), "maps of 3 timesteps");
-  expect_error<UsageError>(sum(choice(2, 0, 2, 0, std::nullopt, 4)), "from 0 to 3");
-  expect_error<UsageError>(sum(choice(2, 2, 0)), "behind");
+  expect_error<UsageError>(sum(choice(1, 0, 2, 0, 49)), "maps of 3 timesteps");
+  expect_error<UsageError>(sum(choice(1, 0, 2, 0, std::nullopt, 4)), "from 0 to 3");
+  expect_error<UsageError>(sum(choice(1, 2, 0)), "behind");
 }
 
 TEST(SavedMapsSum, RefusesFilesThatAreNotMaps) {
   const auto sum = [](const ForkFolder& folder) {
-    return [&folder] { sum_saved_maps(list_saved_maps(folder.root()), choice(2)); };
+    return [&folder] { sum_saved_maps(list_saved_maps(folder.root()), choice(1)); };
   };
   for (const std::vector<int64_t>& shape :
        {std::vector<int64_t>{2, 3, 4}, {2, 4, 3, 4}, {1, 2, 3, 4}, {2, 2, 3, 5}, {2, 0, 3, 4}}) {
@@ -128,50 +122,86 @@ TEST(SavedMapsSum, ValuesThatAreNotFiniteCountAsNothing) {
   ForkFolder folder;
   folder.add("up_time0501_res002_num003.npy", std::numeric_limits<float>::infinity());
   folder.add("up_time0001_res002_num003.npy", std::nanf(""));
-  EXPECT_EQ(sum_of(folder, choice(2, 2)), 100);
+  EXPECT_EQ(sum_of(folder, choice(1, 2)), 100);
 }
 
-Image plain(int64_t width, int64_t height, uint8_t level) {
-  return {width, height, 3,
-          std::vector<uint8_t>(static_cast<std::size_t>(width * height * 3), level)};
+/// A folder in which every layer has its own value: `middle` for the middle's, the side for others.
+void add_layers(ForkFolder& folder, const std::vector<int64_t>& outer, int64_t middle) {
+  const auto add = [&](const std::string& name, int64_t side, int64_t value) {
+    folder.add(name, static_cast<float>(value), {1, side, side, 4});
+  };
+  for (const char* time : {"0981", "0501"}) {
+    for (const int64_t side : outer) {
+      for (const char* part : {"down", "up"}) {
+        add(fmt::format("{}_time{}_res{:03}_num001.npy", part, time, side), side, side);
+      }
+    }
+    if (middle > 0) add(fmt::format("middle_time{}_res{:03}.npy", time, middle), middle, 1000);
+  }
 }
 
-SavedSum wide_sum(int64_t samples) {
-  // Bright only in the right half.
-  SavedSum sum{samples, 2, 3, 2, 1, std::vector<float>(static_cast<std::size_t>(samples * 6))};
-  for (std::size_t i = 2; i < sum.values.size(); i += 3) sum.values[i] = 4;
-  return sum;
+TEST(SavedMapsSum, CountsResolutionsFromTheSmallestAndTheMiddleAsNone) {
+  ForkFolder folder(ForkFolder::kEmpty);
+  add_layers(folder, {4, 8, 16}, 2);
+  EXPECT_EQ(sum_of(folder, choice(0)), 2 * 1000);
+  EXPECT_EQ(sum_of(folder, choice(1)), 2 * 2 * 4);
+  EXPECT_EQ(sum_of(folder, choice(3)), 2 * 2 * 16);
+  EXPECT_EQ(sum_of(folder, choice(8)), 2 * 2 * 8);
+  EXPECT_EQ(sum_of(folder, choice(3, 2, 2)), 2 * 16);
+  const auto sum = sum_saved_maps(list_saved_maps(folder.root()), choice(2, 0, 0, 0, 0));
+  EXPECT_EQ(sum.resolution, 8);
+  EXPECT_EQ(sum.last_time, 0);
 }
 
-TEST(DrawSaved, FindsThePicturesOfAGrid) {
-  const std::vector<Image> cells(6, plain(192, 128, 50));
-  const auto grid = make_grid(cells, 3);
-  const auto layout = find_grid(grid, wide_sum(5));
-  EXPECT_EQ(layout.columns, 3);
-  EXPECT_EQ(layout.width, 192);
-  EXPECT_EQ(layout.height, 128);
-  EXPECT_EQ(find_grid(plain(96, 64, 0), wide_sum(1)).border, 0);
-  expect_error<UsageError>([&] { find_grid(plain(128, 128, 0), wide_sum(1)); }, "no grid");
-  expect_error<UsageError>([&] { find_grid(grid, wide_sum(7)); }, "no grid");
+TEST(SavedMapsSum, TheMiddleCountsWhereItHasTheResolutionOfOthers) {
+  ForkFolder folder(ForkFolder::kEmpty);
+  add_layers(folder, {4, 8}, 4);
+  EXPECT_EQ(sum_of(folder, choice(1)), 2 * (4 + 4 + 1000));
+  EXPECT_EQ(sum_of(folder, choice(0)), 2 * (4 + 4 + 1000));
+  EXPECT_EQ(sum_of(folder, choice(1, 0, 0)), 2 * 4);
 }
 
-TEST(DrawSaved, LaysThreeTenthsOfPictureUnderSevenOfMap) {
-  const auto look = fork_look();
-  const auto drawn = draw_saved(plain(192, 128, 100), wide_sum(1), look);
-  const auto pixel = [&](int64_t x) { return drawn.pixels[static_cast<std::size_t>(x * 3)]; };
-  EXPECT_EQ(pixel(0), 30);          // 0.3 * 100
-  EXPECT_NEAR(pixel(180), 208, 1);  // 0.3 * 100 + 0.7 * 255; rounded twice
+TEST(SavedMapsSum, AResolutionThatIsNotThereIsNamedByItsCount) {
+  ForkFolder folder(ForkFolder::kEmpty);
+  add_layers(folder, {4, 8}, 2);
+  const auto sum = [&](const SavedChoice& chosen) {
+    return [&folder, chosen] { sum_saved_maps(list_saved_maps(folder.root()), chosen); };
+  };
+  expect_error<UsageError>(sum(choice(3)), "--res 3: down and up have 2 resolution(s)", "4, 8");
+  expect_error<UsageError>(sum(choice(1, 1, 1)), "--res 1 (that is 4)", "resolution 2");
+  ForkFolder without(ForkFolder::kEmpty);
+  add_layers(without, {4, 8}, 0);
+  expect_error<UsageError>([&] { sum_saved_maps(list_saved_maps(without.root()), choice(0)); },
+                           "no maps of the middle");
 }
 
-TEST(DrawFrom, WritesAPictureBesideEarlierOnes) {
-  const ForkFolder maps;
-  const TempFolder out;
-  write_file(out / "grid.png", encode_png(make_grid({plain(192, 128, 9), plain(192, 128, 9)}, 2)));
-  const AttnFromOptions from{maps.root(), out / "grid.png", choice(2)};
-  const auto look = fork_look();
-  EXPECT_EQ(draw_from(from, look, out.path()), out / "token001_res002-0000.png");
-  EXPECT_EQ(draw_from(from, look, out.path()), out / "token001_res002-0001.png");
-  EXPECT_EQ(read_image(out / "token001_res002-0000.png").width, 2 + 2 * 194);
+TEST(SavedMapsSum, CountsTimestepsFromTheLastOneSampled) {
+  ForkFolder folder(ForkFolder::kEmpty);
+  folder.add("up_time0981_res002_num003.npy", 1);
+  folder.add("up_time0501_res002_num003.npy", 10);
+  folder.add("up_time0001_res002_num003.npy", 100);
+  EXPECT_EQ(sum_of(folder, choice(1, 0, 2, 0, 0)), 100);
+  EXPECT_EQ(sum_of(folder, choice(1, 0, 2, 1, 2)), 11);
+  EXPECT_EQ(sum_of(folder, choice(1, 0, 2, 2)), 1);
+}
+
+TEST(SavedMapsFolder, SamplesOfEarlierBatchesStandBeforeALaterOne) {
+  const TempFolder dir;
+  EXPECT_EQ(saved_maps_folder("maps", 0), "maps/crossatt");
+  EXPECT_EQ(saved_maps_folder("maps", 12), "maps/batch-0012/crossatt");
+  for (int64_t batch = 0; batch < 3; ++batch) {
+    const auto folder = saved_maps_folder(dir.path(), batch);
+    make_writable_folder(folder);
+    const int64_t samples = 3 - batch;
+    const std::vector<float> values(static_cast<std::size_t>(samples) * 4);
+    const int64_t shape[] = {samples, 2, 2, 1};
+    write_file(folder / "up_time0001_res002_num003.npy", encode_npy(shape, values));
+  }
+  EXPECT_EQ(samples_before(dir.path()), 0);
+  EXPECT_EQ(samples_before(dir / "batch-0001"), 3);
+  EXPECT_EQ(samples_before(dir / "batch-0002/"), 3 + 2);
+  EXPECT_EQ(samples_before(dir / "batch-0002/crossatt"), 3 + 2);
+  EXPECT_EQ(samples_before(dir / "absent"), 0);
 }
 
 }  // namespace

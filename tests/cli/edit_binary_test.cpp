@@ -427,7 +427,6 @@ TEST_F(EditBinary, WrongInputIsSaidBeforeAnythingIsWritten) {
       {"img2img", {"--init-img", damaged}, 5, "damaged.png"},
       {"img2img", {"--init-img", start, "--strength", "1.5"}, 2, "--strength"},
       {"img2img", {"--init-img", start, "--mask-blur", "3"}, 2, "--init-mask"},
-      {"swap", {"--sprompt", "a", "--prompt", "b", "--strength", "0.5"}, 2, "--init-img"},
       {"swap", {"--sprompt", "a", "--prompt", "b", "--cross-steps", "0:0.5"}, 2, "--mode p2p"},
       {"swap",
        {"--mode", "p2p", "--sprompt", "a", "--prompt", "b", "--cross-steps", "0.9:0.1"},

@@ -109,6 +109,8 @@ TEST(CheckInput, OptionsWithoutWhatTheyBelongToAreRefused) {
   DrawOptions options;
   options.input.strength = 0.5;
   expect_error<UsageError>([&] { check_input(options); }, "--strength", "--init-img");
+  options.task = DrawTask::kSwap;  // whose strength the fork read and did not use
+  EXPECT_NO_THROW(check_input(options));
   options = {};
   options.input.init_mask = "mask.png";
   expect_error<UsageError>([&] { check_input(options); }, "--init-mask", "--init-img");

@@ -37,6 +37,17 @@ TEST(FindModel, PrefersTheDefaultCheckpointOfAnyRootToTheDemo) {
   EXPECT_FALSE(found.is_demo);
 }
 
+TEST(FindModel, KnowsWhereTheForkKeepsItsCheckpoint) {
+  const TempFolder folder;
+  place(folder.path(), kDemoModel);
+  place(folder.path(), "models/ldm/stable-diffusion-v1/sd-v1-3-full-ema.ckpt");
+  const auto fork = find_model(std::nullopt, {folder.path()});
+  EXPECT_EQ(fork.checkpoint.filename(), "sd-v1-3-full-ema.ckpt");
+  EXPECT_FALSE(fork.is_demo);
+  place(folder.path(), kDefaultCheckpoint);
+  EXPECT_EQ(find_model(std::nullopt, {folder.path()}).checkpoint, folder / kDefaultCheckpoint);
+}
+
 TEST(FindModel, FallsBackToTheDemo) {
   const TempFolder folder;
   place(folder.path(), kDemoModel);

@@ -36,6 +36,19 @@ TEST(Notices, UsualChoicesCauseNone) {
   EXPECT_EQ(draw_notices(DrawOptions(), kModel, cpu_machine()), Lines());
 }
 
+TEST(Notices, AStrengthWithoutAPictureChangesNothing) {
+  DrawOptions options;
+  options.task = DrawTask::kSwap;
+  options.input.strength = 0.99;
+  EXPECT_TRUE(one_begins(draw_notices(options, kModel, gpu_machine()),
+                         "--strength 0.99 changes nothing without --init-img"));
+  options.place.emplace().follows = true;  // said once for a list
+  EXPECT_EQ(draw_notices(options, kModel, gpu_machine()), Lines());
+  options.place.reset();
+  options.input.init_img = "start.png";
+  EXPECT_EQ(draw_notices(options, kModel, gpu_machine()), Lines());
+}
+
 TEST(Notices, ManyStepsOnACpuOnly) {
   DrawOptions options;
   options.ddim_steps = 101;

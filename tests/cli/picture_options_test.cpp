@@ -69,8 +69,8 @@ TEST(RepeatArgs, EveryFileOfADrawingCommandIsAccountedFor) {
       if (!repeated->options.empty()) folders.insert(name);
     }
   }
-  // Those of `sd attn --from`, which draws nothing that repeats.
-  EXPECT_EQ(folders, (std::set<std::string>{"from", "img"}));
+  // Those of `sd attn --from` and `--compose`, which draw nothing that repeats.
+  EXPECT_EQ(folders, (std::set<std::string>{"compose", "from", "img"}));
 }
 
 }  // namespace
