@@ -225,46 +225,6 @@ TEST_F(EditBinary, MapsOfASwapAreTheTargetsOrTheSources) {
   EXPECT_EQ(run.sample("00000.png").pixels, run.sample("00002.png").pixels);
 }
 
-TEST_F(EditBinary, ABlendWithAMarginKeepsTheSourcesPixelsToTheByte) {
-  const auto mask = picture("mask.png", half_mask(128));  // white on the right
-  for (const Names& margin : {Names{}, Names{"--blend-margin", "16"}}) {
-    auto arguments =
-        Names{"--mode",       "p2p", "--sprompt",   "a red cat", "--prompt",   "a blue dog",
-              "--blend-mask", mask,  "--n_samples", "1",         "--skip_grid"};
-    arguments.insert(arguments.end(), margin.begin(), margin.end());
-    ASSERT_EQ(command("swap", arguments).code, 0);
-  }
-  const auto source = read_image(run.outdir() / "source/00000.png");
-  const auto differs = [&](const Image& drawn, int64_t left, int64_t right) {
-    for (int64_t y = 0; y < 128; ++y) {
-      const auto from = static_cast<std::ptrdiff_t>((y * 128 + left) * 3);
-      const auto to = static_cast<std::ptrdiff_t>((y * 128 + right) * 3);
-      if (!std::equal(drawn.pixels.begin() + from, drawn.pixels.begin() + to,
-                      source.pixels.begin() + from))
-        return true;
-    }
-    return false;
-  };
-  EXPECT_TRUE(differs(run.sample("00000.png"), 0, 47));   // decoding spreads the edit
-  EXPECT_FALSE(differs(run.sample("00001.png"), 0, 47));  // 16 pixels away from the middle
-  EXPECT_TRUE(differs(run.sample("00001.png"), 64, 128));
-}
-
-TEST_F(EditBinary, AMaskCanBeWidened) {
-  const auto original = pattern(128, 128);
-  const auto start = picture("start.png", original);
-  const auto mask = picture("mask.png", half_mask(128));
-  ASSERT_EQ(command("img2img", {"--init-img", start, "--init-mask", mask, "--mask-grow", "32",
-                                "--n_samples", "1"})
-                .code,
-            0);
-  const auto drawn = run.sample("00000.png");
-  const auto row = drawn.pixels.begin() + 64 * 128 * 3,
-             before = original.pixels.begin() + 64 * 128 * 3;
-  EXPECT_TRUE(std::equal(row, row + 32 * 3, before));
-  EXPECT_FALSE(std::equal(row + 34 * 3, row + 62 * 3, before + 34 * 3));
-}
-
 TEST_F(EditBinary, WithoutASourceSwapDrawsThePromptAlone) {
   ASSERT_EQ(command("swap", {"--prompt", "a dog", "--n_samples", "1", "--reweight", "dog=3"}).code,
             0);
