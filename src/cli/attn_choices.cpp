@@ -14,10 +14,12 @@ std::string word_of(const Choices<Value>& choices, Value wanted) {
 }  // namespace
 
 const Choices<AttnNorm>& attn_norm_choices() {
-  static const Choices<AttnNorm> choices = {{"fork", AttnNorm::kFork},
+  // The first word of a value is its name; "absolute" is what "shared" was called.
+  static const Choices<AttnNorm> choices = {{"shared", AttnNorm::kAbsolute},
                                             {"minmax", AttnNorm::kMinMax},
-                                            {"absolute", AttnNorm::kAbsolute},
-                                            {"token", AttnNorm::kToken}};
+                                            {"fork", AttnNorm::kFork},
+                                            {"token", AttnNorm::kToken},
+                                            {"absolute", AttnNorm::kAbsolute}};
   return choices;
 }
 

@@ -4,8 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
+#include <utility>
 
+#include "cli/attn_scale.h"
 #include "sd/image/fit.h"
 #include "sd/image/heatmap.h"
 #include "sd/image/label.h"
@@ -17,13 +18,6 @@ namespace {
 constexpr int64_t kContactSide = 256;  // longest side of a cell: eight words fit a screen
 constexpr int64_t kSheetSide = 144;    // of sheets with a cell for each word and stretch or layer
 constexpr int64_t kMaxContactColumns = 8;
-
-using Map = std::vector<float>;  // [height*width] of its picture
-
-struct Scale {
-  float low = 0;
-  float high = 1;
-};
 
 Size size_of(const Image& picture) { return {picture.width, picture.height}; }
 
@@ -52,56 +46,39 @@ TokenMaps shares(TokenMaps maps, int64_t first_token, int64_t end_token) {
   return maps;
 }
 
-/// The words' maps at `size`, in the quantity that the norm draws.
-std::vector<Map> word_maps(const AttnCanvas& canvas, const TokenMaps& maps, Size size) {
+/// The words' maps at `size`, in the quantity that the norm draws. `steps` is how many `maps` are
+/// summed over.
+std::vector<HeatMap> word_maps(const AttnCanvas& canvas, const TokenMaps& maps, Size size,
+                               std::size_t steps) {
   const bool relative = canvas.options.norm == AttnNorm::kToken;
   const TokenMaps changed =
       relative ? shares(maps, canvas.first_token, canvas.end_token) : TokenMaps{};
   const TokenMaps& drawn = relative ? changed : maps;
-  std::vector<Map> resized;
+  std::vector<HeatMap> resized;
   for (const auto& word : canvas.words) {
-    resized.push_back(resize_map(mean_map(drawn, word.positions), drawn.height, drawn.width,
-                                 size.height, size.width, Filter::kBicubic));
+    auto map = resize_map(mean_map(drawn, word.positions), drawn.height, drawn.width, size.height,
+                          size.width, Filter::kBicubic);
+    // Shares are the same for a sum and its mean.
+    if (!relative) {
+      for (float& value : map) value /= static_cast<float>(std::max<std::size_t>(steps, 1));
+    }
+    resized.push_back(std::move(map));
   }
   return resized;
 }
 
-/// What is dark and what is bright for maps that are drawn alike.
-Scale scale_of(std::span<const Map> maps, AttnNorm norm) {
-  if (norm == AttnNorm::kToken) return {0, 1};
-  float low = std::numeric_limits<float>::infinity();
-  float high = 0;
-  for (const auto& map : maps) {
-    for (const float value : map) {
-      if (!std::isfinite(value)) continue;
-      low = std::min(low, value);
-      high = std::max(high, value);
-    }
-  }
-  return {norm == AttnNorm::kMinMax && low < high ? low : 0, high};
-}
-
-Map scaled(Map map, Scale scale) {
-  const float range = scale.high - scale.low;
-  for (float& value : map) {
-    const float at = range > 0 ? (value - scale.low) / range : 0;
-    value = std::isfinite(at) ? std::clamp(at, 0.0F, 1.0F) : 0;
-  }
-  return map;
-}
-
 /// Brings maps to 0..1; all share a scale if the norm compares words, else each has its own.
-std::vector<Map> scaled_each(std::vector<Map> maps, AttnNorm norm) {
-  const Scale common = scale_of(maps, norm);
+std::vector<HeatMap> scaled_each(std::vector<HeatMap> maps, AttnNorm norm) {
+  const auto common = scale_of(maps, norm);
   for (auto& map : maps) {
-    const Scale own = norm == AttnNorm::kAbsolute ? common : scale_of(std::span(&map, 1), norm);
-    map = scaled(std::move(map), own);
+    const auto scale = shares_scale(norm) ? common : scale_of(std::span(&map, 1), norm);
+    map = scaled(std::move(map), scale);
   }
   return maps;
 }
 
 /// Colours are the map's alone: they lie over the picture in grey. A grey map keeps the picture's.
-Image heat_over(const Image& picture, const Map& map, const AttnOptions& options) {
+Image heat_over(const Image& picture, const HeatMap& map, const AttnOptions& options) {
   const bool grey = options.colormap == Colormap::kGrey;
   return overlay(grey ? picture : to_gray(picture),
                  colorize(map, picture.height, picture.width, options.colormap), options.alpha);
@@ -112,15 +89,39 @@ Image small_picture(const AttnCanvas& canvas, int64_t longest) {
   return resize(to_rgb(canvas.picture), size.width, size.height, Filter::kLanczos);
 }
 
-std::vector<std::string> texts_of(const std::vector<AttnWord>& words) {
-  std::vector<std::string> texts;
-  for (const auto& word : words) texts.push_back(word.text);
+std::vector<Label> texts_of(const std::vector<AttnWord>& words) {
+  std::vector<Label> texts;
+  for (const auto& word : words) texts.emplace_back(word.text);
   return texts;
 }
 
 std::string stretch_label(const std::vector<double>& timesteps) {
   if (timesteps.size() == 1) return fmt::format("t {:.0f}", timesteps.front());
   return fmt::format("t {:.0f}–{:.0f}", timesteps.front(), timesteps.back());
+}
+
+/// Tiles of a sheet with their numbers: maps in rows, as they stand. Each row has a scale of its
+/// own where not all share one.
+std::vector<LabelledImage> tiles_of(const AttnCanvas& canvas, const Image& picture,
+                                    const std::vector<std::vector<HeatMap>>& rows,
+                                    HeatScale common) {
+  const auto norm = canvas.options.norm;
+  std::vector<LabelledImage> tiles;
+  for (const auto& row : rows) {
+    const auto scale = shares_scale(norm) ? common : scale_of(row, norm);
+    for (const auto& map : row) {
+      tiles.push_back(
+          {heat_over(picture, scaled(map, scale), canvas.options), numbers_of(map, norm)});
+    }
+  }
+  return tiles;
+}
+
+/// What all maps of a sheet are drawn on where they share a scale.
+HeatScale common_scale(const std::vector<std::vector<HeatMap>>& rows, AttnNorm norm) {
+  std::vector<HeatMap> all;
+  for (const auto& row : rows) all.insert(all.end(), row.begin(), row.end());
+  return scale_of(all, norm);
 }
 
 }  // namespace
@@ -142,7 +143,7 @@ std::vector<WordPictures> draw_words(const AttnCanvas& canvas, const TokenMaps& 
   const Size size = size_of(canvas.picture);
   const Image picture = to_rgb(canvas.picture);
   std::vector<WordPictures> drawn;
-  const auto values = word_maps(canvas, maps, size);
+  const auto values = word_maps(canvas, maps, size, canvas.steps);
   const auto normalised = scaled_each(values, canvas.options.norm);
   for (std::size_t i = 0; i < values.size(); ++i) {
     // A mask does not depend on how maps are coloured.
@@ -155,61 +156,56 @@ std::vector<WordPictures> draw_words(const AttnCanvas& canvas, const TokenMaps& 
 
 Image draw_contact(const AttnCanvas& canvas, const TokenMaps& maps, const std::string& title) {
   const Image picture = small_picture(canvas, kContactSide);
+  const auto norm = canvas.options.norm;
   std::vector<LabelledImage> cells = {{picture, "picture"}};
-  const auto normalised =
-      scaled_each(word_maps(canvas, maps, size_of(picture)), canvas.options.norm);
+  const auto values = word_maps(canvas, maps, size_of(picture), canvas.steps);
+  const auto normalised = scaled_each(values, norm);
   for (std::size_t i = 0; i < normalised.size(); ++i) {
-    cells.push_back({heat_over(picture, normalised[i], canvas.options), canvas.words[i].text});
+    cells.push_back({heat_over(picture, normalised[i], canvas.options),
+                     canvas.words[i].text + "\n" + numbers_of(values[i], norm)});
   }
   const auto wide = std::ceil(std::sqrt(1.5 * static_cast<double>(cells.size())));
   const auto columns = std::min(static_cast<int64_t>(wide), kMaxContactColumns);
-  return captioned(labelled_sheet(cells, columns), title);
+  return captioned(with_colour_bar(labelled_sheet(cells, columns), canvas.options,
+                                   scale_of(values, norm), "tile"),
+                   title);
 }
 
 Image draw_timeline(const AttnCanvas& canvas, const std::vector<TimelineHeat>& timeline) {
   const Image picture = small_picture(canvas, kSheetSide);
   SheetLabels labels{texts_of(canvas.words), {}};
-  std::vector<std::vector<Map>> stretches;  // [stretches][words]
+  std::vector<std::vector<HeatMap>> words(canvas.words.size());  // [words][stretches]
   for (const auto& stretch : timeline) {
-    labels.columns.push_back(stretch_label(stretch.timesteps));
-    auto maps = word_maps(canvas, stretch.maps, size_of(picture));
-    // Shares are the same for a sum and its mean.
-    const auto steps = static_cast<float>(stretch.timesteps.size());
-    if (canvas.options.norm != AttnNorm::kToken) {
-      for (auto& map : maps) {
-        for (float& value : map) value /= steps;
-      }
-    }
-    stretches.push_back(std::move(maps));
+    labels.columns.emplace_back(stretch_label(stretch.timesteps));
+    auto maps = word_maps(canvas, stretch.maps, size_of(picture), stretch.timesteps.size());
+    for (std::size_t word = 0; word < maps.size(); ++word)
+      words[word].push_back(std::move(maps[word]));
   }
-  std::vector<Map> all;
-  for (const auto& stretch : stretches) all.insert(all.end(), stretch.begin(), stretch.end());
-  const Scale common = scale_of(all, canvas.options.norm);
-
-  std::vector<LabelledImage> cells;
-  for (std::size_t word = 0; word < canvas.words.size(); ++word) {
-    std::vector<Map> row;
-    for (const auto& stretch : stretches) row.push_back(stretch[word]);
-    const bool compare = canvas.options.norm == AttnNorm::kAbsolute;
-    const Scale scale = compare ? common : scale_of(row, canvas.options.norm);
-    for (auto& map : row) {
-      cells.push_back({heat_over(picture, scaled(std::move(map), scale), canvas.options), ""});
-    }
-  }
-  return labelled_sheet(cells, static_cast<int64_t>(timeline.size()), labels);
+  const auto scale = common_scale(words, canvas.options.norm);
+  const auto sheet = labelled_sheet(tiles_of(canvas, picture, words, scale),
+                                    static_cast<int64_t>(timeline.size()), labels);
+  return with_colour_bar(sheet, canvas.options, scale, "row");
 }
 
 Image draw_layers(const AttnCanvas& canvas, const std::vector<PartHeat>& parts) {
   const Image picture = small_picture(canvas, kSheetSide);
   SheetLabels labels{{}, texts_of(canvas.words)};
-  std::vector<LabelledImage> cells;
+  std::vector<std::vector<HeatMap>> rows;  // [parts][words]
   for (const auto& part : parts) {
-    labels.rows.push_back(fmt::format("{} {}", part.part, part.resolution));
-    const auto maps =
-        scaled_each(word_maps(canvas, part.maps, size_of(picture)), canvas.options.norm);
-    for (const auto& map : maps) cells.push_back({heat_over(picture, map, canvas.options), ""});
+    labels.rows.emplace_back(fmt::format("{} {}", part.part, part.resolution));
+    rows.push_back(word_maps(canvas, part.maps, size_of(picture), canvas.steps));
   }
-  return labelled_sheet(cells, static_cast<int64_t>(canvas.words.size()), labels);
+  const auto norm = canvas.options.norm;
+  const auto scale = common_scale(rows, norm);
+  if (!shares_scale(norm)) {
+    // Every tile is a map of its own: layers of a word do not compare as its stretches do.
+    for (auto& row : std::exchange(rows, {})) {
+      for (auto& map : row) rows.push_back({std::move(map)});
+    }
+  }
+  const auto sheet = labelled_sheet(tiles_of(canvas, picture, rows, scale),
+                                    static_cast<int64_t>(canvas.words.size()), labels);
+  return with_colour_bar(sheet, canvas.options, scale, "tile");
 }
 
 }  // namespace sd::cli

@@ -40,7 +40,9 @@ int64_t next_folder(const fs::path& dir) {
   return next;
 }
 
-void write_png(const fs::path& path, const Image& image) { write_file(path, encode_png(image)); }
+void write_png(const fs::path& path, const Image& image, const std::vector<PngText>& texts = {}) {
+  write_file(path, encode_png(image, texts));
+}
 
 void write_text(const fs::path& path, const std::string& text) {
   write_file(path, std::as_bytes(std::span(text)));
@@ -87,14 +89,17 @@ fs::path AttnFolder::write(const AttnPicture& picture, PictureMaps maps) {
   maps.whole.tokens = std::min(maps.whole.tokens, static_cast<int64_t>(encoded.ids.size()));
   maps.whole.values.resize(
       static_cast<std::size_t>(maps.whole.tokens * maps.whole.height * maps.whole.width));
-  const AttnCanvas canvas{picture.picture, words, options_, encoded.first, encoded.padding() - 1};
+  const AttnCanvas canvas{
+      picture.picture,      words, options_, encoded.first, encoded.padding() - 1,
+      maps.timesteps.size()};
   const auto drawn = draw_words(canvas, maps.whole);
 
   const auto folder = make_folder(picture.path);
   write_words(folder, words, drawn);
-  write_png(folder / "contact.png", draw_contact(canvas, maps.whole, picture.prompt));
-  write_png(folder / "timeline.png", draw_timeline(canvas, maps.timeline));
-  write_png(folder / "layers.png", draw_layers(canvas, maps.parts));
+  write_png(folder / "contact.png", draw_contact(canvas, maps.whole, picture.prompt),
+            picture.texts);
+  write_png(folder / "timeline.png", draw_timeline(canvas, maps.timeline), picture.texts);
+  write_png(folder / "layers.png", draw_layers(canvas, maps.parts), picture.texts);
   const int64_t shape[] = {maps.whole.tokens, maps.whole.height, maps.whole.width};
   write_file(folder / "maps.npy", encode_npy(shape, maps.whole.values));
   const auto index = attn_index({picture, maps, canvas, drawn, *tokenizer_});

@@ -4,10 +4,12 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "cli/attn_maps.h"
 #include "cli/attn_options.h"
 #include "sd/image/image.h"
+#include "sd/image/png.h"
 #include "sd/text/tokenizer.h"
 
 namespace sd::cli {
@@ -15,8 +17,9 @@ namespace sd::cli {
 /// One picture whose maps are to be written.
 struct AttnPicture {
   const Image& picture;
-  std::filesystem::path path;  // of the picture; empty if it was not saved
-  std::string prompt;          // whose tokens the maps have (attn_prompt)
+  std::filesystem::path path;       // of the picture; empty if it was not saved
+  std::string prompt;               // whose tokens the maps have (attn_prompt)
+  std::vector<PngText> texts = {};  // how the picture was made: the sheets say so too
 };
 
 /// Where `--attn` puts what it draws: DIR/00000/ for a picture 00000.png and so on, counting on

@@ -44,9 +44,10 @@ void add_scope_options(CLI::App& app, AttnOptions& options) {
 
 void add_attn_look_options(CLI::App& app, AttnOptions& options) {
   add_choice(app, "attn-norm", options.norm, attn_norm_choices(),
-             "What is bright. fork: 0 to the word's maximum; minmax:\nthe word's minimum to its "
-             "maximum; absolute: 0 to the\nlargest value of all words, so that words compare;\n"
-             "token: the word's share of what a pixel pays to the\nprompt's tokens, 0 to 1")
+             "What is bright. shared: 0 to the largest value of all\nwords, so that words compare; "
+             "minmax: each word's own\nminimum to its maximum; fork: 0 to its maximum; token:\n"
+             "its share of what a pixel pays to the prompt's tokens,\n0 to 1")
+      ->type_name("{shared,minmax,fork,token}")
       ->default_str(name_of(options.norm));
   add_choice(app, "attn-colormap", options.colormap, colormap_choices(),
              "Colours of the maps; turbo and jet lie over the picture\nin grey")

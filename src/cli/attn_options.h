@@ -19,7 +19,7 @@ namespace sd::cli {
 enum class AttnNorm {
   kFork,      // 0 to the map's own maximum, as the fork does it
   kMinMax,    // the map's own minimum to its maximum, as DAAM does it
-  kAbsolute,  // 0 to the largest value of all words: brightness compares between words
+  kAbsolute,  // "shared": 0 to the largest value of all, so that brightness compares between maps
   kToken,     // share of what a pixel pays to the prompt's own tokens, 0 to 1
 };
 
@@ -40,7 +40,7 @@ struct AttnSteps {
 struct AttnOptions {
   std::optional<std::filesystem::path> dir;  // absent: no maps are drawn
   bool always = false;                       // `sd attn`: OUTDIR/attn where none is named
-  AttnNorm norm = AttnNorm::kMinMax;
+  AttnNorm norm = AttnNorm::kAbsolute;
   AttnKind kind = AttnKind::kOwn;
   bool conditional = true;  // false: the rows of the negative prompt
   AttnSteps steps;

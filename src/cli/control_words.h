@@ -15,6 +15,7 @@ namespace sd::cli {
 struct PromptSet {
   std::vector<std::string> targets;
   std::optional<std::string> source;
+  const DrawOptions* own = nullptr;  // whose words its controls name; null: the run's
 };
 
 /// Positions of `word` in `prompt`'s ids; throws UsageError, beginning with `option`, if it is not

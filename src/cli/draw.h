@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "cli/draw_options.h"
 #include "cli/engine.h"
@@ -21,6 +22,9 @@ class DrawSession {
 
   /// As run_draw, and tells of the pictures, in either case.
   ExitCode draw(const DrawOptions& options, DrawOutcome& outcome);
+  /// The same for cells of a grid in common batches, with one outcome for each. Throws UsageError
+  /// where they cannot share one, which then has been seen before anything is drawn.
+  ExitCode draw_cells(const GridCells& cells, std::vector<DrawOutcome>& outcomes);
 
  private:
   struct State;

@@ -34,6 +34,17 @@ RowChoice rows_of(const ControlOptions& options, RowChoice otherwise) {
   return *options.both_rows ? RowChoice::kBoth : RowChoice::kConditional;
 }
 
+/// The options that name a sample's words.
+const DrawOptions& options_of(const PromptSet& sample, const DrawOptions& run) {
+  return sample.own != nullptr ? *sample.own : run;
+}
+
+bool reweights(const DrawOptions& options, const std::vector<PromptSet>& samples) {
+  return std::ranges::any_of(samples, [&](const PromptSet& sample) {
+    return !options_of(sample, options).control.reweight.empty();
+  });
+}
+
 /// Rows of a batch stand target by target: calls make(target prompt, its sample's set) for each.
 template <typename Make>
 auto for_each_row(const std::vector<PromptSet>& samples, Make make) {
@@ -115,9 +126,9 @@ std::vector<TokenWeight> weights_of(const DrawOptions& options,
                                     const std::vector<PromptSet>& samples,
                                     const Tokenizer& tokenizer) {
   std::map<std::pair<int64_t, int64_t>, std::vector<double>> found;  // by target and token
-  for (const auto& weight : options.control.reweight) {
-    for (std::size_t target = 0; target < samples.front().targets.size(); ++target) {
-      for (std::size_t i = 0; i < samples.size(); ++i) {
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    for (const auto& weight : options_of(samples[i], options).control.reweight) {
+      for (std::size_t target = 0; target < samples.front().targets.size(); ++target) {
         const double value = weight.values.size() == 1 ? weight.values[0] : weight.values.at(i);
         for (const int64_t token :
              positions_if_there(samples[i].targets[target], weight.word, tokenizer)) {
@@ -150,23 +161,24 @@ std::shared_ptr<LocalBlend> make_blend(const DrawOptions& options,
                                        const std::optional<torch::Tensor>& mask,
                                        const Tokenizer& tokenizer) {
   const auto& swap = options.swap;
-  const auto of_targets = [&](const std::vector<std::string>& words) {
-    return for_each_row(samples, [&](const std::string& target, const PromptSet&) {
-      return tokens_of(target, words, tokenizer);
+  using Words = std::vector<std::string> SwapOptions::*;
+  const auto of_targets = [&](Words words) {
+    return for_each_row(samples, [&](const std::string& target, const PromptSet& sample) {
+      return tokens_of(target, options_of(sample, options).swap.*words, tokenizer);
     });
   };
-  const auto of_sources = [&](const std::vector<std::string>& words) {
+  const auto of_sources = [&](Words words) {
     PerRow<BlendTokens> rows;
     for (const auto& sample : samples) {
-      rows.push_back(tokens_of(*sample.source, words, tokenizer));
+      rows.push_back(tokens_of(*sample.source, options_of(sample, options).swap.*words, tokenizer));
     }
     return rows;
   };
   LocalBlendOptions blend;
-  blend.target_words = of_targets(swap.local_blend);
-  blend.source_words = of_sources(swap.local_blend);
-  blend.except_targets = of_targets(swap.blend_except);
-  blend.except_source = of_sources(swap.blend_except);
+  blend.target_words = of_targets(&SwapOptions::local_blend);
+  blend.source_words = of_sources(&SwapOptions::local_blend);
+  blend.except_targets = of_targets(&SwapOptions::blend_except);
+  blend.except_source = of_sources(&SwapOptions::blend_except);
   blend.threshold = swap.blend_threshold.value_or(kDefaultBlendThreshold);
   blend.start = swap.blend_start.value_or(kDefaultBlendStart);
   blend.downsampling = kReferenceSide / swap.blend_res.value_or(kDefaultBlendRes);
@@ -188,12 +200,12 @@ BatchControls make_controls(const DrawOptions& options, const std::vector<Prompt
     edit.edits = for_each_row(samples, [&](const std::string& target, const PromptSet& sample) {
       return edit_of(*sample.source, target, tokenizer);
     });
-    schedules = for_each_row(samples, [&](const std::string& target, const PromptSet&) {
-      return schedule_of(options.swap, target, tokenizer);
+    schedules = for_each_row(samples, [&](const std::string& target, const PromptSet& sample) {
+      return schedule_of(options_of(sample, options).swap, target, tokenizer);
     });
     edit.schedules = schedules;
     edit.boxes = for_each_row(samples, [&](const std::string&, const PromptSet& sample) {
-      return tokens_of(*sample.source, options.swap.cross_box, tokenizer);
+      return tokens_of(*sample.source, options_of(sample, options).swap.cross_box, tokenizer);
     });
     edit.sites = sites_of(options.control);
     edit.rows = rows_of(options.control, RowChoice::kConditional);
@@ -202,7 +214,7 @@ BatchControls make_controls(const DrawOptions& options, const std::vector<Prompt
   } else if (swaps) {
     controls.links.push_back(make_fork_swap(options, samples, tokenizer));
   }
-  if (!options.control.reweight.empty()) {
+  if (reweights(options, samples)) {
     ReweightOptions reweight;
     reweight.weights = weights_of(options, samples, tokenizer);
     const auto steps = options.control.reweight_steps.value_or(AttnSteps{});

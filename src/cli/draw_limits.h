@@ -14,6 +14,7 @@ inline constexpr Range<int64_t> kStepsRange{1, 1000};  // the model's timesteps
 inline constexpr Range<double> kEtaRange{0.0, 1.0};
 inline constexpr Range<double> kStrengthRange{0.0, 1.0};
 inline constexpr Range<double> kBlurRange{0.0, 1000.0};
+inline constexpr Range<double> kGrowRange{0.0, 256.0};
 inline constexpr Range<double> kThresholdRange{0.0, 1.0};
 inline constexpr Range<double> kTimestepRange{0.0, 1000.0};
 inline constexpr Range<int64_t> kLatentSideRange{1, 64};

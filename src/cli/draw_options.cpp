@@ -201,6 +201,8 @@ void add_input_options(CLI::App& app, PictureInput& input) {
   add_path(app, "init-mask", input.init_mask, "FILE", "Draw anew only where this picture is white");
   app.add_flag("--use_mask,--use-mask", input.use_mask, "Use --init-mask (naming one is enough)");
   app.add_flag("--invert-mask,--invert_mask", input.invert_mask, "Draw anew where it is black");
+  add_number(app, "mask-grow", input.mask_grow, kGrowRange,
+             "Widen the mask by so many pixels first");
   add_number(app, "mask-blur", input.mask_blur, kBlurRange, "Soften the mask by so many pixels");
   app.add_flag("--no-paste,--no_paste", input.no_paste,
                "Leave pixels outside the mask as the autoencoder\nmakes them, do not paste the "

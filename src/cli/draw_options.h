@@ -31,7 +31,8 @@ struct PictureInput {
   std::optional<std::filesystem::path> init_mask;  // white is drawn anew
   bool use_mask = false;                           // the fork's flag; a mask is used when named
   bool invert_mask = false;
-  double mask_blur = 0;   // pixels
+  double mask_grow = 0;   // pixels
+  double mask_blur = 0;   // pixels, behind that
   bool no_paste = false;  // leave what the autoencoder made of the pixels outside the mask
 };
 
@@ -66,7 +67,8 @@ struct SwapOptions {
   std::vector<std::string> blend_except;
   std::optional<double> blend_threshold;  // absent: kDefaultBlendThreshold
   std::optional<double> blend_start;      // absent: kDefaultBlendStart
-  std::optional<int64_t> blend_res;       // like self_max_res; absent: kDefaultBlendRes
+  std::optional<int64_t> blend_res;       // like self_max_res; absent: default_blend_res
+  std::optional<double> blend_margin;     // pixels; absent: no pixel is put back
   std::optional<std::filesystem::path> blend_mask;
   bool dry_run = false;
 

@@ -70,7 +70,10 @@ void DrawRun::load() {
   const auto& config = model_->config;
   const auto name = load_request_.checkpoint.string();
   fit_to_model(options_, config, name);
+  options_.swap.blend_res = options_.swap.blend_res.value_or(
+      default_blend_res(config, std::min(record_.width, record_.height) / options_.f));
   record_.options.input = options_.input;
+  record_.options.swap.blend_res = options_.swap.blend_res;
   record_.options.prediction = config.prediction;
   const auto no_step = no_step_notice(options_.input, options_.ddim_steps);
   if (!no_step.empty()) say((options_.place ? options_.place->label : "") + no_step);
@@ -87,7 +90,7 @@ void DrawRun::load() {
 }
 
 void DrawRun::draw_all(RunNoise& noise) {
-  const auto together = static_cast<std::size_t>(options_.n_samples);
+  const std::size_t together = drawn_together();
   // Pictures with random numbers of their own are drawn one by one: arithmetic depends on the size
   // of a batch in the last bit.
   const std::size_t size = options_.seed_mode == SeedMode::kImage ? 1 : together;
@@ -117,10 +120,20 @@ bool DrawRun::wants(const Batch& batch, std::size_t sample) const {
 /// Passes over a batch that `--only` leaves out: one before the picture takes its random numbers
 /// from the common stream.
 void DrawRun::skip(const Batch& batch, RunNoise& noise) {
-  if (batch.first_sample > *options_.only || options_.seed_mode == SeedMode::kImage) return;
+  const bool shares = cells_.empty() && options_.seed_mode != SeedMode::kImage;
+  if (shares && batch.first_sample < *options_.only) draw_rows(batch, noise, /*noise_only=*/true);
+}
+
+/// Runs the model, or where only random numbers are to be passed over draws those.
+DrawResult DrawRun::draw_rows(const Batch& batch, RunNoise& noise, bool noise_only) {
   auto request = request_for(batch, noise);
-  request.noise_only = true;
-  sd::draw(*model_, request, noise.of_batch(batch.first_sample));
+  request.noise_only = noise_only;
+  if (!noise_only) attach_controls(request, batch);
+  if (cells_.empty()) return sd::draw(*model_, request, noise.of_batch(batch.first_sample));
+  give_cells_their_own(request, batch);
+  const auto own = noise_of_cells(batch);
+  request.start_latents = starts_of_cells(batch, *own);
+  return sd::draw(*model_, request, *own);
 }
 
 /// With --from-file a batch that fails is reported and the rest go on; what would fail again ends
@@ -136,9 +149,7 @@ void DrawRun::draw(const Batch& batch, RunNoise& noise) {
   try {
     rate_.begin_batch(began);
     if (preview_) preview_->begin_batch();
-    auto request = request_for(batch, noise);
-    attach_controls(request, batch);
-    result = sd::draw(*model_, request, noise.of_batch(batch.first_sample));
+    result = draw_rows(batch, noise, /*noise_only=*/false);
   } catch (const Error& error) {
     const bool hopeless =
         error.code() == ExitCode::kInterrupted || error.code() == ExitCode::kMemory;
@@ -181,7 +192,7 @@ DrawRequest DrawRun::request_for(const Batch& batch, RunNoise& noise) {
   request.sampler = options_.chosen_sampler();
   request.scheduler = options_.scheduler;
   request.seed = options_.seed.value() + static_cast<uint64_t>(batch.first_sample);
-  request.start_latents = start_->batch(batch.first_sample, count, noise);
+  if (cells_.empty()) request.start_latents = start_->batch(batch.first_sample, count, noise);
   if (options_.only) request.decode_only = *options_.only - batch.first_sample;
   request.decode = !options_.skip_save || !options_.skip_grid || options_.attn.draws() ||
                    (options_.place && options_.place->returns_pictures);
@@ -217,7 +228,8 @@ std::vector<PromptSet> DrawRun::sets_of(const Batch& batch) const {
 
 void DrawRun::attach_controls(DrawRequest& request, const Batch& batch) {
   auto options = options_;
-  // A value a sample is that of the samples drawn at a time, of which a batch may be one.
+  // A value a sample is that of the samples drawn at a time, of which a batch may be one. Cells
+  // have one value each.
   for (auto& [word, values] : options.control.reweight) {
     if (values.size() == 1) continue;
     values.erase(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(batch.offset));

@@ -2,6 +2,7 @@
 
 #include <torch/types.h>
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -11,6 +12,7 @@
 
 #include "cli/attn_run.h"
 #include "cli/attn_words.h"
+#include "cli/cell_noise.h"
 #include "cli/control_words.h"
 #include "cli/draw_controls.h"
 #include "cli/draw_options.h"
@@ -27,6 +29,7 @@
 #include "cli/text_output.h"
 #include "cli/time_notice.h"
 #include "sd/core/error.h"
+#include "sd/image/label.h"
 #include "sd/pipeline/draw.h"
 #include "sd/pipeline/load.h"
 
@@ -39,6 +42,8 @@ class DrawRun {
   /// Takes its model from `kept`, or puts it there, and tells of its pictures in `outcome`; both
   /// must outlive it.
   DrawRun(const DrawOptions& options, KeptModel& kept, DrawOutcome& outcome);
+  /// The same for cells of a grid, as many at a time as the memory for a usual batch allows.
+  DrawRun(const GridCells& cells, KeptModel& kept, std::vector<DrawOutcome>& outcomes);
 
   /// Returns the exit code; throws what ends the run early. Finished pictures stay in either case.
   ExitCode run();
@@ -55,6 +60,8 @@ class DrawRun {
   };
 
   void prepare();
+  void read_cells();
+  void check_cells();
   void find_weights();
   void settle_size(int64_t model_side);
   void read_prompts();
@@ -73,6 +80,12 @@ class DrawRun {
   int64_t grid_pixels() const;
   void settle_only();
   std::vector<PromptSet> sets_of(const Batch& batch) const;
+  std::size_t drawn_together() const;
+  DrawResult draw_rows(const Batch& batch, RunNoise& noise, bool noise_only);
+  void give_cells_their_own(DrawRequest& request, const Batch& batch) const;
+  std::unique_ptr<CellNoise> noise_of_cells(const Batch& batch) const;
+  torch::Tensor starts_of_cells(const Batch& batch, CellNoise& noise) const;
+  std::array<int64_t, 3> latent_shape() const;
   void draw_all(RunNoise& noise);
   void draw(const Batch& batch, RunNoise& noise);
   DrawRequest request_for(const Batch& batch, RunNoise& noise);
@@ -80,7 +93,10 @@ class DrawRun {
   void skip(const Batch& batch, RunNoise& noise);
   bool wants(const Batch& batch, std::size_t sample) const;
   void save(const Batch& batch, DrawResult result, double seconds);
+  void put_sources_back(const Batch& batch, std::vector<Image>& pictures) const;
   PictureRecord record_of(const Batch& batch, std::size_t target, std::size_t sample) const;
+  RunRecord run_of(const PictureRecord& picture) const;
+  DrawOutcome& outcome_of(const PictureRecord& picture);
   std::filesystem::path write_sample(const PictureRecord& record, const Image& picture);
   std::filesystem::path save_picture(const PictureRecord& record, const Image& picture,
                                      double seconds);
@@ -88,6 +104,7 @@ class DrawRun {
     std::vector<std::byte> bytes;
     std::optional<FileFormat> instead;  // of the run's format, which cannot hold so large a picture
   };
+  void know_hashes();
   PictureFile encoded(const PictureRecord& record, const Image& picture);
   PictureFile encoded_grid(const Image& grid, std::size_t pictures);
   void show_preview(const StepReport& step);
@@ -100,7 +117,11 @@ class DrawRun {
   void save_latents() const;
   void save_grid();
   void save_swap_grids();
-  Image target_grid(int64_t columns);
+  bool wants_grid_of(std::size_t pictures) const;
+  int64_t grid_columns() const;
+  std::vector<Label> target_labels() const;
+  Image labelled_grid(const std::vector<Image>& pictures, const std::vector<Label>& labels) const;
+  Image swap_sheet() const;
   void conclude_early() const;
 
   bool swaps() const { return sets_.front().source.has_value(); }
@@ -109,7 +130,11 @@ class DrawRun {
   void say(const std::string& message);
   bool follows() const { return options_.place && options_.place->follows; }
 
-  DrawOptions options_;
+  DrawOptions options_;             // of cells the first one's
+  std::vector<DrawOptions> cells_;  // of a grid, if that is what is drawn
+  std::vector<int64_t> cell_numbers_;
+  GivenCommand grid_;
+  std::vector<DrawOutcome>* outcomes_ = nullptr;  // theirs
   KeptModel& kept_model_;
   DrawOutcome& outcome_;
   LoadRequest load_request_;

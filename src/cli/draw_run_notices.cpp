@@ -58,7 +58,7 @@ void DrawRun::announce_cut_prompts() const {
   const auto announce = [&](const std::string& what, const std::string& prompt) {
     announce_as(what, prompt, *tokenizer_);
   };
-  const bool lists = options_.lists_prompts();
+  const bool lists = options_.lists_prompts() || !cells_.empty();
   const std::size_t distinct = lists ? prompts_.prompts.size() : 1;  // else one many times over
   std::set<std::string> sources;  // one --sprompt may stand beside every line
   for (std::size_t i = 0; i < distinct; ++i) {

@@ -26,13 +26,17 @@ void DrawRun::prepare() {
   read_prompts();
   check_sources();
   tokenizer_ = reader_of(options_, sets_, plain_tokenizer_);
-  check_controls(options_, sets_, *tokenizer_);
+  if (cells_.empty()) {
+    check_controls(options_, sets_, *tokenizer_);
+  } else {
+    check_cells();
+  }
   check_attn(options_.attn, attn_subject(), *reader_of_maps(options_, tokenizer_));
-  record_.samples = static_cast<int64_t>(prompts_.prompts.size()) * options_.n_iter;
-  total_pictures_ = record_.samples * static_cast<int64_t>(targets());
+  const auto samples = static_cast<int64_t>(prompts_.prompts.size()) * options_.n_iter;
+  if (cells_.empty()) record_.samples = samples;
+  total_pictures_ = samples * static_cast<int64_t>(targets());
   settle_only();
-  start_.emplace(options_,
-                 std::array{options_.C, record_.height / options_.f, record_.width / options_.f});
+  if (cells_.empty()) start_.emplace(options_, latent_shape());
   if (options_.swap.blend_mask) {
     blend_mask_ = read_latent_mask(*options_.swap.blend_mask, {record_.width, record_.height},
                                    options_.f, [this](const std::string& text) { say(text); });
@@ -130,6 +134,7 @@ void DrawRun::settle_size(int64_t model_side) {
 }
 
 void DrawRun::read_prompts() {
+  if (!cells_.empty()) return read_cells();
   if (!options_.from_file) {
     const auto copies = options_.combinations ? 1 : static_cast<std::size_t>(options_.n_samples);
     prompts_.prompts.assign(copies, {0, options_.prompt});

@@ -12,7 +12,8 @@
 #include "sd/core/atomic_file.h"
 #include "sd/core/npy.h"
 #include "sd/image/encode.h"
-#include "sd/image/label.h"
+#include "sd/image/mask.h"
+#include "sd/image/resize.h"
 #include "sd/pipeline/preview.h"
 
 namespace sd::cli {
@@ -42,7 +43,35 @@ PictureRecord DrawRun::record_of(const Batch& batch, std::size_t target, std::si
   picture.row = static_cast<int64_t>(target * batch.size + sample);
   picture.sample_index = batch.first_sample + static_cast<int64_t>(sample);
   picture.index = batch.first_sample * static_cast<int64_t>(targets()) + picture.row;
+  if (!cells_.empty()) {
+    picture.sample_index = cell_numbers_[batch.first + sample];
+    picture.index = picture.sample_index * static_cast<int64_t>(targets()) + picture.target;
+  }
   return picture;
+}
+
+/// `--blend-margin`: decoding spreads an edit beyond its latents, most in the nearest pixels. Those
+/// further away than the margin become the source's to the byte, in between they are blended.
+void DrawRun::put_sources_back(const Batch& batch, std::vector<Image>& pictures) const {
+  if (!controls_.blend || !options_.swap.blend_margin || pictures.empty()) return;
+  const double margin = *options_.swap.blend_margin;
+  const auto& masks = controls_.blend->masks();
+  for (std::size_t row = 0; row < masks.size() * batch.size; ++row) {
+    const std::size_t target = row / batch.size, sample = row % batch.size;
+    if (!wants(batch, sample)) continue;
+    const auto& all = masks[target];
+    const auto one = all[all.size(0) == 1 ? 0 : static_cast<int64_t>(sample)][0]
+                         .to(at::kCPU, at::kByte)
+                         .mul(255)
+                         .contiguous();  // [h,w]
+    const auto* first = one.const_data_ptr<uint8_t>();
+    const Image latents{one.size(1), one.size(0), 1, {first, first + one.numel()}};
+    const auto mask = resize(latents, record_.width, record_.height, Filter::kBox);
+    // Half of the margin is fully the target's; the blur reaches four deviations further.
+    const auto soft = blur_mask(grow_mask(mask, margin / 2), margin / 8);
+    pictures[row] =
+        paste_outside(pictures[row], pictures[masks.size() * batch.size + sample], soft);
+  }
 }
 
 void DrawRun::save(const Batch& batch, DrawResult result, double seconds) {
@@ -53,6 +82,7 @@ void DrawRun::save(const Batch& batch, DrawResult result, double seconds) {
       if (wants(batch, row % count)) result.pictures[row] = input_->paste(result.pictures[row]);
     }
   }
+  put_sources_back(batch, result.pictures);
   for (std::size_t row = 0; row < std::min(drawn, result.pictures.size()); ++row) {
     const std::size_t target = row / count, sample = row % count;
     if (!wants(batch, sample)) continue;
@@ -81,18 +111,24 @@ void DrawRun::keep_latents(const Batch& batch, const torch::Tensor& latents) {
 /// before it could say so.
 std::filesystem::path DrawRun::write_sample(const PictureRecord& record, const Image& picture) {
   const auto file = encoded(record, picture);
-  auto fields = name_fields_of(record_, record);
+  const auto run = run_of(record);
+  auto fields = name_fields_of(run, record);
   if (!options_.place || !options_.place->picture_number)
     return folder_->write_sample(file.bytes, std::move(fields));
   fields.number = *options_.place->picture_number;
   const auto suffix = total_pictures_ > 1 ? fmt::format("-{:03}", record.index) : std::string();
-  return folder_->write_task_sample(file.bytes, fields, suffix, settings_of(record_, record));
+  return folder_->write_task_sample(file.bytes, fields, suffix, settings_of(run, record));
+}
+
+/// Waits for the hashes of the model's files, so that pictures can name them.
+void DrawRun::know_hashes() {
+  std::tie(record_.model_hash, record_.vae_hash, record_.clip_hash) =
+      std::tuple_cat(kept_model_.hashes());
 }
 
 /// The file of a picture or grid that says how it was made, as far as the format has room for it.
 DrawRun::PictureFile DrawRun::encoded(const PictureRecord& record, const Image& picture) {
-  std::tie(record_.model_hash, record_.vae_hash, record_.clip_hash) =
-      std::tuple_cat(kept_model_.hashes());
+  know_hashes();
   auto encoding = options_.picture.encoding();
   std::optional<FileFormat> instead;
   if (std::max(picture.width, picture.height) > longest_side(encoding.format)) {
@@ -101,7 +137,7 @@ DrawRun::PictureFile DrawRun::encoded(const PictureRecord& record, const Image& 
     encoding.format = FileFormat::kPng;
     instead = encoding.format;
   }
-  auto all = png_texts(record_, record);
+  auto all = png_texts(run_of(record), record);
   const auto count = all.size();
   const auto texts = texts_that_fit(encoding.format, std::move(all));
   if (texts.size() < count && !std::exchange(said_too_long_, true)) {
@@ -123,14 +159,14 @@ DrawRun::PictureFile DrawRun::encoded_grid(const Image& grid, std::size_t pictur
 /// A preview that cannot be written ends the previews, not the run.
 void DrawRun::show_preview(const StepReport& step) {
   if (!preview_ || !preview_->wants(step.step + 1, step.num_steps)) return;
-  const auto pictures = preview_pictures(*model_, step.x0);
+  auto pictures = preview_pictures(*model_, step.x0);
+  for (auto& picture : pictures) {
+    picture = resize(picture, record_.width, record_.height, Filter::kBicubic);
+  }
+  const auto columns = static_cast<int64_t>(std::min(drawn_together(), pictures.size()));
   progress_.clear();
   try {
-    preview_->show(
-        pictures.size() == 1
-            ? pictures.front()
-            : make_grid(pictures, std::min<int64_t>(static_cast<int64_t>(pictures.size()),
-                                                    options_.n_samples)));
+    preview_->show(pictures.size() == 1 ? pictures.front() : make_grid(pictures, columns));
   } catch (const IoError& error) {
     print_message(fmt::format("{}\nNo more previews are shown.", error.what()));
     preview_.reset();
@@ -142,26 +178,34 @@ std::filesystem::path DrawRun::save_picture(const PictureRecord& record, const I
   std::filesystem::path path;
   if (!options_.skip_save) {
     path = write_sample(record, picture);
-    outcome_.pictures.push_back(path);
+    outcome_of(record).pictures.push_back(path);
     ++saved_;
   }
-  if (options_.place && options_.place->returns_pictures) outcome_.drawn.push_back(picture);
+  if (options_.place && options_.place->returns_pictures) {
+    auto& outcome = outcome_of(record);
+    know_hashes();
+    if (!outcome.making) outcome.making = {run_of(record), record};
+    outcome.drawn.push_back(picture);
+  }
   if (options_.json) {
-    output_.line(json_line(record_, record, path));
+    output_.line(json_line(run_of(record), record, path));
   } else if (!path.empty()) {
     output_.line(path.string());
   }
   if (options_.attn.kind != AttnKind::kSource) save_maps(record, picture, path);
   if (options_.quiet || progress_.shown()) return path;
+  const auto& place = run_of(record).options.place;
+  const auto all =
+      cells_.empty() ? total_pictures_ : record_.samples * static_cast<int64_t>(targets());
   // Of one picture alone, the run's other ones do not count.
   const int64_t first = options_.only ? 0 : record.index - record.row;
   const int64_t number = options_.only ? record.target : record.index;
   const int64_t together =
       options_.only ? total_pictures_ : record.batch_size * static_cast<int64_t>(targets());
-  print_message(fmt::format("{}{}: {}", label(),
-                            finished_text({number + 1, first + 1, first + together, total_pictures_,
-                                           seconds, drawing_seconds_}),
-                            shorten(record.prompt, kShownPrompt)));
+  print_message(fmt::format(
+      "{}{}: {}", place ? place->label : "",
+      finished_text({number + 1, first + 1, first + together, all, seconds, drawing_seconds_}),
+      shorten(record.prompt, kShownPrompt)));
   return path;
 }
 
@@ -172,12 +216,12 @@ void DrawRun::save_source(const PictureRecord& target, const Image& picture,
   record.prompt = *target.source;
   std::filesystem::path path;
   if (!options_.skip_save) {
-    const auto settings = settings_of(record_, record);
+    const auto settings = settings_of(run_of(record), record);
     path = folder_->write_source(encoded(record, picture).bytes, sample,
                                  options_.place ? &settings : nullptr);
   }
   if (options_.json) {
-    output_.line(json_line(record_, record, path));
+    output_.line(json_line(run_of(record), record, path));
   } else if (!path.empty()) {
     output_.line(path.string());
   }
@@ -188,10 +232,12 @@ void DrawRun::save_source(const PictureRecord& target, const Image& picture,
 void DrawRun::save_maps(const PictureRecord& record, const Image& picture,
                         const std::filesystem::path& path) {
   auto subject = attn_subject();
+  const auto run = run_of(record);
   subject.source = record.source;
+  subject.negative_prompt = run.options.negative_prompt;
   const auto prompt = attn_prompt(options_.attn, subject, record.prompt);
   const auto folder = attn_->write(record.is_source ? record.row % record.batch_size : record.row,
-                                   {picture, path, prompt});
+                                   {picture, path, prompt, png_texts(run, record)});
   if (!folder) return;
   const auto contact = *folder / "contact.png";
   output_.line(options_.json ? maps_json_line(contact, path) : contact.string());
@@ -206,64 +252,6 @@ void DrawRun::save_latents() const {
     const std::span values(all.const_data_ptr<float>(), static_cast<std::size_t>(all.numel()));
     write_file(*options_.save_latents / name, encode_npy(all.sizes(), values));
   }
-}
-
-/// The targets in rows; where `--reweight` differs between samples its values stand below.
-Image DrawRun::target_grid(int64_t columns) {
-  if (!options_.control.sweeps()) return make_grid(pictures_, columns);
-  std::vector<LabelledImage> cells;
-  for (const auto& batch : kept_) {
-    for (std::size_t row = 0; row < batch.size * targets(); ++row) {
-      const auto sample = static_cast<int64_t>(row % batch.size + batch.offset);
-      cells.push_back({pictures_[cells.size()], weights_text(options_.control, sample)});
-    }
-  }
-  return labelled_sheet(cells, columns);
-}
-
-void DrawRun::save_grid() {
-  if (options_.skip_grid || pictures_.empty()) return;
-  if (swaps()) return save_swap_grids();
-  const int64_t columns = options_.n_rows > 0 ? options_.n_rows : options_.n_samples;
-  const auto file = encoded_grid(target_grid(columns), pictures_.size());
-  const auto path = folder_->write_grid(file.bytes, file.instead);
-  output_.line(options_.json ? grid_json_line(path, pictures_.size()) : path.string());
-}
-
-/// The fork's two grids, named after the prompts, and each source beside its targets.
-void DrawRun::save_swap_grids() {
-  const int64_t columns = options_.n_rows > 0 ? options_.n_rows : options_.n_samples;
-  const auto print = [&](const std::filesystem::path& path, std::size_t count) {
-    output_.line(options_.json ? grid_json_line(path, count) : path.string());
-  };
-  const auto& first = sets_[kept_.front().first];
-  const auto write_named = [&](const Image& grid, const std::string& prompt, const char* suffix) {
-    const auto file = encoded_grid(grid, pictures_.size());
-    return folder_->write_named(file.bytes, file_name_part(prompt, kMostNameBytes), suffix,
-                                file.instead);
-  };
-  print(write_named(target_grid(columns), first.targets.front(), "_tar"), pictures_.size());
-  print(write_named(make_grid(sources_, columns), *first.source, "_src"), sources_.size());
-  std::vector<LabelledImage> cells;
-  std::size_t source = 0, target = 0;  // first pictures of the batch
-  for (const auto& batch : kept_) {
-    for (std::size_t i = 0; i < batch.size; ++i) {
-      const auto& set = sets_[batch.first + i];
-      cells.push_back({sources_[source + i], *set.source});
-      for (std::size_t t = 0; t < targets(); ++t) {
-        const auto caption =
-            options_.control.sweeps()
-                ? weights_text(options_.control, static_cast<int64_t>(i + batch.offset))
-                : set.targets[t];
-        cells.push_back({pictures_[target + t * batch.size + i], caption});
-      }
-    }
-    source += batch.size;
-    target += batch.size * targets();
-  }
-  const auto sheet =
-      encoded_grid(labelled_sheet(cells, static_cast<int64_t>(1 + targets())), cells.size());
-  print(folder_->write_sheet(sheet.bytes, sheet.instead), cells.size());
 }
 
 }  // namespace sd::cli

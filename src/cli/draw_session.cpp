@@ -15,6 +15,10 @@ ExitCode DrawSession::draw(const DrawOptions& options, DrawOutcome& outcome) {
   return DrawRun(options, state_->model, outcome).run();
 }
 
+ExitCode DrawSession::draw_cells(const GridCells& cells, std::vector<DrawOutcome>& outcomes) {
+  return DrawRun(cells, state_->model, outcomes).run();
+}
+
 ExitCode run_draw(const DrawOptions& options) {
   DrawOutcome outcome;
   return DrawSession().draw(options, outcome);

@@ -55,6 +55,7 @@ void check_input(const DrawOptions& options) {
   forbid(input.img_scale.has_value() && !image, "img-scale", kNeedsImage);
   forbid(input.use_mask && !mask, "use_mask", kNeedsMask);
   forbid(input.invert_mask && !mask, "invert-mask", kNeedsMask);
+  forbid(input.mask_grow > 0 && !mask, "mask-grow", kNeedsMask);
   forbid(input.mask_blur > 0 && !mask, "mask-blur", kNeedsMask);
   forbid(input.no_paste && !mask, "no-paste", kNeedsMask);
   const auto size = require_picture("init-img", input.init_img);
@@ -76,6 +77,7 @@ void check_swap(const DrawOptions& options) {
   forbid(fork && swap.blend_threshold.has_value(), "blend-threshold", kBelongs);
   forbid(fork && swap.blend_start.has_value(), "blend-start", kBelongs);
   forbid(fork && swap.blend_res.has_value(), "blend-res", kBelongs);
+  forbid(fork && swap.blend_margin.has_value(), "blend-margin", kBelongs);
   forbid(!fork && swap.tthres > 0, "tthres",
          "belongs to --mode fork; here --cross-steps says when");
   forbid(!swap.blend_except.empty() && swap.local_blend.empty(), "blend-except",
@@ -85,6 +87,8 @@ void check_swap(const DrawOptions& options) {
   forbid(swap.blend_res.has_value() && swap.local_blend.empty(), "blend-res",
          "is of the words of --local-blend, which is not given");
   forbid(swap.blend_start.has_value() && !swap.blends(), "blend-start",
+         "needs --local-blend or --blend-mask");
+  forbid(swap.blend_margin.has_value() && !swap.blends(), "blend-margin",
          "needs --local-blend or --blend-mask");
   forbid(swap.blend_mask.has_value() && !swap.local_blend.empty(), "blend-mask",
          "and --local-blend both say where to edit: give one of them");

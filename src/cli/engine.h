@@ -6,10 +6,17 @@
 #include <vector>
 
 #include "cli/draw_options.h"
+#include "cli/picture_record.h"
 #include "cli/prompt_list.h"  // what DrawOptions points to is shared by both halves too
 #include "sd/image/image.h"
 
 namespace sd::cli {
+
+/// How a picture was made.
+struct Making {
+  RunRecord run;
+  PictureRecord picture;
+};
 
 /// What became of one task.
 struct DrawOutcome {
@@ -17,6 +24,18 @@ struct DrawOutcome {
   std::string error;
   std::vector<std::filesystem::path> pictures;  // written
   std::vector<Image> drawn;                     // if the options ask for them
+  std::optional<Making> making;                 // of the first of those
+};
+
+/// Cells of a `--grid` that are drawn in common batches. One picture each, or a swap's; they differ
+/// in prompts, guidance scale, seed and the words of controls, and in nothing else.
+struct GridCells {
+  std::vector<DrawOptions> cells;
+  std::vector<int64_t> numbers;  // of each among all cells of the grid, from 0
+  int64_t count = 0;             // of all cells
+  GivenCommand given;            // the command that draws the grid
+  std::optional<std::size_t>
+      only;  // which of `cells` to draw alone, to the bit as among the others
 };
 
 /// The half of the program that needs LibTorch lies in libsd_engine.so beside the binary and is
@@ -27,6 +46,9 @@ struct Engine {
   /// The same for one task of many: the model stays loaded for the next one, and why it failed is
   /// left to the caller to say.
   void (*draw_task)(const DrawOptions& options, DrawOutcome& outcome);
+  /// Draws cells together, where that fails one at a time as tasks are: one outcome each, empty for
+  /// those that are not wanted.
+  void (*draw_cells)(const GridCells& cells, std::vector<DrawOutcome>& outcomes);
 };
 
 /// Opens the engine. Throws Error naming the file if it cannot be found or its libraries are

@@ -1,3 +1,6 @@
+#include <string>
+#include <vector>
+
 #include "cli/draw.h"
 #include "cli/engine.h"
 #include "cli/text_output.h"
@@ -10,14 +13,38 @@ int draw_command(const DrawOptions& options) {
   return run_guarded([&] { return static_cast<int>(run_draw(options)); }, options.verbose > 0);
 }
 
-void draw_task_command(const DrawOptions& options, DrawOutcome& outcome) {
+DrawSession& session() {
   // Never destroyed: LibTorch's own statics may be gone before it.
   static auto& session = *new DrawSession();
-  outcome.code = run_caught([&] { return static_cast<int>(session.draw(options, outcome)); },
+  return session;
+}
+
+void draw_task_command(const DrawOptions& options, DrawOutcome& outcome) {
+  outcome.code = run_caught([&] { return static_cast<int>(session().draw(options, outcome)); },
                             options.verbose > 0, outcome.error);
 }
 
-constexpr Engine kEngine{draw_command, draw_task_command};
+void draw_cells_command(const GridCells& cells, std::vector<DrawOutcome>& outcomes) {
+  outcomes.assign(cells.cells.size(), {});
+  std::string why;
+  const int code =
+      run_caught([&] { return static_cast<int>(session().draw_cells(cells, outcomes)); },
+                 cells.cells.front().verbose > 0, why);
+  if (code == 0) return;
+  const bool stopped = code == static_cast<int>(ExitCode::kInterrupted);
+  for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    if (!outcomes[i].drawn.empty() || (cells.only && *cells.only != i)) continue;
+    if (stopped) {
+      outcomes[i].code = code;
+      outcomes[i].error = why;
+    } else {
+      // One cell may have spoiled it for all: alone, each says what is wrong with it.
+      draw_task_command(cells.cells[i], outcomes[i]);
+    }
+  }
+}
+
+constexpr Engine kEngine{draw_command, draw_task_command, draw_cells_command};
 
 }  // namespace
 }  // namespace sd::cli

@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "cli/caption_marks.h"
 #include "cli/commands.h"
 #include "cli/engine.h"
 #include "cli/grid_axes.h"
@@ -26,6 +29,11 @@ namespace sd::cli {
 namespace {
 
 constexpr std::size_t kMaxCells = 10'000;
+
+/// Axes whose values samples of one batch may have of their own (GridCells).
+constexpr std::array<std::string_view, 11> kOfASample = {
+    "prompt",   "sprompt",     "negative_prompt", "scale",       "seed",        "variation",
+    "reweight", "cross_steps", "cross_box",       "local_blend", "blend_except"};
 
 /// The option that an axis names. Throws UsageError with the nearest one.
 OptionOutline option_of(const GridAxis& axis, const CLI::App& command) {
@@ -89,14 +97,25 @@ class Grid {
 
   std::string label(std::size_t cell) const { return label(cell, 0); }
 
+  /// Differs for cells that cannot share a batch by their axes.
+  std::vector<std::size_t> batch_key(std::size_t cell) const {
+    auto key = values(cell);
+    for (std::size_t i = 0; i < axes_.size(); ++i) {
+      const auto name = bare_name(axes_[i].option.names.front());
+      if (std::ranges::find(kOfASample, name) != kOfASample.end()) key[i] = 0;
+    }
+    return key;
+  }
+
+  /// Of values that are texts the words that differ are marked.
   SheetLabels labels() const {
-    SheetLabels labels;
-    for (std::size_t i = 0; i < columns(); ++i) labels.columns.push_back(axes_.front().label(i));
+    std::vector<std::string> column_texts, row_texts;
+    for (std::size_t i = 0; i < columns(); ++i) column_texts.push_back(axes_.front().label(i));
     if (axes_.size() > 1) {
       for (std::size_t cell = 0; cell < cells_; cell += columns())
-        labels.rows.push_back(label(cell, 1));
+        row_texts.push_back(label(cell, 1));
     }
-    return labels;
+    return {marked_differences(row_texts), marked_differences(column_texts)};
   }
 
  private:
@@ -134,20 +153,141 @@ Image on_white(const Image& image, int64_t width, int64_t height) {
   return wide;
 }
 
-void write_sheet(const DrawOptions& options, const Grid& grid, std::vector<LabelledImage> cells) {
-  const bool any =
-      std::ranges::any_of(cells, [](const auto& cell) { return cell.image.width > 0; });
-  if (!any) return;
-  int64_t width = 0, height = 0;
-  for (const auto& cell : cells) {
-    width = std::max(width, cell.image.width);
-    height = std::max(height, cell.image.height);
-  }
-  for (auto& cell : cells) cell.image = on_white(cell.image, width, height);
-  const auto sheet = labelled_sheet(cells, static_cast<int64_t>(grid.columns()), grid.labels());
-  const auto path = OutputFolder(options.outdir).write_sheet(encode_png(sheet));
-  StandardOutput().line(options.json ? grid_json_line(path, cells.size()) : path.string());
+/// A sheet says what its first picture says, and how to draw all of them.
+std::vector<PngText> texts_of(Making making, const DrawOptions& base, std::size_t cells) {
+  making.run.options.given = base.given;
+  making.run.options.batch.grid = base.batch.grid;
+  making.run.samples = static_cast<int64_t>(cells);
+  making.picture.grid = static_cast<int64_t>(cells);
+  return png_texts(making.run, making.picture);
 }
+
+/// What `--grid` draws: its cells, in common batches where they can share one.
+class GridRun {
+ public:
+  GridRun(const DrawCommand& command, MakeDrawCommand make)
+      : base_(*command.options), grid_(*base_.batch.grid, *command.parser) {
+    const TaskParser parser(command, make);
+    // One seed for all cells, also where it is a random one.
+    const auto seed = settled_seed(base_);
+    for (std::size_t i = 0; i < grid_.cells(); ++i) {
+      auto run = parser.parse(grid_.settings(i));
+      if (!run.seed) run.seed = seed;
+      run.only.reset();  // is the grid's
+      run.place = {grid_.label(i) + ": ", std::nullopt, i > 0, true};
+      check(run);
+      runs_.push_back(std::move(run));
+    }
+    outcomes_.resize(runs_.size());
+    if (base_.only && *base_.only >= static_cast<int64_t>(runs_.size())) {
+      throw UsageError(fmt::format("--only {}: the grid has {}, counted from 0", *base_.only,
+                                   counted(runs_.size(), "cell")));
+    }
+  }
+
+  int draw() {
+    std::vector<char> drawn(runs_.size(), 0);
+    for (std::size_t first = 0; first < runs_.size(); ++first) {
+      if (drawn[first] != 0) continue;
+      std::vector<std::size_t> together = {first};
+      for (std::size_t i = first + 1; i < runs_.size(); ++i) {
+        if (drawn[i] == 0 && may_share(first, i)) together.push_back(i);
+      }
+      for (const auto i : together) drawn[i] = 1;
+      if (!is_wanted(together)) continue;
+      const int stopped = draw(together);
+      if (stopped != 0) return stopped;
+    }
+    return conclude();
+  }
+
+ private:
+  bool is_wanted(const std::vector<std::size_t>& cells) const {
+    return !base_.only ||
+           std::ranges::find(cells, static_cast<std::size_t>(*base_.only)) != cells.end();
+  }
+
+  /// A swap's branches stand side by side in a batch; a scale of 1 saves the negative prompt's
+  /// rows.
+  bool may_share(std::size_t a, std::size_t b) const {
+    const auto &first = runs_[a], &second = runs_[b];
+    return is_one_picture(first) && is_one_picture(second) &&
+           grid_.batch_key(a) == grid_.batch_key(b) && (first.scale == 1) == (second.scale == 1) &&
+           first.swap.targets.size() == second.swap.targets.size() &&
+           first.swap.source.has_value() == second.swap.source.has_value();
+  }
+
+  /// Of a run that leaves nothing but pictures and maps: what else it writes is of a whole batch.
+  static bool is_one_picture(const DrawOptions& run) {
+    return run.n_samples == 1 && run.n_iter == 1 && !run.combinations &&
+           run.seed_mode == SeedMode::kBatch && !run.save_latents && !run.attn.saves();
+  }
+
+  /// Returns the exit code where nothing further can be drawn.
+  int draw(const std::vector<std::size_t>& cells) {
+    if (cells.size() == 1) {
+      engine().draw_task(runs_[cells.front()], outcomes_[cells.front()]);
+    } else {
+      draw_together(cells);
+    }
+    for (const auto i : cells) {
+      const auto& outcome = outcomes_[i];
+      if (outcome.code == 0) continue;
+      print_message(fmt::format("{}: {}", grid_.label(i), outcome.error));
+      ++failed_;
+      const bool stopped = outcome.code == static_cast<int>(ExitCode::kInterrupted) ||
+                           outcome.code == static_cast<int>(ExitCode::kInputOutput);
+      if (stopped) return outcome.code;
+    }
+    return 0;
+  }
+
+  void draw_together(const std::vector<std::size_t>& cells) {
+    GridCells shared{{}, {}, static_cast<int64_t>(runs_.size()), base_.given, std::nullopt};
+    for (const auto i : cells) {
+      if (base_.only && i == static_cast<std::size_t>(*base_.only))
+        shared.only = shared.cells.size();
+      shared.cells.push_back(runs_[i]);
+      shared.cells.back().batch.grid = base_.batch.grid;
+      shared.numbers.push_back(static_cast<int64_t>(i));
+    }
+    std::vector<DrawOutcome> outcomes;
+    engine().draw_cells(shared, outcomes);
+    for (std::size_t i = 0; i < cells.size(); ++i) outcomes_[cells[i]] = std::move(outcomes[i]);
+  }
+
+  void write_sheet() const {
+    const auto drawn = std::ranges::find_if(
+        outcomes_, [](const DrawOutcome& outcome) { return outcome.making.has_value(); });
+    if (drawn == outcomes_.end()) return;
+    std::vector<LabelledImage> cells;
+    int64_t width = 0, height = 0;
+    for (const auto& outcome : outcomes_) {
+      cells.push_back({cell_picture(outcome.drawn), outcome.code == 0 ? "" : "failed"});
+      width = std::max(width, cells.back().image.width);
+      height = std::max(height, cells.back().image.height);
+    }
+    for (auto& cell : cells) cell.image = on_white(cell.image, width, height);
+    const auto sheet = labelled_sheet(cells, static_cast<int64_t>(grid_.columns()), grid_.labels());
+    const auto path =
+        OutputFolder(base_.outdir)
+            .write_sheet(encode_png(sheet, texts_of(*drawn->making, base_, cells.size())));
+    StandardOutput().line(base_.json ? grid_json_line(path, cells.size()) : path.string());
+  }
+
+  int conclude() const {
+    if (!base_.only) write_sheet();
+    if (failed_ == 0) return static_cast<int>(ExitCode::kDone);
+    print_message(fmt::format("{} of {} failed", failed_, counted(runs_.size(), "picture")));
+    return static_cast<int>(ExitCode::kPartOfBatch);
+  }
+
+  const DrawOptions& base_;
+  Grid grid_;
+  std::vector<DrawOptions> runs_;
+  std::vector<DrawOutcome> outcomes_;
+  std::size_t failed_ = 0;
+};
 
 }  // namespace
 
@@ -156,36 +296,7 @@ int draw_grid(const DrawCommand& command, MakeDrawCommand make) {
   if (base.from_file) throw UsageError("--grid and --from-file: one of them says what to draw");
   if (base.batch.resume || base.batch.shard)
     throw UsageError("--grid: --resume and --shard belong to the tasks of --from-file");
-  const Grid grid(*base.batch.grid, *command.parser);
-  const TaskParser parser(command, make);
-  // One seed for all cells, also where it is a random one.
-  const auto seed = settled_seed(base);
-  std::vector<DrawOptions> runs;
-  for (std::size_t i = 0; i < grid.cells(); ++i) {
-    auto run = parser.parse(grid.settings(i));
-    if (!run.seed) run.seed = seed;
-    run.place = {grid.label(i) + ": ", std::nullopt, i > 0, true};
-    check(run);
-    runs.push_back(std::move(run));
-  }
-  std::vector<LabelledImage> cells;
-  std::size_t failed = 0;
-  for (std::size_t i = 0; i < runs.size(); ++i) {
-    DrawOutcome outcome;
-    engine().draw_task(runs[i], outcome);
-    if (outcome.code != 0) {
-      print_message(fmt::format("{}: {}", grid.label(i), outcome.error));
-      ++failed;
-    }
-    const bool stopped = outcome.code == static_cast<int>(ExitCode::kInterrupted) ||
-                         outcome.code == static_cast<int>(ExitCode::kInputOutput);
-    if (stopped) return outcome.code;
-    cells.push_back({cell_picture(outcome.drawn), outcome.code == 0 ? "" : "failed"});
-  }
-  write_sheet(base, grid, std::move(cells));
-  if (failed == 0) return static_cast<int>(ExitCode::kDone);
-  print_message(fmt::format("{} of {} failed", failed, counted(grid.cells(), "picture")));
-  return static_cast<int>(ExitCode::kPartOfBatch);
+  return GridRun(command, make).draw();
 }
 
 }  // namespace sd::cli

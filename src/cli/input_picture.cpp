@@ -49,7 +49,7 @@ InputPicture read_input(const PictureInput& input, std::optional<int64_t> width,
                     input.invert_mask ? "; --invert-mask turns that around" : ""));
   }
   auto mask = input.invert_mask ? invert_mask(fitted.mask) : std::move(fitted.mask);
-  result.mask = blur_mask(mask, input.mask_blur);
+  result.mask = blur_mask(grow_mask(mask, input.mask_grow), input.mask_blur);
   result.latent_mask = to_latents(*result.mask, factor);
   result.pixel_mask = to_latents(*result.mask, 1);
   return result;

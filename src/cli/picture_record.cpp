@@ -90,6 +90,7 @@ Json input_json(const DrawOptions& options) {
           {"img_scale", input.img_scale ? Json(*input.img_scale) : Json()},
           {"init_mask", file_name(input.init_mask)},
           {"invert_mask", input.invert_mask},
+          {"mask_grow", input.mask_grow},
           {"mask_blur", input.mask_blur},
           {"paste", !input.no_paste}};
 }
@@ -123,6 +124,7 @@ Json swap_json(const DrawOptions& options, const PictureRecord& picture) {
     json["blend_threshold"] = swap.blend_threshold.value_or(kDefaultBlendThreshold);
     json["blend_start"] = swap.blend_start.value_or(kDefaultBlendStart);
     json["blend_res"] = swap.blend_res.value_or(kDefaultBlendRes);
+    json["blend_margin"] = swap.blend_margin ? Json(*swap.blend_margin) : Json();
     json["blend_mask"] = file_name(swap.blend_mask);
   }
   return json;
@@ -226,7 +228,8 @@ Infotext infotext_of(const RunRecord& run, const PictureRecord& picture) {
   if (options.clip_skip > 1) settings.emplace_back("Clip skip", std::to_string(options.clip_skip));
   if (options.rng != RngChoice::kDevice) settings.emplace_back("RNG", infotext_rng(options.rng));
   if (options.ddim_eta != 0) settings.emplace_back("Eta", number_text(options.ddim_eta));
-  if (picture.batch_size > 1) {
+  // Cells of a grid share a batch, but no random numbers, which is what this is said for.
+  if (picture.batch_size > 1 && !options.batch.grid) {
     settings.emplace_back("Batch size", std::to_string(picture.batch_size));
     settings.emplace_back("Batch pos", std::to_string(picture.sample));
   }

@@ -46,7 +46,11 @@ void add_blend_options(CLI::App& app, SwapOptions& options) {
       app, "blend-res",
       [&options](const std::string& text) { options.blend_res = parse_blend_res(text); },
       "{8,16,32,64}",
-      "p2p: looked at in layers of so many latent pixels of 64\n(16); scaled with the latents");
+      "p2p: looked at in layers of so many latent pixels of 64,\nscaled with the latents (16, more "
+      "where latents are so\nsmall that it would be fewer than 16)");
+  add_number(app, "blend-margin", options.blend_margin, kGrowRange,
+             "p2p: put the source's pixels back that are further from\nthe edit than so many "
+             "(without: no pixel is put back)");
   add_path(app, "blend-mask", options.blend_mask, "FILE",
            "p2p: edit only where this picture is white");
 }

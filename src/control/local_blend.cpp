@@ -122,9 +122,12 @@ torch::Tensor LocalBlend::edit(torch::Tensor x, const StepInfo& step,
   for (const auto& target : rows) {
     if (target.branch != RowGroup::Branch::kTarget) continue;
     const auto* source = source_beside(target, rows);
+    const auto mask = mask_of(target, *source, x);
+    masks_.resize(std::max(masks_.size(), static_cast<std::size_t>(target.target) + 1));
+    masks_[static_cast<std::size_t>(target.target)] = mask;
     const auto of_target = x.narrow(0, target.begin, target.count);
     const auto of_source = x.narrow(0, source->begin, source->count);
-    of_target.copy_(at::where(mask_of(target, *source, x), of_target, of_source));
+    of_target.copy_(at::where(mask, of_target, of_source));
   }
   return x;
 }

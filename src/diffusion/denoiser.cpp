@@ -4,6 +4,7 @@
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros_like.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace sd {
@@ -17,7 +18,10 @@ std::vector<GuidancePass> Guidance::passes() const {
   std::vector<GuidancePass> passes;
   const bool composed = !part_weights.empty();
   if (picture_scale.value_or(1.0) != 1.0) passes = {kBlind, kUnconditional};
-  if (passes.empty() && (scale != 1.0 || composed)) passes = {kUnconditional};
+  const bool guided = row_scales.empty() ? scale != 1.0
+                                         : std::any_of(row_scales.begin(), row_scales.end(),
+                                                       [](double of_row) { return of_row != 1.0; });
+  if (passes.empty() && (guided || composed)) passes = {kUnconditional};
   passes.insert(passes.end(), composed ? part_weights.size() : 1, kConditional);
   return passes;
 }
@@ -40,7 +44,13 @@ torch::Tensor GuidedDenoiser::eps(const torch::Tensor& x, double t, int64_t step
   if (passes_ == 1) return model_(x, t, step);
   const auto eps =
       model_(at::cat(std::vector(passes_, x)), t, step).chunk(static_cast<int64_t>(passes_));
-  const auto guided = eps.front() + guidance_.scale * towards_prompts(eps);
+  auto towards = towards_prompts(eps);
+  if (guidance_.row_scales.empty()) {
+    towards = guidance_.scale * towards;
+  } else {
+    towards = at::tensor(guidance_.row_scales, towards.options()).view({-1, 1, 1, 1}) * towards;
+  }
+  const auto guided = eps.front() + towards;
   if (!guidance_.picture_scale || *guidance_.picture_scale == 1.0) return guided;
   return guided + *guidance_.picture_scale * (eps[1] - eps[0]);
 }

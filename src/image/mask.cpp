@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <cstdlib>
+#include <span>
 #include <utility>
 
 #include "image/checks.h"
@@ -39,6 +40,23 @@ void blur_line(std::vector<float>& line, const std::vector<float>& kernel,
   std::fill(line.begin(), line.end(), 0.0F);
   for (std::size_t k = 0; k < kernel.size(); ++k) {
     for (std::size_t i = 0; i < line.size(); ++i) line[i] += kernel[k] * padded[i + k];
+  }
+}
+
+/// The largest of the values from i − reach to i + reach, for each i of `line`.
+void widen_line(std::span<const uint8_t> line, std::size_t reach, std::vector<std::size_t>& queue,
+                std::vector<uint8_t>& widest) {
+  // Indices of falling values: the first of them is the window's largest (Lemire 2006).
+  queue.clear();
+  std::size_t first = 0;
+  for (std::size_t i = 0; i < line.size() + reach; ++i) {
+    if (i < line.size()) {
+      while (queue.size() > first && line[queue.back()] <= line[i]) queue.pop_back();
+      queue.push_back(i);
+    }
+    if (i < reach) continue;
+    while (queue[first] + reach < i - reach) ++first;
+    widest[i - reach] = line[queue[first]];
   }
 }
 
@@ -144,6 +162,32 @@ Image invert_mask(const Image& mask) {
   auto inverted = mask;
   for (auto& value : inverted.pixels) value = static_cast<uint8_t>(255 - value);
   return inverted;
+}
+
+Image grow_mask(const Image& mask, double radius) {
+  check_grey(mask, "mask to widen");
+  if (!(radius >= 0 && radius <= 1000)) {
+    throw UsageError(fmt::format("a mask can grow by 0 to 1000 pixels, not {}", radius));
+  }
+  if (radius < 1) return mask;
+  auto grown = mask;
+  std::vector<uint8_t> widest(static_cast<std::size_t>(mask.width));
+  std::vector<std::size_t> queue;
+  const auto rows = static_cast<int64_t>(radius);
+  for (int64_t dy = -rows; dy <= rows; ++dy) {
+    const auto apart = static_cast<double>(dy);
+    const auto reach = static_cast<std::size_t>(std::sqrt(radius * radius - apart * apart));
+    for (int64_t y = std::max<int64_t>(0, -dy); y < std::min(mask.height, mask.height - dy); ++y) {
+      const auto line = std::span(mask.pixels)
+                            .subspan(static_cast<std::size_t>((y + dy) * mask.width),
+                                     static_cast<std::size_t>(mask.width));
+      widen_line(line, std::min(reach, line.size()), queue, widest);
+      const auto to = grown.pixels.begin() + y * mask.width;
+      std::transform(widest.begin(), widest.end(), to, to,
+                     [](uint8_t a, uint8_t b) { return std::max(a, b); });
+    }
+  }
+  return grown;
 }
 
 Image blur_mask(const Image& mask, double radius) {

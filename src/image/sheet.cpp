@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "image/checks.h"
+#include "image/label_lines.h"
 #include "sd/core/error.h"
 #include "sd/image/fit.h"
 #include "sd/image/label.h"
@@ -15,7 +16,10 @@ constexpr int64_t kTextPadding = 3;  // above and below a text
 constexpr int64_t kLegible = 112;    // room for a long word, about 15 letters
 constexpr int64_t kRowLabel = 200;   // at most, so that a prompt leaves room for pictures
 
-int64_t strip_height() { return text_height() + 2 * kTextPadding; }
+/// Of a strip that holds so many lines; one at least.
+int64_t strip_height(std::size_t lines) {
+  return static_cast<int64_t>(std::max<std::size_t>(lines, 1)) * text_height() + 2 * kTextPadding;
+}
 
 Image white(int64_t width, int64_t height, std::string_view what) {
   check_size(width, height, what);
@@ -31,16 +35,17 @@ void place(const Image& rgb, int64_t left, int64_t top, Image& sheet) {
   }
 }
 
-/// `text`, shortened to `width`, in the middle of the strip of that width at (left, top).
-void draw_centred(Image& sheet, int64_t left, int64_t top, int64_t width, std::string_view text) {
-  const auto shown = shortened_text(text, width);
-  draw_text(sheet, left + (width - text_width(shown)) / 2, top + kTextPadding, shown);
+int64_t widest(const std::vector<Label>& labels) {
+  int64_t width = 0;
+  for (const auto& label : labels) width = std::max(width, natural_width(label));
+  return width;
 }
 
-int64_t widest(const std::vector<std::string>& texts) {
-  int64_t width = 0;
-  for (const auto& text : texts) width = std::max(width, text_width(text));
-  return width;
+/// Most lines that one of the labels takes.
+std::size_t most_lines(const std::vector<Label>& labels, int64_t width) {
+  std::size_t most = 0;
+  for (const auto& label : labels) most = std::max(most, lines_of(label, width).size());
+  return most;
 }
 
 bool blank(const LabelledImage& cell) { return cell.image.width == 0; }
@@ -53,6 +58,7 @@ struct Layout {
   Size cell;         // picture and caption
   int64_t left = 0;  // of the first cell: margin and row labels
   int64_t top = 0;
+  int64_t header = 0;  // height of the strip with the columns' labels
 
   int64_t x(int64_t column) const { return left + column * (cell.width + kGap); }
   int64_t y(int64_t row) const { return top + row * (cell.height + kGap); }
@@ -74,7 +80,7 @@ Size common_size(const std::vector<LabelledImage>& cells) {
   return size;
 }
 
-void check_labels(const std::vector<std::string>& labels, int64_t expected, std::string_view what) {
+void check_labels(const std::vector<Label>& labels, int64_t expected, std::string_view what) {
   if (labels.empty() || labels.size() == static_cast<std::size_t>(expected)) return;
   throw UsageError(
       fmt::format("a sheet of {} {} has {} labels for them", expected, what, labels.size()));
@@ -94,38 +100,68 @@ Layout lay_out(const std::vector<LabelledImage>& cells, int64_t columns,
   check_labels(labels.rows, layout.down, "rows");
   check_labels(labels.columns, layout.across, "columns");
 
-  std::vector<std::string> captions;
+  std::vector<Label> captions;
   for (const auto& cell : cells) captions.push_back(cell.caption);
   const int64_t wish = std::max(widest(captions), widest(labels.columns));
-  const bool has_captions = widest(captions) > 0;
-  layout.cell = {std::max(layout.picture.width, std::min(wish, kLegible)),
-                 layout.picture.height + (has_captions ? strip_height() : 0)};
+  layout.cell.width = std::max(layout.picture.width, std::min(wish, kLegible));
+  layout.cell.height = layout.picture.height;
+  if (widest(captions) > 0)
+    layout.cell.height += strip_height(most_lines(captions, layout.cell.width));
   layout.left = kGap;
-  if (!labels.rows.empty()) layout.left += std::min(widest(labels.rows), kRowLabel) + kGap;
-  layout.top = kGap + (labels.columns.empty() ? 0 : strip_height());
+  if (!labels.rows.empty()) {
+    const int64_t room = std::min(widest(labels.rows), kRowLabel);
+    layout.left += room + kGap;
+    layout.cell.height = std::max(
+        layout.cell.height, static_cast<int64_t>(most_lines(labels.rows, room)) * text_height());
+  }
+  layout.header =
+      labels.columns.empty() ? 0 : strip_height(most_lines(labels.columns, layout.cell.width));
+  layout.top = kGap + layout.header;
   return layout;
 }
 
 void draw_labels(Image& sheet, const Layout& layout, const SheetLabels& labels) {
   for (std::size_t i = 0; i < labels.columns.size(); ++i) {
-    draw_centred(sheet, layout.x(static_cast<int64_t>(i)), layout.top - strip_height(),
-                 layout.cell.width, labels.columns[i]);
+    // At the foot of the strip, beside the pictures.
+    const auto lines = lines_of(labels.columns[i], layout.cell.width);
+    draw_lines(sheet, layout.x(static_cast<int64_t>(i)),
+               layout.top + kTextPadding - strip_height(lines.size()), layout.cell.width, lines);
   }
   const int64_t room = layout.left - 2 * kGap;
   for (std::size_t i = 0; i < labels.rows.size(); ++i) {
-    const auto shown = shortened_text(labels.rows[i], room);
+    const auto lines = lines_of(labels.rows[i], room);
+    const auto height = static_cast<int64_t>(lines.size()) * text_height();
     const int64_t middle = layout.y(static_cast<int64_t>(i)) + layout.picture.height / 2;
-    draw_text(sheet, kGap + room - text_width(shown), middle - text_height() / 2, shown);
+    draw_lines(sheet, kGap, std::max(layout.y(static_cast<int64_t>(i)), middle - height / 2), room,
+               lines);
   }
 }
 
 }  // namespace
 
-Image captioned(const Image& image, std::string_view caption) {
+Image captioned(const Image& image, const Label& caption) {
   const auto picture = to_rgb(image);
-  auto strip = white(picture.width, picture.height + strip_height(), "picture with caption");
+  const auto lines = lines_of(caption, picture.width);
+  auto strip =
+      white(picture.width, picture.height + strip_height(lines.size()), "picture with caption");
   place(picture, 0, 0, strip);
-  draw_centred(strip, 0, picture.height, picture.width, caption);
+  draw_lines(strip, 0, picture.height + kTextPadding, picture.width, lines);
+  return strip;
+}
+
+Image with_key(const Image& image, std::string_view low, const Image& key, std::string_view high) {
+  const auto picture = to_rgb(image), bar = to_rgb(key);
+  const int64_t height = std::max(text_height(), bar.height) + 2 * kTextPadding;
+  const int64_t width = text_width(low) + text_width(high) + bar.width + 2 * kGap;
+  auto strip =
+      white(std::max(picture.width, width), picture.height + height, "picture with a colour bar");
+  place(picture, (strip.width - picture.width) / 2, 0, strip);
+  const int64_t middle = picture.height + height / 2;
+  int64_t x = (strip.width - width) / 2;
+  draw_text(strip, x, middle - text_height() / 2, low);
+  x += text_width(low) + kGap;
+  place(bar, x, middle - bar.height / 2, strip);
+  draw_text(strip, x + bar.width + kGap, middle - text_height() / 2, high);
   return strip;
 }
 
@@ -141,7 +177,8 @@ Image labelled_sheet(const std::vector<LabelledImage>& cells, int64_t columns,
     if (!blank(cells[i])) {
       place(to_rgb(cells[i].image), x + (layout.cell.width - layout.picture.width) / 2, y, sheet);
     }
-    draw_centred(sheet, x, y + layout.picture.height, layout.cell.width, cells[i].caption);
+    draw_lines(sheet, x, y + layout.picture.height + kTextPadding, layout.cell.width,
+               lines_of(cells[i].caption, layout.cell.width));
   }
   return sheet;
 }

@@ -18,6 +18,14 @@ BatchRows BatchRows::of(const DrawRequest& request) {
   };
   for (const auto& target : request.targets) check(target, "target");
   if (!request.source.empty()) check(request.source, "source");
+  const auto check_list = [&](std::size_t values, const char* what) {
+    if (values == 0 || values == samples) return;
+    throw UsageError(
+        fmt::format("{} {} for {} samples; expected none or one each", values, what, samples));
+  };
+  check_list(request.guidance_scales.size(), "guidance scales");
+  check_list(request.negative_prompts.size(), "negative prompts");
+  check_list(request.seeds.size(), "seeds");
   return {static_cast<int64_t>(request.targets.size()), static_cast<int64_t>(samples),
           !request.source.empty()};
 }

@@ -66,14 +66,13 @@ StepHooks make_hooks(const DrawRequest& request, const Start& start, const Batch
 /// What samplers with random steps draw: one noise a sample, which its branches share, so that a
 /// source is the picture of its prompt alone and equal prompts stay equal.
 StepNoise make_step_noise(const DrawRequest& request, const BatchRows& rows, NoiseSource& noise) {
-  const auto one_a_sample = [rows](const torch::Tensor& x) {
-    return x.narrow(0, 0, rows.samples);
-  };
+  const auto one_a_sample = [rows](const torch::Tensor& x) { return x.narrow(0, 0, rows.samples); };
   if (info_of(request.sampler).noise == StepNoiseKind::kBrownian) {
     std::vector<uint64_t> seeds;
     for (int64_t i = 0; i < rows.samples; ++i) {
       seeds.push_back(request.seed + static_cast<uint64_t>(i));
     }
+    if (!request.seeds.empty()) seeds = request.seeds;
     return [=, path = BrownianNoise(std::move(seeds))](const torch::Tensor& x, double sigma,
                                                        double next) mutable {
       return rows.spread(path(one_a_sample(x), sigma, next));

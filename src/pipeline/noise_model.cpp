@@ -19,6 +19,11 @@ torch::Tensor below(const torch::Tensor& rows, const torch::Tensor& more) {
 
 Guidance guidance_of(const LoadedModel& model, const DrawRequest& request) {
   Guidance guidance{request.guidance_scale, std::nullopt};
+  if (const auto& own = request.guidance_scales; !own.empty()) {
+    const auto rows = BatchRows::of(request).total();
+    for (int64_t row = 0; row < rows; ++row)
+      guidance.row_scales.push_back(own[static_cast<std::size_t>(row) % own.size()]);
+  }
   if (model.config.extra() == UNetExtra::kPicture) {
     guidance.picture_scale = request.image_guidance_scale;
   }

@@ -41,7 +41,9 @@ PromptContexts::PromptContexts(const LoadedModel& model, const DrawRequest& requ
   for (const auto& prompt : BatchRows::prompts(request)) {
     chunks_ = std::max(chunks_, one.chunks_of(prompt));
   }
-  chunks_ = std::max(chunks_, one.read(request.negative_prompt).front().chunks);
+  auto negative = request.negative_prompts;
+  if (negative.empty()) negative.push_back(request.negative_prompt);
+  for (const auto& prompt : negative) chunks_ = std::max(chunks_, one.read(prompt).front().chunks);
 }
 
 PromptContexts::Row PromptContexts::encode(const std::vector<PromptVariant>& variants) const {
@@ -77,17 +79,24 @@ void PromptContexts::add(const std::vector<std::string>& prompts, int64_t part) 
   context_ = torch::Tensor();
 }
 
-void PromptContexts::add_negative(int64_t rows) {
-  if (!negative_) {
-    const auto& prompt = request_.negative_prompt;
-    const int64_t own = reader(model_, request_, num_steps_, 1).read(prompt).front().chunks;
-    const bool repeats = chunks_ % own == 0;
-    negative_ = encode(reader(model_, request_, num_steps_, repeats ? own : chunks_).read(prompt));
-    for (auto& [step, context] : negative_->changes) {
-      if (repeats && own < chunks_) context = context.repeat({1, chunks_ / own, 1});
-    }
+const PromptContexts::Row& PromptContexts::negative_of(const std::string& prompt) {
+  const auto found = negative_.find(prompt);
+  if (found != negative_.end()) return found->second;
+  const int64_t own = reader(model_, request_, num_steps_, 1).read(prompt).front().chunks;
+  const bool repeats = chunks_ % own == 0;
+  auto row = encode(reader(model_, request_, num_steps_, repeats ? own : chunks_).read(prompt));
+  for (auto& [step, context] : row.changes) {
+    if (repeats && own < chunks_) context = context.repeat({1, chunks_ / own, 1});
   }
-  rows_.insert(rows_.end(), static_cast<std::size_t>(rows), *negative_);
+  return negative_.emplace(prompt, std::move(row)).first->second;
+}
+
+void PromptContexts::add_negative(int64_t rows) {
+  const auto& own = request_.negative_prompts;
+  for (int64_t row = 0; row < rows; ++row) {
+    rows_.push_back(negative_of(own.empty() ? request_.negative_prompt
+                                            : own[static_cast<std::size_t>(row) % own.size()]));
+  }
   context_ = torch::Tensor();
 }
 

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <map>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,8 +23,8 @@ class PromptContexts {
   /// the last where it has fewer. Prompts that need fewer chunks than others get empty ones behind,
   /// so that their tokens keep their places.
   void add(const std::vector<std::string>& prompts, int64_t part = 0);
-  /// `rows` rows of the negative prompt below those. Its context is repeated where that comes out
-  /// even, which leaves attention as it is.
+  /// `rows` rows of the negative prompt below those, or of the samples' own, in turn. Its context
+  /// is repeated where that comes out even, which leaves attention as it is.
   void add_negative(int64_t rows);
 
   int64_t rows() const { return static_cast<int64_t>(rows_.size()); }
@@ -38,6 +37,7 @@ class PromptContexts {
   };
   Row encode(const std::vector<PromptVariant>& variants) const;
   const std::vector<Row>& parts_of(const std::string& prompt);
+  const Row& negative_of(const std::string& prompt);
 
   const LoadedModel& model_;
   const DrawRequest& request_;
@@ -45,7 +45,7 @@ class PromptContexts {
   int64_t chunks_ = 1;
   std::map<std::string, std::vector<Row>>
       encoded_;  // parts of prompts; equal ones are encoded once
-  std::optional<Row> negative_;
+  std::map<std::string, Row> negative_;
   std::vector<Row> rows_;
   std::vector<std::size_t> current_;  // the change of each row that context_ holds
   torch::Tensor context_;

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "pipeline/encode.h"
 #include "sd/core/error.h"
@@ -183,7 +184,9 @@ Image contact_sheet(const std::vector<DrawnPrompt>& drawn, std::size_t most) {
     auto picture = resize(item.picture, kCellSide, kCellSide, Filter::kBilinear);
     const bool right = item.judgement.all_right();
     if (!right) frame_in_red(picture);
-    cells.push_back({captioned(picture, asked_for(item.spec)), right ? "" : wrong_with(item)});
+    const auto asked = asked_for(item.spec);
+    cells.push_back(
+        {std::move(picture), right ? asked : fmt::format("{}\n{}", asked, wrong_with(item))});
   }
   return labelled_sheet(cells, kSheetColumns);
 }

@@ -205,7 +205,7 @@ TEST(AttnBinary, WrongChoicesAreUsageErrorsAndWriteNothing) {
       {{"--attn-kind", "source"}, "no source prompt"},
       {{"--attn-rows", "uncond"}, "no words"},
       {{"--attn-rows", "uncond", "--scale", "1"}, "--scale 1"},
-      {{"--attn-norm", "loud"}, "none of fork"},
+      {{"--attn-norm", "loud"}, "none of shared"},
       {{"--attn-alpha", "2"}, "from 0 to 1"},
   };
   for (const auto& wrong : cases) {

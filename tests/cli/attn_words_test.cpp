@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include "cli/attn_choices.h"
 #include "cli/attn_draw.h"
 #include "cli/attn_lists.h"
+#include "cli/attn_scale.h"
 #include "sd/core/error.h"
 #include "sd/text/clip_tokenizer.h"
 #include "support/expect_error.h"
@@ -95,6 +97,48 @@ TEST(DrawWords, NormsDifferInWhatIsBright) {
   EXPECT_EQ(drawn(AttnNorm::kAbsolute, 1).pixels, (Row{64, 128, 64, 128}));
   EXPECT_EQ(drawn(AttnNorm::kToken, 1).pixels, (Row{51, 128, 51, 128}));
   EXPECT_EQ(drawn(AttnNorm::kToken, 0).pixels, (Row{204, 128, 204, 128}));
+}
+
+TEST(AttnOptions, AllMapsShareAScaleUnlessToldOtherwise) {
+  EXPECT_EQ(AttnOptions().norm, AttnNorm::kAbsolute);
+  EXPECT_EQ(name_of(AttnNorm::kAbsolute), "shared");
+}
+
+TEST(HeatScale, NumbersAreWhatDecidesTheColours) {
+  const HeatMap map = {0.02F, 0.434F};
+  EXPECT_EQ(numbers_of(map, AttnNorm::kAbsolute), "max 43 %");
+  EXPECT_EQ(numbers_of(map, AttnNorm::kMinMax), "2.0 % to 43 %");
+  EXPECT_EQ(numbers_of({0.0042F}, AttnNorm::kAbsolute), "max 0.42 %");
+  EXPECT_EQ(numbers_of({0.0F}, AttnNorm::kToken), "max 0 %");
+}
+
+TEST(HeatScale, IsCommonOnlyWhereMapsCompare) {
+  const std::vector<HeatMap> maps = {{0.1F, 0.2F}, {0.1F, 0.4F}};
+  EXPECT_EQ(scale_of(maps, AttnNorm::kAbsolute).high, 0.4F);
+  EXPECT_EQ(scale_of(maps, AttnNorm::kAbsolute).low, 0);
+  EXPECT_EQ(scale_of(maps, AttnNorm::kToken).high, 1);
+  EXPECT_TRUE(shares_scale(AttnNorm::kAbsolute));
+  EXPECT_FALSE(shares_scale(AttnNorm::kMinMax));
+  EXPECT_FALSE(shares_scale(AttnNorm::kFork));
+}
+
+/// The colours of the sheet of two_words() drawn with a norm, as large as its tiles are.
+Image contact(AttnNorm norm, std::size_t steps = 1) {
+  const Image picture{2, 2, 3, std::vector<uint8_t>(12, 0)};
+  const std::vector<AttnWord> words = {{"a", {1}, "01_a"}, {"b", {2}, "02_b"}};
+  AttnOptions options;
+  options.norm = norm;
+  return draw_contact({picture, words, options, 1, 3, steps}, two_words(), "a b");
+}
+
+TEST(DrawContact, MapsAreMeansOverTheSteps) {
+  // Twice the steps halve the numbers, and with a shared scale no colour.
+  EXPECT_NE(contact(AttnNorm::kAbsolute, 1).pixels, contact(AttnNorm::kAbsolute, 2).pixels);
+  EXPECT_EQ(contact(AttnNorm::kToken, 1).pixels, contact(AttnNorm::kToken, 2).pixels);
+}
+
+TEST(DrawContact, AWordWithLessAttentionLooksLikeItUnlessEachHasItsOwnScale) {
+  EXPECT_NE(contact(AttnNorm::kAbsolute).pixels, contact(AttnNorm::kMinMax).pixels);
 }
 
 TEST(DrawContact, ScalesSmallPicturesUpSoThatLabelsFit) {

@@ -117,6 +117,9 @@ TEST(CheckInput, OptionsWithoutWhatTheyBelongToAreRefused) {
   options = {};
   options.input.mask_blur = 2;
   expect_error<UsageError>([&] { check_input(options); }, "--mask-blur", "--init-mask");
+  options = {};
+  options.input.mask_grow = 2;
+  expect_error<UsageError>([&] { check_input(options); }, "--mask-grow", "--init-mask");
 }
 
 /// The head of a PNG of that size, which is all that is read of a picture here.

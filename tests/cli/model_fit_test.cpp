@@ -65,6 +65,28 @@ TEST(FitToModel, AGivenStrengthWins) {
   EXPECT_EQ(strength(options, 9), 0.5);
 }
 
+TEST(DefaultBlendRes, IsThePublishedOneForStableDiffusion) {
+  const ModelConfig v1;
+  EXPECT_EQ(default_blend_res(v1, 64), 16);
+  EXPECT_EQ(default_blend_res(v1, 96), 16);
+}
+
+TEST(DefaultBlendRes, KeepsMapsOfSixteenWhereLatentsAreSmall) {
+  const ModelConfig v1;
+  EXPECT_EQ(default_blend_res(v1, 48), 32);
+  EXPECT_EQ(default_blend_res(v1, 32), 32);
+  EXPECT_EQ(default_blend_res(v1, 16), 64);
+  EXPECT_EQ(default_blend_res(v1, 8), 64);  // nothing finer is there
+}
+
+TEST(DefaultBlendRes, NamesLayersThatTheModelHas) {
+  ModelConfig config;
+  config.unet.attention_resolutions = {4, 2};
+  EXPECT_EQ(default_blend_res(config, 16), 32);
+  config.unet.attention_resolutions = {8};
+  EXPECT_EQ(default_blend_res(config, 64), 16);
+}
+
 TEST(FitToModel, TextAloneGetsNoStrength) {
   DrawOptions options;
   fit_to_model(options, with_inputs(9), "m.ckpt");

@@ -279,8 +279,8 @@ TEST(Preview, IsAFileThatChangesNothing) {
       joined(kOne, {"--steps", "4", "--preview", run.path("preview.png"), "--preview-every", "3"}));
   EXPECT_EQ(read_text(run.sample_path(0)), read_text(plain.sample_path(0)));
   const auto preview = read_image(run.path("preview.png"));
-  EXPECT_EQ(preview.width, 16);  // a pixel a latent
-  EXPECT_EQ(preview.height, 16);
+  EXPECT_EQ(preview.width, 128);  // the picture's own size
+  EXPECT_EQ(preview.height, 128);
   std::size_t files = 0;  // nothing is left beside it
   for (const auto& entry : fs::directory_iterator(run.path("preview.png").parent_path())) {
     files += entry.is_regular_file() ? 1 : 0;
@@ -291,7 +291,7 @@ TEST(Preview, IsAFileThatChangesNothing) {
 TEST(Preview, ShowsWhatIsDrawn) {
   const TinyRun run;
   draw(run, "txt2img", joined(kOne, {"--n_samples", "3", "--preview", run.path("preview.png")}));
-  EXPECT_EQ(read_image(run.path("preview.png")).width, 3 * 16 + 4 * 2);  // the batch in a row
+  EXPECT_EQ(read_image(run.path("preview.png")).width, 3 * 128 + 4 * 2);  // the batch in a row
 }
 
 TEST(Preview, GoesToATerminalThatCanShowIt) {

@@ -47,9 +47,28 @@ TEST(Txt2ImgBinary, WritesPicturesAndGridAndPrintsTheirPaths) {
   EXPECT_EQ(grid.width, 2 + 2 * (128 + 2));
   EXPECT_EQ(grid.height, 2 + 2 * (128 + 2));
 
-  const auto second = run({"--n_samples", "1", "--n_iter", "1"});
-  EXPECT_EQ(second.lines(), (Names{samples / "00004.png", run.outdir() / "grid-0001.png"}))
+  const auto second = run({"--n_samples", "1", "--n_iter", "2"});
+  EXPECT_EQ(second.lines(),
+            (Names{samples / "00004.png", samples / "00005.png", run.outdir() / "grid-0001.png"}))
       << second.err;
+}
+
+TEST(Txt2ImgBinary, OnePictureHasNoGridBesideIt) {
+  const TinyRun run;
+  const auto alone = run({"--n_samples", "1", "--n_iter", "1"});
+  EXPECT_EQ(alone.lines(), Names{run.outdir() / "samples/00000.png"}) << alone.err;
+  EXPECT_FALSE(std::filesystem::exists(run.outdir() / "grid-0000.png"));
+}
+
+TEST(Txt2ImgBinary, AGridOfDifferentPromptsIsLabelledAndFilled) {
+  const TinyRun run;
+  ASSERT_EQ(run({"--prompt", "a {red|green|blue} {cat|dog}", "--combinations", "--n_samples", "1",
+                 "--n_iter", "1", "--skip_save"})
+                .code,
+            0);
+  const auto grid = read_image(run.outdir() / "grid-0000.png");
+  EXPECT_EQ(grid.width, 8 + 3 * (128 + 8));            // columns that fit, not --n_samples
+  EXPECT_GT(grid.height, 8 + 2 * (128 + 8) + 2 * 16);  // room for words below each
 }
 
 TEST(Txt2ImgBinary, SkipsWhatItIsToldToSkip) {

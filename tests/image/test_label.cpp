@@ -144,6 +144,79 @@ TEST(LabelledSheet, SmallPicturesGetRoomForTheirCaptions) {
   EXPECT_EQ(labelled_sheet({{cell, long_caption}}, 1).width, 8 + 112 + 8);
 }
 
+/// How many pixels have the colour of what is marked: red, and little else.
+int64_t marked_pixels(const Image& sheet) {
+  int64_t count = 0;
+  for (std::size_t i = 0; i < sheet.pixels.size(); i += 3) {
+    count += sheet.pixels[i] > 150 && sheet.pixels[i + 1] < 40 && sheet.pixels[i + 2] < 80;
+  }
+  return count;
+}
+
+/// A caption of `words` words whose last one is marked.
+Label marked_at_its_end(int words, const std::string& last) {
+  std::string text;
+  for (int i = 1; i < words; ++i) text += "word ";
+  return {text + last, {{text.size(), text.size() + last.size()}}};
+}
+
+TEST(LabelledSheet, LongCaptionsTakeSeveralLines) {
+  const auto cell = solid(130, 20, 3, 0);
+  const auto one = labelled_sheet({{cell, "a car"}}, 1);
+  const auto two = labelled_sheet({{cell, "a red car on a white background"}}, 1);
+  EXPECT_EQ(two.width, one.width);
+  EXPECT_EQ((two.height - one.height) % text_height(), 0);
+  EXPECT_GT(two.height, one.height);
+  EXPECT_EQ(labelled_sheet({{cell, "a\ncar"}}, 1).height, one.height + text_height());
+}
+
+TEST(LabelledSheet, TextsOfOneRowStandAtTheSameHeight) {
+  const auto cell = solid(130, 20, 3, 0);
+  const auto sheet = labelled_sheet({{cell, "a\nb"}, {cell, "a"}}, 2);
+  const auto row = [&](int64_t y, int64_t left) {
+    const auto from = sheet.pixels.begin() + (y * sheet.width + left) * 3;
+    return std::vector<uint8_t>(from, from + 130 * 3);
+  };
+  for (int64_t y = 28; y < 28 + 3 + text_height(); ++y) EXPECT_EQ(row(y, 8), row(y, 8 + 138)) << y;
+}
+
+TEST(LabelledSheet, MarkedWordsAreColouredAndOthersAreNot) {
+  const auto cell = solid(130, 20, 3, 0);
+  EXPECT_EQ(marked_pixels(labelled_sheet({{cell, "a red car"}}, 1)), 0);
+  const Label label("a red car", {{2, 5}});
+  EXPECT_GE(marked_pixels(labelled_sheet({{cell, label}}, 1)),
+            text_width("red"));  // its line alone
+}
+
+TEST(LabelledSheet, MarkedWordsAreSeenHoweverLongTheTextIs) {
+  const auto cell = solid(130, 20, 3, 0);
+  const auto cat = labelled_sheet({{cell, marked_at_its_end(200, "cat")}}, 1);
+  const auto dog = labelled_sheet({{cell, marked_at_its_end(200, "dog")}}, 1);
+  EXPECT_GE(marked_pixels(cat), text_width("cat"));
+  EXPECT_NE(cat.pixels, dog.pixels);
+  EXPECT_LT(cat.height, 20 + 10 * text_height());  // the rest is left out
+  // Wider than a line: in pieces.
+  const Label wide(std::string(60, 'm'), {{0, 60}});
+  EXPECT_GE(marked_pixels(labelled_sheet({{cell, wide}}, 1)), 60 * text_width("m"));
+}
+
+TEST(LabelledSheet, LabelsOfRowsAndColumnsAreMarkedToo) {
+  const auto cell = solid(130, 20, 3, 0);
+  const Label label = marked_at_its_end(30, "cat");
+  EXPECT_GT(marked_pixels(labelled_sheet({{cell, ""}}, 1, {{label}, {}})), 0);
+  EXPECT_GT(marked_pixels(labelled_sheet({{cell, ""}}, 1, {{}, {label}})), 0);
+}
+
+TEST(WithKey, PutsABarBetweenItsEndsBelow) {
+  const auto picture = solid(300, 20, 3, 255), bar = solid(100, 10, 3, 100);
+  const auto keyed = with_key(picture, "0 %", bar, "43 %");
+  EXPECT_EQ(keyed.width, 300);
+  EXPECT_GE(keyed.height, 20 + text_height());
+  EXPECT_EQ(std::count(keyed.pixels.begin(), keyed.pixels.end(), 100), 100 * 10 * 3);
+  // A picture that is narrower than its bar gets room for it.
+  EXPECT_GT(with_key(solid(20, 20, 3, 0), "0 %", bar, "43 %").width, 100);
+}
+
 TEST(LabelledSheet, ACellWithoutPictureStaysWhite) {
   const auto cell = solid(30, 20, 3, 0);
   EXPECT_EQ(ink(labelled_sheet({{{}, ""}, {cell, ""}}, 2)), 30 * 20 * 3 * 255);

@@ -114,6 +114,28 @@ TEST(InvertMask, TurnsWhiteToBlack) {
   EXPECT_THROW(invert_mask({1, 1, 3, {0, 0, 0}}), UsageError);
 }
 
+TEST(GrowMask, WhiteReachesAsFarAsItsRadiusInAllDirections) {
+  auto mask = solid(31, 31, 0);
+  mask.pixels[15 * 31 + 15] = 255;
+  const auto grown = grow_mask(mask, 7.5);
+  for (int y = 0; y < 31; ++y) {
+    for (int x = 0; x < 31; ++x) {
+      const bool near = (x - 15) * (x - 15) + (y - 15) * (y - 15) <= 7.5 * 7.5;
+      EXPECT_EQ(grown.pixels[static_cast<std::size_t>(y * 31 + x)], near ? 255 : 0)
+          << x << " " << y;
+    }
+  }
+}
+
+TEST(GrowMask, TakesTheLargestValueAndStopsAtTheEdges) {
+  EXPECT_EQ(grow_mask(grey(5, 1, {9, 0, 0, 100, 0}), 1).pixels,
+            (std::vector<uint8_t>{9, 9, 100, 100, 100}));
+  EXPECT_EQ(grow_mask(grey(2, 2, {0, 0, 0, 7}), 1000).pixels, (std::vector<uint8_t>{7, 7, 7, 7}));
+  EXPECT_EQ(grow_mask(grey(3, 1, {0, 255, 0}), 0).pixels, (std::vector<uint8_t>{0, 255, 0}));
+  EXPECT_THROW(grow_mask({1, 1, 3, {0, 0, 0}}, 1), UsageError);
+  EXPECT_THROW(grow_mask(solid(2, 2, 0), -1), UsageError);
+}
+
 TEST(BlurMask, RadiusZeroChangesNothing) {
   const auto mask = grey(3, 1, {0, 255, 100});
   EXPECT_EQ(blur_mask(mask, 0).pixels, mask.pixels);

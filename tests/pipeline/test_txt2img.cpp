@@ -48,6 +48,39 @@ TEST(Txt2Img, ANegativePromptChangesThePicture) {
   EXPECT_GT(relative_difference(draw(request).latents, plain.latents), 1e-4);
 }
 
+TEST(Draw, SamplesMayHaveScalesAndNegativePromptsOfTheirOwn) {
+  DrawRequest together;
+  together.width = together.height = 128;
+  together.steps = 2;
+  together.targets = {{"a red circle", "a blue square"}};
+  together.guidance_scales = {2.0, 9.0};
+  together.negative_prompts = {"blurry", "a red square"};
+  together.decode = false;
+  SeededNoise noise(1, RngChoice::kCpu, torch::kCPU);
+  together.start_latents = noise.randn({2, 4, 16, 16});
+  const auto both = draw(tiny_model(), together, noise).latents;
+  for (int64_t i = 0; i < 2; ++i) {
+    const auto at = static_cast<std::size_t>(i);
+    DrawRequest alone(static_cast<const DrawSettings&>(together));
+    alone.targets = {{together.targets[0][at]}};
+    alone.guidance_scale = together.guidance_scales[at];
+    alone.negative_prompt = together.negative_prompts[at];
+    alone.start_latents = together.start_latents->narrow(0, i, 1);
+    // float32 sums in another order
+    EXPECT_LT(relative_difference(both.narrow(0, i, 1), draw(tiny_model(), alone, noise).latents),
+              1e-5);
+  }
+}
+
+TEST(Draw, ListsHaveOneValueASample) {
+  DrawRequest request;
+  request.targets = {{"a", "b"}};
+  request.guidance_scales = {1.0};
+  SeededNoise noise(1, RngChoice::kCpu, torch::kCPU);
+  expect_error<UsageError>([&] { draw(tiny_model(), request, noise); }, "1 guidance scales",
+                           "2 samples");
+}
+
 TEST(Txt2Img, AControllerKnowsWhichRowsAreConditional) {
   test::Onlooker onlooker;
   auto request = small_request();

@@ -46,6 +46,10 @@ class LocalBlend final : public AttentionController, public LatentEdit {
   torch::Tensor edit(torch::Tensor x, const StepInfo& step,
                      const std::vector<RowGroup>& rows) override;
 
+  /// Where each target could differ from its source in the last step, [1 or N,1,h,w] bool; empty
+  /// before the blend began.
+  const std::vector<torch::Tensor>& masks() const { return masks_; }
+
  private:
   /// Attention to the words of one branch, summed over layers, heads and steps: [N,h,w].
   struct Watched {
@@ -58,6 +62,7 @@ class LocalBlend final : public AttentionController, public LatentEdit {
 
   LocalBlendOptions options_;
   std::vector<Watched> watched_;
+  std::vector<torch::Tensor> masks_;  // of each target
 };
 
 }  // namespace sd

@@ -36,12 +36,14 @@ enum class GuidancePass {
 
 /// How far predictions are pushed along.
 struct Guidance {
-  double scale = 7.5;
+  double scale = 7.5;  // of all rows, unless `row_scales` has one for each
   std::optional<double> picture_scale =
       {};  // InstructPix2Pix; nothing for models that take no picture
   /// Of prompts that are drawn together, [parts][B]: how much each part counts in each row, 0 where
   /// a row has fewer. Empty: every row has one prompt.
   std::vector<std::vector<double>> part_weights = {};
+  /// [B]; empty: `scale` everywhere.
+  std::vector<double> row_scales = {};
 
   /// The passes that are needed, in the order of their rows; a conditional one for each part.
   /// Scales of 1 save passes where there is one part.

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "sd/image/image.h"
@@ -34,26 +36,49 @@ std::string shortened_text(std::string_view text, int64_t width);
 /// UsageError if the picture contradicts itself.
 void draw_text(Image& image, int64_t x, int64_t y, std::string_view text, Colour colour = {});
 
-/// The picture as RGB (to_rgb) with `caption`, shortened to its width, centred in a white strip
+/// A stretch of a text, in bytes [begin, end), that tells it from others beside it.
+struct TextMark {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+};
+
+/// A text of a sheet in as many lines as it needs, broken at blanks and where it says so (\n).
+/// Marked stretches are coloured and underlined. A text of more than six lines is shortened: at its
+/// end, or where it has marks between them, since what is marked is what the text is there for.
+struct Label {
+  Label() = default;
+  Label(std::string label_text, std::vector<TextMark> label_marks = {})  // NOLINT: a text is one
+      : text(std::move(label_text)), marks(std::move(label_marks)) {}
+  Label(const char* label_text) : text(label_text) {}  // NOLINT
+
+  std::string text;
+  std::vector<TextMark> marks;  // ascending, apart
+};
+
+/// The picture as RGB (to_rgb) with `caption`, in lines of its width, centred in a white strip
 /// below. Throws UsageError beyond kMaxPixels.
-Image captioned(const Image& image, std::string_view caption);
+Image captioned(const Image& image, const Label& caption);
+
+/// The picture as RGB over a white strip with `key`, such as a colour bar, between what its two
+/// ends stand for, all in the middle. Throws UsageError beyond kMaxPixels.
+Image with_key(const Image& image, std::string_view low, const Image& key, std::string_view high);
 
 struct LabelledImage {
   Image image;  // without pixels (width 0): the cell stays white
-  std::string caption;
+  Label caption;
 };
 
 /// Texts left of the rows and above the columns of a sheet; none if empty.
 struct SheetLabels {
-  std::vector<std::string> rows;
-  std::vector<std::string> columns;
+  std::vector<Label> rows;
+  std::vector<Label> columns;
 };
 
 /// Pictures of one size in rows of `columns` (never more than there are cells) on white, as RGB,
 /// each with its caption below; no space is taken where no cell has one. Cells of small pictures
-/// are as wide as their captions need, up to 112 pixels; longer texts are shortened. For contact
-/// sheets, timelines, sweeps. Throws UsageError if there is no picture, sizes differ, columns < 1,
-/// labels are not as many as rows and columns, or the sheet exceeds kMaxPixels.
+/// are as wide as their captions need, up to 112 pixels; longer texts take several lines. For
+/// contact sheets, timelines, sweeps. Throws UsageError if there is no picture, sizes differ,
+/// columns < 1, labels are not as many as rows and columns, or the sheet exceeds kMaxPixels.
 Image labelled_sheet(const std::vector<LabelledImage>& cells, int64_t columns,
                      const SheetLabels& labels = {});
 

@@ -33,6 +33,11 @@ FittedMask fit_mask(const Image& mask, Size size, Filter filter = Filter::kBilin
 /// 255 minus every value. Throws UsageError if `mask` is not grey.
 Image invert_mask(const Image& mask);
 
+/// Every pixel gets the largest value within `radius` pixels of it: white areas become wider by so
+/// much, in all directions. 0 changes nothing. Throws UsageError if `mask` is not grey or radius is
+/// not 0 to 1000.
+Image grow_mask(const Image& mask, double radius);
+
 /// Gaussian blur with standard deviation `radius` in pixels (what PIL calls radius), cut at 4
 /// deviations, edges replicated; 0 changes nothing. Throws UsageError if `mask` is not grey or
 /// radius is not 0 to 1000.

@@ -48,8 +48,8 @@ struct DrawSettings {
   bool decode = true;
   /// Decode this sample's alone; the others' pictures are empty.
   std::optional<int64_t> decode_only;
-  /// Draw all random numbers that the batch takes and nothing else: no model is run, and latents mean
-  /// nothing. For what comes behind a batch that is not wanted.
+  /// Draw all random numbers that the batch takes and nothing else: no model is run, and latents
+  /// mean nothing. For what comes behind a batch that is not wanted.
   bool noise_only = false;
   /// Sees, and may change, attention; null leaves the fused kernels alone. Controllers that gather
   /// something gather it for one batch: give each batch its own.
@@ -69,6 +69,10 @@ struct DrawRequest : DrawSettings {
 
   std::vector<std::vector<std::string>> targets;  // [T][N] prompts
   std::vector<std::string> source;                // [N] prompts, or none: no source branch
+  // What samples have of their own [N]; empty: all have what the settings say.
+  std::vector<double> guidance_scales;
+  std::vector<std::string> negative_prompts;
+  std::vector<uint64_t> seeds;
   /// Runs the last int(strength · steps) steps; absent: every step of the schedule (which may have
   /// one more than asked for). 0 returns what the autoencoder makes of the input picture. Models
   /// that take the picture beside the latents begin at 1 with pure noise, as they were published.
@@ -97,8 +101,8 @@ struct DrawResult {
   DrawTiming timing;
 };
 
-/// Draws one batch. Throws UsageError (sizes, steps, strength, eta, mask), Cancelled, OutOfMemory,
-/// Error (NaN or infinity, naming the stage).
+/// Draws one batch. Throws UsageError (sizes, steps, strength, eta, mask, a list that has not one
+/// value a sample), Cancelled, OutOfMemory, Error (NaN or infinity, naming the stage).
 DrawResult draw(const LoadedModel& model, const DrawRequest& request, NoiseSource& noise);
 
 /// A picture [1,3,H,W] in [-1,1] as the autoencoder takes it; grey becomes RGB. Throws UsageError
