@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 
@@ -11,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/control_options.h"
 #include "cli/draw_command.h"
+#include "cli/json_lines.h"
 #include "cli/option_groups.h"
 #include "cli/text_output.h"
 #include "sd/core/error.h"
@@ -82,9 +82,9 @@ int run_from(AttnCommand& command) {
     throw UsageError("--attn-norm: of one token's maps only fork and minmax can be drawn");
   }
   const auto path = draw_from(command.from, look, command.draw.outdir);
-  StandardOutput().line(command.draw.json
-                            ? nlohmann::json{{"kind", "attention"}, {"path", path.string()}}.dump()
-                            : path.string());
+  StandardOutput().line(
+      command.draw.json ? json_line_of("attention", {{"path", path.string()}, {"picture", nullptr}})
+                        : path.string());
   return static_cast<int>(ExitCode::kDone);
 }
 

@@ -1,12 +1,17 @@
 #include "cli/draw.h"
 #include "cli/engine.h"
+#include "cli/json_lines.h"
 #include "cli/text_output.h"
 
 namespace sd::cli {
 namespace {
 
 int draw_command(const DrawOptions& options) {
-  return run_guarded([&] { return static_cast<int>(run_draw(options)); }, options.verbose > 0);
+  std::string message;
+  const int code =
+      run_caught([&] { return static_cast<int>(run_draw(options)); }, options.verbose > 0, message);
+  if (!message.empty()) report_error(message, code, options.json);
+  return code;
 }
 
 void draw_task_command(const DrawOptions& options, DrawOutcome& outcome) {

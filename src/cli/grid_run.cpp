@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/engine.h"
 #include "cli/grid_axes.h"
+#include "cli/json_lines.h"
 #include "cli/output_folder.h"
 #include "cli/picture_record.h"
 #include "cli/seed_options.h"
@@ -171,7 +172,8 @@ int draw_grid(const DrawCommand& command, MakeDrawCommand make) {
     DrawOutcome outcome;
     engine().draw_task(runs[i], outcome);
     if (outcome.code != 0) {
-      print_message(fmt::format("{}: {}", grid.label(i), outcome.error));
+      report_error(fmt::format("{}: {}", grid.label(i), outcome.error), outcome.code, base.json,
+                   {{"cell", grid.label(i)}});
       ++failed;
     }
     const bool stopped = outcome.code == static_cast<int>(ExitCode::kInterrupted) ||

@@ -4,10 +4,13 @@
 #include <iostream>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/json_lines.h"
 #include "cli/option_groups.h"
+#include "cli/repeated_options.h"
 #include "cli/settings.h"
 #include "cli/text_output.h"
 #include "sd/core/error.h"
@@ -64,8 +67,18 @@ std::vector<Setting> read_and_apply(CLI::App& command, const CLI::App& app) {
   return apply_settings(command, settings_for(command, path.value_or(""), file));
 }
 
-int run_with_settings(const Command& command, const CLI::App& app) {
+/// Whether the words of a command line, read or not, ask for JSON.
+bool asks_for_json(int argc, char** argv) {
+  return std::any_of(argv + 1, argv + std::max(argc, 1),
+                     [](const char* word) { return word == std::string_view("--json"); });
+}
+
+/// Sets `json` if the environment or the configuration file ask for JSON.
+int run_with_settings(const Command& command, const CLI::App& app, bool& json) {
+  reject_repeated(*command.parser);
   const auto settings = read_and_apply(*command.parser, app);
+  const auto* wants_json = command.parser->get_option_no_throw("--json");
+  json = json || (wants_json != nullptr && wants_json->count() > 0 && wants_json->as<bool>());
   try {
     return command.run();
   } catch (const Error& error) {
@@ -73,7 +86,7 @@ int run_with_settings(const Command& command, const CLI::App& app) {
   }
 }
 
-int parse_and_run(int argc, char** argv) {
+int parse_and_run(int argc, char** argv, bool& json) {
   CLI::App app(kDescription, "sd");
   app.formatter(std::make_shared<HelpFormatter>());
   app.set_help_flag("-h,--help", "Print this help");
@@ -98,13 +111,17 @@ int parse_and_run(int argc, char** argv) {
     return static_cast<int>(ExitCode::kUsage);
   }
   reject_extras(*chosen->parser);
-  return run_with_settings(*chosen, app);
+  return run_with_settings(*chosen, app, json);
 }
 
 }  // namespace
 }  // namespace sd::cli
 
 int main(int argc, char** argv) {
-  return sd::cli::run_guarded([&] { return sd::cli::parse_and_run(argc, argv); },
-                              /*verbose=*/false);
+  bool json = sd::cli::asks_for_json(argc, argv);
+  std::string message;
+  const int code = sd::cli::run_caught([&] { return sd::cli::parse_and_run(argc, argv, json); },
+                                       /*verbose=*/false, message);
+  if (!message.empty()) sd::cli::report_error(message, code, json);
+  return code;
 }

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "core/text_encoding.h"
 #include "core/user_folders.h"
 #include "sd/core/error.h"
 
@@ -35,6 +36,14 @@ std::string read_whole(const fs::path& path) {
   if (text.size() > kMaxBytes) {
     throw UsageError(fmt::format("{} is larger than a configuration file may be, {} bytes",
                                  path.string(), kMaxBytes));
+  }
+  return text;
+}
+
+/// TOML knows no line end of a carriage return alone, which old editors write.
+std::string with_line_feeds(std::string text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\r' && (i + 1 == text.size() || text[i + 1] != '\n')) text[i] = '\n';
   }
   return text;
 }
@@ -106,7 +115,7 @@ std::vector<FileSetting> read_settings(const fs::path& path) {
   if (!fs::exists(fs::symlink_status(path, error))) return {};
   std::vector<FileSetting> settings;
   try {
-    const auto whole = toml::parse(read_whole(path), path.string());
+    const auto whole = toml::parse(with_line_feeds(to_utf8(read_whole(path))), path.string());
     for (const auto& [key, node] : whole) {
       const auto* table = node.as_table();
       if (table == nullptr) {
