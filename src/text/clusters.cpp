@@ -62,6 +62,8 @@ std::string_view first_clusters(std::string_view text, std::size_t count) {
 
 bool is_symbol(char32_t code) {
   constexpr CodeRange kPictures{0x1F000, 0x1FAFF};
+  constexpr char32_t kReplacement = 0xFFFD;  // what is broken is part of whatever it stands in
+  if (code == kReplacement) return false;
   const auto category = utf8proc_category(static_cast<utf8proc_int32_t>(code));
   return (category >= UTF8PROC_CATEGORY_SM && category <= UTF8PROC_CATEGORY_SO) ||
          (category == UTF8PROC_CATEGORY_CN && code >= kPictures.first && code <= kPictures.last);

@@ -20,8 +20,15 @@ namespace {
 bool is_apostrophe(char32_t code) { return code == U'\'' || code == U'\u2019'; }
 bool is_hyphen(char32_t code) { return code == U'-' || code == U'\u2010' || code == U'\u2011'; }
 
+bool is_own_word(char32_t code) { return is_symbol(code) && !is_punctuation(code); }
+
 bool is_word_char(char32_t code) {
-  return char_class(code) != CharClass::kSpace && !is_punctuation(code);
+  return char_class(code) != CharClass::kSpace && !is_punctuation(code) && !is_symbol(code);
+}
+
+/// Whether an apostrophe or a hyphen between these two makes them one word.
+bool can_be_joined(char32_t before, char32_t after) {
+  return is_word_char(after) && !is_unspaced(before) && !is_unspaced(after);
 }
 
 struct Span {
@@ -38,8 +45,8 @@ std::vector<Span> split_words(std::string_view text) {
   for (std::size_t i = 0; i < chars.size(); ++i) {
     const char32_t code = chars[i].code;
     const bool joins = inside && (is_apostrophe(code) || is_hyphen(code)) && i + 1 < chars.size() &&
-                       is_word_char(chars[i + 1].code);
-    if (is_symbol(code) && !is_punctuation(code)) {
+                       can_be_joined(chars[i - 1].code, chars[i + 1].code);
+    if (is_own_word(code)) {
       words.push_back({chars[i].begin, chars[i].end});
       inside = false;
       continue;

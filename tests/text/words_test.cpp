@@ -78,7 +78,8 @@ TEST(PromptWords, CountOccurrencesWithoutRegardToCase) {
 
 TEST(PromptWords, BeyondAsciiAreWordsToo) {
   EXPECT_EQ(texts_of("\u00abCaf\u00e9\u00bb \u65e5\u672c\u3001\u732b \U0001F431"),
-            (std::vector<std::string>{"Caf\u00e9", "\u65e5\u672c", "\u732b", "\U0001F431"}));
+            (std::vector<std::string>{"Caf\u00e9", "\u65e5", "\u672c", "\u732b", "\U0001F431"}));
+  EXPECT_EQ(find("\u65e5\u672c\u3001\u732b", "\u65e5\u672c"), (Positions{1, 2}));
   EXPECT_EQ(find("a CAF\u00c9 by day", "cafe\u0301"), Positions{2});
   EXPECT_EQ(find("\u041a\u041e\u0422", "\u043a\u043e\u0442"),
             words_of("\u041a\u041e\u0422").words()[0].positions);
@@ -94,6 +95,11 @@ TEST(PromptWords, AnEmojiIsAWordWhereverItStands) {
   EXPECT_EQ(
       texts_of("\U0001F98A\U0001F431\u2192\u20ac5\u00b0"),
       (std::vector<std::string>{"\U0001F98A", "\U0001F431", "\u2192", "\u20ac", "5", "\u00b0"}));
+}
+
+TEST(PromptWords, SignsBetweenWordsAndEmojiJoinNothing) {
+  EXPECT_EQ(texts_of("cat-\U0001F98A's fox-\u732b tiger-striped"),
+            (std::vector<std::string>{"cat", "\U0001F98A", "s", "fox", "\u732b", "tiger-striped"}));
 }
 
 TEST(PromptWords, AnEmojiOfSeveralIsOne) {
