@@ -40,14 +40,6 @@ std::string read_whole(const fs::path& path) {
   return text;
 }
 
-/// TOML knows no line end of a carriage return alone, which old editors write.
-std::string with_line_feeds(std::string text) {
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\r' && (i + 1 == text.size() || text[i + 1] != '\n')) text[i] = '\n';
-  }
-  return text;
-}
-
 /// Texts of an array as they are, of anything else no entry.
 void set_texts(const toml::array& array, FileSetting& setting) {
   for (const auto& entry : array) {

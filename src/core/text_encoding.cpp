@@ -154,4 +154,11 @@ std::string to_utf8(std::string_view text) {
   return utf8;
 }
 
+std::string with_line_feeds(std::string text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\r' && (i + 1 == text.size() || text[i + 1] != '\n')) text[i] = '\n';
+  }
+  return text;
+}
+
 }  // namespace sd

@@ -45,4 +45,8 @@ class Utf8Reader {
 /// A whole text as UTF-8, without a byte order mark, as Utf8Reader reads it.
 std::string to_utf8(std::string_view text);
 
+/// Each carriage return alone, which old editors end lines with and TOML and YAML's comments do not
+/// know, as a line feed.
+std::string with_line_feeds(std::string text);
+
 }  // namespace sd

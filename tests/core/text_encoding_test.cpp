@@ -49,5 +49,9 @@ TEST(ToUtf8, WhatUtf16DoesNotAllowIsNoUtf8) {
             "a\xFF");
 }
 
+TEST(WithLineFeeds, TakesCarriageReturnsAloneForLineEnds) {
+  EXPECT_EQ(with_line_feeds("a\rb\r\nc\n\r"), "a\nb\r\nc\n\n");
+}
+
 }  // namespace
 }  // namespace sd
