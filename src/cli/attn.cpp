@@ -1,4 +1,5 @@
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "cli/attn_from_options.h"
@@ -6,6 +7,9 @@
 #include "cli/commands.h"
 #include "cli/control_options.h"
 #include "cli/draw_command.h"
+#include "cli/json_lines.h"
+#include "cli/option_groups.h"
+#include "cli/text_output.h"
 #include "sd/core/error.h"
 
 namespace sd::cli {

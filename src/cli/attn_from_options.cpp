@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/attn_drawings.h"
+#include "cli/json_lines.h"
 #include "cli/option_groups.h"
 #include "cli/text_output.h"
 #include "sd/core/error.h"
@@ -151,7 +152,7 @@ int draw_from_files(const CLI::App& app, const AttnFilesOptions& options, const 
   }
   StandardOutput output;
   for (const auto& path : paths) {
-    output.line(draw.json ? nlohmann::json{{"kind", "attention"}, {"path", path.string()}}.dump()
+    output.line(draw.json ? json_line_of("attention", {{"path", path.string()}, {"picture", nullptr}})
                           : path.string());
   }
   return static_cast<int>(ExitCode::kDone);

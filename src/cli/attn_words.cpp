@@ -8,6 +8,7 @@
 #include "cli/text_output.h"
 #include "sd/core/error.h"
 #include "sd/text/words.h"
+#include "text/clusters.h"
 
 namespace sd::cli {
 namespace {
@@ -68,16 +69,15 @@ std::string file_name_part(std::string_view text, std::size_t most_bytes) {
   // What could steer a terminal or is broken is not worth keeping any part of.
   const bool keep_foreign = printable(text) == text;
   std::string name;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t length = std::max<std::size_t>(1, utf8_character(text, at));
-    if (name.size() + length > most_bytes) break;
-    const bool keep = length == 1 ? is_plain(text[at]) : keep_foreign;
-    if (keep) {
-      name += text.substr(at, length);
-    } else {
-      name += '_';
+  for (const auto& c : decode_clusters(text)) {
+    // All of an emoji or of a letter with its accents, or nothing of it.
+    if (name.size() + (c.end - c.begin) > most_bytes) break;
+    for (std::size_t at = c.begin; at < c.end;) {
+      const std::size_t length = std::max<std::size_t>(1, utf8_character(text, at));
+      const bool keep = length == 1 ? is_plain(text[at]) : keep_foreign;
+      name += keep ? text.substr(at, length) : std::string_view("_");
+      at += length;
     }
-    at += length;
   }
   return name.empty() ? "_" : name;
 }

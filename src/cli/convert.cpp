@@ -11,6 +11,7 @@
 #include "cli/commands.h"
 #include "cli/find_model.h"
 #include "cli/interrupt.h"
+#include "cli/json_lines.h"
 #include "cli/option_groups.h"
 #include "cli/progress_line.h"
 #include "cli/text_output.h"
@@ -93,8 +94,7 @@ void report(const ConvertReport& done, const ConvertOptions& options, double sec
     if (done.config) output.line(done.config->string());
     return;
   }
-  nlohmann::ordered_json line = {
-      {"kind", "model"},
+  const nlohmann::ordered_json line = {
       {"path", done.out.string()},
       {"config",
        done.config ? nlohmann::ordered_json(done.config->string()) : nlohmann::ordered_json()},
@@ -102,7 +102,7 @@ void report(const ConvertReport& done, const ConvertOptions& options, double sec
       {"bytes", done.bytes},
       {"source_sha256", done.source_sha256},
       {"left_out", done.left_out}};
-  output.line(line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  output.line(json_line_of("model", line));
 }
 
 int run(const ConvertOptions& options) {

@@ -12,6 +12,7 @@
 #include "cli/engine.h"
 #include "cli/file_info.h"
 #include "cli/find_model.h"
+#include "cli/json_lines.h"
 #include "cli/named_models.h"
 #include "cli/settings.h"
 #include "cli/text_output.h"
@@ -262,7 +263,7 @@ int run(const DoctorOptions& options, const CLI::App& app) {
   report["settings"] = settings_report(app);
   report["slow"] = slow_here(machine, engine_file().has_value());
   if (options.json) {
-    StandardOutput().line(json_of(report));
+    StandardOutput().line(json_line_of("doctor", report));
   } else {
     print_report(report);
   }

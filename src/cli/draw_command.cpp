@@ -42,8 +42,12 @@ int draw_pictures(const DrawCommand& command, MakeDrawCommand make) {
   batch.shard = shard_of(options);
   if (options.from_file) {
     const auto list = std::make_shared<const PromptList>(read_task_list(*options.from_file));
-    if (batch.shard || batch.resume || has_tasks(*list, *options.from_file))
-      return draw_tasks(command, make, task_lines(*list, *options.from_file));
+    if (batch.shard || batch.resume || has_tasks(*list, *options.from_file)) {
+      const auto tasks = task_lines(*list, *options.from_file);
+      const auto notice = mixed_list_notice(tasks, *options.from_file);
+      if (!notice.empty() && !options.quiet) print_message(notice);
+      return draw_tasks(command, make, tasks);
+    }
     options.listed = list;
   }
   if (command.settle) command.settle(options);

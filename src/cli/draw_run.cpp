@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "cli/interrupt.h"
+#include "cli/json_lines.h"
 #include "cli/model_fit.h"
 #include "cli/prompt_chunks.h"
 
@@ -160,7 +161,12 @@ void DrawRun::draw(const Batch& batch, RunNoise& noise) {
     const auto lines = first.line == last.line
                            ? prompt_label(first)
                            : fmt::format("lines {} to {}", first.line, last.line);
-    print_message(fmt::format("{}: {}", lines, error.what()));
+    auto where = nlohmann::ordered_json::object();
+    for (std::size_t i = batch.first; i < batch.first + batch.size; ++i) {
+      if (prompts_.prompts[i].line != 0) where["lines"].push_back(prompts_.prompts[i].line);
+    }
+    report_error(fmt::format("{}: {}", lines, error.what()), static_cast<int>(error.code()),
+                 options_.json, where);
     failed_ += batch.size * targets();
     return;
   }

@@ -109,7 +109,8 @@ class DrawRun {
   PictureFile encoded_grid(const Image& grid, std::size_t pictures);
   void show_preview(const StepReport& step);
   void save_source(const PictureRecord& record, const Image& picture,
-                   const std::filesystem::path& sample);
+                   const std::filesystem::path& sample, double seconds);
+  double seconds_of(const PictureRecord& record, double of_batch) const;
   void save_maps(const PictureRecord& record, const Image& picture,
                  const std::filesystem::path& path);
   AttnSubject attn_subject() const;

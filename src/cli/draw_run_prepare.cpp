@@ -7,6 +7,7 @@
 #include "cli/combinations.h"
 #include "cli/draw_run.h"
 #include "cli/find_model.h"
+#include "cli/json_lines.h"
 #include "cli/model_fit.h"
 #include "cli/prompt_chunks.h"
 #include "cli/repeat_args.h"
@@ -165,8 +166,10 @@ void DrawRun::read_prompts() {
     throw UsageError(
         fmt::format("--from-file: no usable prompt: line {} {}", bad.line, bad.reason));
   }
-  for (const auto& bad : prompts_.bad_lines)
-    print_message(fmt::format("line {} {}", bad.line, bad.reason));
+  for (const auto& bad : prompts_.bad_lines) {
+    report_error(fmt::format("line {} {}", bad.line, bad.reason),
+                 static_cast<int>(ExitCode::kUsage), options_.json, {{"lines", {bad.line}}});
+  }
 }
 
 PromptSet DrawRun::prompt_set(const ListedPrompt& prompt) const {

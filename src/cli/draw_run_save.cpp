@@ -88,7 +88,7 @@ void DrawRun::save(const Batch& batch, DrawResult result, double seconds) {
     if (!wants(batch, sample)) continue;
     const auto record = record_of(batch, target, sample);
     const auto path = save_picture(record, result.pictures[row], seconds);
-    if (swaps() && target == 0) save_source(record, result.pictures[drawn + sample], path);
+    if (swaps() && target == 0) save_source(record, result.pictures[drawn + sample], path, seconds);
   }
   if (options_.save_latents) keep_latents(batch, result.latents);
   if (options_.skip_grid || result.pictures.empty()) return;
@@ -173,6 +173,12 @@ void DrawRun::show_preview(const StepReport& step) {
   }
 }
 
+/// A picture's share of the seconds that its batch took.
+double DrawRun::seconds_of(const PictureRecord& record, double of_batch) const {
+  const auto branches = static_cast<double>(targets() + (swaps() ? 1 : 0));
+  return of_batch / (static_cast<double>(record.batch_size) * branches);
+}
+
 std::filesystem::path DrawRun::save_picture(const PictureRecord& record, const Image& picture,
                                             double seconds) {
   std::filesystem::path path;
@@ -188,7 +194,7 @@ std::filesystem::path DrawRun::save_picture(const PictureRecord& record, const I
     outcome.drawn.push_back(picture);
   }
   if (options_.json) {
-    output_.line(json_line(run_of(record), record, path));
+    output_.line(json_line(run_of(record), record, path, seconds_of(record, seconds)));
   } else if (!path.empty()) {
     output_.line(path.string());
   }
@@ -210,7 +216,7 @@ std::filesystem::path DrawRun::save_picture(const PictureRecord& record, const I
 }
 
 void DrawRun::save_source(const PictureRecord& target, const Image& picture,
-                          const std::filesystem::path& sample) {
+                          const std::filesystem::path& sample, double seconds) {
   auto record = target;
   record.is_source = true;
   record.prompt = *target.source;
@@ -221,7 +227,7 @@ void DrawRun::save_source(const PictureRecord& target, const Image& picture,
                                  options_.place ? &settings : nullptr);
   }
   if (options_.json) {
-    output_.line(json_line(run_of(record), record, path));
+    output_.line(json_line(run_of(record), record, path, seconds_of(record, seconds)));
   } else if (!path.empty()) {
     output_.line(path.string());
   }

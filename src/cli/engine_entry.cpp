@@ -3,6 +3,7 @@
 
 #include "cli/draw.h"
 #include "cli/engine.h"
+#include "cli/json_lines.h"
 #include "cli/text_output.h"
 #include "engine_entry_name.h"
 
@@ -10,7 +11,11 @@ namespace sd::cli {
 namespace {
 
 int draw_command(const DrawOptions& options) {
-  return run_guarded([&] { return static_cast<int>(run_draw(options)); }, options.verbose > 0);
+  std::string message;
+  const int code =
+      run_caught([&] { return static_cast<int>(run_draw(options)); }, options.verbose > 0, message);
+  if (!message.empty()) report_error(message, code, options.json);
+  return code;
 }
 
 DrawSession& session() {

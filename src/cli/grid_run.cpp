@@ -13,6 +13,7 @@
 #include "cli/commands.h"
 #include "cli/engine.h"
 #include "cli/grid_axes.h"
+#include "cli/json_lines.h"
 #include "cli/option_hints.h"
 #include "cli/output_folder.h"
 #include "cli/picture_record.h"
@@ -233,7 +234,8 @@ class GridRun {
     for (const auto i : cells) {
       const auto& outcome = outcomes_[i];
       if (outcome.code == 0) continue;
-      print_message(fmt::format("{}: {}", grid_.label(i), outcome.error));
+      report_error(fmt::format("{}: {}", grid_.label(i), outcome.error), outcome.code, base_.json,
+                   {{"cell", grid_.label(i)}});
       ++failed_;
       const bool stopped = outcome.code == static_cast<int>(ExitCode::kInterrupted) ||
                            outcome.code == static_cast<int>(ExitCode::kInputOutput);

@@ -11,6 +11,7 @@
 
 #include "cli/commands.h"
 #include "cli/file_info.h"
+#include "cli/json_lines.h"
 #include "cli/option_groups.h"
 #include "cli/repeat_command.h"
 #include "cli/text_output.h"
@@ -40,7 +41,7 @@ struct InfoOptions {
 std::string as_args(const std::string& file, bool json) {
   const auto [command, notes] = repeat_command(file);
   if (json) {
-    return json_of({{"file", file}, {"kind", "command"}, {"command", command}, {"notes", notes}});
+    return json_line_of("command", {{"file", file}, {"command", command}, {"notes", notes}});
   }
   for (const auto& note : notes) print_message(fmt::format("{}: {}", file, note));
   return command;
@@ -60,9 +61,10 @@ int run(const InfoOptions& options) {
         continue;
       }
       const auto info = describe_file(file, !options.no_hash);
-      output.line(options.json ? json_of(info) : text_of(info));
+      output.line(options.json ? json_line_of(info.at("kind").get<std::string>(), info)
+                               : text_of(info));
     } catch (const Error& error) {
-      print_message(error.what());
+      report_error(error.what(), static_cast<int>(error.code()), options.json, {{"file", file}});
       ++failed;
       code = error.code();
     }

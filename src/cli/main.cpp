@@ -4,12 +4,16 @@
 #include <iostream>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <vector>
 
 #include "cli/command_words.h"
 #include "cli/commands.h"
 #include "cli/help.h"
+#include "cli/json_lines.h"
+#include "cli/option_groups.h"
+#include "cli/repeated_options.h"
 #include "cli/settings.h"
 #include "cli/shell_words.h"
 #include "cli/text_output.h"
@@ -77,9 +81,20 @@ std::vector<Setting> read_and_apply(CLI::App& command, const CLI::App& app) {
   return apply_settings(command, settings_for(command, path.value_or(""), file));
 }
 
-/// Errors name options as they were typed, and say where settings come from.
-int run_with_settings(const Command& command, const CLI::App& app, const TypedNames& typed) {
+/// Whether the words of a command line, read or not, ask for JSON.
+bool asks_for_json(int argc, char** argv) {
+  return std::any_of(argv + 1, argv + std::max(argc, 1),
+                     [](const char* word) { return word == std::string_view("--json"); });
+}
+
+/// Errors name options as they were typed, and say where settings come from. Sets `json` if the environment or the
+/// configuration file ask for JSON.
+int run_with_settings(const Command& command, const CLI::App& app, const TypedNames& typed,
+                      bool& json) {
+  reject_repeated(*command.parser);
   const auto settings = read_and_apply(*command.parser, app);
+  const auto* wants_json = command.parser->get_option_no_throw("--json");
+  json = json || (wants_json != nullptr && wants_json->count() > 0 && wants_json->as<bool>());
   try {
     return command.run();
   } catch (const Error& error) {
@@ -98,7 +113,7 @@ const Command* chosen_command(const std::string& word, const CLI::App& app,
   return nullptr;
 }
 
-int parse_and_run(std::vector<std::string> words) {
+int parse_and_run(std::vector<std::string> words, bool& json) {
   CLI::App app(kDescription, "sd");
   app.formatter(std::make_shared<HelpFormatter>());
   app.set_help_flag("-h,--help", "Print this help");
@@ -120,7 +135,7 @@ int parse_and_run(std::vector<std::string> words) {
     auto& parser = chosen == nullptr ? app : *chosen->parser;
     const auto typed = parse_words(app, parser, words);
     if (chosen->typed) *chosen->typed = typed;
-    return run_with_settings(*chosen, app, typed);
+    return run_with_settings(*chosen, app, typed, json);
   } catch (const CLI::CallForVersion&) {
     return print_and_end("sd " SD_VERSION);
   } catch (const CLI::CallForHelp&) {
@@ -134,9 +149,10 @@ int parse_and_run(std::vector<std::string> words) {
 }  // namespace sd::cli
 
 int main(int argc, char** argv) {
-  return sd::cli::run_guarded(
-      [&] {
-        return sd::cli::parse_and_run({argv + 1, argv + argc});
-      },
-      /*verbose=*/false);
+  bool json = sd::cli::asks_for_json(argc, argv);
+  std::string message;
+  const int code = sd::cli::run_caught([&] { return sd::cli::parse_and_run({argv + 1, argv + argc}, json); },
+                                       /*verbose=*/false, message);
+  if (!message.empty()) sd::cli::report_error(message, code, json);
+  return code;
 }

@@ -9,6 +9,7 @@
 #include "cli/attn_words.h"
 #include "cli/text_output.h"
 #include "sd/core/error.h"
+#include "text/clusters.h"
 #include "text/suggest.h"
 
 namespace sd::cli {
@@ -82,19 +83,10 @@ const std::string& text_of(const Field& field, const NameFields& fields) {
   return fields.*std::get<std::string NameFields::*>(field.value);
 }
 
-/// The first `characters` of a text.
-std::string_view cut(std::string_view text, std::size_t characters) {
-  std::size_t at = 0;
-  for (; characters > 0 && at < text.size(); --characters) {
-    at += std::max<std::size_t>(1, utf8_character(text, at));
-  }
-  return text.substr(0, at);
-}
-
 /// ", " between two words is one underscore.
 std::string safe_text(std::string_view text, std::size_t characters, std::size_t room) {
   auto name = characters == 0 ? file_name_part(text, std::min(room, kUncutBytes))
-                              : file_name_part(cut(text, characters), room);
+                              : file_name_part(first_clusters(text, characters), room);
   const auto both = [](char a, char b) { return a == '_' && b == '_'; };
   name.erase(std::unique(name.begin(), name.end(), both), name.end());
   return name;

@@ -10,6 +10,7 @@
 #include <system_error>
 #include <utility>
 
+#include "cli/journal_file.h"
 #include "sd/core/atomic_file.h"
 #include "sd/core/error.h"
 #include "sd/image/metadata.h"
@@ -86,9 +87,26 @@ std::filesystem::path write_numbered(const std::filesystem::path& stem, std::str
   });
 }
 
+/// One more than the highest number that lists being drawn here have taken, for pictures that may
+/// not be there yet. A journal that cannot be read keeps nobody from drawing: what is there is
+/// never overwritten anyway.
+int64_t numbers_of_lists(const std::filesystem::path& outdir) {
+  try {
+    return reserved_numbers(read_journals(outdir));
+  } catch (const IoError&) {
+    return 0;
+  }
+}
+
 /// Whether a picture says of itself that it was drawn with `settings`, on whatever machine.
 bool is_drawn_by(const std::filesystem::path& picture, nlohmann::ordered_json settings) {
-  for (const auto& [key, text] : read_metadata(picture).texts) {
+  PictureMetadata metadata;
+  try {
+    metadata = read_metadata(picture);
+  } catch (const Error&) {
+    return false;  // no picture at all
+  }
+  for (const auto& [key, text] : metadata.texts) {
     if (key != "sd") continue;
     auto found = nlohmann::ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
     if (!found.is_object()) return false;
@@ -124,8 +142,9 @@ int64_t& OutputFolder::next_in(const std::filesystem::path& folder) {
   if (found != next_.end()) return found->second;
   const auto number_of = [this](std::string_view stem) { return names_.number_in(stem); };
   if (!folder.empty()) make_writable_folder(samples_ / folder);
-  return next_[folder] = std::max(next_after(samples_ / folder, number_of),
-                                  next_after(sources_ / folder, number_of));
+  return next_[folder] =
+             std::max({next_after(samples_ / folder, number_of),
+                       next_after(sources_ / folder, number_of), numbers_of_lists(outdir_)});
 }
 
 /// The stem, not the file: maps and sources are named after it, whatever the ending.
@@ -194,11 +213,6 @@ std::filesystem::path OutputFolder::write_task_sample(std::span<const std::byte>
       return path;
     }
     if (std::filesystem::exists(path, ignored) && is_drawn_by(path, settings)) return path;
-    if (!names_.is_number_alone()) continue;
-    throw IoError(fmt::format(
-        "{} is there already and is not this task's picture\nNothing is overwritten: move it away, "
-        "or give another --outdir.",
-        path.string()));
   }
 }
 

@@ -41,7 +41,7 @@ class OutputFolder {
   /// The same for a task, whose number is in `fields`; `suffix` tells apart the pictures of one
   /// task where the template is nothing but that number. Keeps what is there already under that
   /// name if it says `settings` of itself: a process that drew it was killed before it could note
-  /// so. Throws IoError if it is something else and the template is nothing but the number.
+  /// so. Where it is something else, "-0001" and on follow the name.
   std::filesystem::path write_task_sample(std::span<const std::byte> file, const NameFields& fields,
                                           const std::string& suffix,
                                           const nlohmann::ordered_json& settings);

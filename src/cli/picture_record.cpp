@@ -7,6 +7,7 @@
 #include <ctime>
 
 #include "cli/choices.h"
+#include "cli/json_lines.h"
 #include "cli/repeat_args.h"
 
 namespace sd::cli {
@@ -255,7 +256,7 @@ Json settings_of(const RunRecord& run, const PictureRecord& picture) {
       {"width", run.width},
       {"height", run.height},
       {"steps", options.ddim_steps},
-      {"sampler", sampler_name(options)},
+      {"sampler", info_of(options.chosen_sampler()).name},
       {"scheduler", name_of(scheduler_of(options))},
       {"scale", options.scale},
       {"eta", options.ddim_eta},
@@ -319,21 +320,21 @@ std::vector<PngText> png_texts(const RunRecord& run, const PictureRecord& pictur
 }
 
 std::string json_line(const RunRecord& run, const PictureRecord& picture,
-                      const std::filesystem::path& path) {
-  Json line = {{"kind", "image"}, {"path", path.empty() ? Json() : Json(path.string())}};
+                      const std::filesystem::path& path, double seconds) {
+  Json line = {{"path", path.empty() ? Json() : Json(path.string())}, {"seconds", seconds}};
   line.update(settings_of(run, picture));
-  return dump(line);
+  return json_line_of("image", line);
 }
 
 std::string maps_json_line(const std::filesystem::path& contact,
                            const std::filesystem::path& picture) {
-  return dump({{"kind", "attention"},
-               {"path", contact.string()},
-               {"picture", picture.empty() ? Json() : Json(picture.string())}});
+  return json_line_of(
+      "attention",
+      {{"path", contact.string()}, {"picture", picture.empty() ? Json() : Json(picture.string())}});
 }
 
 std::string grid_json_line(const std::filesystem::path& path, std::size_t pictures) {
-  return dump({{"kind", "grid"}, {"path", path.string()}, {"pictures", pictures}});
+  return json_line_of("grid", {{"path", path.string()}, {"pictures", pictures}});
 }
 
 }  // namespace sd::cli

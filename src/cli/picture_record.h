@@ -70,9 +70,10 @@ NameFields name_fields_of(const RunRecord& run, const PictureRecord& picture);
 /// The text chunks of a picture: `parameters` and `sd`.
 std::vector<PngText> png_texts(const RunRecord& run, const PictureRecord& picture);
 
-/// One line of `--json`. `path` is empty when the picture was not saved.
+/// One line of `--json`. `path` is empty when the picture was not saved; `seconds` is the picture's
+/// share of the time that its batch took.
 std::string json_line(const RunRecord& run, const PictureRecord& picture,
-                      const std::filesystem::path& path);
+                      const std::filesystem::path& path, double seconds);
 std::string maps_json_line(const std::filesystem::path& contact,
                            const std::filesystem::path& picture);
 std::string grid_json_line(const std::filesystem::path& path, std::size_t pictures);

@@ -11,12 +11,11 @@
 #include <system_error>
 
 #include "cli/text_output.h"
+#include "core/text_encoding.h"
 #include "sd/core/error.h"
 
 namespace sd::cli {
 namespace {
-
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 /// One line of any length in bounded memory: `text` keeps what fits, `length` counts all.
 struct Line {
@@ -24,17 +23,36 @@ struct Line {
   std::size_t length = 0;
 };
 
-bool next_line(std::istream& input, Line& line) {
-  constexpr int kEnd = std::istream::traits_type::eof();
-  line = {};
-  int character = input.rdbuf()->sbumpc();
-  if (character == kEnd) return false;
-  for (; character != kEnd && character != '\n'; character = input.rdbuf()->sbumpc()) {
-    ++line.length;
-    // One byte more than a prompt may have, so that a trailing \r does not make it too long.
-    if (line.text.size() <= kMaxPromptBytes) line.text.push_back(static_cast<char>(character));
+/// Divides a text into lines, each ended by \n, \r\n or \r alone, also mixed.
+class LineReader {
+ public:
+  explicit LineReader(std::istream& input)
+      : bytes_([&input] { return input.rdbuf()->sbumpc(); }), next_(bytes_.next()) {}
+
+  bool next(Line& line) {
+    line = {};
+    if (next_ == Utf8Reader::kEnd) return false;
+    for (; next_ != Utf8Reader::kEnd && next_ != '\n' && next_ != '\r'; next_ = bytes_.next()) {
+      ++line.length;
+      if (line.text.size() <= kMaxPromptBytes) line.text.push_back(static_cast<char>(next_));
+    }
+    const bool returned = next_ == '\r';
+    if (next_ != Utf8Reader::kEnd) next_ = bytes_.next();
+    if (returned && next_ == '\n') next_ = bytes_.next();
+    return true;
   }
-  return true;
+
+  TextEncoding encoding() const { return bytes_.encoding(); }
+
+ private:
+  static_assert(Utf8Reader::kEnd == std::istream::traits_type::eof());
+
+  Utf8Reader bytes_;
+  int next_;
+};
+
+std::string too_long(std::size_t bytes) {
+  return fmt::format("is too long for a prompt: {} bytes, at most {}", bytes, kMaxPromptBytes);
 }
 
 bool is_blank(std::string_view text) {
@@ -60,10 +78,7 @@ PromptList parse_named(std::istream& input, const std::string& name) {
 }  // namespace
 
 std::string why_no_prompt(std::string_view text) {
-  if (text.size() > kMaxPromptBytes) {
-    return fmt::format("is too long for a prompt: {} bytes, at most {}", text.size(),
-                       kMaxPromptBytes);
-  }
+  if (text.size() > kMaxPromptBytes) return too_long(text.size());
   if (text.find('\0') != std::string_view::npos) return "holds a NUL byte, so it is no text";
   if (!is_utf8(text)) return "is not UTF-8";
   return {};
@@ -71,16 +86,17 @@ std::string why_no_prompt(std::string_view text) {
 
 PromptList parse_prompt_list(std::istream& input) {
   PromptList list;
+  LineReader lines(input);
   Line line;
-  for (int64_t number = 1; next_line(input, line); ++number) {
-    if (number == 1 && line.text.starts_with(kByteOrderMark))
-      line.text.erase(0, kByteOrderMark.size());
-    if (line.text.ends_with('\r')) line.text.pop_back();
+  for (int64_t number = 1; lines.next(line); ++number) {
     if (is_blank(line.text) || line.text.starts_with('#')) continue;
-    std::string reason = why_no_prompt(line.text);
-    if (line.length > kMaxPromptBytes + 1) {
-      reason = fmt::format("is too long for a prompt: {} bytes, at most {}", line.length,
-                           kMaxPromptBytes);
+    std::string reason;
+    if (line.length > kMaxPromptBytes) {
+      reason = too_long(line.length);
+    } else if (lines.encoding() != TextEncoding::kUtf8 && !is_utf8(line.text)) {
+      reason = fmt::format("is not {}", name_of(lines.encoding()));
+    } else {
+      reason = why_no_prompt(line.text);
     }
     if (!reason.empty()) {
       list.bad_lines.push_back({number, std::move(reason)});

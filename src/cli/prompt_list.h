@@ -34,7 +34,8 @@ struct PromptList {
 std::string why_no_prompt(std::string_view text);
 
 /// Reads a prompt a line. Empty lines and those that start with `#` are skipped; line ends may be
-/// \n or \r\n and a byte order mark is allowed. Throws UsageError beyond kMaxPrompts.
+/// \n, \r\n or \r, and the text UTF-8, or UTF-16 or UTF-32 in either byte order (Utf8Reader).
+/// Throws UsageError beyond kMaxPrompts.
 PromptList parse_prompt_list(std::istream& input);
 
 /// As above from a file, or from standard input for "-". Throws IoError if it cannot be read,

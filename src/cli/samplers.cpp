@@ -5,6 +5,7 @@
 #include <string>
 
 #include "cli/commands.h"
+#include "cli/json_lines.h"
 #include "cli/text_output.h"
 #include "sd/core/error.h"
 #include "sd/core/sampler_table.h"
@@ -48,7 +49,7 @@ int run(bool json) {
                             "source"));
   }
   for (const auto& info : all_samplers()) {
-    output.line(json ? json_of(info).dump()
+    output.line(json ? json_line_of("sampler", json_of(info))
                      : fmt::format(kRow, info.name, info.label, info.order, info.calls,
                                    noise_text(info.noise), name_of(info.scheduler), info.paper));
   }

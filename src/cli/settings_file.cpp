@@ -11,6 +11,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "core/text_encoding.h"
 #include "core/user_folders.h"
 #include "sd/core/error.h"
 
@@ -106,7 +107,7 @@ std::vector<FileSetting> read_settings(const fs::path& path) {
   if (!fs::exists(fs::symlink_status(path, error))) return {};
   std::vector<FileSetting> settings;
   try {
-    const auto whole = toml::parse(read_whole(path), path.string());
+    const auto whole = toml::parse(with_line_feeds(to_utf8(read_whole(path))), path.string());
     for (const auto& [key, node] : whole) {
       const auto* table = node.as_table();
       if (table == nullptr) {

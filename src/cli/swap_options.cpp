@@ -4,12 +4,14 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "cli/attn_lists.h"
 #include "cli/control_options.h"
 #include "cli/draw_limits.h"
+#include "cli/json_lines.h"
 #include "cli/option_groups.h"
 #include "cli/text_output.h"
 #include "cli/text_width.h"
@@ -57,6 +59,17 @@ void add_blend_options(CLI::App& app, SwapOptions& options) {
 
 std::string padded(const std::string& text, std::size_t width) {
   return text + std::string(width - std::min(width, text_width(text)), ' ');
+}
+
+std::string alignment_json_line(const std::string& source, const std::string& target,
+                                const char* mode, const std::vector<AlignmentRow>& rows) {
+  nlohmann::ordered_json tokens = nlohmann::ordered_json::array();
+  for (const auto& row : rows) {
+    tokens.push_back(
+        {{"source", row.source}, {"target", row.target}, {"action", name_of(row.action)}});
+  }
+  return json_line_of("alignment",
+                      {{"source", source}, {"target", target}, {"mode", mode}, {"tokens", tokens}});
 }
 
 }  // namespace
@@ -110,14 +123,18 @@ void print_alignment(const DrawOptions& options, const Tokenizer& tokenizer) {
                                                            : prompt_to_prompt_mode(source, target);
     const auto rows = describe_alignment(mode, {source, source_tokens}, {target, target_tokens},
                                          [&](int64_t id) { return tokenizer.decode(id); });
+    const char* name = mode == AlignmentMode::kFork      ? "fork"
+                       : mode == AlignmentMode::kReplace ? "p2p, replacement"
+                                                         : "p2p, refinement";
+    if (options.json) {
+      output.line(alignment_json_line(source, target, name, rows));
+      continue;
+    }
     std::size_t left = text_width("source"), right = text_width("target");
     for (const auto& row : rows) {
       left = std::max(left, text_width(printable(row.source)));
       right = std::max(right, text_width(printable(row.target)));
     }
-    const char* name = mode == AlignmentMode::kFork      ? "fork"
-                       : mode == AlignmentMode::kReplace ? "p2p, replacement"
-                                                         : "p2p, refinement";
     output.line(fmt::format("{} > {} ({})", printable(source), printable(target), name));
     output.line(
         fmt::format("  {}  {}  what happens", padded("source", left), padded("target", right)));

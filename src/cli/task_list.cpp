@@ -3,12 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <system_error>
 #include <utility>
 
+#include "core/text_encoding.h"
 #include "sd/core/error.h"
 
 namespace sd::cli {
@@ -21,8 +25,15 @@ std::string_view without_blanks(std::string_view line) {
   return begin == std::string_view::npos ? std::string_view() : line.substr(begin);
 }
 
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+
+bool has_ending(std::string file, std::string_view ending) {
+  std::ranges::transform(file, file.begin(), [](unsigned char c) { return std::tolower(c); });
+  return file.ends_with(ending);
+}
+
 bool is_json_file(const std::string& file) {
-  return file.ends_with(".jsonl") || file.ends_with(".json") || file.ends_with(".ndjson");
+  return has_ending(file, ".jsonl") || has_ending(file, ".json") || has_ending(file, ".ndjson");
 }
 
 constexpr std::uintmax_t kMaxArrayBytes = 256'000'000;
@@ -45,10 +56,32 @@ std::string read_array_file(const std::string& file) {
   return text;
 }
 
-PromptList read_array(const std::string& file) {
+/// Which elements of an array of objects have a key twice, and which key: JSON leaves open what
+/// that means.
+using TwiceNamed = std::map<std::size_t, std::string>;
+
+nlohmann::ordered_json parse_array(const std::string& text, TwiceNamed& twice) {
+  using Json = nlohmann::ordered_json;
+  std::set<std::string> keys;
+  std::size_t element = 0;  // of the array, from 0
+  return Json::parse(text, [&](int depth, Json::parse_event_t event, Json& parsed) {
+    if (depth == 1 && event == Json::parse_event_t::object_start) keys.clear();
+    if (depth == 1 && event == Json::parse_event_t::object_end) ++element;
+    if (depth == 1 && event == Json::parse_event_t::array_end) ++element;
+    if (depth == 1 && event == Json::parse_event_t::value) ++element;
+    const bool key = depth == 2 && event == Json::parse_event_t::key;
+    if (key && !keys.insert(parsed.get<std::string>()).second)
+      twice.emplace(element, parsed.get<std::string>());
+    return true;
+  });
+}
+
+/// The objects of an array that `file` holds as `text`.
+PromptList read_array(const std::string& file, const std::string& text) {
   nlohmann::ordered_json array;
+  TwiceNamed twice;
   try {
-    array = nlohmann::ordered_json::parse(read_array_file(file));
+    array = parse_array(text, twice);
   } catch (const nlohmann::json::parse_error& error) {
     throw UsageError(
         fmt::format("--from-file: {} is not JSON: byte {} does not fit\nExpected an array "
@@ -64,8 +97,17 @@ PromptList read_array(const std::string& file) {
         file, array.is_array() ? "an empty array" : "no array"));
   }
   PromptList list;
-  for (std::size_t i = 0; i < array.size(); ++i)
-    list.prompts.push_back({static_cast<int64_t>(i) + 1, array[i].dump()});
+  for (std::size_t i = 0; i < array.size(); ++i) {
+    const auto line = static_cast<int64_t>(i) + 1;
+    const auto found = twice.find(i);
+    if (!array[i].is_object()) {
+      list.bad_lines.push_back({line, "is JSON, but no object {\"prompt\": …}"});
+    } else if (found != twice.end()) {
+      list.bad_lines.push_back({line, fmt::format("it has the key '{}' twice", found->second)});
+    } else {
+      list.prompts.push_back({line, array[i].dump()});
+    }
+  }
   return list;
 }
 
@@ -86,7 +128,15 @@ std::size_t read_quoted(std::string_view line, std::size_t at, char quote, std::
 
 TaskForm form_of(std::string_view line) {
   const auto text = without_blanks(line);
-  if (text.starts_with("--")) return TaskForm::kOptions;
+  // "-- a cat" and "--- a cat ---" are prompts.
+  if (text.starts_with("--") && text.size() > 2 && is_letter(text[2])) return TaskForm::kOptions;
+  const auto end = text.substr(0, text.find_last_not_of(kBlanks) + 1);
+  if (end == "[" || end == "]") return TaskForm::kObject;  // of an array over several lines
+  if (text.starts_with('[')) {
+    // A prompt may begin with a change, [a cat:a dog:0.5]; an array of tasks begins with an object.
+    return without_blanks(text.substr(1)).starts_with('{') ? form_of(text.substr(1))
+                                                           : TaskForm::kPrompt;
+  }
   if (!text.starts_with('{')) return TaskForm::kPrompt;
   // A prompt may begin with a choice, {red|green}; an object begins with a key or ends at once.
   const auto inside = without_blanks(text.substr(1));
@@ -98,6 +148,22 @@ bool has_tasks(const PromptList& list, const std::string& file) {
   return is_json_file(file) || std::ranges::any_of(list.prompts, [](const ListedPrompt& prompt) {
            return form_of(prompt.text) != TaskForm::kPrompt;
          });
+}
+
+std::string mixed_list_notice(const std::vector<TaskLine>& tasks, const std::string& file) {
+  const auto is_prompt = [](const TaskLine& task) {
+    return task.trouble.empty() && task.form == TaskForm::kPrompt;
+  };
+  const auto told = std::ranges::find_if(tasks, [&](const TaskLine& task) {
+    return task.trouble.empty() && task.form != TaskForm::kPrompt;
+  });
+  if (told == tasks.end() || std::ranges::none_of(tasks, is_prompt)) return {};
+  return fmt::format(
+      "{}: line {} has options of its own, so each of the {} lines is a task by itself: one "
+      "picture "
+      "unless --n_samples or --n_iter say more, from --seed + its number, under its number\n"
+      "Prompts alone would be drawn together, --n_samples at a time, each --n_iter times.",
+      file == "-" ? "standard input" : file, told->line, tasks.size());
 }
 
 std::vector<TaskLine> task_lines(const PromptList& list, const std::string& file) {
@@ -116,8 +182,26 @@ std::vector<TaskLine> task_lines(const PromptList& list, const std::string& file
 
 PromptList read_task_list(const std::string& file) {
   std::error_code ignored;
-  const bool array = file.ends_with(".json") && std::filesystem::is_regular_file(file, ignored);
-  return array ? read_array(file) : read_prompt_list(file);
+  if (has_ending(file, ".json") && std::filesystem::is_regular_file(file, ignored))
+    return read_array(file, to_utf8(read_array_file(file)));
+  auto list = read_prompt_list(file);
+  if (list.prompts.empty() || !list.bad_lines.empty()) return list;
+  const auto first = without_blanks(list.prompts.front().text);
+  if (first.starts_with('[') && form_of(first) == TaskForm::kObject) {
+    std::string text;
+    for (const auto& line : list.prompts) text += line.text + '\n';
+    return read_array(file == "-" ? "standard input" : file, text);
+  }
+  // The lines inside of it would be taken for prompts.
+  const auto open = std::ranges::find_if(list.prompts, [](const ListedPrompt& line) {
+    const auto text = without_blanks(line.text);
+    return text.starts_with('{') && text.find_first_not_of(kBlanks, 1) == std::string_view::npos;
+  });
+  if (open == list.prompts.end()) return list;
+  throw UsageError(
+      fmt::format("--from-file: line {} begins an object that goes on over several lines\n"
+                  "Write an object a line ('jq -c' does), or an array of them.",
+                  open->line));
 }
 
 std::vector<std::string> split_words(std::string_view line) {

@@ -24,7 +24,7 @@ struct TaskLine {
   std::string trouble;  // why it cannot be read; else empty
 };
 
-/// The form of one line, by how it begins.
+/// The form of one line, by how it begins: "--steps 3 …" has options, "-- a cat" is a prompt.
 TaskForm form_of(std::string_view line);
 
 /// Whether a list is more than prompts: any line has options, or `file` ends in .jsonl or .json.
@@ -33,9 +33,13 @@ bool has_tasks(const PromptList& list, const std::string& file);
 /// What holds for every line of such a list.
 std::vector<TaskLine> task_lines(const PromptList& list, const std::string& file);
 
-/// Reads what `--from-file` names: a line a task, or the objects of an array in a .json file, whose
-/// "lines" are their places, from 1. Throws IoError if it cannot be read, UsageError if it holds
-/// nothing usable.
+/// What becomes of the prompts of a list some of whose lines have options, which are tasks for that
+/// reason alone; empty where all lines are of one kind.
+std::string mixed_list_notice(const std::vector<TaskLine>& tasks, const std::string& file);
+
+/// Reads what `--from-file` names: a line a task, or the objects of an array (a .json file, or
+/// lines that begin with one), whose "lines" are their places, from 1. A file may be encoded as
+/// Utf8Reader reads it. Throws IoError if it cannot be read, UsageError if it holds nothing usable.
 PromptList read_task_list(const std::string& file);
 
 /// Words of an option line as a POSIX shell divides them: blanks between, '…', "…" and backslashes;

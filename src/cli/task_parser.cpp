@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <optional>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -12,6 +14,8 @@
 #include "cli/draw_limits.h"
 #include "cli/option_groups.h"
 #include "cli/option_hints.h"
+#include "cli/prompt_list.h"
+#include "cli/repeated_options.h"
 #include "cli/settings_check.h"
 #include "sd/core/error.h"
 #include "text/suggest.h"
@@ -49,26 +53,77 @@ std::vector<Setting> given_settings(const CLI::App& command) {
   return settings;
 }
 
-/// One value of JSON as the command line would have it.
-std::string value_text(const std::string& key, const Json& value) {
-  if (value.is_string()) return value.get<std::string>();
-  if (value.is_number()) return value.dump();
-  throw UsageError(fmt::format("{}: {} is no value of an option, expected a text or a number", key,
-                               value.dump(-1, ' ', false, Json::error_handler_t::replace)));
+std::string dump(const Json& value) {
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-Setting object_setting(const std::string& key, const Json& value, const OptionOutline& option) {
+bool is_text(const OptionOutline& option) {
+  return option.kind == ValueKind::kText || option.kind == ValueKind::kFile ||
+         option.kind == ValueKind::kFolder || option.kind == ValueKind::kModel;
+}
+
+/// A number as the command line would have it: 2.0 and 1e1 are whole ones.
+std::string number_word(const Json& value) {
+  constexpr double kExact = 9007199254740992;  // 2^53: up to here a double holds every one
+  const double number = value.get<double>();
+  const bool whole = value.is_number_float() && std::trunc(number) == number;
+  return whole && std::abs(number) <= kExact ? std::to_string(static_cast<int64_t>(number))
+                                             : value.dump();
+}
+
+/// One value of JSON as the command line would have it.
+std::string value_text(const std::string& key, const Json& value, const OptionOutline& option) {
+  if (value.is_string()) {
+    const auto& text = value.get_ref<const std::string&>();
+    const auto reason = why_no_prompt(text);  // the command line could not hold it either
+    if (!reason.empty()) throw UsageError(fmt::format("{}: its text {}", key, reason));
+    return text;
+  }
+  if (value.is_number() && !is_text(option)) return number_word(value);
+  throw UsageError(fmt::format("{}: {} is no value of this option, expected {}", key, dump(value),
+                               is_text(option) ? "a text in quotes" : "a text or a number"));
+}
+
+/// Nothing for null and an empty array, which say no more than an absent key.
+std::optional<Setting> object_setting(const std::string& key, const Json& value,
+                                      const OptionOutline& option) {
+  if (value.is_null() || (value.is_array() && value.empty())) return std::nullopt;
   Setting setting{option.names.front(), {}, key, false};
   if (option.kind == ValueKind::kFlag) {
     if (!value.is_boolean()) throw UsageError(fmt::format("{}: expected true or false", key));
     setting.values = {value.get<bool>() ? "true" : "false"};
-  } else if (!value.is_array()) {
-    setting.values = {value_text(key, value)};
-  } else {
-    for (const auto& part : value) setting.values.push_back(value_text(key, part));
-    if (!option.repeated) setting.values = {fmt::format("{}", fmt::join(setting.values, ","))};
+    return setting;
   }
+  if (!value.is_array()) {
+    setting.values = {value_text(key, value, option)};
+    return setting;
+  }
+  for (const auto& part : value) setting.values.push_back(value_text(key, part, option));
+  if (option.repeated || setting.values.size() == 1) return setting;
+  if (is_text(option)) {
+    throw UsageError(fmt::format("{}: expected one text, found {}\nWrite a task for each.", key,
+                                 setting.values.size()));
+  }
+  setting.values = {fmt::format("{}", fmt::join(setting.values, ","))};
   return setting;
+}
+
+/// A line's object. A key that it has twice is an error: JSON leaves open which of the two counts.
+Json parse_object(const std::string& text) {
+  std::set<std::string> keys;
+  std::string twice;
+  auto object = Json::parse(text, [&](int depth, Json::parse_event_t event, Json& parsed) {
+    const bool key = depth == 1 && event == Json::parse_event_t::key;
+    if (key && !keys.insert(parsed.get<std::string>()).second) twice = parsed.get<std::string>();
+    return true;
+  });
+  if (!object.is_object()) {
+    throw UsageError(
+        "it is JSON, but no object {\"prompt\": …}\nAn array of objects belongs in a file whose "
+        "name ends in .json.");
+  }
+  if (!twice.empty()) throw UsageError(fmt::format("it has the key '{}' twice", twice));
+  return object;
 }
 
 /// A line of nothing but a prompt, or of a source and a target.
@@ -79,12 +134,21 @@ std::vector<Setting> prompt_settings(const std::string& text, DrawTask command) 
           {"--prompt", {text.substr(tab + 1)}, "target", false}};
 }
 
-/// The words of a line behind the command's name, parsed. Returns the names that were typed.
+/// The words of a line such as "--prompt 'a cat' --steps 3", parsed. Returns the names that were typed.
 TypedNames parse_line(CLI::App& app, CLI::App& command, const std::string& line) {
   try {
-    return parse_words(app, command, split_words(line));
-  } catch (const CLI::CallForHelp&) {
-    throw UsageError("--help has no place among a task's options");
+    auto typed = parse_words(app, command, split_words(line));
+    reject_repeated(command);
+    return typed;
+  } catch (const CLI::Success&) {
+    throw UsageError("help and version have no place among a task's options");
+  } catch (const UsageError& error) {
+    const auto begin = line.find_first_of('-');
+    const auto first = line.substr(begin, line.find_first_of("= \t", begin) - begin);
+    if (command.get_option_no_throw(first) != nullptr) throw;
+    throw UsageError(
+        fmt::format("{}\nA prompt that begins with dashes is written as --prompt \"{} …\".",
+                    error.what(), first));
   }
 }
 
@@ -114,15 +178,17 @@ void reject_foreign(const CLI::App& command, const SettingLayers& layers) {
 std::vector<Setting> object_settings(const std::string& text, const CLI::App& command) {
   Json object;
   try {
-    object = Json::parse(text);
+    object = parse_object(text);
   } catch (const nlohmann::json::parse_error& error) {
     throw UsageError(fmt::format(
-        "it is not a whole JSON object: {} at byte {}",
-        error.byte > text.size() ? "it ends too early," : "something does not fit", error.byte));
+        "it is not a whole JSON object: {} at byte {}{}",
+        error.byte > text.size() ? "it ends too early," : "something does not fit", error.byte,
+        text.starts_with('[') || text.ends_with(',')
+            ? "\nAn array over several lines belongs in a file whose name ends in .json."
+            : ""));
   } catch (const nlohmann::json::out_of_range&) {
     throw UsageError("it has a number that is too large");
   }
-  if (!object.is_object()) throw UsageError("it is JSON, but no object {\"prompt\": …}");
   const auto options = settable_options(command);
   // In the order of the options, since one may have to be read before another.
   std::vector<std::vector<Setting>> by_option(options.size());
@@ -140,7 +206,7 @@ std::vector<Setting> object_settings(const std::string& text, const CLI::App& co
       throw UsageError(
           fmt::format("'{}' and '{}' are the same option", settings.front().source, key));
     }
-    if (!value.is_null()) settings.push_back(object_setting(key, value, *found));
+    if (auto setting = object_setting(key, value, *found)) settings.push_back(std::move(*setting));
   }
   std::vector<Setting> all;
   for (auto& settings : by_option) std::ranges::move(settings, std::back_inserter(all));
@@ -158,7 +224,8 @@ TaskParser::TaskParser(const DrawCommand& command, MakeDrawCommand make)
   }
 }
 
-DrawOptions TaskParser::finish(DrawCommand& task, SettingLayers layers, int64_t seed_offset) const {
+DrawOptions TaskParser::finish(DrawCommand& task, SettingLayers layers, int64_t seed_offset,
+                               bool needs_prompt) const {
   reject_foreign(*task.parser, layers);
   auto& options = *task.options;
   layers.push_back(inherited_);
@@ -166,6 +233,9 @@ DrawOptions TaskParser::finish(DrawCommand& task, SettingLayers layers, int64_t 
                     {"--n_iter", {"1"}, "", false},
                     {"--skip_grid", {"true"}, "", false}});
   apply_settings(*task.parser, layers);
+  if (needs_prompt && task.parser->count("--prompt") == 0) {
+    throw UsageError("it has no prompt\nGive it one, or --prompt beside --from-file.");
+  }
   options.given = given_command(*task.parser);
   options.outdir = base_.outdir;
   options.outdir_given = base_.outdir_given;
@@ -200,13 +270,13 @@ DrawOptions TaskParser::parse(const TaskLine& task, TypedNames& typed) const {
       (!layers.empty() && std::ranges::any_of(layers.front(), [](const Setting& setting) {
         return setting.option == "--seed";
       }));
-  return finish(command, std::move(layers), own_seed ? 0 : task.number);
+  return finish(command, std::move(layers), own_seed ? 0 : task.number, /*needs_prompt=*/true);
 }
 
 DrawOptions TaskParser::parse(const std::vector<Setting>& settings) const {
   CLI::App app;
   auto command = make_(app);
-  return finish(command, {settings}, 0);
+  return finish(command, {settings}, 0, /*needs_prompt=*/false);
 }
 
 }  // namespace sd::cli

@@ -9,6 +9,7 @@
 
 #include "cli/commands.h"
 #include "cli/engine.h"
+#include "cli/json_lines.h"
 #include "cli/task_journal.h"
 #include "cli/task_parser.h"
 #include "cli/text_output.h"
@@ -23,8 +24,8 @@ class TaskLoop {
       : options_(*command.options),
         parser_(command, make),
         journal_(options_.outdir,
-                 {command.parser->get_name(), parser_.own_options(),
-                  static_cast<int64_t>(tasks.size()), options_.batch.shard, options_.batch.resume}),
+                 {command.parser->get_name(), parser_.own_options(), *options_.from_file, tasks,
+                  options_.batch.shard, options_.batch.resume}),
         tasks_(tasks) {
     // Objects in, objects out.
     options_.json = options_.json || (!tasks.empty() && tasks.front().form == TaskForm::kObject);
@@ -32,10 +33,15 @@ class TaskLoop {
 
   int run() {
     const auto& shard = options_.batch.shard;
+    if (options_.batch.resume && !journal_.goes_on() && !options_.quiet) {
+      print_message(
+          fmt::format("--resume: {} was not begun in {}, so none of its tasks is done yet",
+                      list_label(), options_.outdir.string()));
+    }
     for (const auto& task : tasks_) share_ += !shard || shard->takes(task.number) ? 1 : 0;
     for (const auto& task : tasks_) {
       if (shard && !shard->takes(task.number)) continue;
-      if (const auto* done = journal_.done(task.number, task.text)) {
+      if (const auto* done = journal_.done(task.number)) {
         ++skipped_;
         if (options_.json) output_.line(task_json_line(*done, "skipped"));
         continue;
@@ -48,10 +54,17 @@ class TaskLoop {
   }
 
  private:
+  std::string list_label() const {
+    return *options_.from_file == "-" ? "the same list on standard input" : *options_.from_file;
+  }
+
   /// Whether the run is at its end.
   bool draw(const TaskLine& task) {
     const auto began = std::chrono::steady_clock::now();
-    TaskRecord record{task.number, task.line, task.text, 0, {}, {}, 0};
+    TaskRecord record;
+    record.task = task.number;
+    record.line = task.line;
+    record.text = task.text;
     bool hopeless = false;
     TypedNames typed;
     try {
@@ -99,14 +112,16 @@ class TaskLoop {
     if (options_.json) output_.line(task_json_line(record, record.code == 0 ? "done" : "failed"));
   }
 
-  int conclude(int code) const {
+  int conclude(int code) {
     const bool all_well = code == static_cast<int>(ExitCode::kDone);
     if (options_.quiet && all_well) return code;
     std::string text = fmt::format("{} of {} done", done_, counted(share_, "task"));
     if (skipped_ > 0) text += fmt::format(", {} done before", skipped_);
     if (failed_ > 0) text += fmt::format(", {} failed", failed_);
-    if (!all_well) text += "\n--resume draws what is missing.";
+    if (!all_well) text += fmt::format("\n--resume with {} draws what is missing.", list_label());
     print_message(text);
+    if (code == static_cast<int>(ExitCode::kInterrupted) && options_.json)
+      output_.line(error_json_line("interrupted", code));
     return code;
   }
 

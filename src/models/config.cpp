@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "core/text_encoding.h"
 #include "models/yaml_section.h"
 #include "sd/core/error.h"
 #include "sd/core/mapped_file.h"
@@ -238,7 +239,7 @@ ModelConfig parse_config(std::string_view yaml, const std::string& label, const 
   }
   ModelConfig config = base;
   try {
-    YamlSection top(YAML::Load(std::string(yaml)), label, "");
+    YamlSection top(YAML::Load(with_line_feeds(to_utf8(yaml))), label, "");
     read_model(top.section("model"), config);
     top.ignore({"data", "lightning"});
     top.finish();

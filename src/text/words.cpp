@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "sd/core/error.h"
+#include "text/clusters.h"
 #include "text/suggest.h"
 #include "text/unicode.h"
 
@@ -19,8 +20,15 @@ namespace {
 bool is_apostrophe(char32_t code) { return code == U'\'' || code == U'\u2019'; }
 bool is_hyphen(char32_t code) { return code == U'-' || code == U'\u2010' || code == U'\u2011'; }
 
+bool is_own_word(char32_t code) { return is_symbol(code) && !is_punctuation(code); }
+
 bool is_word_char(char32_t code) {
-  return char_class(code) != CharClass::kSpace && !is_punctuation(code);
+  return char_class(code) != CharClass::kSpace && !is_punctuation(code) && !is_symbol(code);
+}
+
+/// Whether an apostrophe or a hyphen between these two makes them one word.
+bool can_be_joined(char32_t before, char32_t after) {
+  return is_word_char(after) && !is_unspaced(before) && !is_unspaced(after);
 }
 
 struct Span {
@@ -28,14 +36,21 @@ struct Span {
   std::size_t end = 0;
 };
 
+/// Letters and digits between spaces and punctuation; a symbol, such as an emoji, is a word of its
+/// own, as tokenizers have it.
 std::vector<Span> split_words(std::string_view text) {
-  const auto chars = decode_utf8(text);
+  const auto chars = decode_clusters(text);
   std::vector<Span> words;
   bool inside = false;
   for (std::size_t i = 0; i < chars.size(); ++i) {
     const char32_t code = chars[i].code;
     const bool joins = inside && (is_apostrophe(code) || is_hyphen(code)) && i + 1 < chars.size() &&
-                       is_word_char(chars[i + 1].code);
+                       can_be_joined(chars[i - 1].code, chars[i + 1].code);
+    if (is_own_word(code)) {
+      words.push_back({chars[i].begin, chars[i].end});
+      inside = false;
+      continue;
+    }
     if (!is_word_char(code) && !joins) {
       inside = false;
       continue;
@@ -47,10 +62,56 @@ std::vector<Span> split_words(std::string_view text) {
   return words;
 }
 
-/// How words are compared: composed, lower case, one kind of apostrophe and hyphen.
+/// Where tokens of a prompt meet.
+class TokenBorders {
+ public:
+  TokenBorders(std::size_t bytes, const TokenizedPrompt& tokens)
+      : borders_(bytes + 1, false), across_(bytes + 2, 0) {
+    for (const auto* some : {&tokens.tokens, &tokens.cut, &tokens.moved}) {
+      for (const Token& token : *some) {
+        if (token.begin >= token.end || token.end > bytes) continue;
+        borders_[token.begin] = borders_[token.end] = true;
+        ++across_[token.begin + 1];
+        --across_[token.end];
+      }
+    }
+    for (std::size_t i = 1; i < across_.size(); ++i) across_[i] += across_[i - 1];
+  }
+
+  /// Whether one ends and the next begins at this byte, and none reaches across.
+  bool meet_at(std::size_t byte) const { return borders_[byte] && across_[byte] == 0; }
+
+ private:
+  std::vector<bool> borders_;
+  std::vector<int> across_;  // tokens that have a byte before this one and this one
+};
+
+/// A sentence of a script without spaces has the words that the tokenizer divides it into.
+std::vector<Span> split_unspaced(std::string_view text, const Span& word,
+                                 const TokenBorders& borders) {
+  std::vector<Span> parts = {word};
+  bool was_unspaced = false;
+  for (const auto& c : decode_clusters(text.substr(word.begin, word.end - word.begin))) {
+    const std::size_t at = word.begin + c.begin;
+    const bool unspaced = is_unspaced(c.code);
+    if (at > word.begin && (unspaced || was_unspaced) && borders.meet_at(at)) {
+      parts.back().end = at;
+      parts.push_back({at, word.end});
+    }
+    was_unspaced = unspaced;
+  }
+  return parts;
+}
+
+/// They choose between an emoji and a sign in black and white.
+bool is_variation_selector(char32_t code) { return code == 0xFE0E || code == 0xFE0F; }
+
+/// How words are compared: composed, lower case, one kind of apostrophe and hyphen, an emoji with
+/// or without what asks for its colours.
 std::string fold(std::string_view word) {
   std::string folded;
   for (const SourceChar& c : to_lower(to_nfc(decode_utf8(word)))) {
+    if (is_variation_selector(c.code) && !folded.empty()) continue;
     append_utf8(is_apostrophe(c.code) ? U'\'' : is_hyphen(c.code) ? U'-' : c.code, folded);
   }
   return folded;
@@ -112,7 +173,12 @@ struct PromptWords::Query {
 PromptWords::PromptWords(std::string prompt, const TokenizedPrompt& tokens)
     : prompt_(std::move(prompt)), length_(static_cast<int64_t>(tokens.ids.size())) {
   std::unordered_map<std::string, int64_t> occurrences;
-  for (const Span& span : split_words(prompt_)) {
+  const TokenBorders borders(prompt_.size(), tokens);
+  std::vector<Span> spans;
+  for (const Span& word : split_words(prompt_)) {
+    for (const Span& part : split_unspaced(prompt_, word, borders)) spans.push_back(part);
+  }
+  for (const Span& span : spans) {
     PromptWord word;
     word.text = prompt_.substr(span.begin, span.end - span.begin);
     word.begin = span.begin;
@@ -147,13 +213,29 @@ std::string PromptWords::list() const {
   return fmt::format("{}", fmt::join(names, ", "));
 }
 
-/// Where `phrase` begins in words_, every time.
-std::vector<std::size_t> PromptWords::places_of(const std::vector<std::string>& phrase) const {
-  std::vector<std::size_t> places;
-  auto from = folded_.begin();
-  while ((from = std::search(from, folded_.end(), phrase.begin(), phrase.end())) != folded_.end()) {
-    places.push_back(static_cast<std::size_t>(from - folded_.begin()));
-    ++from;
+/// The end of `phrase` where it begins with words_[first]; nothing if it does not. Words that touch
+/// each other, as in scripts without spaces, may be one in the phrase.
+std::optional<std::size_t> PromptWords::end_of(const std::vector<std::string>& phrase,
+                                               std::size_t first) const {
+  std::size_t at = first;
+  for (std::string_view rest : phrase) {
+    while (true) {
+      if (at == folded_.size() || !rest.starts_with(folded_[at])) return std::nullopt;
+      rest.remove_prefix(folded_[at].size());
+      ++at;
+      if (rest.empty()) break;
+      if (at == folded_.size() || words_[at - 1].end != words_[at].begin) return std::nullopt;
+    }
+  }
+  return at;
+}
+
+/// Where `phrase` stands in words_, every time.
+std::vector<PromptWords::Place> PromptWords::places_of(
+    const std::vector<std::string>& phrase) const {
+  std::vector<Place> places;
+  for (std::size_t first = 0; first < folded_.size(); ++first) {
+    if (const auto end = end_of(phrase, first)) places.push_back({first, *end});
   }
   return places;
 }
@@ -204,9 +286,9 @@ std::vector<int64_t> PromptWords::find(std::string_view given) const {
     }
     places = {places[static_cast<std::size_t>(*wanted) - 1]};
   }
-  std::erase_if(places, [&](std::size_t place) {
-    return std::any_of(words_.begin() + static_cast<std::ptrdiff_t>(place),
-                       words_.begin() + static_cast<std::ptrdiff_t>(place + query.phrase.size()),
+  std::erase_if(places, [&](const Place& place) {
+    return std::any_of(words_.begin() + static_cast<std::ptrdiff_t>(place.first),
+                       words_.begin() + static_cast<std::ptrdiff_t>(place.end),
                        [](const PromptWord& word) { return word.cut; });
   });
   if (places.empty()) {
@@ -214,8 +296,8 @@ std::vector<int64_t> PromptWords::find(std::string_view given) const {
                                  query.text, length_, list()));
   }
   std::vector<int64_t> positions;
-  for (const std::size_t place : places) {
-    for (std::size_t i = place; i < place + query.phrase.size(); ++i) {
+  for (const Place& place : places) {
+    for (std::size_t i = place.first; i < place.end; ++i) {
       if (words_[i].moves) {
         throw UsageError(fmt::format(
             "'{}' moves when the prompt changes on the way: put it in front of the change, "

@@ -47,7 +47,7 @@ TEST(Tasks, LinesMayHaveOptionsInA1111Style) {
   EXPECT_EQ(run.samples(), (Texts{"00000.png", "00001.png", "00002-000.png", "00002-001.png"}));
   const auto lines = test::image_lines(finished);
   EXPECT_EQ(lines[0].at("steps"), 3);
-  EXPECT_EQ(lines[0].at("sampler"), "Euler a");
+  EXPECT_EQ(lines[0].at("sampler"), "euler_a");
   EXPECT_EQ(lines[0].at("scale"), 3);
   EXPECT_EQ(lines[0].at("seed"), 7);
   EXPECT_EQ(lines[1].at("steps"), 2);  // the command's
@@ -97,7 +97,7 @@ TEST(Tasks, ComeFromStandardInputToo) {
 
 TEST(Tasks, OneThatFailsDoesNotStopTheRest) {
   const TinyRun run;
-  const auto list = run.file("tasks.jsonl",
+  const auto list = run.file("tasks.txt",
                              "{\"prompt\": \"a cat\", \"stepz\": 3}\n"
                              "{\"prompt\": \"a ca\n"
                              "{\"prompt\": \"a cat\", \"sampler\": \"eulr\"}\n"
@@ -108,20 +108,54 @@ TEST(Tasks, OneThatFailsDoesNotStopTheRest) {
                              "{\"prompt\": [\"a\", {}]}\n"
                              "{\"prompt\": \"a cat\", \"plms\": 1}\n"
                              "{\"steps\": 1e9999}\n"
+                             "{}\n"
+                             "{\"prompt\": null}\n"
+                             "{\"prompt\": []}\n"
+                             "{\"prompt\": [\"a\", \"b\"]}\n"
+                             "{\"prompt\": 5}\n"
+                             "{\"prompt\": \"a\\u0000b\"}\n"
+                             "{\"prompt\": \"a\", \"steps\": 2.5}\n"
+                             "{\"prompt\": \"a\", \"steps\": 1, \"steps\": 2}\n"
+                             "{\"prompt\": \"a\", \"steps\": {\"steps\": 1}}\n"
+                             "[{\"prompt\": \"a\"}]\n"
+                             "--steps 1\n"
+                             "--prompt a --prompt b\n"
+                             "--no people, a cat\n"
                              "{\"prompt\": \"a cat\", \"steps\": 1}\n");
   const auto finished = run({"--from-file", list, "-q"});
   EXPECT_EQ(finished.code, 3);
   const auto found = statuses(finished);
-  ASSERT_EQ(found.size(), 11u);
-  for (std::size_t i = 0; i < 10; ++i) EXPECT_EQ(found[i], std::to_string(i) + ":failed");
-  EXPECT_EQ(found[10], "10:done");
+  ASSERT_EQ(found.size(), 24u);
+  for (std::size_t i = 0; i < 23; ++i) EXPECT_EQ(found[i], std::to_string(i) + ":failed");
+  EXPECT_EQ(found[23], "23:done");
   for (const char* part :
        {"line 1: unknown key 'stepz'\n    Did you mean 'steps'?",
-        "line 2: it is not a whole JSON object", "line 3: sampler: 'eulr'", "line 4: --W 100",
-        "line 5: ", "nowhere.ckpt", "line 6: ", "line 7: --outdir", "line 8: prompt",
-        "line 9: plms: expected true or false", "line 10: it has a number that is too large"})
+        "line 2: it is not a whole JSON object",
+        "line 3: sampler: 'eulr'",
+        "line 4: --W 100",
+        "line 5: ",
+        "nowhere.ckpt",
+        "line 6: ",
+        "line 7: --outdir",
+        "line 8: prompt",
+        "line 9: plms: expected true or false",
+        "line 10: it has a number that is too large",
+        "line 11: it has no prompt",
+        "line 12: it has no prompt",
+        "line 13: it has no prompt",
+        "line 14: prompt: expected one text, found 2",
+        "line 15: prompt: 5 is no value of this option, expected a text in quotes",
+        "line 16: prompt: its text holds a NUL byte",
+        "line 17: steps: '2.5'",
+        "line 18: it has the key 'steps' twice",
+        "line 19: steps: {\"steps\":1} is no value",
+        "line 20: it is JSON, but no object",
+        "line 21: it has no prompt",
+        "line 22: --prompt: given more than once, as 'a' and as 'b'",
+        "line 23: unknown option '--no'",
+        "is written as --prompt \"--no"})
     EXPECT_TRUE(contains(finished.err, part)) << part << "\n" << finished.err;
-  EXPECT_EQ(run.samples(), (Texts{"00010.png"}));
+  EXPECT_EQ(run.samples(), (Texts{"00023.png"}));
 }
 
 TEST(Tasks, SwapsTakeTheirPairsFromLines) {
@@ -212,15 +246,86 @@ TEST(Resume, TriesAgainWhatFailedOnceItsLineIsMended) {
   EXPECT_EQ(statuses(finished), (Texts{"0:skipped", "1:done"}));
 }
 
-TEST(Resume, NeverTakesAnotherPictureForItsOwn) {
+TEST(Resume, DrawsAChangedLineBesideWhatItsNumberHolds) {
   const TinyRun run;
   const auto list = run.file("tasks.txt", "a cat\n");
   ASSERT_EQ(run({"--from-file", list, "--resume"}).code, 0);
+  const auto cat = bytes_of(run.outdir() / "samples/00000.png");
   run.file("tasks.txt", "a dog\n");
-  const auto finished = run({"--from-file", list, "--resume"});
-  EXPECT_NE(finished.code, 0);
-  EXPECT_TRUE(contains(finished.err, "is not this task's picture")) << finished.err;
-  EXPECT_EQ(run.samples(), (Texts{"00000.png"}));
+  const auto finished = run({"--from-file", list, "--resume", "--json"});
+  EXPECT_EQ(finished.code, 0) << finished.err;
+  EXPECT_EQ(statuses(finished), (Texts{"0:done"}));
+  EXPECT_EQ(run.samples(), (Texts{"00000.png", "00001.png"}));
+  EXPECT_EQ(bytes_of(run.outdir() / "samples/00000.png"), cat);
+}
+
+TEST(Resume, GoesOnWithEachOfTwoListsInOneFolder) {
+  const TinyRun run;
+  const auto cats = run.file("cats.txt", "a cat\n--prompt \"two cats\" --stepz 1\n");
+  const auto dogs = run.file("dogs.txt", "a dog\n--prompt \"two dogs\" --stepz 1\n");
+  EXPECT_EQ(run({"--from-file", cats, "-q"}).code, 3);
+  EXPECT_EQ(run({"--from-file", dogs, "-q", "--seed", "7"}).code, 3);
+  EXPECT_EQ(run.samples(), (Texts{"00000.png", "00002.png"}));
+  run.file("cats.txt", "a cat\n--prompt \"two cats\" --steps 1\n");
+  const auto finished = run({"--from-file", cats, "--resume", "--json"});
+  EXPECT_EQ(finished.code, 0) << finished.err;
+  EXPECT_EQ(statuses(finished), (Texts{"0:skipped", "1:done"}));
+  EXPECT_EQ(run.samples(), (Texts{"00000.png", "00001.png", "00002.png"}));
+  const auto again = run({"--from-file", dogs, "--resume", "--json", "--seed", "7"});
+  EXPECT_EQ(again.code, 3) << again.err;
+  EXPECT_EQ(statuses(again), (Texts{"0:skipped", "1:failed"}));
+}
+
+TEST(Resume, SaysThatAListWasNotBegunHere) {
+  const TinyRun run;
+  const auto list = run.file("tasks.txt", "a cat\n");
+  const auto finished = run({"--from-file", list, "--resume", "--steps", "1"});
+  EXPECT_EQ(finished.code, 0);
+  EXPECT_TRUE(contains(finished.err, "tasks.txt was not begun in")) << finished.err;
+}
+
+TEST(Tasks, TakeNoNameThatIsTaken) {
+  const TinyRun run;
+  const auto list = run.file("tasks.txt", "--prompt \"a cat\" --steps 1\n--prompt b --stepz 1\n");
+  ASSERT_EQ(run({"--from-file", list, "-q"}).code, 3);
+  // A run without a list keeps out of the numbers that one has taken, drawn or not.
+  ASSERT_EQ(run({"--prompt", "a dog", "--n_samples", "1", "--n_iter", "1", "--skip_grid"}).code, 0);
+  EXPECT_EQ(run.samples(), (Texts{"00000.png", "00002.png"}));
+  // What has one of them all the same is left alone.
+  test::write_text(run.outdir() / "samples/00001.png", "somebody else's");
+  run.file("tasks.txt", "--prompt \"a cat\" --steps 1\n--prompt b --steps 1\n");
+  EXPECT_EQ(run({"--from-file", list, "--resume", "-q"}).code, 0);
+  EXPECT_EQ(run.samples(), (Texts{"00000.png", "00001-0001.png", "00001.png", "00002.png"}));
+  EXPECT_EQ(bytes_of(run.outdir() / "samples/00001.png"), "somebody else's");
+}
+
+TEST(Tasks, AreReadFromUtf16AndAnyLineEnds) {
+  const TinyRun run;
+  const std::string text = "--prompt \"a red apple\" --seed 1\r-- a cat\r";
+  std::string wide = "\xFF\xFE";
+  for (const char c : text) wide += {c, '\0'};
+  const auto list = run.file("list.txt", wide);
+  const auto finished = run({"--from-file", list, "--steps", "1", "--json"});
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  const auto lines = test::image_lines(finished);
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_EQ(lines[0].at("prompt"), "a red apple");
+  EXPECT_EQ(lines[1].at("prompt"), "-- a cat");
+  EXPECT_TRUE(contains(finished.err, "line 1 has options of its own")) << finished.err;
+}
+
+TEST(Tasks, WholeNumbersOfJsonMayHaveAPointOrAnExponent) {
+  const TinyRun run;
+  const auto list = run.file("tasks.jsonl",
+                             "{\"prompt\": \"a\", \"steps\": 2.0, \"seed\": 1e1, \"W\": 64.0, "
+                             "\"scale\": 3.0}\n{\"prompt\": [\"b\"], \"steps\": 1}\n");
+  const auto finished = run({"--from-file", list});
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  const auto lines = test::image_lines(finished);
+  EXPECT_EQ(lines[0].at("steps"), 2);
+  EXPECT_EQ(lines[0].at("seed"), 10);
+  EXPECT_EQ(lines[0].at("width"), 64);
+  EXPECT_EQ(lines[1].at("prompt"), "b");
 }
 
 TEST(Batches, OptionsWithoutATaskListOrOutOfRangeAreErrors) {
@@ -250,7 +355,7 @@ TEST(Grids, DrawEveryCombinationFromOneSeedOnALabelledSheet) {
   const auto lines = test::image_lines(finished);
   ASSERT_EQ(lines.size(), 6u);
   const std::vector<std::pair<double, std::string>> expected = {
-      {1.5, "DDIM"}, {3, "DDIM"}, {5, "DDIM"}, {1.5, "PLMS"}, {3, "PLMS"}, {5, "PLMS"}};
+      {1.5, "ddim"}, {3, "ddim"}, {5, "ddim"}, {1.5, "plms"}, {3, "plms"}, {5, "plms"}};
   for (std::size_t i = 0; i < 6; ++i) {
     EXPECT_EQ(lines[i].at("scale"), expected[i].first);
     EXPECT_EQ(lines[i].at("sampler"), expected[i].second);

@@ -121,14 +121,15 @@ TEST(PictureRecord, HoldsTheStepsOfASwapThatNobodyChose) {
 }
 
 TEST(PictureRecord, WritesOneJsonLineAPicture) {
-  const auto line = json_line(run_record(), picture("two\nlines"), "out/samples/00000.png");
+  const auto line = json_line(run_record(), picture("two\nlines"), "out/samples/00000.png", 1.5);
   EXPECT_EQ(line.find('\n'), std::string::npos);
   const auto json = nlohmann::json::parse(line);
   EXPECT_EQ(json.at("kind"), "image");
   EXPECT_EQ(json.at("path"), "out/samples/00000.png");
   EXPECT_EQ(json.at("prompt"), "two\nlines");
+  EXPECT_EQ(json.at("seconds"), 1.5);
   EXPECT_TRUE(
-      nlohmann::json::parse(json_line(run_record(), picture("x"), "")).at("path").is_null());
+      nlohmann::json::parse(json_line(run_record(), picture("x"), "", 0)).at("path").is_null());
 }
 
 TEST(ModelName, IsTheNameOfTheFileOrFolder) {

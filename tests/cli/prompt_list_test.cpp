@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "sd/core/error.h"
 #include "support/expect_error.h"
@@ -37,6 +40,42 @@ TEST(PromptList, ReadsFilesOfWindows) {
   ASSERT_EQ(list.prompts.size(), 2u);
   EXPECT_EQ(list.prompts[0].text, "a dog");
   EXPECT_EQ(list.prompts[1].text, "a cat");
+}
+
+TEST(PromptList, LinesEndWithEitherSignOrBoth) {
+  const auto list = parse("a\rb\r\nc\n\r\rd\n\ne\r");
+  ASSERT_EQ(list.prompts.size(), 5u);
+  const std::vector<std::pair<int64_t, std::string>> expected = {
+      {1, "a"}, {2, "b"}, {3, "c"}, {6, "d"}, {8, "e"}};
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    EXPECT_EQ(list.prompts[i].line, expected[i].first);
+    EXPECT_EQ(list.prompts[i].text, expected[i].second);
+  }
+}
+
+TEST(PromptList, ReadsUtf16) {
+  for (const bool little : {true, false}) {
+    std::string text = little ? "\xFF\xFE" : "\xFE\xFF";
+    for (const char c : std::string("a dog\r\n# x\r\na cat")) {
+      text += little ? std::string{c, '\0'} : std::string{'\0', c};
+    }
+    const auto list = parse(text);
+    ASSERT_EQ(list.prompts.size(), 2u);
+    EXPECT_EQ(list.prompts[0].text, "a dog");
+    EXPECT_EQ(list.prompts[1].text, "a cat");
+    EXPECT_EQ(list.prompts[1].line, 3);
+  }
+}
+
+TEST(PromptList, HalfASurrogatePairIsABadLineOfUtf16) {
+  const auto list =
+      parse(std::string("\xFF\xFE"
+                        "a\0\n\0\x3E\xD8",
+                        8));
+  ASSERT_EQ(list.prompts.size(), 1u);
+  ASSERT_EQ(list.bad_lines.size(), 1u);
+  EXPECT_EQ(list.bad_lines[0].line, 2);
+  EXPECT_EQ(list.bad_lines[0].reason, "is not UTF-16");
 }
 
 TEST(PromptList, ReportsBadLinesAndReadsTheRest) {

@@ -37,7 +37,7 @@ TEST(SamplerBinary, EverySamplerDrawsAPictureOfItsOwnAndTheSameTwice) {
     const std::string name(info.name);
     const auto finished = run(with({"--sampler", name, "--json"}));
     ASSERT_EQ(finished.code, 0) << finished.err;
-    EXPECT_EQ(test::image_lines(finished).at(0).at("sampler"), info.label);
+    EXPECT_EQ(test::image_lines(finished).at(0).at("sampler"), info.name);
     pictures.insert(pixels_of(run.sample_path(index++)));
     ASSERT_EQ(run(with({"--sampler", std::string(info.label)})).code, 0);
     pictures.insert(pixels_of(run.sample_path(index++)));

@@ -27,7 +27,7 @@ TEST(SettingsInForce, DecideWhatIsDrawnAndAreRecorded) {
   const auto settings = nlohmann::json::parse(info.out).at("texts").at("sd");
   EXPECT_EQ(settings.at("seed"), 12);
   EXPECT_EQ(settings.at("scale"), 4);
-  EXPECT_EQ(settings.at("sampler"), "Euler");
+  EXPECT_EQ(settings.at("sampler"), "euler");
 
   // The same by flags alone: the same picture.
   const TinyRun other;

@@ -161,7 +161,7 @@ TEST(Settings, HelpNeedsNone) {
 TEST(Settings, HoldForOtherCommandsToo) {
   SdHome sd;
   sd.configure("[info]\njson = true\n");
-  EXPECT_TRUE(sd({"info", SD_TEST_DATA "/tiny-v1.ckpt"}).out.starts_with("{\"file\""));
+  EXPECT_TRUE(sd({"info", SD_TEST_DATA "/tiny-v1.ckpt"}).out.starts_with("{\"kind\""));
   EXPECT_FALSE(sd({"info", "--no-config", SD_TEST_DATA "/tiny-v1.ckpt"}).out.starts_with("{"));
 }
 

@@ -1,11 +1,19 @@
 #include "cli/task_journal.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <deque>
 #include <fstream>
+#include <optional>
+#include <span>
+#include <sstream>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "sd/core/error.h"
+#include "support/expect_error.h"
 #include "support/temp_folder.h"
 
 namespace sd::cli {
@@ -13,100 +21,303 @@ namespace {
 
 class TaskJournalTest : public testing::Test {
  protected:
-  TaskRun run(std::optional<Shard> shard, bool resume) const {
-    return {"txt2img", {{"steps", "2"}}, 6, shard, resume};
+  /// A list of prompts, made once for each name and content.
+  std::span<const TaskLine> list(const std::string& lines) {
+    std::istringstream input(lines);
+    lists_.push_back(task_lines(parse_prompt_list(input), "list.txt"));
+    return lists_.back();
+  }
+  TaskRun run(std::string name, const std::string& lines, bool resume,
+              std::optional<Shard> shard = {}) {
+    return {"txt2img", {{"steps", "2"}}, std::move(name), list(lines), shard, resume};
+  }
+  TaskRun run(std::optional<Shard> shard, bool resume) {
+    return run("list.txt", kSix, resume, shard);
   }
 
-  /// A task that is done, with its picture.
-  TaskRecord record(int64_t task, const std::string& name) const {
-    test::write_text(folder_ / name, "picture");
-    return {task, task + 1, "line " + std::to_string(task), 0, {}, {folder_ / name}, 0.5};
+  /// Notes that a task is done, with its picture under its number.
+  void draw(TaskJournal& journal, int64_t task) {
+    TaskRecord record;
+    record.task = task;
+    record.text = lists_.back()[static_cast<std::size_t>(task)].text;
+    record.pictures = {picture(journal.picture_number(task))};
+    test::write_text(record.pictures.front(), "picture");
+    journal.add(record);
+  }
+  std::filesystem::path picture(int64_t number) const {
+    std::filesystem::create_directories(folder_ / "samples");
+    return folder_ / fmt::format("samples/{:05}.png", number);
+  }
+  std::vector<int64_t> numbers(const TaskJournal& journal) const {
+    std::vector<int64_t> all;
+    for (const auto& task : lists_.back()) all.push_back(journal.picture_number(task.number));
+    return all;
+  }
+  std::string done(const TaskJournal& journal) const {
+    std::string all;
+    for (const auto& task : lists_.back()) all += journal.done(task.number) == nullptr ? '-' : '+';
+    return all;
   }
 
+  static constexpr const char* kSix = "line 0\nline 1\nline 2\nline 3\nline 4\nline 5\n";
   test::TempFolder folder_;
   const std::filesystem::path outdir_ = folder_ / "";
+  std::deque<std::vector<TaskLine>> lists_;
 };
+
+using Numbers = std::vector<int64_t>;
 
 TEST_F(TaskJournalTest, RemembersWhatIsDoneAndNotWhatFailed) {
   {
     TaskJournal journal(outdir_, run({}, false));
     EXPECT_EQ(journal.picture_number(3), 3);
-    EXPECT_EQ(journal.done(0, "line 0"), nullptr);
-    journal.add(record(0, "a.png"));
-    journal.add({1, 2, "line 1", 2, "a mistake", {}, 0});
+    EXPECT_EQ(done(journal), "------");
+    EXPECT_FALSE(journal.goes_on());
+    draw(journal, 0);
+    TaskRecord failed;
+    failed.task = 1;
+    failed.text = "line 1";
+    failed.code = 2;
+    failed.error = "a mistake";
+    journal.add(failed);
   }
   const TaskJournal journal(outdir_, run({}, true));
-  ASSERT_NE(journal.done(0, "line 0"), nullptr);
-  EXPECT_EQ(journal.done(0, "line 0")->pictures.front(), folder_ / "a.png");
-  EXPECT_EQ(journal.done(0, "another line"), nullptr);
-  EXPECT_EQ(journal.done(1, "line 1"), nullptr);
+  EXPECT_TRUE(journal.goes_on());
+  EXPECT_EQ(done(journal), "+-----");
+  EXPECT_EQ(journal.done(0)->pictures.front(), picture(0));
 }
 
 TEST_F(TaskJournalTest, ATaskWhosePictureIsGoneIsNotDone) {
-  { TaskJournal(outdir_, run({}, false)).add(record(0, "a.png")); }
-  std::filesystem::remove(folder_ / "a.png");
-  EXPECT_EQ(TaskJournal(outdir_, run({}, true)).done(0, "line 0"), nullptr);
+  {
+    TaskJournal journal(outdir_, run({}, false));
+    draw(journal, 0);
+  }
+  std::filesystem::remove(picture(0));
+  const TaskJournal journal(outdir_, run({}, true));
+  EXPECT_EQ(journal.done(0), nullptr);
+  EXPECT_EQ(journal.picture_number(0), 0);
 }
 
 TEST_F(TaskJournalTest, ALineCutShortIsPassedOverAndWrittenBehind) {
-  { TaskJournal(outdir_, run({}, false)).add(record(0, "a.png")); }
+  {
+    TaskJournal journal(outdir_, run({}, false));
+    draw(journal, 0);
+  }
   { std::ofstream(folder_ / "tasks.jsonl", std::ios::app) << "{\"kind\":\"task\",\"task\":1,\"te"; }
   {
     TaskJournal journal(outdir_, run({}, true));
-    EXPECT_NE(journal.done(0, "line 0"), nullptr);
-    journal.add(record(1, "b.png"));
+    EXPECT_EQ(done(journal), "+-----");
+    draw(journal, 1);
   }
-  const TaskJournal journal(outdir_, run({}, true));
-  EXPECT_NE(journal.done(0, "line 0"), nullptr);
-  EXPECT_NE(journal.done(1, "line 1"), nullptr);
+  EXPECT_EQ(done(TaskJournal(outdir_, run({}, true))), "++----");
 }
 
 TEST_F(TaskJournalTest, SharesOfAllShardsCountWhenItIsResumed) {
-  { TaskJournal(outdir_, run(Shard{0, 2}, false)).add(record(0, "a.png")); }
-  { TaskJournal(outdir_, run(Shard{1, 2}, false)).add(record(1, "b.png")); }
+  for (const int64_t shard : {0, 1}) {
+    TaskJournal journal(outdir_, run(Shard{shard, 2}, false));
+    draw(journal, shard);
+  }
   for (const auto& shard :
        {std::optional<Shard>(), std::optional(Shard{0, 3}), std::optional(Shard{1, 2})}) {
     const TaskJournal journal(outdir_, run(shard, true));
-    EXPECT_NE(journal.done(0, "line 0"), nullptr);
-    EXPECT_NE(journal.done(1, "line 1"), nullptr);
+    EXPECT_EQ(done(journal), "++----");
+    EXPECT_EQ(numbers(journal), (Numbers{0, 1, 2, 3, 4, 5}));
   }
 }
 
-TEST_F(TaskJournalTest, ARunIsNotMistakenForAnother) {
-  { TaskJournal(outdir_, run({}, false)).add(record(0, "a.png")); }
+TEST_F(TaskJournalTest, ASecondRunOfAListCountsOnAndIsTheOneThatIsResumed) {
   {
-    // A second run in the same folder counts on, and is the one that is resumed.
-    const TaskJournal second(outdir_, run({}, false));
-    EXPECT_EQ(second.picture_number(0), 6);
+    TaskJournal journal(outdir_, run({}, false));
+    draw(journal, 0);
   }
-  EXPECT_EQ(TaskJournal(outdir_, run({}, true)).done(0, "line 0"), nullptr);
+  {
+    TaskJournal second(outdir_, run({}, false));
+    EXPECT_EQ(second.picture_number(0), 6);
+    draw(second, 1);
+  }
+  EXPECT_EQ(done(TaskJournal(outdir_, run({}, true))), "-+----");
+}
+
+TEST_F(TaskJournalTest, OtherOptionsAreNamedAndRefused) {
+  { const TaskJournal journal(outdir_, run({}, false)); }
   auto other = run({}, true);
   other.options["steps"] = "3";
-  try {
-    const TaskJournal journal(outdir_, other);
-    ADD_FAILURE();
-  } catch (const UsageError& error) {
-    EXPECT_NE(std::string(error.what()).find("--steps"), std::string::npos) << error.what();
+  test::expect_error<UsageError>([&] { TaskJournal(outdir_, other); }, "--steps was \"2\"",
+                                 "now \"3\"");
+}
+
+TEST_F(TaskJournalTest, OfTwoRunsTheOneWithTheSameOptionsIsResumed) {
+  {
+    TaskJournal journal(outdir_, run({}, false));
+    draw(journal, 2);
   }
+  {
+    auto other = run({}, false);
+    other.options["steps"] = "3";
+    const TaskJournal journal(outdir_, other);
+  }
+  EXPECT_EQ(done(TaskJournal(outdir_, run({}, true))), "--+---");
+}
+
+TEST_F(TaskJournalTest, ServesAnyNumberOfLists) {
+  {
+    TaskJournal first(outdir_, run("a.txt", "cat\ndog\n", false));
+    draw(first, 0);
+    TaskJournal second(outdir_, run("b.txt", "cat\nhouse\ntree\n", false));  // at the same time
+    EXPECT_EQ(numbers(second), (Numbers{2, 3, 4}));
+    draw(second, 1);
+    lists_.pop_back();
+    draw(first, 1);
+  }
+  {
+    const TaskJournal journal(outdir_, run("a.txt", "cat\ndog\n", true));
+    EXPECT_EQ(done(journal), "++");
+  }
+  {
+    const TaskJournal journal(outdir_, run("b.txt", "cat\nhouse\ntree\n", true));
+    EXPECT_EQ(done(journal), "-+-");
+    EXPECT_EQ(numbers(journal), (Numbers{2, 3, 4}));
+  }
+  const TaskJournal third(outdir_, run("c.txt", "cat\ndog\nbird\n", true));  // begun by --resume
+  EXPECT_FALSE(third.goes_on());
+  EXPECT_EQ(done(third), "---");
+  EXPECT_EQ(numbers(third), (Numbers{5, 6, 7}));
+}
+
+TEST_F(TaskJournalTest, AListIsKnownByItsContentUnderAnotherName) {
+  {
+    TaskJournal journal(outdir_, run("a.txt", "cat\ndog\n", false));
+    draw(journal, 1);
+  }
+  EXPECT_EQ(done(TaskJournal(outdir_, run("elsewhere/a.txt", "cat\ndog\n", true))), "-+");
+  EXPECT_EQ(done(TaskJournal(outdir_, run("-", "cat\ndog\n", true))), "-+");
+}
+
+TEST_F(TaskJournalTest, AMendedLineKeepsItsNumberAndAChangedOneTakesAFreeOne) {
+  {
+    TaskJournal journal(outdir_, run("a.txt", "cat\ndgo\nbird\n", false));
+    draw(journal, 0);
+    draw(journal, 2);
+  }
+  {
+    TaskJournal journal(outdir_, run("a.txt", "cat\ndog\nred bird\n", true));
+    EXPECT_EQ(done(journal), "+--");
+    EXPECT_EQ(numbers(journal), (Numbers{0, 1, 5}));
+    draw(journal, 2);
+  }
+  // The numbers of what is left stay; those of other lists lie behind.
+  {
+    const TaskJournal journal(outdir_, run("a.txt", "cat\ndog\nred bird\n", true));
+    EXPECT_EQ(done(journal), "+-+");
+    EXPECT_EQ(numbers(journal), (Numbers{0, 1, 5}));
+  }
+  EXPECT_EQ(TaskJournal(outdir_, run("b.txt", "cat\n", false)).picture_number(0), 6);
+}
+
+TEST_F(TaskJournalTest, LinesOfAnEditedListAreFoundWhereverTheyStand) {
+  {
+    TaskJournal journal(outdir_, run("a.txt", "cat\ndog\nbird\n", false));
+    for (const int64_t task : {0, 1, 2}) draw(journal, task);
+  }
+  {
+    const TaskJournal journal(outdir_, run("a.txt", "frog\nbird\ncat\n", true));
+    EXPECT_EQ(done(journal), "-++");
+    EXPECT_EQ(numbers(journal), (Numbers{3, 2, 0}));
+    EXPECT_EQ(journal.done(1)->task, 1);
+    EXPECT_EQ(journal.done(1)->pictures.front(), picture(2));
+  }
+  EXPECT_EQ(done(TaskJournal(outdir_, run("a.txt", "cat\ndog\nbird\n", true))), "+++");
+}
+
+TEST_F(TaskJournalTest, EachCopyOfALineIsATask) {
+  {
+    TaskJournal journal(outdir_, run("a.txt", "cat\ncat\ncat\n", false));
+    draw(journal, 1);
+  }
+  EXPECT_EQ(done(TaskJournal(outdir_, run("a.txt", "cat\ncat\ncat\n", true))), "-+-");
+  EXPECT_EQ(done(TaskJournal(outdir_, run("a.txt", "dog\ncat\ncat\ncat\n", true))), "-+--");
+}
+
+TEST_F(TaskJournalTest, AListOnStandardInputIsKnownByMostOfItsTasks) {
+  {
+    TaskJournal journal(outdir_, run("-", "cat\ndog\nbird\n", false));
+    for (const int64_t task : {0, 1, 2}) draw(journal, task);
+  }
+  {
+    const TaskJournal journal(outdir_, run("-", "cat\ndog\nfrog\n", true));
+    EXPECT_EQ(done(journal), "++-");
+  }
+  const TaskJournal other(outdir_, run("-", "a\nb\ncat\n", true));
+  EXPECT_FALSE(other.goes_on());
+  EXPECT_EQ(done(other), "---");
 }
 
 TEST_F(TaskJournalTest, AShardBegunBeforeIsOnlyResumed) {
   { const TaskJournal journal(outdir_, run(Shard{0, 2}, false)); }
-  EXPECT_THROW(TaskJournal(outdir_, run(Shard{0, 2}, false)), UsageError);
-  EXPECT_THROW(TaskJournal(outdir_, run(Shard{2, 3}, false)), UsageError);  // other shares
+  for (const auto& shard : {Shard{0, 2}, Shard{2, 3}}) {  // the same, and other shares
+    test::expect_error<UsageError>([&] { TaskJournal(outdir_, run(shard, false)); },
+                                   "this list was begun before", "--resume");
+  }
   EXPECT_NO_THROW(TaskJournal(outdir_, run(Shard{1, 2}, false)));
 }
 
-TEST_F(TaskJournalTest, ShardsNeedAFolderOfTheirOwn) {
+TEST_F(TaskJournalTest, ShardsOfTwoListsStayApart) {
   std::filesystem::create_directories(folder_ / "samples");
   test::write_text(folder_ / "samples/00004.png", "picture");
-  EXPECT_THROW(TaskJournal(outdir_, run(Shard{0, 2}, false)), UsageError);
-  EXPECT_EQ(TaskJournal(outdir_, run({}, false)).picture_number(1), 6);
+  for (const int64_t shard : {0, 1}) {
+    TaskJournal journal(outdir_, run("a.txt", "cat\ndog\n", false, Shard{shard, 2}));
+    EXPECT_EQ(numbers(journal), (Numbers{5, 6}));
+    draw(journal, shard);
+  }
+  for (const int64_t shard : {1, 0}) {
+    TaskJournal journal(outdir_, run("b.txt", "cow\npig\n", false, Shard{shard, 2}));
+    EXPECT_EQ(numbers(journal), (Numbers{7, 8}));
+    draw(journal, shard);
+  }
+  EXPECT_EQ(done(TaskJournal(outdir_, run("a.txt", "cat\ndog\n", true))), "++");
+  EXPECT_EQ(done(TaskJournal(outdir_, run("b.txt", "cow\npig\n", true, Shard{0, 3}))), "++");
 }
 
-TEST_F(TaskJournalTest, OneProcessAShare) {
+TEST_F(TaskJournalTest, OneProcessAListAndShare) {
   const TaskJournal journal(outdir_, run({}, false));
-  EXPECT_THROW(TaskJournal(outdir_, run({}, true)), IoError);
+  test::expect_error<IoError>([&] { TaskJournal(outdir_, run({}, true)); },
+                              "another process is drawing these tasks");
+  EXPECT_NO_THROW(TaskJournal(outdir_, run("b.txt", "cow\n", true)));
+}
+
+TEST_F(TaskJournalTest, IsNeverTheListItself) {
+  test::write_text(folder_ / "tasks.jsonl", "{\"prompt\": \"cat\"}\n");
+  test::expect_error<UsageError>(
+      [&] { TaskJournal(outdir_, run((folder_ / "tasks.jsonl").string(), "cat\n", false)); },
+      "is where the journal");
+}
+
+/// As the first form of journals had it, with two lists behind each other.
+TEST_F(TaskJournalTest, JournalsThatDoNotNameTheirListsAreRead) {
+  for (const int64_t number : {0, 3}) test::write_text(picture(number), "picture");
+  test::write_text(folder_ / "tasks.jsonl",
+                   "{\"kind\":\"tasks\",\"version\":\"0.1.0\",\"command\":\"txt2img\",\"options\":{"
+                   "\"steps\":\"2\"},"
+                   "\"tasks\":2,\"first\":0}\n"
+                   "{\"kind\":\"task\",\"task\":0,\"line\":1,\"text\":\"cat\",\"seconds\":1,"
+                   "\"pictures\":[\"samples/"
+                   "00000.png\"]}\n"
+                   "{\"kind\":\"tasks\",\"version\":\"0.1.0\",\"command\":\"txt2img\",\"options\":{"
+                   "\"steps\":\"2\"},"
+                   "\"tasks\":2,\"first\":2}\n"
+                   "{\"kind\":\"task\",\"task\":1,\"line\":2,\"text\":\"pig\",\"seconds\":1,"
+                   "\"pictures\":[\"samples/"
+                   "00003.png\"]}\n");
+  {
+    TaskJournal journal(outdir_, run("a.txt", "cat\ndog\n", true));
+    EXPECT_EQ(done(journal), "+-");
+    EXPECT_EQ(numbers(journal), (Numbers{0, 1}));
+    draw(journal, 1);
+  }
+  EXPECT_EQ(done(TaskJournal(outdir_, run("a.txt", "cat\ndog\n", true))), "++");
+  const TaskJournal journal(outdir_, run("b.txt", "cow\npig\n", true));
+  EXPECT_EQ(done(journal), "-+");
+  EXPECT_EQ(numbers(journal), (Numbers{2, 3}));
 }
 
 TEST_F(TaskJournalTest, GarbageInAJournalIsNoHarm) {
@@ -116,7 +327,7 @@ TEST_F(TaskJournalTest, GarbageInAJournalIsNoHarm) {
                    "{\"steps\":\"2\"},\"first\":\"x\",\"shard\":3}\n{\"kind\":\"task\",\"task\":{},"
                    "\"pictures\":[1,{}]}\n\xff\n");
   const TaskJournal journal(outdir_, run({}, true));
-  EXPECT_EQ(journal.done(0, "line 0"), nullptr);
+  EXPECT_EQ(journal.done(0), nullptr);
 }
 
 }  // namespace

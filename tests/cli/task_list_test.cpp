@@ -8,6 +8,7 @@
 
 #include "cli/grid_axes.h"
 #include "sd/core/error.h"
+#include "support/expect_error.h"
 #include "support/temp_folder.h"
 
 namespace sd::cli {
@@ -22,6 +23,40 @@ TEST(TaskList, FormIsTakenFromTheBeginningOfALine) {
   EXPECT_EQ(form_of(" { \"prompt"), TaskForm::kObject);
   EXPECT_EQ(form_of("{}"), TaskForm::kObject);
   EXPECT_EQ(form_of("{red|green} apple"), TaskForm::kPrompt);
+}
+
+TEST(TaskList, DashesThatBeginNoOptionBeginAPrompt) {
+  for (const char* prompt : {"-- a cat", "--", "---- a cat ----", "- a cat", "--- poster ---",
+                             "--1 cat", "-a cat", "\u2014 a cat"})
+    EXPECT_EQ(form_of(prompt), TaskForm::kPrompt) << prompt;
+}
+
+TEST(TaskList, AnArrayIsTakenForNoPrompt) {
+  for (const char* line : {"[", " ] ", "[{\"prompt\": \"a\"}]", "[ {", "{"})
+    EXPECT_EQ(form_of(line), TaskForm::kObject) << line;
+  for (const char* prompt : {"[a cat:a dog:0.5]", "[cat]", "[{red|green} cat::0.5]", "{red|green}"})
+    EXPECT_EQ(form_of(prompt), TaskForm::kPrompt) << prompt;
+}
+
+TEST(TaskList, AListWithBothPromptsAndOptionsSaysWhatThatMeans) {
+  std::istringstream mixed("a cat\n\n--prompt b --steps 3\nc\n"),
+      alike("--prompt a\n{\"prompt\":1}\n");
+  const auto notice =
+      mixed_list_notice(task_lines(parse_prompt_list(mixed), "list.txt"), "list.txt");
+  EXPECT_TRUE(notice.starts_with("list.txt: line 3 has options of its own, so each of the 3 lines"))
+      << notice;
+  EXPECT_EQ(mixed_list_notice(task_lines(parse_prompt_list(alike), "-"), "-"), "");
+}
+
+TEST(TaskList, AnElementWithAKeyTwiceIsABadLine) {
+  const test::TempFolder folder;
+  test::write_text(folder / "tasks.json",
+                   "[{\"prompt\": \"a\"}, 3, {\"steps\": 3, \"x\": {\"x\": 1}, \"steps\": 4}, []]");
+  const auto tasks = task_lines(read_task_list(folder / "tasks.json"), "tasks.json");
+  ASSERT_EQ(tasks.size(), 4u);
+  EXPECT_EQ(tasks[0].trouble, "");
+  EXPECT_EQ(tasks[2].trouble, "it has the key 'steps' twice");
+  for (const std::size_t i : {1, 3}) EXPECT_TRUE(tasks[i].trouble.starts_with("is JSON, but")) << i;
 }
 
 TEST(TaskList, PromptsAloneAreNoTasksUnlessTheFileSaysSo) {
@@ -56,6 +91,24 @@ TEST(TaskList, AnArrayOfObjectsIsAListToo) {
     EXPECT_THROW(read_task_list(folder / "bad.json"), UsageError) << text;
   }
   EXPECT_THROW(read_task_list(folder / "none.json"), IoError);
+}
+
+TEST(TaskList, AnArrayMayBeSpreadOverLinesOfAnyFile) {
+  const test::TempFolder folder;
+  test::write_text(folder / "list.txt",
+                   "[\n  {\n    \"prompt\": \"a\",\n    \"steps\": 3\n  },\n"
+                   "  {\"prompt\": \"b\"}\n]\n");
+  const auto tasks = task_lines(read_task_list(folder / "list.txt"), "list.txt");
+  ASSERT_EQ(tasks.size(), 2u);
+  EXPECT_EQ(tasks[0].text, "{\"prompt\":\"a\",\"steps\":3}");
+  EXPECT_EQ(tasks[1].form, TaskForm::kObject);
+}
+
+TEST(TaskList, AnObjectOverSeveralLinesIsNamed) {
+  const test::TempFolder folder;
+  test::write_text(folder / "list.jsonl", "{\"prompt\": \"a\"}\n {\n  \"prompt\": \"b\"\n}\n");
+  test::expect_error<UsageError>([&] { read_task_list(folder / "list.jsonl"); },
+                                 "line 2 begins an object", "jq -c");
 }
 
 // Reference: Python's shlex.split.

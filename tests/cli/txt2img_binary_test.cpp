@@ -103,7 +103,7 @@ TEST(Txt2ImgBinary, WritesAJsonLineAPicture) {
   ASSERT_EQ(images.size(), 2u) << finished.err;
   EXPECT_EQ(images[1].at("path"), (run.outdir() / "samples/00001.png").string());
   EXPECT_EQ(images[1].at("seed"), 7);
-  EXPECT_EQ(images[1].at("sampler"), "PLMS");
+  EXPECT_EQ(images[1].at("sampler"), "plms");
   EXPECT_EQ(images[1].at("run").at("iteration"), 1);
   EXPECT_EQ(images[1].at("width"), 128);
   const auto grid = nlohmann::json::parse(finished.lines().back());

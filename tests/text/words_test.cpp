@@ -78,12 +78,74 @@ TEST(PromptWords, CountOccurrencesWithoutRegardToCase) {
 
 TEST(PromptWords, BeyondAsciiAreWordsToo) {
   EXPECT_EQ(texts_of("\u00abCaf\u00e9\u00bb \u65e5\u672c\u3001\u732b \U0001F431"),
-            (std::vector<std::string>{"Caf\u00e9", "\u65e5\u672c", "\u732b", "\U0001F431"}));
+            (std::vector<std::string>{"Caf\u00e9", "\u65e5", "\u672c", "\u732b", "\U0001F431"}));
+  const std::string cat_of_japan = "\u65e5\u672c\u3001\u732b";
+  auto both = find(cat_of_japan, "\u65e5");
+  for (const auto position : find(cat_of_japan, "\u672c")) both.push_back(position);
+  EXPECT_EQ(find(cat_of_japan, "\u65e5\u672c"), both);
   EXPECT_EQ(find("a CAF\u00c9 by day", "cafe\u0301"), Positions{2});
   EXPECT_EQ(find("\u041a\u041e\u0422", "\u043a\u043e\u0442"),
             words_of("\u041a\u041e\u0422").words()[0].positions);
   EXPECT_EQ(find("rembrandt\u2019s cat", "Rembrandt's"),
             find("rembrandt\u2019s cat", "rembrandt\u2019s"));
+}
+
+TEST(PromptWords, AnEmojiIsAWordWhereverItStands) {
+  EXPECT_EQ(texts_of("a fox\U0001F98A runs"),
+            (std::vector<std::string>{"a", "fox", "\U0001F98A", "runs"}));
+  EXPECT_EQ(find("a fox\U0001F98A runs", "\U0001F98A"), (Positions{3, 4}));
+  EXPECT_EQ(find("a fox\U0001F98A runs", "fox\U0001F98A"), (Positions{2, 3, 4}));
+  EXPECT_EQ(
+      texts_of("\U0001F98A\U0001F431\u2192\u20ac5\u00b0"),
+      (std::vector<std::string>{"\U0001F98A", "\U0001F431", "\u2192", "\u20ac", "5", "\u00b0"}));
+}
+
+TEST(PromptWords, SignsBetweenWordsAndEmojiJoinNothing) {
+  EXPECT_EQ(texts_of("cat-\U0001F98A's fox-\u732b tiger-striped"),
+            (std::vector<std::string>{"cat", "\U0001F98A", "s", "fox", "\u732b", "tiger-striped"}));
+}
+
+TEST(PromptWords, AnEmojiOfSeveralIsOne) {
+  const std::string astronaut = "\U0001F469\U0001F3FD\u200d\U0001F680", heart = "\u2764\ufe0f",
+                    flag = "\U0001F1EF\U0001F1F5",
+                    family = "\U0001F468\u200d\U0001F469\u200d\U0001F467";
+  EXPECT_EQ(texts_of("an" + astronaut + family + " " + heart + flag + flag),
+            (std::vector<std::string>{"an", astronaut, family, heart, flag, flag}));
+  EXPECT_EQ(find("i " + heart + " you", "\u2764"), find("i " + heart + " you", heart));
+  EXPECT_EQ(find("a " + flag + " b " + flag, flag + "#2"),
+            words_of("a " + flag + " b " + flag).words()[3].positions);
+}
+
+TEST(PromptWords, CombiningMarksBelongToTheirLetters) {
+  EXPECT_EQ(texts_of("cafe\u0301 x\u0302\u0323y"),
+            (std::vector<std::string>{"cafe\u0301", "x\u0302\u0323y"}));
+}
+
+TEST(PromptWords, OfScriptsWithoutSpacesAreTheTokenizers) {
+  TokenizedPrompt tokens;
+  tokens.ids = {1, 10, 11, 12, 13, 2, 0, 0};
+  // "赤い" "猫" "が" "走る", as a SentencePiece model divides it.
+  tokens.tokens = {{10, 0, 6}, {11, 6, 9}, {12, 9, 12}, {13, 12, 18}};
+  const PromptWords words("\u8d64\u3044\u732b\u304c\u8d70\u308b", tokens);
+  EXPECT_EQ(words.list(), "\u8d64\u3044, \u732b, \u304c, \u8d70\u308b");
+  EXPECT_EQ(words.find("\u732b"), Positions{2});
+  EXPECT_EQ(words.find("\u8d64\u3044\u732b"), (Positions{1, 2}));
+  test::expect_error<UsageError>([&] { words.find("\u3044\u732b"); }, "is not in the prompt");
+}
+
+TEST(PromptWords, OfJapaneseAreFoundByClipsTokens) {
+  const std::string prompt = "\u6771\u4eac\u306e\u9ed2\u3044\u732b, 4k";
+  const auto words = words_of(prompt);
+  EXPECT_FALSE(words.find("\u732b").empty());
+  for (const auto& word : words.words()) {
+    EXPECT_EQ(words.find(word.text + "#" + std::to_string(word.occurrence)), word.positions);
+  }
+  EXPECT_EQ(words.find("\u6771\u4eac\u306e\u9ed2\u3044\u732b").front(), 1);
+}
+
+TEST(PromptWords, OfKoreanAndOthersWithSpacesStayWhole) {
+  EXPECT_EQ(texts_of("\uac80\uc740 \uace0\uc591\uc774"),
+            (std::vector<std::string>{"\uac80\uc740", "\uace0\uc591\uc774"}));
 }
 
 TEST(PromptWords, BrokenUtf8IsNoObstacle) {

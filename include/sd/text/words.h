@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,7 +12,9 @@
 namespace sd {
 
 /// A word as the prompt shows it between spaces and punctuation. Apostrophes and hyphens inside
-/// belong to it: "rembrandt's" and "tiger-striped" are words.
+/// belong to it: "rembrandt's" and "tiger-striped" are words. A symbol such as an emoji is a word
+/// too, also where it touches others; scripts without spaces (Chinese, Japanese, Thai) have the
+/// words that the tokenizer divides them into.
 struct PromptWord {
   std::string text;
   int64_t occurrence = 1;  // from 1, among words that differ in case at most
@@ -32,9 +35,10 @@ class PromptWords {
   const std::vector<PromptWord>& words() const { return words_; }
 
   /// The positions, ascending, of what `query` names: a word ("cat", every time it occurs), a
-  /// phrase of consecutive words ("red car"), one occurrence of either ("cat#2"), or a token by its
-  /// index ("@8"). Case and punctuation around words do not count, and what was cut off counts as
-  /// not there. Throws UsageError, listing the words there are, if nothing is left.
+  /// phrase of consecutive words ("red car"; those that touch each other without a space), one
+  /// occurrence of either ("cat#2"), or a token by its index ("@8"). Case and punctuation around
+  /// words do not count, and what was cut off counts as not there. Throws UsageError, listing the
+  /// words there are, if nothing is left.
   std::vector<int64_t> find(std::string_view query) const;
 
   /// "A, photo, of, a(2), house": the words that fitted, with the number of a repeated one.
@@ -43,7 +47,13 @@ class PromptWords {
  private:
   struct Query;
   [[noreturn]] void fail_not_found(const Query& query) const;
-  std::vector<std::size_t> places_of(const std::vector<std::string>& phrase) const;
+  struct Place {  // words_[first] to words_[end - 1]
+    std::size_t first;
+    std::size_t end;
+  };
+  std::optional<std::size_t> end_of(const std::vector<std::string>& phrase,
+                                    std::size_t first) const;
+  std::vector<Place> places_of(const std::vector<std::string>& phrase) const;
   int64_t position_of(const Query& query) const;
 
   std::string prompt_;

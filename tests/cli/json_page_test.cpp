@@ -1,0 +1,170 @@
+// Holds docs/json.md and what the program writes together: every key of every line is on the page
+// in the section of its kind, and every key of the page is in a line.
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/tiny_run.h"
+
+namespace sd {
+namespace {
+
+using test::TinyRun;
+using Keys = std::map<std::string, std::set<std::string>>;  // by section of the page
+
+/// The words in backticks of `text`.
+std::vector<std::string> quoted(std::string_view text) {
+  std::vector<std::string> words;
+  for (auto begin = text.find('`'); begin != text.npos;) {
+    const auto end = text.find('`', begin + 1);
+    if (end == text.npos) break;
+    words.emplace_back(text.substr(begin + 1, end - begin - 1));
+    begin = text.find('`', end + 1);
+  }
+  return words;
+}
+
+/// The first column of the table below each heading of a kind. "## `image` of `sd info`" is section
+/// "image of sd info".
+Keys keys_of_page() {
+  Keys keys;
+  std::ifstream page(SD_SOURCE_DIR "/docs/json.md");
+  std::string section;
+  for (std::string line; std::getline(page, line);) {
+    if (line.starts_with("## ")) {
+      section = line.starts_with("## `") ? line.substr(3) : "";
+      std::erase(section, '`');
+    }
+    if (section.empty() || !line.starts_with("| `")) continue;
+    for (auto& key : quoted(std::string_view(line).substr(0, line.find('|', 1))))
+      keys[section].insert(std::move(key));
+  }
+  return keys;
+}
+
+/// What a command wrote. Also checks that each line is an object of this schema.
+void collect(const test::Finished& finished, Keys& keys, bool info = false) {
+  for (const auto& line : finished.lines()) {
+    const auto json = nlohmann::json::parse(line, nullptr, false);
+    ASSERT_TRUE(json.is_object()) << line << "\n" << finished.err;
+    EXPECT_EQ(json.value("schema", 0), 1) << line;
+    auto section = json.value("kind", "");
+    if (info && section == "image") section += " of sd info";
+    for (const auto& [key, value] : json.items()) {
+      if (key != "kind" && key != "schema") keys[section].insert(key);
+    }
+  }
+}
+
+/// Small runs that between them write every kind of line with every key.
+Keys keys_of_runs() {
+  Keys keys;
+  const TinyRun run;
+  const std::string model = SD_TEST_DATA "/tiny-v1.ckpt";
+  const auto txt2img = [&](const std::vector<std::string>& arguments, const char* command) {
+    auto setup = run.setup(arguments);
+    setup.arguments[0] = command;
+    setup.arguments.insert(setup.arguments.end(),
+                           {"--json", "-q", "--W", "64", "--H", "64", "--steps", "1"});
+    collect(run_program(setup), keys);
+  };
+  txt2img({"--prompt", "a {red|blue} cat", "--combinations", "--n_iter", "1", "--reweight", "cat=2",
+           "--variation", "7:0.1", "--vae", model, "--clip", model, "--attn",
+           run.path("maps").string()},
+          "txt2img");
+  const auto picture = run.sample_path(0).string();
+  txt2img({"--sprompt", "a cat", "--prompt", "a dog", "--mode", "p2p", "--init-img", picture,
+           "--n_samples", "1"},
+          "swap");
+  txt2img({"--sprompt", "a cat", "--prompt", "a dog", "--dry-run"}, "swap");
+  const auto list = run.file("tasks.jsonl", "{\"prompt\": \"a\"}\n{}\n");
+  txt2img({"--from-file", list}, "txt2img");
+  txt2img({"--from-file", list, "--resume"}, "txt2img");
+  txt2img({"--from-file", run.file("list.txt", "a\n\xff\n")}, "txt2img");
+  txt2img({"--prompt", "a", "--grid", "init-latents=" + run.file("latents.npy", "none")},
+          "txt2img");
+  txt2img({"--stepz", "3"}, "txt2img");
+  for (const auto& arguments : std::vector<std::vector<std::string>>{
+           {"convert", "--json", "-q", model, run.path("new.safetensors").string()},
+           {"info", "--json", picture, run.path("new.safetensors").string(), "nothing"},
+           {"info", "--json", "--as-args", picture},
+           {"samplers", "--json"},
+           {"doctor", "--json", "--torch"}})
+    collect(test::run_sd(arguments), keys, arguments.front() == "info");
+  return keys;
+}
+
+TEST(JsonPage, NamesEveryKeyThatIsWrittenAndNoOther) {
+  const auto page = keys_of_page();
+  auto written = keys_of_runs();
+  for (const auto& [section, keys] : written) {
+    ASSERT_TRUE(page.contains(section)) << "docs/json.md has no section for " << section;
+    for (const auto& key : keys)
+      EXPECT_TRUE(page.at(section).contains(key))
+          << section << ": " << key << " is not on the page";
+  }
+  for (const auto& [section, keys] : page) {
+    for (const auto& key : keys)
+      EXPECT_TRUE(written[section].contains(key)) << section << ": " << key << " is not written";
+  }
+}
+
+TEST(JsonErrors, HaveMessageCodeAndHint) {
+  const auto lines = test::run_sd({"txt2img", "--json", "--sampler", "eulr"}).lines();
+  ASSERT_EQ(lines.size(), 1u);
+  const auto error = nlohmann::json::parse(lines.front());
+  EXPECT_EQ(error.at("kind"), "error");
+  EXPECT_EQ(error.at("code"), 2);
+  EXPECT_TRUE(error.at("message").get<std::string>().starts_with("--sampler: 'eulr'"));
+  EXPECT_TRUE(error.at("hint").get<std::string>().starts_with("Did you mean 'euler'?"));
+}
+
+TEST(JsonErrors, ComeFromEveryCommand) {
+  const std::vector<std::pair<std::vector<std::string>, int>> cases = {
+      {{"txt2img", "--json", "--ckpt", "nowhere.ckpt", "--prompt", "a"}, 5},
+      {{"swap", "--json", "--prompt", "a", "--sprompt", "b", "--sprompt", "c"}, 2},
+      {{"img2img", "--json", "--prompt", "a"}, 2},
+      {{"info", "--json", "nowhere.png"}, 5},
+      {{"convert", "--json"}, 2},
+      {{"attn", "--json", "--from", "nowhere", "--prompt", "a"}, 2},
+      {{"--json"}, 2},
+  };
+  for (const auto& [arguments, code] : cases) {
+    const auto finished = test::run_sd(arguments);
+    EXPECT_EQ(finished.code, code) << finished.err;
+    const auto lines = finished.lines();
+    ASSERT_FALSE(lines.empty()) << arguments.front();
+    const auto error = nlohmann::json::parse(lines.back());
+    EXPECT_EQ(error.at("kind"), "error") << lines.back();
+    EXPECT_EQ(error.at("code"), finished.code);
+    EXPECT_FALSE(finished.err.empty());
+  }
+}
+
+TEST(JsonErrors, OfAListNameItsLines) {
+  const TinyRun run;
+  const auto finished = run({"--from-file", run.file("list.txt", "a\n\xff\n"), "--n_iter", "1",
+                             "--steps", "1", "--skip_grid", "--json"});
+  EXPECT_EQ(finished.code, 3);
+  const auto error = nlohmann::json::parse(finished.lines().front());
+  EXPECT_EQ(error.at("kind"), "error");
+  EXPECT_EQ(error.at("lines"), nlohmann::json::array({2}));
+}
+
+TEST(JsonLines, SecondsOfARunAddUpToItsTime) {
+  const TinyRun run;
+  const auto lines = test::image_lines(run({"--prompt", "a", "--n_samples", "2", "--n_iter", "1",
+                                            "--steps", "1", "--skip_grid", "--json"}));
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_GT(lines[0].at("seconds"), 0);
+  EXPECT_EQ(lines[0].at("seconds"), lines[1].at("seconds"));  // of one batch
+}
+
+}  // namespace
+}  // namespace sd
