@@ -468,7 +468,7 @@ INSTANTIATE_TEST_SUITE_P(
                                  "reweight=red=-2,cat=4",
                                  {{"--reweight", "red=-2"}, {"--reweight", "cat=4"}},
                                  {0, 1}}),
-    [](const auto& info) { return std::string(info.param.name); });
+    [](const auto& axes) { return std::string(axes.param.name); });
 
 TEST(Grids, SwapsShareBatchesToo) {
   const TinyRun grid, single;
