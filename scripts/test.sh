@@ -6,13 +6,24 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
 
 usage() {
   cat <<'TEXT'
-usage: scripts/test.sh [--werror] [--asan | --asan-readers | --fuzz [SECONDS]] [CTEST ARGUMENT…]
+usage: scripts/test.sh [--werror] [--asan | --asan-readers | --fuzz [SECONDS]] [--kernels avx2|avx512]
+                       [CTEST ARGUMENT…]
   --werror        warnings are errors
   --asan          with AddressSanitizer and UBSan, without the tests that run a full model
   --asan-readers  the same for what reads files and text only: no LibTorch, a quarter of the time
   --fuzz SECONDS  run each fuzz target that long (default 60), with clang
+  --kernels SET   with the kernels of another CPU: AVX2 alone, or AVX-512 without BF16 and AMX
 Other arguments go to CTest: scripts/test.sh -R Ddim
 TEXT
+}
+
+# use_kernels SET: what oneDNN, LibTorch and MKL may use of this CPU.
+use_kernels() {
+  case "$1" in
+    avx2) export ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2 ;;
+    avx512) export ONEDNN_MAX_CPU_ISA=AVX512_CORE ATEN_CPU_CAPABILITY=avx512 MKL_ENABLE_INSTRUCTIONS=AVX512 ;;
+    *) die "--kernels: '$1' is neither avx2 nor avx512" ;;
+  esac
 }
 
 preset=release
@@ -29,6 +40,10 @@ while [[ $# -gt 0 ]]; do
         seconds="$2"
         shift
       fi
+      ;;
+    --kernels)
+      use_kernels "${2:-}"
+      shift
       ;;
     -h | --help) usage; exit 0 ;;
     *) break ;;
