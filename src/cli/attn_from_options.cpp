@@ -100,8 +100,7 @@ std::vector<fs::path> compose(const CLI::App& app, const AttnFilesOptions& optio
 void add_attn_files_options(CLI::App& app, AttnFilesOptions& options, DrawOptions& draw) {
   app.option_defaults()->group("From saved maps");
   auto& from = options.from;
-  add_path(app, "from,root", from.from, "DIR",
-           "Draw from maps that --is_get_attn or the fork saved");
+  add_path(app, "from,root", from.from, "DIR", "Draw from maps that --is_get_attn saved");
   add_path(app, "img,img_path", from.image, "FILE",
            "The picture or grid of those maps, to lay them over");
   add_choice_options(app, from.choice);
@@ -152,8 +151,9 @@ int draw_from_files(const CLI::App& app, const AttnFilesOptions& options, const 
   }
   StandardOutput output;
   for (const auto& path : paths) {
-    output.line(draw.json ? json_line_of("attention", {{"path", path.string()}, {"picture", nullptr}})
-                          : path.string());
+    output.line(draw.json
+                    ? json_line_of("attention", {{"path", path.string()}, {"picture", nullptr}})
+                    : path.string());
   }
   return static_cast<int>(ExitCode::kDone);
 }

@@ -33,7 +33,7 @@ void add_scope_options(CLI::App& app, AttnOptions& options) {
       [&options](const std::string& text) {
         options.resolutions = parse_resolutions("--attn-res", text);
       },
-      "LIST", "Only layers whose shorter side has so many latent\npixels: 16,32");
+      "LIST", "Only layers of these latent sides: 16,32");
   add_parsed(
       app, "attn-heads",
       [&options](const std::string& text) { options.heads = parse_heads("--attn-heads", text); },

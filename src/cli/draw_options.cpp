@@ -54,9 +54,8 @@ void add_picture_options(CLI::App& app, DrawOptions& options) {
   app.add_option_function<std::string>(
          spellings("from-file"), [&options](const std::string& file) { options.from_file = file; },
          options.task == DrawTask::kSwap
-             ? "Read pairs instead, source and target with a tab\nbetween, targets of --sprompt, "
-               "or tasks "
-               "with options\nof their own, as words or JSON (- is standard input)"
+             ? "Read pairs instead (source, tab, target) or tasks\nwith options of their own (- is "
+               "standard input)"
              : "Read a prompt a line instead, or tasks with options\nof their own, as words or "
                "JSON (- is "
                "standard input;\nempty lines and lines starting with # are skipped)")

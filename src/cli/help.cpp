@@ -28,8 +28,8 @@ struct MostUsed {
 constexpr std::array kMostUsed = {
     MostUsed{"txt2img", ""},
     MostUsed{"img2img", "init-img,strength,init-mask,mask-blur"},
-    MostUsed{"swap", "sprompt,mode,cross-steps,local-blend,init-img,strength,dry-run"},
-    MostUsed{"attn", "words,attn-norm,attn-res,from,img,token_idx"},
+    MostUsed{"swap", "sprompt,mode,cross-steps,local-blend,dry-run"},
+    MostUsed{"attn", "words,attn-norm,attn-res,from"},
 };
 constexpr std::string_view kUsedByAll =
     "prompt,negative-prompt,ckpt,W,H,steps,sampler,scale,seed,n_samples,n_iter,from-file,outdir,"

@@ -87,8 +87,8 @@ bool asks_for_json(int argc, char** argv) {
                      [](const char* word) { return word == std::string_view("--json"); });
 }
 
-/// Errors name options as they were typed, and say where settings come from. Sets `json` if the environment or the
-/// configuration file ask for JSON.
+/// Errors name options as they were typed, and say where settings come from. Sets `json` if the
+/// environment or the configuration file ask for JSON.
 int run_with_settings(const Command& command, const CLI::App& app, const TypedNames& typed,
                       bool& json) {
   reject_repeated(*command.parser);
@@ -151,8 +151,11 @@ int parse_and_run(std::vector<std::string> words, bool& json) {
 int main(int argc, char** argv) {
   bool json = sd::cli::asks_for_json(argc, argv);
   std::string message;
-  const int code = sd::cli::run_caught([&] { return sd::cli::parse_and_run({argv + 1, argv + argc}, json); },
-                                       /*verbose=*/false, message);
+  const int code = sd::cli::run_caught(
+      [&] {
+        return sd::cli::parse_and_run({argv + 1, argv + argc}, json);
+      },
+      /*verbose=*/false, message);
   if (!message.empty()) sd::cli::report_error(message, code, json);
   return code;
 }

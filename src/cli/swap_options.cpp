@@ -33,7 +33,7 @@ void add_blend_options(CLI::App& app, SwapOptions& options) {
   add_repeated(
       app, "local-blend",
       [&options](const std::string& word) { options.local_blend.push_back(word); }, "WORD",
-      "p2p: edit only where this word of source or target is\nlooked at. May be given again");
+      "p2p: edit only where this word is looked at (again: or)");
   add_repeated(
       app, "blend-except",
       [&options](const std::string& word) { options.blend_except.push_back(word); }, "WORD",
@@ -108,8 +108,7 @@ void add_swap_options(CLI::App& app, SwapOptions& options) {
   add_whole(app, "self-max-res", options.self_max_res, kLatentSideRange,
             "p2p: in layers of at most so many latent pixels of 64\n(16); scaled with the latents");
   add_blend_options(app, options);
-  app.add_flag("--dry-run,--dry_run", options.dry_run,
-               "Print what would happen to each token, draw nothing");
+  app.add_flag("--dry-run,--dry_run", options.dry_run, "Print what would happen to each token");
 }
 
 void print_alignment(const DrawOptions& options, const Tokenizer& tokenizer) {

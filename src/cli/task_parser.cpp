@@ -134,7 +134,8 @@ std::vector<Setting> prompt_settings(const std::string& text, DrawTask command) 
           {"--prompt", {text.substr(tab + 1)}, "target", false}};
 }
 
-/// The words of a line such as "--prompt 'a cat' --steps 3", parsed. Returns the names that were typed.
+/// The words of a line such as "--prompt 'a cat' --steps 3", parsed. Returns the names that were
+/// typed.
 TypedNames parse_line(CLI::App& app, CLI::App& command, const std::string& line) {
   try {
     auto typed = parse_words(app, command, split_words(line));

@@ -142,7 +142,7 @@ TEST(CommandWords, TwoTextsOfASwapAreSourceAndTarget) {
 }
 
 TEST(CommandWords, ListsAndRepeatedOptionsTakeTheirOwnForm) {
-  expect_trouble({"txt2img", "--reweight", "a=2", "b=3"}, {"--reweight a=2 --reweight b=3"});
+  expect_trouble({"txt2img", "--reweight", "a=2", "b=3"}, {"--reweight 'a=2' --reweight 'b=3'"});
   expect_trouble({"txt2img", "--reweight", "a=2", "--layers", "down", "up"}, {"--layers down,up"});
   expect_trouble({"txt2img", "--steps", "20", "30"}, {"'30'", "--steps takes one value, '20'"});
 }

@@ -78,7 +78,7 @@ TEST(Help, OfEveryCommandFitsAScreen) {
     const auto text = run_sd({command, "--help"}).out;
     EXPECT_LE(lines_of(text).size(), kScreen) << text;
     EXPECT_NE(text.find("Usage: sd " + command), std::string::npos) << text;
-    EXPECT_NE(text.find("Examples:\n  sd "), std::string::npos) << text;
+    EXPECT_NE(text.find("Examples:\n  "), std::string::npos) << text;
   }
 }
 

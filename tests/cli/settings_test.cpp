@@ -30,7 +30,7 @@ TEST(Settings, ATableIsForOneCommandAndWinsOverTheTop) {
   SdHome sd;
   sd.configure("W = 100\n[swap]\nW = 200\n");
   expect_error(sd({"txt2img"}), 2, {"--W 100" + kRefused});
-  expect_error(sd({"swap"}), 2, {"--W 200" + kRefused});
+  expect_error(sd({"swap", "--sprompt", "a", "--prompt", "b"}), 2, {"--W 200" + kRefused});
 }
 
 TEST(Settings, NoConfigLeavesTheFileOutAndKeepsTheEnvironment) {
