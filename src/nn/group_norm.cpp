@@ -266,7 +266,9 @@ class GroupNormFunction : public torch::autograd::Function<GroupNormFunction> {
 torch::Tensor group_norm(const torch::Tensor& x, const GroupNormOptions& options) {
   const bool fast = x.is_cpu() && x.dim() == 4 && x.numel() > 0 && options.weight.is_cpu() &&
                     (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
-  if (options.offset.defined() && (!fast || c10::GradMode::is_enabled())) {
+  // In float32 the sum is made as the original makes it, so that pictures stay the same to the bit.
+  const bool adds_apart = !fast || x.scalar_type() == at::kFloat || c10::GradMode::is_enabled();
+  if (options.offset.defined() && adds_apart) {
     auto rest = options;
     rest.offset = torch::Tensor();
     return group_norm(x + options.offset.unsqueeze(-1).unsqueeze(-1), rest);
