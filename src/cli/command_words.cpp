@@ -225,9 +225,12 @@ class WordWalk {
     const auto wanted = typed.size() > 2 ? "--" + bare_name(typed) : typed;
     const auto nearest_one = same == keys.end() ? did_you_mean(wanted, keys)
                                                 : fmt::format("\nDid you mean '{}'?", *same);
-    const auto* all = command_.get_help_all_ptr();
+    // A task's command stands in a nameless program; sd-train has no such help.
+    const auto* parent = command_.get_parent();
+    const bool in_task = parent == nullptr || parent->get_name().empty();
+    const bool has_all = in_task || command_.get_help_all_ptr() != nullptr;
     return fmt::format("{}{}\n'{} {}' lists all options.", text, nearest_one, full_name(command_),
-                       all == nullptr ? "--help" : "--help-all");
+                       has_all ? "--help-all" : "--help");
   }
 
   static std::vector<std::string> names_of(const std::vector<OptionOutline>& options) {

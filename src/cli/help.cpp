@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "cli/app_outline.h"
@@ -17,23 +18,25 @@ namespace {
 
 constexpr std::size_t kColumn = 30;       // where what an option does begins
 constexpr std::size_t kLongestType = 40;  // the words of a longer one would fill the line
-constexpr std::size_t kCommandColumn = 13;
+constexpr std::size_t kShortColumn = 32;  // the same on the first screen
+constexpr std::size_t kCommandColumn = 14;
 
+/// Options of the first screen of a command that draws, before and behind those of all commands.
 struct MostUsed {
   std::string_view command;
-  std::string_view options;  // with commas between
+  std::string_view first;  // with commas between
+  std::string_view last;
 };
 
-/// What the short help of a command that draws begins with, and what it goes on with.
 constexpr std::array kMostUsed = {
-    MostUsed{"txt2img", ""},
-    MostUsed{"img2img", "init-img,strength,init-mask,mask-blur"},
-    MostUsed{"swap", "sprompt,mode,cross-steps,local-blend,dry-run"},
-    MostUsed{"attn", "words,attn-norm,attn-res,from"},
+    MostUsed{"txt2img", "", "from-file,device,help-all"},
+    MostUsed{"img2img", "init-img,strength,init-mask,mask-blur", "device,help-all"},
+    MostUsed{"swap", "sprompt,mode,cross-steps,local-blend,init-img,strength,dry-run",
+             "device,help-all"},
+    MostUsed{"attn", "words,attn-norm,attn-res,from,img,token_idx", "device,help-all"},
 };
 constexpr std::string_view kUsedByAll =
-    "prompt,negative-prompt,ckpt,W,H,steps,sampler,scale,seed,n_samples,n_iter,from-file,outdir,"
-    "device,help,help-all";
+    "prompt,negative-prompt,ckpt,W,H,steps,sampler,scale,seed,n_samples,n_iter,outdir";
 
 /// Text broken at blanks into lines of at most kHelpWidth columns; all but the first are indented.
 std::string wrapped(const std::string& text, std::size_t indent) {
@@ -89,7 +92,7 @@ std::string names_and_value(const OptionOutline& option) {
 
 /// The part of a help text that says what an option is for.
 std::string brief(const std::string& help) {
-  return help.substr(0, std::min(help.find(" ("), help.find("; ")));
+  return help.substr(0, std::min({help.find(" ("), help.find("; "), help.find(". ")}));
 }
 
 /// Paragraphs, each behind an empty line.
@@ -135,22 +138,21 @@ std::vector<std::string> groups_of(const std::vector<OptionOutline>& options) {
   return groups;
 }
 
-/// Groups of the command's own first, then those that every drawing command has, the meta options
-/// last.
+/// Groups of the command's own first, then those that more and more of the drawing commands have,
+/// the meta options last.
 std::vector<std::string> ordered_groups(const CLI::App& app, const AppOutline& outline) {
   auto groups = groups_of(outline.options);
   const auto* parent = app.get_parent();
-  const auto is_shared = [&](const std::string& group) {
-    if (parent == nullptr || !is_drawing(app)) return false;
-    const auto drawing = parent->get_subcommands([](const auto* c) { return is_drawing(*c); });
-    return std::ranges::all_of(drawing, [&](const CLI::App* other) {
-      const auto options = other->get_options(
-          [&](const CLI::Option* option) { return option->get_group() == group; });
-      return !options.empty();
+  if (parent == nullptr || !is_drawing(app)) return groups;
+  const auto drawing = parent->get_subcommands([](const auto* c) { return is_drawing(*c); });
+  const auto owners = [&](const std::string& group) {
+    return std::ranges::count_if(drawing, [&](const CLI::App* other) {
+      const auto in_group = [&](const CLI::Option* option) { return option->get_group() == group; };
+      return !other->get_options(in_group).empty();
     });
   };
   std::ranges::stable_sort(groups, {}, [&](const std::string& group) {
-    return group == "Options" ? 2 : is_shared(group) ? 1 : 0;
+    return std::pair(group == "Options", owners(group));
   });
   return groups;
 }
@@ -179,6 +181,15 @@ std::string all_options(const CLI::App& app, const AppOutline& outline) {
   return text + synonyms_text(outline.options);
 }
 
+/// Names and value where they leave room for the second column, else less of them.
+std::string short_name(OptionOutline option) {
+  const auto fits = [&] { return text_width(names_and_value(option)) + 4 <= kShortColumn; };
+  if (!fits()) option.preset.clear();
+  if (!fits()) option.names.resize(1);
+  if (!fits()) option.value = "NAME";
+  return names_and_value(option);
+}
+
 /// The options of the list that the command has, in the list's order.
 std::string some_options(std::string_view list, const AppOutline& outline) {
   std::string text;
@@ -187,9 +198,7 @@ std::string some_options(std::string_view list, const AppOutline& outline) {
       return std::ranges::find(candidate.names, "--" + name) != candidate.names.end();
     });
     if (option == outline.options.end()) continue;
-    auto shown = *option;
-    if (text_width(names_and_value(shown)) + 4 > kColumn) shown.preset.clear();
-    text += entry(names_and_value(shown), brief(shown.help), kColumn);
+    text += entry(short_name(*option), brief(option->help), kShortColumn);
   }
   return text;
 }
@@ -206,11 +215,11 @@ std::string commands_text(const CLI::App& app) {
 
 /// The first screen of a command that draws: its own options come first.
 std::string first_screen(const CLI::App& app, const AppOutline& outline, const std::string& name,
-                         std::string_view own_options) {
+                         const MostUsed& used) {
   auto text = description_text(app) + "\n" + usage_line(outline, name);
   text += examples_text(outline, 2);
   text += "\nOptions used most:\n";
-  text += some_options(own_options, outline) + some_options(kUsedByAll, outline);
+  for (const auto list : {used.first, kUsedByAll, used.last}) text += some_options(list, outline);
   return text +
          fmt::format("\n'{} --help-all' lists all {} options.\n", name, outline.options.size());
 }
@@ -230,8 +239,7 @@ std::string HelpFormatter::make_help(const CLI::App* app, std::string name,
   const auto outline = outline_of(*app);
   const bool all = mode == CLI::AppFormatMode::All;
   const auto most_used = std::ranges::find(kMostUsed, outline.name, &MostUsed::command);
-  if (!all && most_used != kMostUsed.end())
-    return first_screen(*app, outline, name, most_used->options);
+  if (!all && most_used != kMostUsed.end()) return first_screen(*app, outline, name, *most_used);
   auto text = whole_help(*app, outline, name);
   if (!all) return text;
   for (const CLI::App* command : app->get_subcommands([](const CLI::App*) { return true; }))

@@ -134,7 +134,7 @@ TEST(Tasks, OneThatFailsDoesNotStopTheRest) {
         "line 5: ",
         "nowhere.ckpt",
         "line 6: ",
-        "line 7: --outdir",
+        "line 7: outdir",
         "line 8: prompt",
         "line 9: plms: expected true or false",
         "line 10: it has a number that is too large",

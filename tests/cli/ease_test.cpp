@@ -32,7 +32,7 @@ TEST(QuickStart, NothingButDrawingOpensLibTorch) {
       {"txt2img", "--stepz", "20"},
       {"txt2img", "--sampler", "eulr"},
       {"txt2img", "--ckpt", "absent"},
-      {"swap", "--W", "100"},
+      {"swap", "--prompt", "a cat", "--W", "100"},
   };
   for (const auto& arguments : quick) {
     const auto finished = sd(arguments);
