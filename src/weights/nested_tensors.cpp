@@ -100,7 +100,8 @@ std::vector<NestedTensors> find_tensors(const Document& document, const Dict& to
   if (kind == NamedAs::kWholeModel) return {{"", known}};
   auto found = search(document, top);
   // Averaged weights behind the others, all else in the file's order.
-  std::ranges::stable_partition(found, [](const Found& each) { return !is_averaged(each.path); });
+  std::stable_partition(found.begin(), found.end(),
+                        [](const Found& each) { return !is_averaged(each.path); });
   const auto whole = std::ranges::find(found, true, &Found::is_whole);
   if (whole != found.end()) return {{"", whole->dict}};
   if (kind != NamedAs::kNothing && has_tensors(document, *known)) {

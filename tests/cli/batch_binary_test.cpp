@@ -130,7 +130,7 @@ TEST(Tasks, OneThatFailsDoesNotStopTheRest) {
        {"line 1: unknown key 'stepz'\n    Did you mean 'steps'?",
         "line 2: it is not a whole JSON object",
         "line 3: sampler: 'eulr'",
-        "line 4: --W 100",
+        "line 4: W 100",
         "line 5: ",
         "nowhere.ckpt",
         "line 6: ",

@@ -132,7 +132,7 @@ TEST(JsonErrors, ComeFromEveryCommand) {
       {{"img2img", "--json", "--prompt", "a"}, 2},
       {{"info", "--json", "nowhere.png"}, 5},
       {{"convert", "--json"}, 2},
-      {{"attn", "--json", "--from", "nowhere", "--prompt", "a"}, 2},
+      {{"attn", "--json", "--from", "nowhere", "--prompt", "a"}, 5},
       {{"--json"}, 2},
   };
   for (const auto& [arguments, code] : cases) {
