@@ -102,7 +102,8 @@ TEST(PickleMachine, UnknownClassesBecomeInertPlaceholders) {
       .integer(1)
       .op("sb)R");
   writer.op("(").text("a").integer(1).op("u");
-  const auto placeholder = root_of<Placeholder>(writer.done());
+  const auto bytes = writer.done();  // what names point into
+  const auto placeholder = root_of<Placeholder>(bytes);
   EXPECT_EQ(placeholder.name, "ModelCheckpoint");
 }
 
