@@ -173,6 +173,7 @@ void DrawRun::draw(const Batch& batch, RunNoise& noise) {
   timing_.sample += result.timing.sample;
   timing_.decode += result.timing.decode;
   timing_.unet_calls += result.timing.unet_calls;
+  if (result.decoder_overflowed) announce_overflow();
   const double seconds = now() - began;
   drawing_seconds_ += seconds;
   save(batch, std::move(result), seconds);

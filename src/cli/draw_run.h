@@ -74,6 +74,7 @@ class DrawRun {
   void announce_prompts();
   void announce_cut_prompts() const;
   void announce_unlearnt_words(const std::vector<std::string>& prompts);
+  void announce_overflow();
   void begin_estimate(int64_t batches);
   void announce_estimate(const Progress& progress, double now);
   void check_sources() const;

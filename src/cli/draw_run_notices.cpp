@@ -70,6 +70,13 @@ void DrawRun::announce_cut_prompts() const {
   announce_as("the negative prompt", options_.negative_prompt, *tokenizer_->without_composition());
 }
 
+void DrawRun::announce_overflow() {
+  if (options_.quiet || std::exchange(kept_model_.told_overflow, true)) return;
+  progress_.clear();
+  print_message(label() +
+                "the autoencoder's values go beyond half precision: decoded again in float32");
+}
+
 /// What the model knows is said once, whatever number of tasks it draws.
 void DrawRun::announce_unlearnt_words(const std::vector<std::string>& prompts) {
   const auto learnt = [this](const std::vector<int64_t>& ids) { return learnt_ids(*model_, ids); };

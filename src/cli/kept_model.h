@@ -25,6 +25,7 @@ class KeptModel {
   FileHashes hashes() const;
 
   bool told_vocabulary = false;  // what words it knows was said
+  bool told_overflow = false;    // that its autoencoder went beyond half precision
 
  private:
   LoadRequest request_;

@@ -2,9 +2,11 @@
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
+#include <ATen/detail/CUDAHooksInterface.h>
 #include <dlfcn.h>
 #include <fmt/format.h>
 
+#include "pipeline/cuda_driver.h"
 #include "pipeline/waiting_threads.h"
 #include "sd/core/error.h"
 
@@ -19,6 +21,38 @@ std::string open_cuda_libraries() {
   return dlerror();
 }
 
+/// Why GPU number `index` cannot be drawn on, and what to do; empty if it can.
+std::string cuda_problem(int index) {
+  const auto driver = ask_cuda_driver();
+  // Without a driver LibTorch's half would open, and say less.
+  if (!driver.found) return driver_problem(driver, 0);
+  const auto closed = open_cuda_libraries();
+  if (!closed.empty()) {
+    return fmt::format(
+        "LibTorch's CUDA libraries cannot be opened: {}\nRun scripts/setup.sh --cuda, or use "
+        "--device cpu.",
+        closed);
+  }
+  const auto& hooks = at::detail::getCUDAHooks();
+  const auto faulty = driver_problem(driver, static_cast<int>(hooks.versionCUDART()));
+  if (!faulty.empty()) return faulty;
+  const auto count = at::hasCUDA() ? static_cast<int>(at::getNumGPUs()) : 0;
+  if (index >= count) {
+    return fmt::format(
+        "this machine has {} CUDA device{} (from cuda:0)\nOnly those that CUDA_VISIBLE_DEVICES "
+        "names are counted, where it is set.",
+        count, count == 1 ? "" : "s");
+  }
+  const auto gpu = ask_cuda_gpu(index);
+  if (!gpu.name.empty() && !has_kernels_for(hooks.showConfig(), gpu)) {
+    return fmt::format(
+        "this LibTorch has no kernels for {} (compute capability {}.{})\nBuild with a LibTorch for "
+        "this GPU (older ones support older GPUs), or use --device cpu.",
+        gpu.name, gpu.major, gpu.minor);
+  }
+  return {};
+}
+
 }  // namespace
 
 torch::Device resolve_device(const DeviceChoice& choice) {
@@ -26,29 +60,14 @@ torch::Device resolve_device(const DeviceChoice& choice) {
   const bool asked_for = choice.kind == DeviceChoice::Kind::kCuda;
   if (!asked_for && !has_gpu_node()) return torch::kCPU;
 
-  const std::string problem = open_cuda_libraries();
-  const auto count = problem.empty() && at::hasCUDA() ? static_cast<int>(at::getNumGPUs()) : 0;
-  if (count > 0) {
-    if (choice.index >= count) {
-      throw UsageError(
-          fmt::format("--device cuda:{}: this machine has {} CUDA device{} (from cuda:0)\nOnly "
-                      "those that CUDA_VISIBLE_DEVICES names are counted, where it is set.",
-                      choice.index, count, count == 1 ? "" : "s"));
-    }
+  const auto problem = cuda_problem(choice.index);
+  if (problem.empty()) {
     return torch::Device(torch::kCUDA, static_cast<c10::DeviceIndex>(choice.index));
   }
   if (!asked_for) return torch::kCPU;
-  if (!problem.empty()) {
-    throw UsageError(
-        fmt::format("--device cuda: LibTorch's CUDA libraries cannot be opened: {}\nRun "
-                    "scripts/setup.sh --cuda, or "
-                    "use --device cpu.",
-                    problem));
-  }
-  throw UsageError(
-      "--device cuda: NVIDIA's device file is there, but no CUDA device was found\nCheck "
-      "`nvidia-smi` (is the driver as new as LibTorch's CUDA?) and CUDA_VISIBLE_DEVICES, or use "
-      "--device cpu.");
+  throw UsageError(fmt::format("--device {}: {}",
+                               choice.index == 0 ? "cuda" : fmt::format("cuda:{}", choice.index),
+                               problem));
 }
 
 Precision resolve_precision(DTypeChoice choice, torch::Device device) {
@@ -68,6 +87,17 @@ Precision resolve_precision(DTypeChoice choice, torch::Device device) {
     return {torch::kFloat, torch::kFloat, "f32"};
   }
   return {torch::kBFloat16, has_bf16 ? torch::kBFloat16 : torch::kFloat, "bf16"};
+}
+
+void set_cuda_arithmetic() {
+  auto& context = at::globalContext();
+  // TF32 keeps 10 bits of 23: float32 means float32 here, half precision is there for speed.
+  context.setAllowTF32CuDNN(false);
+  context.setAllowTF32CuBLAS(false);
+  // Which convolution is fastest is found out by timing, and another one rounds otherwise: the same
+  // command must give the same picture.
+  context.setBenchmarkCuDNN(false);
+  context.setDeterministicCuDNN(true);
 }
 
 void set_threads(int threads) {

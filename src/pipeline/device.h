@@ -25,6 +25,10 @@ struct Precision {
 /// there is hundreds of times slower.
 Precision resolve_precision(DTypeChoice choice, torch::Device device);
 
+/// Sets LibTorch's arithmetic on CUDA for this process: float32 without TF32, and convolutions that
+/// give the same bytes every time.
+void set_cuda_arithmetic();
+
 /// Threads that LibTorch uses from now on: `threads`, or the physical cores when 0; waiting ones
 /// leave their cores to other programs.
 void set_threads(int threads);

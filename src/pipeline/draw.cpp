@@ -143,7 +143,7 @@ DrawResult draw(const LoadedModel& model, const DrawRequest& request, NoiseSourc
     on_picture(0);
     auto pictures = guard_torch("decoding", [&] {
       const auto latents = result.latents.index_select(0, at::tensor(wanted, at::kLong));
-      return decode_latents(model, latents, on_picture);
+      return decode_latents(model, latents, on_picture, &result.decoder_overflowed);
     });
     result.pictures.resize(static_cast<std::size_t>(result.latents.size(0)));
     for (std::size_t i = 0; i < wanted.size(); ++i) {

@@ -1,6 +1,7 @@
 #include "pipeline/encode.h"
 
 #include <ATen/ops/cat.h>
+#include <ATen/ops/isfinite.h>
 #include <ATen/ops/tensor.h>
 #include <fmt/format.h>
 
@@ -75,21 +76,35 @@ torch::Tensor to_tensor(const Image& picture) {
   return floats.expand({1, 3, picture.height, picture.width}).contiguous();
 }
 
-torch::Tensor decode_to_tensor(const LoadedModel& model, const torch::Tensor& latents) {
+namespace {
+
+torch::Tensor decode_in(torch::Dtype dtype, const LoadedModel& model,
+                        const torch::Tensor& latents) {
   if (model.taesd) {
-    const auto x = latents.to(torch::Device(model.device), model.compute_dtype);
-    return model.taesd->decode(x).to(at::kFloat);
+    return model.taesd->decode(latents.to(torch::Device(model.device), dtype)).to(at::kFloat);
   }
-  const auto z =
-      (latents / model.config.scale_factor).to(torch::Device(model.device), model.compute_dtype);
+  const auto z = (latents / model.config.scale_factor).to(torch::Device(model.device), dtype);
   return model.model->vae->decode(z).to(at::kFloat);
 }
 
+}  // namespace
+
+torch::Tensor decode_to_tensor(const LoadedModel& model, const torch::Tensor& latents) {
+  return decode_in(model.compute_dtype, model, latents);
+}
+
 std::vector<Image> decode_latents(const LoadedModel& model, const torch::Tensor& latents,
-                                  const std::function<void(int64_t)>& on_picture) {
+                                  const std::function<void(int64_t)>& on_picture,
+                                  bool* overflowed) {
   std::vector<Image> pictures;
   for (int64_t i = 0; i < latents.size(0); ++i) {
-    const auto decoded = decode_to_tensor(model, latents.narrow(0, i, 1));  // [1,3,H,W]
+    const auto one = latents.narrow(0, i, 1);
+    auto decoded = decode_to_tensor(model, one);  // [1,3,H,W]
+    // Some published autoencoders go beyond the 65504 that half precision holds.
+    if (model.compute_dtype == at::kHalf && !at::isfinite(decoded).all().item<bool>()) {
+      if (overflowed != nullptr) *overflowed = true;
+      decoded = decode_in(at::kFloat, model, one);
+    }
     require_finite(decoded, fmt::format("autoencoder, picture {} of {}", i + 1, latents.size(0)));
     const auto bytes = ((decoded + 1.0) / 2.0)
                            .clamp(0.0, 1.0)

@@ -20,9 +20,11 @@ torch::Tensor encode_pictures(const LoadedModel& model, const torch::Tensor& pic
 
 /// Pictures of latents [N,4,h,w] (scaled, as samplers leave them), one decoded at a time to bound
 /// memory: 8-bit RGB, 255 · clamp((x + 1) / 2) cut to whole numbers, as the original does. Calls
-/// on_picture(done) between.
+/// on_picture(done) between. What overflows in half precision is decoded again in float32, which
+/// `overflowed` then tells.
 std::vector<Image> decode_latents(const LoadedModel& model, const torch::Tensor& latents,
-                                  const std::function<void(int64_t)>& on_picture);
+                                  const std::function<void(int64_t)>& on_picture,
+                                  bool* overflowed = nullptr);
 
 /// The floating-point picture [N,3,H,W] of latents, not clamped (about [-1,1]).
 torch::Tensor decode_to_tensor(const LoadedModel& model, const torch::Tensor& latents);

@@ -34,6 +34,7 @@ LoadedModel load_model(const LoadRequest& request) {
     set_threads(request.threads);
     const auto device = resolve_device(request.device);
     const auto precision = resolve_precision(request.dtype, device);
+    if (device.is_cuda()) set_cuda_arithmetic();
 
     auto opened = open_model(request.checkpoint, request.separate);
     LoadedModel loaded;

@@ -30,7 +30,7 @@ Txt2ImgRequest request_of(const std::vector<std::string>& prompts) {
 }
 
 torch::Tensor drawn(const Txt2ImgRequest& request) {
-  SeededNoise noise(1, RngChoice::kCpu, torch::kCPU);
+  SeededNoise noise(1, RngChoice::kCpu, test::device());
   return txt2img(tiny_model(), request, noise).latents;
 }
 

@@ -41,7 +41,7 @@ TokenAlignment identity() {
 }
 
 torch::Tensor start_of(int64_t samples, int64_t height = 8, int64_t width = 8) {
-  SeededNoise noise(42, RngChoice::kCpu, torch::kCPU);
+  SeededNoise noise(42, RngChoice::kCpu, test::device());
   return noise.randn({samples, 4, height, width});
 }
 
@@ -64,7 +64,7 @@ SwapRequest pair_request(int64_t samples = 1) {
 }
 
 SwapResult drawn(const SwapRequest& request) {
-  SeededNoise noise(1, RngChoice::kCpu, torch::kCPU);
+  SeededNoise noise(1, RngChoice::kCpu, test::device());
   return draw_swap(tiny_model(), request, noise);
 }
 
@@ -74,7 +74,7 @@ torch::Tensor plain(const std::string& prompt, SamplerKind sampler = SamplerKind
   request.prompts = {prompt};
   request.sampler = sampler;
   request.guidance_scale = scale;
-  SeededNoise noise(1, RngChoice::kCpu, torch::kCPU);
+  SeededNoise noise(1, RngChoice::kCpu, test::device());
   return txt2img(tiny_model(), request, noise).latents;
 }
 
@@ -166,7 +166,7 @@ TEST_P(EveryMode, AReweightedTokenMovesTheLatents) {
     request.guidance_scale = scale();
     const auto control = reweight({{2, {weight}}});
     request.controller = control.get();
-    SeededNoise noise(1, RngChoice::kCpu, torch::kCPU);
+    SeededNoise noise(1, RngChoice::kCpu, test::device());
     EXPECT_GT(relative_difference(txt2img(tiny_model(), request, noise).latents,
                                   plain(kTarget, sampler(), scale())),
               10 * kRounding)
@@ -206,7 +206,7 @@ TEST(Control, WeightOneChangesNoBit) {
   request.prompts = {kTarget};
   const auto control = reweight({{2, {1.0}}});
   request.controller = control.get();
-  SeededNoise noise(1, RngChoice::kCpu, torch::kCPU);
+  SeededNoise noise(1, RngChoice::kCpu, test::device());
   EXPECT_TRUE(txt2img(tiny_model(), request, noise).latents.equal(plain(kTarget)));
 }
 
@@ -255,7 +255,7 @@ TEST(Control, ReweightingLeavesTheUnconditionalNoiseAlone) {
   request.guidance_scale = 0;
   const auto control = reweight({{2, {5.0}}});
   request.controller = control.get();
-  SeededNoise noise(1, RngChoice::kCpu, torch::kCPU);
+  SeededNoise noise(1, RngChoice::kCpu, test::device());
   EXPECT_LT(relative_difference(txt2img(tiny_model(), request, noise).latents,
                                 plain(kTarget, SamplerKind::kDdim, 0)),
             kRounding);
@@ -353,7 +353,7 @@ TEST(Control, MapsBeforeControlSumToOneAStepAndLieAsThePictureDoes) {
     const auto recorder = std::make_shared<MapRecorder>();
     Chain chain({recorder, reweight({{2, {5.0}}})});
     request.controller = &chain;
-    SeededNoise noise(1, RngChoice::kCpu, torch::kCPU);
+    SeededNoise noise(1, RngChoice::kCpu, test::device());
     txt2img(tiny_model(), request, noise);
     EXPECT_EQ(recorder->timesteps(), (std::vector<double>{501, 1}));
     EXPECT_EQ(heat_maps(recorder->layers(), 16, 24).sizes(), at::IntArrayRef({1, 77, 16, 24}));

@@ -53,7 +53,7 @@ TEST_P(SwapGolden, EveryStepOfBothBranchesIsEqual) {
   request.controller = &control;
   request.decode = false;
   Recorded recorded(request);
-  SeededNoise unused(0, RngChoice::kCpu, torch::kCPU);
+  SeededNoise unused(0, RngChoice::kCpu, test::device());
   const auto result = draw_swap(tiny_model(), request, unused);
 
   recorded.latents.front() = at::cat({golden[name + "_x_T"], golden[name + "_x_T"]});
@@ -82,7 +82,7 @@ TEST(ReweightGolden, EveryStepOfEverySampleIsEqual) {
   request.controller = &control;
   request.decode = false;
   Recorded recorded(request);
-  SeededNoise unused(0, RngChoice::kCpu, torch::kCPU);
+  SeededNoise unused(0, RngChoice::kCpu, test::device());
   txt2img(tiny_model(), request, unused);
   test::expect_equal_steps(recorded.latents, golden["latents"], "reweight", kTolerance);
 }

@@ -76,7 +76,7 @@ void fill_in(Request& request, const torch::Tensor& noise) {
 }
 
 SeededNoise& unused_noise() {
-  static SeededNoise noise(0, RngChoice::kCpu, torch::kCPU);
+  static SeededNoise noise(0, RngChoice::kCpu, test::device());
   return noise;
 }
 
@@ -290,7 +290,7 @@ LoadedModel load_written(TinyFamily family,
   request.checkpoint = folder / "model.safetensors";
   request.prediction = prediction;
   request.dtype = DTypeChoice::kF32;
-  request.device.kind = DeviceChoice::Kind::kCpu;
+  request.device = test::device_choice();
   write_family(family, request.checkpoint, metadata);
   return load_model(request);
 }

@@ -23,7 +23,7 @@ LoadedModel load_f32(const std::filesystem::path& checkpoint,
   request.checkpoint = checkpoint;
   request.config = std::move(config);
   request.dtype = DTypeChoice::kF32;
-  request.device.kind = DeviceChoice::Kind::kCpu;
+  request.device = test::device_choice();
   return load_model(request);
 }
 
@@ -32,7 +32,7 @@ torch::Tensor draw_tiny(const LoadedModel& model) {
   request.prompts = {"a red circle above a blue square"};
   request.width = request.height = 128;
   request.steps = 3;
-  SeededNoise noise(7, RngChoice::kCpu, torch::kCPU);
+  SeededNoise noise(7, RngChoice::kCpu, test::device());
   return txt2img(model, request, noise).latents;
 }
 
@@ -130,7 +130,7 @@ TEST(DemoModel, SixteenPicturesMatchDiffusers) {
   request.guidance_scale = 5.0;
   request.start_latents = from_npy(data("demo/noise.npy"));
   request.decode = false;
-  SeededNoise noise(0, RngChoice::kCpu, torch::kCPU);
+  SeededNoise noise(0, RngChoice::kCpu, test::device());
   const auto latents = txt2img(load_f32(demo), request, noise).latents;
   // Latents are of order 1; 25 guided steps spread float32's rounding to some 1e-5.
   EXPECT_LT((latents - from_npy(data("demo/latents.npy"))).abs().max().item<double>(), 1e-3);

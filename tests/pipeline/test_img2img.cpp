@@ -41,13 +41,13 @@ Img2ImgRequest small_request(SamplerKind sampler = SamplerKind::kDdim) {
 }
 
 Img2ImgResult drawn(const Img2ImgRequest& request) {
-  SeededNoise noise(3, RngChoice::kCpu, torch::kCPU);
+  SeededNoise noise(3, RngChoice::kCpu, test::device());
   return img2img(tiny_model(), request, noise);
 }
 
 torch::Tensor encoded() {
   const c10::InferenceMode inference;
-  return encode_pictures(tiny_model(), picture());
+  return encode_pictures(tiny_model(), picture()).cpu();
 }
 
 TEST(ToTensor, ScalesBytesToMinusOneToOneAndGreyToRgb) {
@@ -120,7 +120,7 @@ TEST(Img2Img, EtaDrawsNoiseOnTheWay) {
 TEST(Img2Img, EachOfSeveralSamplesEqualsItAlone) {
   auto two = small_request();
   two.prompts = {"a red circle", "a house"};
-  SeededNoise noise(5, RngChoice::kCpu, torch::kCPU);
+  SeededNoise noise(5, RngChoice::kCpu, test::device());
   two.start_latents = noise.randn({2, 4, 8, 8});
   auto second = small_request();
   second.prompts = {"a house"};
@@ -139,7 +139,7 @@ TEST(Img2Img, ASwapOverAPictureKeepsItsSourceAndItsMask) {
   pair.steps = request.steps;
   pair.decode = false;
   pair.mask = at::zeros({1, 1, 8, 8});
-  SeededNoise noise(3, RngChoice::kCpu, torch::kCPU);
+  SeededNoise noise(3, RngChoice::kCpu, test::device());
   const auto result = draw_swap(tiny_model(), pair, noise);
   // The mask holds for targets; a batch of two rows adds up in another order than one of one.
   EXPECT_TRUE(result.targets.at(0).latents.equal(encoded()));

@@ -53,7 +53,7 @@ class Img2ImgGolden : public testing::TestWithParam<const char*> {};
 TEST_P(Img2ImgGolden, StartEveryStepAndPictureAreEqual) {
   const std::string name = std::string("s") + GetParam();
   auto request = reference_request(std::stod(GetParam()));
-  SeededNoise unused(0, RngChoice::kCpu, torch::kCPU);
+  SeededNoise unused(0, RngChoice::kCpu, test::device());
   Recorded recorded(request);
   const auto result = img2img(tiny_model(), request, unused);
   const auto full = uniform_steps(NoiseSchedule::sqrt_linear(0.00085, 0.0120, 1000), request.steps);

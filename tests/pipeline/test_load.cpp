@@ -19,7 +19,7 @@ LoadRequest tiny_request() {
   LoadRequest request;
   request.checkpoint = data("tiny-v1.ckpt");
   request.config = data("tiny-v1.yaml");
-  request.device.kind = DeviceChoice::Kind::kCpu;
+  request.device = test::device_choice();
   return request;
 }
 

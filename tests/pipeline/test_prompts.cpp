@@ -43,7 +43,7 @@ torch::Tensor plain(const std::vector<std::string>& prompts) {
 
 TEST(PromptContexts, WeightsMultiplyTokensAndKeepTheMean) {
   const auto z = plain({"a red cat"});
-  auto weights = torch::ones({1, 77, 1});
+  auto weights = torch::ones({1, 77, 1}, test::device());
   weights[0][2] = 1.5;
   const auto weighed = z * weights;
   const auto expected = weighed * (z.mean() / weighed.mean());
@@ -71,7 +71,8 @@ TEST(PromptContexts, RepeatingAContextLeavesAttentionAsItIs) {
   PromptContexts contexts(tiny_model(), request, 10);
   contexts.add_negative(1);
   ASSERT_EQ(contexts.at(0).size(1), 231);
-  const auto x = at::randn({1, 4, 16, 16}), t = at::tensor({500.0F});
+  const auto x = at::randn({1, 4, 16, 16}).to(test::device());
+  const auto t = at::tensor({500.0F}).to(test::device());
   auto unet = tiny_model().model->unet;
   EXPECT_LT(relative_difference(unet->forward(x, t, contexts.at(0), {}),
                                 unet->forward(x, t, plain({"blurry"}), {})),
@@ -115,7 +116,7 @@ TEST(PromptContexts, PicturesFollow) {
     request.steps = 4;
     request.decode = false;
     request.prompt_syntax = syntax;
-    SeededNoise noise(1, RngChoice::kCpu, torch::kCPU);
+    SeededNoise noise(1, RngChoice::kCpu, test::device());
     return txt2img(tiny_model(), request, noise).latents;
   };
   const auto cat = drawn("a red cat", PromptSyntax::kPlain);

@@ -19,7 +19,10 @@ using test::relative_difference;
 torch::Tensor numbers(int64_t seed, std::vector<int64_t> shape, double scale) {
   int64_t count = 1;
   for (const int64_t side : shape) count *= side;
-  return at::tensor(test::uniform(seed, count), at::kDouble).to(at::kFloat).mul(scale).view(shape);
+  return at::tensor(test::uniform(seed, count), at::kDouble)
+      .to(test::device(), at::kFloat)
+      .mul(scale)
+      .view(shape);
 }
 
 torch::Tensor latents() { return numbers(500, {1, 4, 4, 5}, 4); }
@@ -35,7 +38,7 @@ class TaesdFiles : public testing::Test {
     request.checkpoint = test::data("tiny-v1.ckpt");
     request.separate.vae = file;
     request.dtype = DTypeChoice::kF32;
-    request.device.kind = DeviceChoice::Kind::kCpu;
+    request.device = test::device_choice();
     return load_model(request).taesd;
   }
   void write_half(const std::string& half) const {

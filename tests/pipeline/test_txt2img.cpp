@@ -24,7 +24,7 @@ Txt2ImgRequest small_request() {
 }
 
 Txt2ImgResult draw(const Txt2ImgRequest& request, uint64_t seed = 42) {
-  SeededNoise noise(seed, RngChoice::kCpu, torch::kCPU);
+  SeededNoise noise(seed, RngChoice::kCpu, test::device());
   return txt2img(tiny_model(), request, noise);
 }
 
@@ -56,7 +56,7 @@ TEST(Draw, SamplesMayHaveScalesAndNegativePromptsOfTheirOwn) {
   together.guidance_scales = {2.0, 9.0};
   together.negative_prompts = {"blurry", "a red square"};
   together.decode = false;
-  SeededNoise noise(1, RngChoice::kCpu, torch::kCPU);
+  SeededNoise noise(1, RngChoice::kCpu, test::device());
   together.start_latents = noise.randn({2, 4, 16, 16});
   const auto both = draw(tiny_model(), together, noise).latents;
   for (int64_t i = 0; i < 2; ++i) {
@@ -76,7 +76,7 @@ TEST(Draw, ListsHaveOneValueASample) {
   DrawRequest request;
   request.targets = {{"a", "b"}};
   request.guidance_scales = {1.0};
-  SeededNoise noise(1, RngChoice::kCpu, torch::kCPU);
+  SeededNoise noise(1, RngChoice::kCpu, test::device());
   expect_error<UsageError>([&] { draw(tiny_model(), request, noise); }, "1 guidance scales",
                            "2 samples");
 }

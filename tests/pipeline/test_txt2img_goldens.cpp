@@ -38,7 +38,7 @@ struct Drawn {
 Drawn record(Txt2ImgRequest request, const LoadedModel& model, NoiseSource* noise = nullptr) {
   const test::Recorded recorded(request);
   request.decode = false;
-  SeededNoise unused(0, RngChoice::kCpu, torch::kCPU);
+  SeededNoise unused(0, RngChoice::kCpu, test::device());
   const auto result = txt2img(model, request, noise != nullptr ? *noise : unused);
   const c10::InferenceMode inference;
   return {recorded.latents, decode_to_tensor(model, result.latents)};
@@ -152,7 +152,8 @@ TEST(Bf16, LosesNoMoreThanDiffusersDoes) {
   const auto& expected = golden()["ddim_latents"];
   ASSERT_EQ(static_cast<int64_t>(found.latents.size()), expected.size(0));
   for (int64_t i = 0; i < expected.size(0); ++i) {
-    const auto difference = found.latents[static_cast<std::size_t>(i)] - expected[i];
+    const auto difference =
+        found.latents[static_cast<std::size_t>(i)].to(expected.device()) - expected[i];
     const auto loss = (difference.square().mean() / expected[i].square().mean()).sqrt();
     EXPECT_LT(loss.item<double>(), kBf16Loss) << "after step " << i;
   }

@@ -16,7 +16,7 @@ class Recorded {
   explicit Recorded(DrawSettings& settings) {
     if (settings.start_latents) latents.push_back(*settings.start_latents);
     settings.on_step = [this](const StepReport& step) {
-      latents.push_back(step.x.clone());
+      latents.push_back(step.x.to(torch::kCPU, /*non_blocking=*/false, /*copy=*/true));
       return true;
     };
   }

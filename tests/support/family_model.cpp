@@ -9,6 +9,7 @@
 
 #include "sd/models/latent_diffusion.h"
 #include "sd/weights/write_safetensors.h"
+#include "support/golden.h"
 #include "support/temp_folder.h"
 
 namespace sd::test {
@@ -188,7 +189,7 @@ const LoadedModel& family_model(TinyFamily family) {
   LoadRequest request;
   request.checkpoint = folder / (name_of(family) + ".safetensors");
   request.dtype = DTypeChoice::kF32;
-  request.device.kind = DeviceChoice::Kind::kCpu;
+  request.device = device_choice();
   // Of v1 nothing but its publisher's word tells.
   if (family == TinyFamily::kV1Velocity) request.prediction = Prediction::kVelocity;
   write_family(family, request.checkpoint);

@@ -14,7 +14,7 @@ inline const LoadedModel& tiny_model(DTypeChoice dtype = DTypeChoice::kF32) {
     request.checkpoint = data("tiny-v1.ckpt");
     request.config = data("tiny-v1.yaml");
     request.dtype = choice;
-    request.device.kind = DeviceChoice::Kind::kCpu;
+    request.device = device_choice();
     return load_model(request);
   };
   static const LoadedModel f32 = load(DTypeChoice::kF32);

@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 
 from clip_tokenizer_files import check_clip_tokenizer, write_clip_tokenizer
 from diffusers_configs import diffusers_configs
@@ -111,6 +110,8 @@ def write_checkpoint(tensors: Tensors, path: Path) -> None:
 
 def write_safetensors(tensors: Tensors, path: Path) -> None:
     """Writes tensors into one file, by the names given."""
+    from safetensors.torch import save_file  # not needed for a .ckpt
+
     save_file(
         {name: tensor.contiguous() for name, tensor in tensors.items()}, path, {"format": "pt"}
     )

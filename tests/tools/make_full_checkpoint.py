@@ -6,8 +6,8 @@ in the UNet, 84M in the VAE, 123M in the text encoder; 4.3 GB in f32, 2.1 GB in 
 1.7 GB more). Layers keep the variance of what they are given, so activations stay finite; pictures
 are noise.
 
-Needs torch, safetensors and numpy (a diffusers folder with --check: diffusers and transformers
-too).
+Needs torch (a safetensors file or a diffusers folder: safetensors and numpy; with --check:
+diffusers and transformers too).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ DTYPES = {"f32": torch.float32, "f16": torch.float16}
 def draw(row: Row, generator: torch.Generator) -> torch.Tensor:
     """Random values of one tensor. Norms and biases stand a little off 1 and 0, so that a mix-up of
     two shows."""
-    noise = torch.randn(row.shape, generator=generator)
+    noise = torch.randn(row.shape, generator=generator, device=generator.device)
     if row.kind == "weight":
         return noise.mul_(1 / math.sqrt(math.prod(row.shape[1:])))
     if row.kind == "norm.weight":
@@ -62,13 +62,15 @@ def schedule_buffers(sizes: Sizes) -> dict[str, torch.Tensor]:
     return {name: values.float() for name, values in buffers.items()}
 
 
-def random_model(sizes: Sizes, seed: int, dtype: torch.dtype, ema: bool) -> dict[str, torch.Tensor]:
-    """All tensors of a checkpoint. EMA weights are drawn anew, so that taking the wrong ones
-    shows."""
-    generator = torch.Generator().manual_seed(seed)
+def random_model(
+    sizes: Sizes, seed: int, dtype: torch.dtype, ema: bool, device: str = "cpu"
+) -> dict[str, torch.Tensor]:
+    """All tensors of a checkpoint, on the CPU. EMA weights are drawn anew, so that taking the wrong
+    ones shows. A GPU draws other values, and sooner."""
+    generator = torch.Generator(device).manual_seed(seed)
     rows = all_rows(sizes)
     tensors = schedule_buffers(sizes)
-    tensors |= {row.compvis_name: draw(row, generator).to(dtype) for row in rows}
+    tensors |= {row.compvis_name: draw(row, generator).to("cpu", dtype) for row in rows}
     if sizes.text == "clip":
         position_ids = "cond_stage_model.transformer.text_model.embeddings.position_ids"
         tensors[position_ids] = torch.arange(77).unsqueeze(0)
@@ -78,7 +80,7 @@ def random_model(sizes: Sizes, seed: int, dtype: torch.dtype, ema: bool) -> dict
         for row in rows:
             if row.part == UNET:
                 name = "model_ema.diffusion_model" + row.name.replace(".", "")
-                tensors[name] = draw(row, generator).to(dtype)
+                tensors[name] = draw(row, generator).to("cpu", dtype)
     return tensors
 
 
@@ -115,6 +117,9 @@ def main() -> None:
         help="LAION-400M latent diffusion instead (text2img-large: 1.5B parameters; no folder)",
     )
     parser.add_argument(
+        "--device", default="cpu", help="that draws the weights: cuda is faster (default: cpu)"
+    )
+    parser.add_argument(
         "--check", action="store_true", help="load diffusers folders with diffusers, strictly"
     )
     args = parser.parse_args()
@@ -125,7 +130,7 @@ def main() -> None:
     sizes = LAION_400M if args.laion400m else Sizes()
     if args.sizes:
         sizes = sizes_from_yaml(args.sizes)
-    tensors = random_model(sizes, args.seed, DTYPES[args.dtype], args.ema)
+    tensors = random_model(sizes, args.seed, DTYPES[args.dtype], args.ema, args.device)
     for path, kind in zip(args.out, formats):
         path.parent.mkdir(parents=True, exist_ok=True)
         if kind == "ckpt":

@@ -99,6 +99,7 @@ struct DrawResult {
   torch::Tensor latents;        // [rows,4,h,w] float32 on the CPU, as the sampler left them
   std::vector<Image> pictures;  // one a row, RGB; empty when decode is off
   DrawTiming timing;
+  bool decoder_overflowed = false;  // in half precision, so that a picture was decoded in float32
 };
 
 /// Draws one batch. Throws UsageError (sizes, steps, strength, eta, mask, a list that has not one
