@@ -8,6 +8,7 @@
 #include "sd/core/error.h"
 #include "sd/core/model_hash.h"
 #include "sd/pipeline/inspect.h"
+#include "sd/weights/foreign_names.h"
 #include "sd/weights/summary.h"
 
 namespace sd::cli {
@@ -91,6 +92,7 @@ Json checkpoint_json(const std::filesystem::path& path, bool hash) {
   json["missing"] = names_json(model.missing);
   json["other_shapes"] = names_json(model.mismatched);
   json["unexpected"] = names_json(model.unexpected);
+  json["foreign_names"] = names_json(foreign_names(path));
   json["parts"] = parts_json(model);
   if (model.prediction) {
     json["prediction"] = name_of(model.prediction->prediction);

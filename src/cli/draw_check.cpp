@@ -182,6 +182,7 @@ std::shared_ptr<const Tokenizer> check(DrawOptions& options) {
     print_notices(options, model);
     const auto variant = options.quiet ? std::nullopt : variant_notice(found.checkpoint);
     if (variant) print_message(*variant);
+    print_foreign_names(options, found.checkpoint);
   }
   return tokenizer;
 }

@@ -35,9 +35,11 @@ int draw_pictures(const DrawCommand& command, MakeDrawCommand make) {
   auto& batch = options.batch;
   options.given = given_command(*command.parser);
   if (batch.grid) return draw_grid(command, make);
-  if (!options.from_file && (batch.shard || batch.resume)) {
+  if (!options.from_file && (batch.shard || batch.resume || batch.confined)) {
     throw UsageError(fmt::format("{}: there are no tasks\nName their list with --from-file.",
-                                 batch.shard ? "--shard" : "--resume"));
+                                 batch.shard    ? "--shard"
+                                 : batch.resume ? "--resume"
+                                                : "--confined"));
   }
   batch.shard = shard_of(options);
   if (options.from_file) {

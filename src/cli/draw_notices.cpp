@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
+#include <set>
 
 #include "cli/text_output.h"
 #include "sd/image/infotext.h"
 #include "sd/text/prompt_choices.h"
+#include "sd/weights/foreign_names.h"
 
 namespace sd::cli {
 namespace {
@@ -94,6 +97,29 @@ std::vector<std::string> draw_notices(const DrawOptions& options, const ModelCon
 void print_notices(const DrawOptions& options, const ModelConfig& model) {
   if (options.quiet) return;
   for (const auto& line : draw_notices(options, model, this_machine())) print_message(line);
+}
+
+std::string foreign_notice(const std::string& model, const std::vector<std::string>& names) {
+  constexpr std::size_t kShown = 3;
+  constexpr std::size_t kCharacters = 80;  // of one
+  if (names.empty()) return {};
+  std::string list;
+  for (std::size_t i = 0; i < std::min(names.size(), kShown); ++i)
+    list += (i == 0 ? "" : ", ") + shorten(names[i], kCharacters);
+  if (names.size() > kShown) list += ", …";
+  return fmt::format("{}: its pickle names {} unknown here, of which nothing is run: {}{}", model,
+                     names.size() == 1 ? "a class" : fmt::format("{} classes", names.size()), list,
+                     names.size() > kShown ? " ('sd info' lists them)" : "");
+}
+
+void print_foreign_names(const DrawOptions& options, const std::filesystem::path& checkpoint) {
+  static std::set<std::filesystem::path> told;
+  if (options.quiet) return;
+  for (const auto& file : {std::optional(checkpoint), options.vae, options.clip}) {
+    if (!file || !told.insert(*file).second) continue;
+    const auto notice = foreign_notice(file->string(), foreign_names(*file));
+    if (!notice.empty()) print_message(notice);
+  }
 }
 
 }  // namespace sd::cli

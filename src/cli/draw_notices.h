@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -19,5 +20,13 @@ std::vector<std::string> draw_notices(const DrawOptions& options, const ModelCon
 
 /// Prints them, unless told to be quiet.
 void print_notices(const DrawOptions& options, const ModelConfig& model);
+
+/// One line about the classes that a model's pickles name and that are not known (foreign_names.h),
+/// cut after a few; empty where there are none.
+std::string foreign_notice(const std::string& model, const std::vector<std::string>& names);
+
+/// Prints that of the model and of the parts that come from elsewhere, once a process for each,
+/// unless told to be quiet.
+void print_foreign_names(const DrawOptions& options, const std::filesystem::path& checkpoint);
 
 }  // namespace sd::cli

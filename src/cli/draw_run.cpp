@@ -35,6 +35,7 @@ ExitCode DrawRun::run() {
   const InterruptGuard guard;
   try {
     load();
+    if (may_be_there() && finds_all()) return ExitCode::kDone;
     announce_prompts();
     RunNoise noise(options_, torch::Device(record_.device));
     draw_all(noise);
@@ -90,25 +91,33 @@ void DrawRun::load() {
   if (folder_) kept_model_.start_hashing();
 }
 
-void DrawRun::draw_all(RunNoise& noise) {
-  const std::size_t together = drawn_together();
-  // Pictures with random numbers of their own are drawn one by one: arithmetic depends on the size
-  // of a batch in the last bit.
-  const std::size_t size = options_.seed_mode == SeedMode::kImage ? 1 : together;
+/// Pictures with random numbers of their own are drawn one by one: arithmetic depends on the size
+/// of a batch in the last bit.
+std::size_t DrawRun::batch_size() const {
+  return options_.seed_mode == SeedMode::kImage ? 1 : drawn_together();
+}
+
+void DrawRun::for_each_batch(const std::function<void(const Batch&)>& visit) const {
+  const std::size_t together = drawn_together(), size = batch_size();
   const std::size_t count = prompts_.prompts.size();
-  const auto batches = options_.n_iter * static_cast<int64_t>((count + size - 1) / size);
-  steps_left_ = (options_.only ? 1 : batches) * options_.ddim_steps;
-  begin_estimate(batches);
   Batch batch;
   for (batch.iteration = 0; batch.iteration < options_.n_iter; ++batch.iteration) {
     for (batch.first = 0; batch.first < count; batch.first += batch.size) {
       batch.offset = batch.first % together;
       batch.size = std::min({size, count - batch.first, together - batch.offset});
-      draw(batch, noise);
+      visit(batch);
       ++batch.number;
       batch.first_sample += static_cast<int64_t>(batch.size);
     }
   }
+}
+
+void DrawRun::draw_all(RunNoise& noise) {
+  const std::size_t count = prompts_.prompts.size(), size = batch_size();
+  const auto batches = options_.n_iter * static_cast<int64_t>((count + size - 1) / size);
+  steps_left_ = (options_.only ? 1 : batches) * options_.ddim_steps;
+  begin_estimate(batches);
+  for_each_batch([&](const Batch& batch) { draw(batch, noise); });
   progress_.clear();
   if (options_.verbose > 0 && rate_.per_second() > 0)
     say(fmt::format("{:.3f} s a step", 1 / rate_.per_second()));

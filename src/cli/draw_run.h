@@ -80,6 +80,7 @@ class DrawRun {
   void check_sources() const;
   int64_t grid_pixels() const;
   void settle_only();
+  void check_confined() const;
   std::vector<PromptSet> sets_of(const Batch& batch) const;
   std::size_t drawn_together() const;
   DrawResult draw_rows(const Batch& batch, RunNoise& noise, bool noise_only);
@@ -87,7 +88,13 @@ class DrawRun {
   std::unique_ptr<CellNoise> noise_of_cells(const Batch& batch) const;
   torch::Tensor starts_of_cells(const Batch& batch, CellNoise& noise) const;
   std::array<int64_t, 3> latent_shape() const;
+  std::size_t batch_size() const;
+  void for_each_batch(const std::function<void(const Batch&)>& visit) const;
   void draw_all(RunNoise& noise);
+  bool may_be_there() const;
+  bool finds_all();
+  bool finds(const PictureRecord& record, std::vector<std::filesystem::path>& found) const;
+  void say_replaced();
   void draw(const Batch& batch, RunNoise& noise);
   DrawRequest request_for(const Batch& batch, RunNoise& noise);
   void attach_controls(DrawRequest& request, const Batch& batch);
@@ -98,6 +105,9 @@ class DrawRun {
   PictureRecord record_of(const Batch& batch, std::size_t target, std::size_t sample) const;
   RunRecord run_of(const PictureRecord& picture) const;
   DrawOutcome& outcome_of(const PictureRecord& picture);
+  NameFields task_fields(const PictureRecord& record) const;
+  std::string task_suffix(const PictureRecord& record) const;
+  TaskSettings task_settings(const PictureRecord& record) const;
   std::filesystem::path write_sample(const PictureRecord& record, const Image& picture);
   std::filesystem::path save_picture(const PictureRecord& record, const Image& picture,
                                      double seconds);

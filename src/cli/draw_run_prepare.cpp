@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "cli/combinations.h"
+#include "cli/confined_paths.h"
 #include "cli/draw_run.h"
 #include "cli/find_model.h"
 #include "cli/json_lines.h"
@@ -42,16 +43,34 @@ void DrawRun::prepare() {
     blend_mask_ = read_latent_mask(*options_.swap.blend_mask, {record_.width, record_.height},
                                    options_.f, [this](const std::string& text) { say(text); });
   }
+  check_confined();
   // Last: what is wrong above leaves nothing behind.
   if (!options_.skip_save || !options_.skip_grid) {
     folder_.emplace(options_.outdir, options_.picture.format,
-                    NameTemplate::parse(options_.picture.name));
+                    NameTemplate::parse(options_.picture.name), options_.batch.confined);
   }
   if (options_.save_latents) make_writable_folder(*options_.save_latents);
   if (!options_.skip_grid && grid_pixels() > kMaxGridPixels) {
     say(fmt::format("no grid is drawn: {} pictures of {}x{} are too many for one picture",
                     total_pictures_, record_.width, record_.height));
     options_.skip_grid = true;
+  }
+}
+
+/// With --confined nothing is written over a link below --outdir: settled folders of the task's
+/// that lie there, be it by default.
+void DrawRun::check_confined() const {
+  if (!options_.batch.confined) return;
+  std::error_code error;
+  const auto outdir = std::filesystem::absolute(options_.outdir, error).lexically_normal();
+  for (const auto& [folder, what] : {std::pair{options_.attn.dir, "--attn"},
+                                     {options_.attn.save_attn_dir, "--save_attn_dir"},
+                                     {options_.save_latents, "--save-latents"}}) {
+    if (!folder) continue;
+    const auto way =
+        std::filesystem::absolute(*folder, error).lexically_normal().lexically_relative(outdir);
+    const bool below = !way.empty() && *way.begin() != "..";
+    if (below) require_confined(options_.outdir, *folder, what);  // else the command names it
   }
 }
 

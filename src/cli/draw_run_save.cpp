@@ -111,13 +111,34 @@ void DrawRun::keep_latents(const Batch& batch, const torch::Tensor& latents) {
 /// before it could say so.
 std::filesystem::path DrawRun::write_sample(const PictureRecord& record, const Image& picture) {
   const auto file = encoded(record, picture);
-  const auto run = run_of(record);
-  auto fields = name_fields_of(run, record);
   if (!options_.place || !options_.place->picture_number)
-    return folder_->write_sample(file.bytes, std::move(fields));
+    return folder_->write_sample(file.bytes, name_fields_of(run_of(record), record));
+  const auto path = folder_->write_task_sample(file.bytes, task_fields(record), task_suffix(record),
+                                               task_settings(record));
+  say_replaced();
+  return path;
+}
+
+NameFields DrawRun::task_fields(const PictureRecord& record) const {
+  auto fields = name_fields_of(run_of(record), record);
   fields.number = *options_.place->picture_number;
-  const auto suffix = total_pictures_ > 1 ? fmt::format("-{:03}", record.index) : std::string();
-  return folder_->write_task_sample(file.bytes, fields, suffix, settings_of(run, record));
+  return fields;
+}
+
+/// The first target of a swap has the source beside it.
+TaskSettings DrawRun::task_settings(const PictureRecord& record) const {
+  TaskSettings settings{settings_of(run_of(record), record)};
+  if (!record.source || record.target != 0) return settings;
+  auto source = record;
+  source.is_source = true;
+  source.prompt = *record.source;
+  settings.source = settings_of(run_of(source), source);
+  return settings;
+}
+
+/// Tells the pictures of one task apart.
+std::string DrawRun::task_suffix(const PictureRecord& record) const {
+  return total_pictures_ > 1 ? fmt::format("-{:03}", record.index) : std::string();
 }
 
 /// Waits for the hashes of the model's files, so that pictures can name them.
@@ -225,6 +246,7 @@ void DrawRun::save_source(const PictureRecord& target, const Image& picture,
     const auto settings = settings_of(run_of(record), record);
     path = folder_->write_source(encoded(record, picture).bytes, sample,
                                  options_.place ? &settings : nullptr);
+    say_replaced();
   }
   if (options_.json) {
     output_.line(json_line(run_of(record), record, path, seconds_of(record, seconds)));

@@ -23,6 +23,7 @@ struct DrawOutcome {
   int code = 0;  // an exit code
   std::string error;
   std::vector<std::filesystem::path> pictures;  // written
+  bool was_there = false;                       // all of them were, so that nothing was drawn
   std::vector<Image> drawn;                     // if the options ask for them
   std::optional<Making> making;                 // of the first of those
 };

@@ -296,8 +296,9 @@ class GridRun {
 int draw_grid(const DrawCommand& command, MakeDrawCommand make) {
   const auto& base = *command.options;
   if (base.from_file) throw UsageError("--grid and --from-file: one of them says what to draw");
-  if (base.batch.resume || base.batch.shard)
-    throw UsageError("--grid: --resume and --shard belong to the tasks of --from-file");
+  if (base.batch.resume || base.batch.shard || base.batch.confined) {
+    throw UsageError("--grid: --resume, --shard and --confined belong to the tasks of --from-file");
+  }
   return GridRun(command, make).draw();
 }
 

@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <iterator>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -64,30 +64,40 @@ TaskRecord record_of(const Json& json, const StoredRun& run) {
   return record;
 }
 
-/// The run of a record among those that one journal has told of so far.
-StoredRun* run_with(std::vector<StoredRun>& runs, const Json& record) {
-  const auto id = count_in(record, "run", 0);
-  const auto found = std::find_if(runs.rbegin(), runs.rend(), [&](const StoredRun& run) {
-    return id == 0 ? run.id < 0 : run.id == id;
-  });
-  return found == runs.rend() ? nullptr : &*found;
+/// The run that a record names: in its own journal, or else in another share's.
+StoredRun* run_with(std::vector<StoredRun>& runs, int64_t id, const fs::path& file) {
+  StoredRun* elsewhere = nullptr;
+  for (auto& run : runs) {
+    if (run.id != id) continue;
+    if (run.file == file) return &run;
+    elsewhere = &run;
+  }
+  return elsewhere;
 }
 
-std::vector<StoredRun> read_journal(const fs::path& file) {
-  std::vector<StoredRun> runs;
+/// Headers go to `runs`; records that name their run are left to be put there when all headers are
+/// known, the others are of the header before them.
+std::vector<Json> read_journal(const fs::path& file, std::vector<StoredRun>& runs) {
+  std::vector<Json> records;
   std::ifstream input(file, std::ios::binary);
   if (!input) throw IoError(fmt::format("cannot read {}: {}", file.string(), std::strerror(errno)));
+  std::optional<std::size_t> before;  // the last one of the first form
   for (std::string line; std::getline(input, line);) {
-    const auto json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    auto json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
     if (!json.is_object()) continue;
     const auto kind = text_in(json, "kind");
     if (kind == kRunKind) {
       runs.push_back(run_of(file, json));
+      if (runs.back().id < 0) before = runs.size() - 1;
     } else if (kind == kTaskKind) {
-      if (auto* run = run_with(runs, json)) run->records.push_back(record_of(json, *run));
+      if (before && count_in(json, "run", 0) == 0) {
+        runs[*before].records.push_back(record_of(json, runs[*before]));
+      } else {
+        records.push_back(std::move(json));
+      }
     }
   }
-  return runs;
+  return records;
 }
 
 }  // namespace
@@ -106,13 +116,24 @@ std::string text_in(const Json& json, const char* key) {
   return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
-std::vector<StoredRun> read_journals(const fs::path& outdir) {
-  std::vector<StoredRun> runs;
-  for (const auto& file : journals_in(outdir)) {
-    auto some = read_journal(file);
-    std::ranges::move(some, std::back_inserter(runs));
+StoredJournals read_journals(const fs::path& outdir) {
+  StoredJournals all;
+  std::vector<std::pair<fs::path, std::vector<Json>>> records;
+  for (const auto& file : journals_in(outdir))
+    records.emplace_back(file, read_journal(file, all.runs));
+  for (const auto& run : all.runs) all.highest_id = std::max(all.highest_id, run.id);
+  for (const auto& [file, some] : records) {
+    for (const auto& json : some) {
+      const auto id = count_in(json, "run", 0);
+      all.highest_id = std::max(all.highest_id, id);
+      if (auto* run = id > 0 ? run_with(all.runs, id, file) : nullptr) {
+        run->records.push_back(record_of(json, *run));
+      } else {
+        ++all.orphans;
+      }
+    }
   }
-  return runs;
+  return all;
 }
 
 int64_t reserved_numbers(const std::vector<StoredRun>& runs) {

@@ -37,11 +37,19 @@ struct StoredRun {
 inline constexpr const char* kRunKind = "tasks";  // of a header
 inline constexpr const char* kTaskKind = "task";  // of a record
 
+/// What the journals of a folder tell.
+struct StoredJournals {
+  std::vector<StoredRun> runs;
+  std::size_t orphans = 0;  // records of runs whose headers are lost
+  int64_t highest_id = 0;   // of a run, also of those
+};
+
 /// All runs of all journals (tasks.jsonl, tasks-2-of-3.jsonl and their like) in a folder. Several
-/// processes may have written to one journal, so a record names its run; one that does not, as in
-/// older versions, is of the header before it. A line that a killed process did not finish says
-/// nothing. Throws IoError if a journal cannot be read.
-std::vector<StoredRun> read_journals(const std::filesystem::path& outdir);
+/// processes may have written to one journal, so a record names its run, whose header may stand
+/// anywhere, also in the journal of another share; one that names none, as in older versions, is of
+/// the header before it. A line that a killed process did not finish says nothing. Throws IoError
+/// if a journal cannot be read.
+StoredJournals read_journals(const std::filesystem::path& outdir);
 
 /// One more than the highest picture number that runs over lists have taken for themselves in
 /// `outdir`, drawn or not; 0 if there are none.

@@ -10,10 +10,12 @@
 #include <system_error>
 #include <utility>
 
+#include "cli/confined_paths.h"
 #include "cli/journal_file.h"
 #include "sd/core/atomic_file.h"
 #include "sd/core/error.h"
 #include "sd/image/metadata.h"
+#include "sd/image/whole.h"
 
 namespace sd::cli {
 namespace {
@@ -92,21 +94,15 @@ std::filesystem::path write_numbered(const std::filesystem::path& stem, std::str
 /// never overwritten anyway.
 int64_t numbers_of_lists(const std::filesystem::path& outdir) {
   try {
-    return reserved_numbers(read_journals(outdir));
+    return reserved_numbers(read_journals(outdir).runs);
   } catch (const IoError&) {
     return 0;
   }
 }
 
-/// Whether a picture says of itself that it was drawn with `settings`, on whatever machine.
-bool is_drawn_by(const std::filesystem::path& picture, nlohmann::ordered_json settings) {
-  PictureMetadata metadata;
-  try {
-    metadata = read_metadata(picture);
-  } catch (const Error&) {
-    return false;  // no picture at all
-  }
-  for (const auto& [key, text] : metadata.texts) {
+/// Whether texts say that their picture was drawn with `settings`, on whatever machine.
+bool say_settings(const std::vector<PngText>& texts, nlohmann::ordered_json settings) {
+  for (const auto& [key, text] : texts) {
     if (key != "sd") continue;
     auto found = nlohmann::ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
     if (!found.is_object()) return false;
@@ -119,6 +115,21 @@ bool is_drawn_by(const std::filesystem::path& picture, nlohmann::ordered_json se
   return false;
 }
 
+/// Whether a picture that is whole, check sums included, says so of itself.
+bool is_drawn_by(const std::filesystem::path& picture, const nlohmann::ordered_json& settings) {
+  try {
+    return say_settings(read_metadata(picture).texts, settings);
+  } catch (const Error&) {
+    return false;  // no picture at all
+  }
+}
+
+/// The name, from the second attempt on with a suffix.
+std::string numbered_again(const std::filesystem::path& name, int64_t attempt) {
+  return attempt == 0 ? name.string()
+                      : fmt::format("{}-{:0{}}", name.string(), attempt, kGridDigits);
+}
+
 }  // namespace
 
 int64_t next_number(const std::filesystem::path& folder, std::string_view prefix,
@@ -126,14 +137,21 @@ int64_t next_number(const std::filesystem::path& folder, std::string_view prefix
   return next_after(folder, [&](std::string_view stem) { return number_in(stem, prefix, digits); });
 }
 
-OutputFolder::OutputFolder(std::filesystem::path outdir, FileFormat format, NameTemplate names)
+OutputFolder::OutputFolder(std::filesystem::path outdir, FileFormat format, NameTemplate names,
+                           bool confined)
     : outdir_(std::move(outdir)),
       samples_(outdir_ / "samples"),
       sources_(outdir_ / "source"),
       format_(format),
-      names_(std::move(names)) {
+      names_(std::move(names)),
+      confined_(confined) {
   make_writable_folder(outdir_);
+  check_confined(samples_);
   make_writable_folder(samples_);
+}
+
+void OutputFolder::check_confined(const std::filesystem::path& path) const {
+  if (confined_) require_confined(outdir_, path, "--confined");
 }
 
 /// Sources of swaps have their targets' names.
@@ -141,19 +159,26 @@ int64_t& OutputFolder::next_in(const std::filesystem::path& folder) {
   const auto found = next_.find(folder);
   if (found != next_.end()) return found->second;
   const auto number_of = [this](std::string_view stem) { return names_.number_in(stem); };
+  check_confined(samples_ / folder);
   if (!folder.empty()) make_writable_folder(samples_ / folder);
   return next_[folder] =
              std::max({next_after(samples_ / folder, number_of),
                        next_after(sources_ / folder, number_of), numbers_of_lists(outdir_)});
 }
 
-/// The stem, not the file: maps and sources are named after it, whatever the ending.
-bool OutputFolder::is_taken(const std::filesystem::path& name) const {
+/// The stem, not the file: maps and sources are named after it, whatever the ending. A source that
+/// says `own_source` of itself, or was cut, takes nothing: the picture beside it is to be drawn
+/// again.
+bool OutputFolder::is_taken(const std::filesystem::path& name,
+                            const nlohmann::ordered_json* own_source) const {
   std::error_code ignored;
   for (const auto format : kFormats) {
     const auto file = name.string() + std::string(file_ending(format));
     if (std::filesystem::exists(samples_ / file, ignored)) return true;
-    if (std::filesystem::exists(sources_ / file, ignored)) return true;
+    const auto source = sources_ / file;
+    if (!std::filesystem::exists(source, ignored)) continue;
+    if (own_source == nullptr || file_ending(format) != ending()) return true;
+    if (!may_be_cut(source) && !is_drawn_by(source, *own_source)) return true;
   }
   return false;
 }
@@ -184,35 +209,69 @@ std::filesystem::path OutputFolder::write_sample(std::span<const std::byte> file
   });
 }
 
+/// A picture that was cut short is replaced where it is known to be this one: by what it says of
+/// itself, or since its bytes are this one's as far as they go.
+bool OutputFolder::replace_remainder(const std::filesystem::path& path,
+                                     std::span<const std::byte> file,
+                                     const nlohmann::ordered_json& settings) {
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(std::filesystem::symlink_status(path, ignored)))
+    return false;
+  const bool cut = !ends_as_picture(path) && say_settings(leading_texts(path), settings);
+  if (!cut && !is_remainder_of(path, file)) return false;
+  write_file(path, file, /*overwrite=*/true);
+  replaced_.push_back(path);
+  return true;
+}
+
+bool OutputFolder::has_source(const std::filesystem::path& sample,
+                              const nlohmann::ordered_json& settings) const {
+  const auto path = sources_ / sample.lexically_relative(samples_);
+  return ends_as_picture(path) && is_drawn_by(path, settings);
+}
+
 std::filesystem::path OutputFolder::write_source(std::span<const std::byte> file,
                                                  const std::filesystem::path& sample,
                                                  const nlohmann::ordered_json* settings) {
   auto path = sources_ / sample.lexically_relative(samples_);
+  check_confined(path.parent_path());
   make_writable_folder(path.parent_path());
-  std::error_code ignored;
-  const bool kept =
-      settings != nullptr && std::filesystem::exists(path, ignored) && is_drawn_by(path, *settings);
+  const bool kept = settings != nullptr &&
+                    (has_source(sample, *settings) || replace_remainder(path, file, *settings));
   if (!kept) write_file(path, file);
   return path;
+}
+
+std::optional<std::filesystem::path> OutputFolder::find_task_sample(
+    const NameFields& fields, const std::string& suffix, const TaskSettings& settings) const {
+  auto name = names_.expand(fields);
+  if (names_.is_number_alone()) name += suffix;
+  for (int64_t attempt = 0;; ++attempt) {
+    const auto stem = numbered_again(name, attempt);
+    if (!is_taken(stem)) return std::nullopt;
+    const auto path = samples_ / (stem + std::string(ending()));
+    if (ends_as_picture(path) && is_drawn_by(path, settings.sample)) return path;
+  }
 }
 
 std::filesystem::path OutputFolder::write_task_sample(std::span<const std::byte> file,
                                                       const NameFields& fields,
                                                       const std::string& suffix,
-                                                      const nlohmann::ordered_json& settings) {
+                                                      const TaskSettings& settings) {
   auto name = names_.expand(fields);
+  check_confined((samples_ / name).parent_path());
+  if (const auto kept = find_task_sample(fields, suffix, settings)) return *kept;
   if (names_.is_number_alone()) name += suffix;
   make_writable_folder((samples_ / name).parent_path());
+  const auto* source = settings.source ? &*settings.source : nullptr;
   for (int64_t attempt = 0;; ++attempt) {
-    const auto stem = attempt == 0 ? name.string()
-                                   : fmt::format("{}-{:0{}}", name.string(), attempt, kGridDigits);
+    const auto stem = numbered_again(name, attempt);
     const auto path = samples_ / (stem + std::string(ending()));
-    std::error_code ignored;
-    if (!is_taken(stem)) {
+    if (!is_taken(stem, source)) {
       write_file(path, file);
       return path;
     }
-    if (std::filesystem::exists(path, ignored) && is_drawn_by(path, settings)) return path;
+    if (replace_remainder(path, file, settings.sample)) return path;
   }
 }
 

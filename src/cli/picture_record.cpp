@@ -69,17 +69,6 @@ double strength_of(const DrawOptions& options) {
   return options.input.strength.value_or(kDefaultStrength);
 }
 
-const char* command_of(DrawTask task) {
-  switch (task) {
-    case DrawTask::kImg2Img:
-      return "img2img";
-    case DrawTask::kSwap:
-      return "swap";
-    default:
-      return "txt2img";
-  }
-}
-
 Json steps_json(const AttnSteps& steps) { return Json::array({steps.begin, steps.end}); }
 
 /// Null where a command has no picture to start from.
@@ -176,6 +165,17 @@ Json batch_json(const RunRecord& run, const PictureRecord& picture) {
 }
 
 }  // namespace
+
+const char* command_of(DrawTask task) {
+  switch (task) {
+    case DrawTask::kImg2Img:
+      return "img2img";
+    case DrawTask::kSwap:
+      return "swap";
+    default:
+      return "txt2img";
+  }
+}
 
 std::string model_name(const std::filesystem::path& checkpoint) {
   std::error_code error;

@@ -52,6 +52,9 @@ struct PictureRecord {
   int64_t grid = 0;          // pictures in this one; 0: it is a single one
 };
 
+/// The command whose name a picture's settings have: `attn` draws as txt2img does.
+const char* command_of(DrawTask task);
+
 /// The name people know a model by: the file's name without its ending, or the folder's.
 std::string model_name(const std::filesystem::path& checkpoint);
 

@@ -20,11 +20,10 @@ constexpr std::size_t kShortHash = 10;  // as model hashes are shown
 
 /// Options that change no byte of a picture: where things go, what is shown and said. A picture
 /// from elsewhere must not choose them for the reader either.
-constexpr std::array kElsewhere = {"outdir",       "name",        "preview",       "preview-every",
-                                   "save-latents", "json",        "quiet",         "verbose",
-                                   "words",        "is-get-attn", "save-attn-dir", "dry-run",
-                                   "only",         "no-config",   "shard",         "resume",
-                                   "save-dir"};
+constexpr std::array kElsewhere = {
+    "outdir", "name",      "preview", "preview-every", "save-latents",  "json",
+    "quiet",  "verbose",   "words",   "is-get-attn",   "save-attn-dir", "dry-run",
+    "only",   "no-config", "shard",   "resume",        "confined",      "save-dir"};
 /// Those whose values are known only to the run, and `precision`, which says what dtype says.
 constexpr std::array kSettled = {"seed", "device", "dtype", "precision", "threads"};
 constexpr std::array kInputFiles = {"init-img",     "init-mask", "blend-mask",

@@ -13,6 +13,7 @@
 
 #include "sd/core/error.h"
 #include "sd/core/sha256.h"
+#include "sd/image/whole.h"
 
 namespace sd::cli {
 namespace {
@@ -24,10 +25,18 @@ std::string dump(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-bool is_whole(const TaskRecord& record) {
+/// The source that a swap has drawn beside `picture`, if there is one.
+fs::path source_beside(const fs::path& picture, const fs::path& outdir) {
+  return outdir / "source" / picture.lexically_relative(outdir / "samples");
+}
+
+/// Whether a task is done and its pictures are there to their ends.
+bool is_whole(const TaskRecord& record, const fs::path& outdir) {
   std::error_code ignored;
   return record.code == 0 && std::ranges::all_of(record.pictures, [&](const fs::path& picture) {
-           return fs::exists(picture, ignored);
+           const auto source = source_beside(picture, outdir);
+           return ends_as_picture(picture) &&
+                  (!fs::exists(source, ignored) || ends_as_picture(source));
          });
 }
 
@@ -135,7 +144,7 @@ std::vector<std::optional<TaskRecord>> done_tasks(const std::vector<StoredRun>& 
   for (auto run = runs.rbegin(); run != runs.rend(); ++run) {
     if (run->of != of) continue;
     for (auto record = run->records.rbegin(); record != run->records.rend(); ++record) {
-      if (!is_whole(*record)) continue;
+      if (!is_whole(*record, run->file.parent_path())) continue;
       const auto what = record->pictures.empty() ? fmt::format("{}", record->number)
                                                  : record->pictures.front().string();
       if (!seen.insert(what).second) continue;
@@ -162,7 +171,8 @@ std::vector<int64_t> taken_numbers(const std::vector<StoredRun>& runs, int64_t o
   for (const auto& run : runs) {
     if (run.of != of) continue;
     for (const auto& record : run.records) {
-      if (is_whole(record) && !record.pictures.empty()) numbers.push_back(record.number);
+      if (is_whole(record, run.file.parent_path()) && !record.pictures.empty())
+        numbers.push_back(record.number);
     }
   }
   std::ranges::sort(numbers);

@@ -31,8 +31,8 @@ void check_same_options(const StoredRun& stored, const TaskRun& run);
 
 /// What is done of `tasks`, by task, in all runs that go on with each other (`of` is that of the
 /// first). A record is a task's if it has its number and text; where the list was edited since,
-/// also if it has its text alone and no other task's. Records of pictures that are gone count for
-/// nothing.
+/// also if it has its text alone and no other task's. Records of pictures that are gone,
+/// empty or cut short count for nothing.
 std::vector<std::optional<TaskRecord>> done_tasks(const std::vector<StoredRun>& runs, int64_t of,
                                                   std::span<const TaskLine> tasks,
                                                   const std::string& hash);

@@ -8,9 +8,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <set>
 #include <system_error>
 
 #include "cli/json_lines.h"
+#include "cli/lost_journal.h"
 #include "cli/output_folder.h"
 #include "cli/stored_tasks.h"
 #include "sd/core/atomic_file.h"
@@ -29,12 +31,6 @@ std::string dump(const Json& json) {
 std::string journal_name(const std::optional<Shard>& shard) {
   return shard ? fmt::format("tasks-{}-of-{}.jsonl", shard->index + 1, shard->count)
                : std::string("tasks.jsonl");
-}
-
-int64_t next_id(const std::vector<StoredRun>& runs) {
-  int64_t id = 1;
-  for (const auto& run : runs) id = std::max(id, run.id + 1);
-  return id;
 }
 
 /// One process at a time takes numbers in a folder. Some network folders know no such locks; there
@@ -102,14 +98,16 @@ TaskJournal::TaskJournal(const fs::path& outdir, const TaskRun& run)
   // Pictures before journals: a run is in its journal before its first picture is drawn.
   const int64_t pictures = std::max(next_number(outdir_ / "samples", "", kDigits),
                                     next_number(outdir_ / "source", "", kDigits));
-  const auto runs = read_journals(outdir_);
-  const int64_t next = std::max(pictures, reserved_numbers(runs));
-  const StoredRun* found = run.resume ? find_run(runs, run, hash_) : nullptr;
+  const auto journals = read_journals(outdir_);
+  const int64_t next = std::max(pictures, reserved_numbers(journals.runs));
+  const StoredRun* found = run.resume ? find_run(journals.runs, run, hash_) : nullptr;
+  orphans_ = journals.orphans;
   if (found != nullptr) {
     check_same_options(*found, run);
-    go_on(runs, *found, next);
+    go_on(journals, *found, next);
   } else {
-    begin(runs, run, next);
+    begin(journals, run, next);
+    if (run.resume && run.key_of) go_by_pictures(journals.runs, run, next);
   }
   open(run);
 }
@@ -120,9 +118,9 @@ TaskJournal::~TaskJournal() {
 
 /// A run with numbers of its own; or another share of one that was begun a moment ago, as shards
 /// start without a word to each other.
-void TaskJournal::begin(const std::vector<StoredRun>& runs, const TaskRun& run, int64_t next) {
+void TaskJournal::begin(const StoredJournals& journals, const TaskRun& run, int64_t next) {
   const StoredRun* found = nullptr;
-  for (const auto& stored : runs) {
+  for (const auto& stored : journals.runs) {
     if (!run.shard || !is_same_list(stored, run, hash_)) continue;
     const auto shares = stored.header.find("shard");
     const bool alike =
@@ -136,14 +134,52 @@ void TaskJournal::begin(const std::vector<StoredRun>& runs, const TaskRun& run, 
     check_same_options(stored, run);
     if (found == nullptr || stored.id > found->id) found = &stored;
   }
-  id_ = found == nullptr ? next_id(runs) : found->id;
+  id_ = found == nullptr ? journals.highest_id + 1 : found->id;
   of_ = found == nullptr ? id_ : found->of;
   first_ = found == nullptr ? next : found->first;
   reserved_ = found == nullptr ? static_cast<int64_t>(tasks_.size()) : found->numbers;
   for (std::size_t i = 0; i < numbers_.size(); ++i) numbers_[i] = first_ + static_cast<int64_t>(i);
 }
 
-void TaskJournal::go_on(const std::vector<StoredRun>& runs, const StoredRun& stored, int64_t next) {
+/// A list whose journal is lost: a run with the numbers that its pictures have.
+void TaskJournal::go_by_pictures(const std::vector<StoredRun>& runs, const TaskRun& run,
+                                 int64_t next) {
+  const auto keys = [&] {
+    std::vector<std::string> all;
+    for (const auto& task : tasks_) all.push_back(run.key_of(task));
+    return all;
+  };
+  const auto known = [&](int64_t number) {
+    return std::ranges::any_of(runs, [&](const StoredRun& other) {
+      return number >= other.first && number < other.first + other.numbers;
+    });
+  };
+  const auto found = find_numbers(outdir_, run.names, known, keys);
+  const auto count = static_cast<int64_t>(tasks_.size());
+  // Pictures that are cut may be the list's, and are drawn again in their places.
+  first_ =
+      found
+          ? found->first
+          : std::min(next, std::max(reserved_numbers(runs), next_whole_number(outdir_, run.names)));
+  for (std::size_t i = 0; i < numbers_.size(); ++i) numbers_[i] = first_ + static_cast<int64_t>(i);
+  if (!found) return;
+  found_tasks_ = found->tasks;
+  std::set<int64_t> taken = found->others;
+  for (const auto& number : found->numbers)
+    if (number) taken.insert(*number);
+  int64_t spare = std::max(first_ + count, next);
+  for (std::size_t i = 0; i < numbers_.size(); ++i) {
+    if (found->numbers[i]) {
+      numbers_[i] = *found->numbers[i];
+    } else if (taken.contains(numbers_[i])) {
+      numbers_[i] = spare++;  // its place has another picture: the list was edited
+    }
+  }
+  for (const auto number : numbers_) reserved_ = std::max(reserved_, number + 1 - first_);
+}
+
+void TaskJournal::go_on(const StoredJournals& journals, const StoredRun& stored, int64_t next) {
+  const auto& runs = journals.runs;
   goes_on_ = true;
   of_ = stored.of;
   done_ = done_tasks(runs, of_, tasks_, hash_);
@@ -178,7 +214,7 @@ void TaskJournal::go_on(const std::vector<StoredRun>& runs, const StoredRun& sto
     return;
   }
   // The list was edited, or its journal does not know it by its content.
-  id_ = next_id(runs);
+  id_ = journals.highest_id + 1;
   first_ = needs_more ? next : origin->first;
   reserved_ = needs_more ? static_cast<int64_t>(tasks_.size()) : 0;
 }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "cli/journal_file.h"
+#include "cli/picture_options.h"
 #include "cli/shard.h"
 #include "cli/task_list.h"
 
@@ -22,6 +24,10 @@ struct TaskRun {
   std::span<const TaskLine> tasks;
   std::optional<Shard> shard;
   bool resume = false;
+  std::string names = kDefaultName;  // the template of its pictures' names
+  /// picture_key of a task (lost_journal.h), empty where it has none; asked for only where no
+  /// journal knows the list.
+  std::function<std::string(const TaskLine&)> key_of = {};
 };
 
 /// The line of JSON that tells a program of it; `status` is "done", "failed" or "skipped".
@@ -34,7 +40,8 @@ std::string task_json_line(const TaskRecord& record, const std::string& status);
 /// A folder holds any number of lists, of which several may be drawn at the same time. Each run
 /// takes picture numbers of its own. A list that is resumed is the one of the same content, or else
 /// of the same name; its tasks are found by their texts, so that lines of an edited list that were
-/// not touched are done wherever they stand now.
+/// not touched are done wherever they stand now. Where the journal was lost, pictures tell what is
+/// there.
 class TaskJournal {
  public:
   /// Begins a run, or with `resume` goes on with the latest one of this list in `outdir`, whoever's
@@ -48,6 +55,12 @@ class TaskJournal {
 
   /// Whether it goes on with a run that was begun before.
   bool goes_on() const { return goes_on_; }
+  /// How many tasks have a picture by what pictures say of themselves, where no journal knows the
+  /// list that is resumed: they have the numbers of those, and are not done until their pictures
+  /// were compared.
+  std::size_t found_tasks() const { return found_tasks_; }
+  /// Records here whose runs are not known, since journals have lost their beginnings.
+  std::size_t orphans() const { return orphans_; }
 
   /// The number in the names of a task's pictures.
   int64_t picture_number(int64_t task) const { return numbers_.at(static_cast<std::size_t>(task)); }
@@ -59,8 +72,9 @@ class TaskJournal {
   void add(const TaskRecord& record);
 
  private:
-  void begin(const std::vector<StoredRun>& runs, const TaskRun& run, int64_t next);
-  void go_on(const std::vector<StoredRun>& runs, const StoredRun& stored, int64_t next);
+  void begin(const StoredJournals& journals, const TaskRun& run, int64_t next);
+  void go_on(const StoredJournals& journals, const StoredRun& stored, int64_t next);
+  void go_by_pictures(const std::vector<StoredRun>& runs, const TaskRun& run, int64_t next);
   void open(const TaskRun& run);
   void write_line(const nlohmann::ordered_json& line);
 
@@ -75,6 +89,8 @@ class TaskJournal {
   int64_t reserved_ = 0;
   bool has_header_ = false;  // of this run, in this file
   bool goes_on_ = false;
+  std::size_t found_tasks_ = 0;
+  std::size_t orphans_ = 0;
   std::vector<int64_t> numbers_;                 // by task
   std::vector<std::optional<TaskRecord>> done_;  // by task
 };

@@ -11,12 +11,14 @@
 #include <utility>
 
 #include "cli/command_words.h"
+#include "cli/confined_paths.h"
 #include "cli/draw_limits.h"
 #include "cli/option_groups.h"
 #include "cli/option_hints.h"
 #include "cli/prompt_list.h"
 #include "cli/repeated_options.h"
 #include "cli/settings_check.h"
+#include "sd/core/dead_link.h"
 #include "sd/core/error.h"
 #include "text/suggest.h"
 
@@ -26,9 +28,9 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 /// Options of the run as a whole. A task can neither have nor inherit them.
-constexpr std::array<std::string_view, 11> kOfTheRun = {
-    "from_file", "shard",     "resume", "grid",     "json",   "quiet",
-    "verbose",   "no_config", "outdir", "save_dir", "dry_run"};
+constexpr std::array<std::string_view, 12> kOfTheRun = {
+    "from_file", "shard",   "resume",    "confined", "grid",     "json",
+    "quiet",     "verbose", "no_config", "outdir",   "save_dir", "dry_run"};
 /// What a task inherits but cannot have.
 constexpr std::array<std::string_view, 2> kOfTheMachine = {"threads", "device"};
 
@@ -161,16 +163,47 @@ TypedNames keys_typed(const std::vector<Setting>& settings, const CLI::App& comm
   return typed;
 }
 
-void reject_foreign(const CLI::App& command, const SettingLayers& layers) {
-  std::vector<std::string> names;
-  for (const auto& layer : layers) {
-    for (const auto& setting : layer) names.push_back(setting.option);
+/// What a task itself says, in its line or its object.
+std::vector<Setting> own_settings(const CLI::App& command, const SettingLayers& layers) {
+  auto own = given_settings(command);
+  for (const auto& layer : layers) own.insert(own.end(), layer.begin(), layer.end());
+  return own;
+}
+
+void reject_foreign(const std::vector<Setting>& own) {
+  for (const auto& setting : own) {
+    if (!is_of_the_run(setting.option) && !is_of_the_machine(setting.option)) continue;
+    throw UsageError(fmt::format("{} cannot differ from task to task; give it beside --from-file",
+                                 setting.option));
   }
-  for (const auto& setting : given_settings(command)) names.push_back(setting.option);
-  for (const auto& name : names) {
-    if (!is_of_the_run(name) && !is_of_the_machine(name)) continue;
-    throw UsageError(
-        fmt::format("{} cannot differ from task to task; give it beside --from-file", name));
+}
+
+/// What a model without a slash that is not there is: a name among the models of SD_MODELS_DIR.
+bool is_model_name(const OptionOutline& option, const std::string& value) {
+  return option.kind == ValueKind::kModel && value.find('/') == value.npos && !sd::is_named(value);
+}
+
+/// `--confined`: what a task writes stays below the folder of the run, what it reads is there too
+/// or beside the list.
+void confine(const CLI::App& command, const std::vector<Setting>& own, const DrawOptions& run) {
+  std::vector<std::filesystem::path> readable = {run.outdir};
+  if (run.from_file && *run.from_file != "-")
+    readable.push_back(std::filesystem::absolute(*run.from_file).parent_path());
+  for (const auto& setting : own) {
+    const auto option = outline_of(*command.get_option(setting.option));
+    const bool preview = bare_name(setting.option) == "preview";
+    const bool names_path = option.kind == ValueKind::kFile || option.kind == ValueKind::kModel ||
+                            option.kind == ValueKind::kFolder;
+    if (!names_path && !preview) continue;
+    for (const auto& value : setting.values) {
+      if (preview && !value.ends_with(".png")) continue;  // a terminal
+      if (is_model_name(option, value)) continue;
+      if (preview || option.kind == ValueKind::kFolder) {
+        require_confined(run.outdir, value, setting.option);
+      } else {
+        require_readable(readable, value, setting.option);
+      }
+    }
   }
 }
 
@@ -227,7 +260,9 @@ TaskParser::TaskParser(const DrawCommand& command, MakeDrawCommand make)
 
 DrawOptions TaskParser::finish(DrawCommand& task, SettingLayers layers, int64_t seed_offset,
                                bool needs_prompt) const {
-  reject_foreign(*task.parser, layers);
+  const auto own = own_settings(*task.parser, layers);
+  reject_foreign(own);
+  if (base_.batch.confined) confine(*task.parser, own, base_);
   auto& options = *task.options;
   layers.push_back(inherited_);
   layers.push_back({{"--n_samples", {"1"}, "", false},

@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/engine.h"
 #include "cli/json_lines.h"
+#include "cli/lost_journal.h"
 #include "cli/task_journal.h"
 #include "cli/task_parser.h"
 #include "cli/text_output.h"
@@ -25,7 +26,8 @@ class TaskLoop {
         parser_(command, make),
         journal_(options_.outdir,
                  {command.parser->get_name(), parser_.own_options(), *options_.from_file, tasks,
-                  options_.batch.shard, options_.batch.resume}),
+                  options_.batch.shard, options_.batch.resume, options_.picture.name,
+                  [this](const TaskLine& task) { return key_of(task); }}),
         tasks_(tasks) {
     // Objects in, objects out.
     options_.json = options_.json || (!tasks.empty() && tasks.front().form == TaskForm::kObject);
@@ -33,11 +35,7 @@ class TaskLoop {
 
   int run() {
     const auto& shard = options_.batch.shard;
-    if (options_.batch.resume && !journal_.goes_on() && !options_.quiet) {
-      print_message(
-          fmt::format("--resume: {} was not begun in {}, so none of its tasks is done yet",
-                      list_label(), options_.outdir.string()));
-    }
+    if (options_.batch.resume && !journal_.goes_on() && !options_.quiet) say_what_is_known();
     for (const auto& task : tasks_) share_ += !shard || shard->takes(task.number) ? 1 : 0;
     for (const auto& task : tasks_) {
       if (shard && !shard->takes(task.number)) continue;
@@ -54,6 +52,36 @@ class TaskLoop {
   }
 
  private:
+  /// Before a list is begun that was to be gone on with.
+  void say_what_is_known() const {
+    const auto outdir = options_.outdir.string();
+    if (journal_.orphans() > 0) {
+      print_message(fmt::format(
+          "{}: the beginning of its journal is lost, and {} with it; pictures tell what is done",
+          outdir, counted(journal_.orphans(), "record")));
+    }
+    if (journal_.found_tasks() == 0) {
+      print_message(
+          fmt::format("--resume: {} was not begun in {}, so none of its tasks is done yet",
+                      list_label(), outdir));
+    } else {
+      print_message(fmt::format(
+          "--resume: no journal in {} knows {}, but pictures there are of {}: each is looked at "
+          "before it is drawn again, and the journal is written anew",
+          outdir, list_label(), counted(journal_.found_tasks(), "task")));
+    }
+  }
+
+  /// Empty where the line cannot be read: it has no picture.
+  std::string key_of(const TaskLine& task) const {
+    try {
+      TypedNames typed;
+      return picture_key(parser_.parse(task, typed));
+    } catch (const UsageError&) {
+      return {};
+    }
+  }
+
   std::string list_label() const {
     return *options_.from_file == "-" ? "the same list on standard input" : *options_.from_file;
   }
@@ -65,11 +93,13 @@ class TaskLoop {
     record.task = task.number;
     record.line = task.line;
     record.text = task.text;
-    bool hopeless = false;
+    bool hopeless = false, was_there = false;
     TypedNames typed;
     try {
       auto options = parser_.parse(task, typed);
       options.json = options_.json;
+      options.batch.resume = options_.batch.resume;
+      options.batch.confined = options_.batch.confined;
       options.place = {fmt::format("line {}, ", task.line), journal_.picture_number(task.number),
                        model_loaded_};
       check(options);
@@ -79,6 +109,7 @@ class TaskLoop {
       record.code = outcome.code;
       record.error = std::move(outcome.error);
       record.pictures = std::move(outcome.pictures);
+      was_there = outcome.was_there;
       hopeless = is_hopeless(outcome.code);
     } catch (const Error& error) {
       record.code = static_cast<int>(error.code());
@@ -90,7 +121,7 @@ class TaskLoop {
     record.seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
     last_code_ = record.code;
-    report(record);
+    report(record, was_there);
     return hopeless;
   }
 
@@ -102,14 +133,15 @@ class TaskLoop {
            code == static_cast<int>(ExitCode::kInputOutput);
   }
 
-  void report(const TaskRecord& record) {
+  void report(const TaskRecord& record, bool was_there) {
     if (record.code == static_cast<int>(ExitCode::kInterrupted)) return;  // neither done nor failed
     journal_.add(record);
-    ++(record.code == 0 ? done_ : failed_);
+    ++(was_there ? skipped_ : record.code == 0 ? done_ : failed_);
     if (record.code != 0) {
       print_message(fmt::format("line {}: {}", record.line, record.error));
     }
-    if (options_.json) output_.line(task_json_line(record, record.code == 0 ? "done" : "failed"));
+    const char* status = was_there ? "skipped" : record.code == 0 ? "done" : "failed";
+    if (options_.json) output_.line(task_json_line(record, status));
   }
 
   int conclude(int code) {

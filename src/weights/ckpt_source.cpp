@@ -16,8 +16,8 @@ namespace {
 
 class CkptSource final : public TensorSource {
  public:
-  CkptSource(const FileBytes& file, const std::string& label)
-      : label_(label), file_(file), archive_(file.bytes, label), tensors_(read_tensors()) {}
+  CkptSource(const FileBytes& file, const std::string& label, std::vector<std::string>* foreign)
+      : label_(label), file_(file), archive_(file.bytes, label), tensors_(read_tensors(foreign)) {}
 
   const std::vector<std::string>& names() const override { return tensors_.names(); }
   bool contains(std::string_view name) const override { return tensors_.contains(name); }
@@ -45,7 +45,7 @@ class CkptSource final : public TensorSource {
   StoredAs stored(std::string_view name) const override { return tensors_.stored(name); }
 
  private:
-  StateDict read_tensors() const {
+  StateDict read_tensors(std::vector<std::string>* foreign) const {
     const ZipEntry& directory = find_pickle();
     const std::string folder = directory.name.substr(0, directory.name.find('/') + 1);
     std::shared_ptr<const std::vector<std::byte>> unpacked;
@@ -64,7 +64,9 @@ class CkptSource final : public TensorSource {
       return StoragePlace{static_cast<std::size_t>(entry - archive_.entries().data()), entry->size,
                           name};
     };
-    return StateDict(pickle::read(pickle, label_), find_storage, label_);
+    auto document = pickle::read(pickle, label_);
+    if (foreign) *foreign = std::move(document.foreign);
+    return StateDict(document, find_storage, label_);
   }
 
   [[noreturn]] void fail(std::string_view message) const {
@@ -121,8 +123,9 @@ class CkptSource final : public TensorSource {
 
 }  // namespace
 
-std::unique_ptr<TensorSource> open_ckpt(const FileBytes& archive, const std::string& label) {
-  return std::make_unique<CkptSource>(archive, label);
+std::unique_ptr<TensorSource> open_ckpt(const FileBytes& archive, const std::string& label,
+                                        std::vector<std::string>* foreign) {
+  return std::make_unique<CkptSource>(archive, label, foreign);
 }
 
 }  // namespace sd

@@ -22,8 +22,9 @@ constexpr int64_t kProtocol = 1001;
 
 class LegacyCkptSource final : public TensorSource {
  public:
-  LegacyCkptSource(const FileBytes& file, const std::string& label)
-      : label_(label), file_(file), tensors_(read_tensors()) {}
+  LegacyCkptSource(const FileBytes& file, const std::string& label,
+                   std::vector<std::string>* foreign)
+      : label_(label), file_(file), tensors_(read_tensors(foreign)) {}
 
   const std::vector<std::string>& names() const override { return tensors_.names(); }
   bool contains(std::string_view name) const override { return tensors_.contains(name); }
@@ -44,11 +45,12 @@ class LegacyCkptSource final : public TensorSource {
   StoredAs stored(std::string_view name) const override { return tensors_.stored(name); }
 
  private:
-  /// Fills in `storages_` on its way.
-  StateDict read_tensors() {
+  /// Fills in `storages_` on its way. The other pickles are of numbers and texts.
+  StateDict read_tensors(std::vector<std::string>* foreign) {
     uint64_t position = 0;
     check_preamble(position);
     const Document document = pickle::read_next(file_.bytes, position, label_);
+    if (foreign) *foreign = document.foreign;
     const auto places = read_storages(document, position);
     const auto find_storage = [&](const pickle::Storage& storage, std::string_view tensor) {
       const auto found = places.find(storage.key);
@@ -60,16 +62,25 @@ class LegacyCkptSource final : public TensorSource {
     return StateDict(document, find_storage, label_);
   }
 
+  /// A pickle that needs no class.
+  Document read_plain(uint64_t& position) const {
+    Document document = pickle::read_next(file_.bytes, position, label_);
+    if (!document.foreign.empty())
+      fail(fmt::format("damaged: '{}' where only numbers and texts belong",
+                       document.foreign.front()));
+    return document;
+  }
+
   /// The three pickles that say what the file is.
   void check_preamble(uint64_t& position) const {
     if (!as_text(file_.bytes).starts_with(kLegacyCkptMagic)) fail("not a PyTorch checkpoint");
-    pickle::read_next(file_.bytes, position, label_);
-    const Document protocol = pickle::read_next(file_.bytes, position, label_);
+    read_plain(position);
+    const Document protocol = read_plain(position);
     const auto* number = protocol.get_if<int64_t>(protocol.root);
     if (!number || *number != kProtocol) {
       fail(fmt::format("a PyTorch checkpoint of an unknown protocol, expected {}", kProtocol));
     }
-    const Document machine = pickle::read_next(file_.bytes, position, label_);
+    const Document machine = read_plain(position);
     const auto* about = machine.get_if<pickle::Dict>(machine.root);
     if (!about) fail("damaged: no description of the machine that wrote it");
     for (const auto& [key, value] : about->items) {
@@ -96,7 +107,7 @@ class LegacyCkptSource final : public TensorSource {
       if (known->second != *size)
         fail(fmt::format("storage '{}' is said to be of two types", storage->key));
     }
-    const Document keys = pickle::read_next(file_.bytes, position, label_);
+    const Document keys = read_plain(position);
     const auto* list = keys.get_if<pickle::List>(keys.root);
     if (!list) fail("damaged: no list of storages behind the tensors");
     ByteReader reader(file_.bytes, label_, position);
@@ -128,8 +139,9 @@ class LegacyCkptSource final : public TensorSource {
 
 }  // namespace
 
-std::unique_ptr<TensorSource> open_legacy_ckpt(const FileBytes& file, const std::string& label) {
-  return std::make_unique<LegacyCkptSource>(file, label);
+std::unique_ptr<TensorSource> open_legacy_ckpt(const FileBytes& file, const std::string& label,
+                                               std::vector<std::string>* foreign) {
+  return std::make_unique<LegacyCkptSource>(file, label, foreign);
 }
 
 }  // namespace sd

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "sd/weights/tensor_source.h"
 #include "weights/file_bytes.h"
@@ -18,6 +19,7 @@ inline constexpr std::string_view kLegacyCkptMagic{
 /// writer's machine, the object, the keys of its storages), then for each key the number of
 /// elements as int64 and the elements (torch/serialization.py, `_legacy_save`). Read like a `.ckpt`
 /// in a zip: see open_ckpt. Throws CheckpointError.
-std::unique_ptr<TensorSource> open_legacy_ckpt(const FileBytes& file, const std::string& label);
+std::unique_ptr<TensorSource> open_legacy_ckpt(const FileBytes& file, const std::string& label,
+                                               std::vector<std::string>* foreign = nullptr);
 
 }  // namespace sd

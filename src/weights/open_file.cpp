@@ -18,10 +18,16 @@ OpenedFile open_weight_file(const std::filesystem::path& path) {
   const FileBytes bytes{file->bytes(), file, file.get()};
   const std::string label = path.string();
   switch (sniff(file->bytes(), label)) {
-    case FileKind::kZip:
-      return {with_scales_applied(open_ckpt(bytes, label)), "ckpt", {}, path};
-    case FileKind::kLegacyCkpt:
-      return {open_legacy_ckpt(bytes, label), "legacy ckpt", {}, path};
+    case FileKind::kZip: {
+      std::vector<std::string> foreign;
+      auto tensors = with_scales_applied(open_ckpt(bytes, label, &foreign));
+      return {std::move(tensors), "ckpt", {}, path, std::move(foreign)};
+    }
+    case FileKind::kLegacyCkpt: {
+      std::vector<std::string> foreign;
+      auto tensors = open_legacy_ckpt(bytes, label, &foreign);
+      return {std::move(tensors), "legacy ckpt", {}, path, std::move(foreign)};
+    }
     case FileKind::kGguf: {
       auto tensors = open_gguf(bytes, label);
       auto metadata = tensors->metadata();

@@ -16,6 +16,7 @@ struct OpenedFile {
   std::string format;  // "ckpt", "legacy ckpt", "safetensors", "gguf", "sharded safetensors", …
   std::vector<std::pair<std::string, std::string>> metadata;  // of a .safetensors or GGUF
   std::filesystem::path main_file;                            // what the model hash is taken of
+  std::vector<std::string> foreign_names = {};  // of a pickle: see sd/weights/foreign_names.h
 };
 
 /// Maps and reads one file, told apart by content. Throws IoError or CheckpointError.

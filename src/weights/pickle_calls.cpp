@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -9,6 +11,7 @@
 #include "weights/float8.h"
 #include "weights/pickle_globals.h"
 #include "weights/pickle_machine.h"
+#include "weights/pickle_trust.h"
 
 namespace sd::pickle {
 namespace {
@@ -82,27 +85,107 @@ void push_tensor(Stack& stack, const Tuple& arguments) {
   stack.push(std::move(tensor));
 }
 
+/// A name in letters that steer no terminal and look like no others, cut where it is long.
+std::string shown(std::string_view name) {
+  constexpr std::size_t kMost = 200;
+  std::string text;
+  for (const char c : name.substr(0, kMost)) {
+    const bool plain = c >= ' ' && c <= '~';
+    text += plain ? std::string(1, c) : fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+  }
+  return name.size() > kMost ? text + "…" : text;
+}
+
+[[noreturn]] void refuse(const Stack& stack, std::string_view what, std::string_view module,
+                         std::string_view name) {
+  throw CheckpointError(fmt::format(
+      "{}: a Python program that loads this pickle would {} '{}.{}'; refusing to read it.\n"
+      "    An honest checkpoint does not do that. Delete the file, and take a .safetensors from a "
+      "source you trust.",
+      stack.label(), what, shown(module), shown(name)));
+}
+
+bool is_number(Stack& stack, Id id) {
+  return stack.get<int64_t>(id) || stack.get<bool>(id) || stack.get<double>(id) ||
+         stack.get<None>(id) || stack.get<BigInteger>(id);
+}
+
+/// Whether a class that is not known may be called with this: numbers, as enumerations and sizes
+/// are, or one text where the class is of a package that has such enumerations.
+bool is_plain_data(Stack& stack, std::string_view module, const Tuple& arguments) {
+  const auto& items = arguments.items;
+  if (takes_a_text(module) && items.size() == 1 && stack.get<Text>(items[0])) return true;
+  return std::all_of(items.begin(), items.end(), [&](Id item) { return is_number(stack, item); });
+}
+
+/// The trust in what `id` names, known where it names nothing.
+Trust trust_of_value(Stack& stack, Id id) {
+  const auto* global = stack.get<Global>(id);
+  return global ? trust_of(global->module, global->name) : Trust::kKnown;
+}
+
+/// A few that are known call what they are given, or hand out what is in it.
+bool is_known_use(Stack& stack, const Global& callable, const Tuple& arguments) {
+  const auto global_at = [&](std::size_t place) {
+    return place < arguments.items.size() ? stack.get<Global>(arguments.items[place]) : nullptr;
+  };
+  if (callable.name == "getitem") {  // how typing's List[int] is stored
+    const auto* of = global_at(0);
+    return of && trust_of(of->module, of->name) == Trust::kType;
+  }
+  if (callable.name == "_reconstructor") {  // (class, the base whose __init__ is called, …)
+    const auto* base = global_at(1);
+    return base && base->name == "object";
+  }
+  if (callable.name.starts_with("_rebuild_from_type")) {  // (function, type, its arguments, …)
+    const auto* function = global_at(0);
+    return function && function->module == "torch._utils";
+  }
+  return std::all_of(arguments.items.begin(), arguments.items.end(),
+                     [&](Id item) { return trust_of_value(stack, item) != Trust::kFunction; });
+}
+
+void check_call(Stack& stack, const Global& callable, const Tuple& arguments, Making making) {
+  bool allowed = false;
+  switch (trust_of(callable.module, callable.name)) {
+    case Trust::kKnown:
+      allowed = is_known_use(stack, callable, arguments);
+      break;
+    case Trust::kClass:
+      allowed = making == Making::kInstance || is_plain_data(stack, callable.module, arguments);
+      break;
+    case Trust::kType:
+    case Trust::kFunction:
+    case Trust::kRefused:
+      break;
+  }
+  if (!allowed) refuse(stack, "call", callable.module, callable.name);
+}
+
 }  // namespace
 
 void push_global(Stack& stack, std::string_view module, std::string_view name) {
-  if (is_dangerous(module, name)) {
-    throw CheckpointError(fmt::format(
-        "{}: this pickle would run '{}.{}' when a Python program loads it; refusing to read it.\n"
-        "    An honest checkpoint never does that. Delete the file, and take a .safetensors from a "
-        "source you trust.",
-        stack.label(), module, name));
+  switch (trust_of(module, name)) {
+    case Trust::kRefused:
+      refuse(stack, is_plain_name(module, name) ? "name" : "name, in no plain letters,", module,
+             name);
+    case Trust::kClass:
+    case Trust::kFunction:
+      stack.note_foreign(module, name);
+      break;
+    case Trust::kKnown:
+    case Trust::kType:
+      break;
   }
   stack.push(Global{module, name});
 }
 
-void push_result(Stack& stack, Id callable, Id arguments) {
-  if (const auto* inert = stack.get<Placeholder>(callable)) {
-    stack.push(Placeholder(*inert));
-    return;
-  }
+void push_result(Stack& stack, Id callable, Id arguments, Making making) {
   const auto* global = stack.get<Global>(callable);
   const auto* tuple = stack.get<Tuple>(arguments);
-  if (!global || !tuple) stack.fail("it calls what is no function");
+  if (!global) refuse_call(stack, callable);
+  if (!tuple) stack.fail("it calls a function with what are no arguments");
+  check_call(stack, *global, *tuple, making);
   switch (classify(global->module, global->name)) {
     case Callable::kInert:
       stack.push(Placeholder{global->module, global->name});
@@ -121,6 +204,19 @@ void push_result(Stack& stack, Id callable, Id arguments) {
       stack.push_id(tuple->items.front());
       return;
   }
+}
+
+void refuse_call(Stack& stack, Id callable) {
+  if (const auto* made = stack.get<Placeholder>(callable))
+    refuse(stack, "call what it made of", made->module, made->name);
+  if (const auto* global = stack.get<Global>(callable))
+    refuse(stack, "call", global->module, global->name);
+  stack.fail("it calls what is no function");
+}
+
+void check_state(Stack& stack, Id target) {
+  if (const auto* global = stack.get<Global>(target))
+    refuse(stack, "change", global->module, global->name);
 }
 
 void push_storage(Stack& stack, Id persistent_id) {

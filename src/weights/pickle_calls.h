@@ -6,16 +6,33 @@
 
 namespace sd::pickle {
 
-/// Names a class or function. Throws CheckpointError, by name, for dangerous ones (see
-/// pickle_globals.h).
+/// Names a class or function; one that is not known is noted in the document. Throws
+/// CheckpointError, by name, for what trust_of (pickle_trust.h) refuses.
 void push_global(Stack& stack, std::string_view module, std::string_view name);
 
-/// What stands for `callable(*arguments)`: the tensor, dictionary or shape that an allowed one
-/// makes, else a Placeholder.
-void push_result(Stack& stack, Id callable, Id arguments);
+/// How a pickle makes an object.
+enum class Making {
+  kCall,      // REDUCE: callable(*arguments)
+  kInstance,  // NEWOBJ: callable.__new__(callable, *arguments)
+};
+
+/// What stands for that: the tensor, dictionary or shape that an allowed one makes, else a
+/// Placeholder. Throws CheckpointError, by name, unless it only makes data: for functions that are
+/// not known, classes that are not known with arguments that could be commands, and whatever was
+/// made before.
+void push_result(Stack& stack, Id callable, Id arguments, Making making);
+
+/// The ways to call that no checkpoint is known to use: NEWOBJ_EX, INST and OBJ. Throws
+/// CheckpointError naming `callable`.
+[[noreturn]] void refuse_call(Stack& stack, Id callable);
+
+/// BUILD gives the state of an object to `target`. Throws CheckpointError, by name, where that is a
+/// class or function itself, whose attributes would be others for the whole program.
+void check_state(Stack& stack, Id target);
 
 /// A persistent id: ("storage", torch.HalfStorage, key, device, count), before PyTorch 1.6 with
-/// (view's key, begin, count) or None behind it, or ("module", class, …) for a whole object's class.
+/// (view's key, begin, count) or None behind it, or ("module", class, …) for a whole object's
+/// class.
 void push_storage(Stack& stack, Id persistent_id);
 
 }  // namespace sd::pickle

@@ -22,12 +22,6 @@ enum class Callable {
 
 Callable classify(std::string_view module, std::string_view name);
 
-/// True for what no honest checkpoint names because calling it runs commands or code, or reaches
-/// files or the network (os.system, builtins.eval, subprocess.Popen, …). Nothing is ever called
-/// here; such a file is refused all the same, since it was made to attack whoever loads it
-/// elsewhere.
-bool is_dangerous(std::string_view module, std::string_view name);
-
 /// "HalfStorage" → F16; nothing for storages of other types (complex, quantised).
 std::optional<DType> storage_dtype(std::string_view type);
 

@@ -269,19 +269,37 @@ class Machine {
         return true;
       }
       case Op::kNewObjEx:
-        stack_.pop();  // keyword arguments: no allowed class takes any
-        [[fallthrough]];
+        stack_.pop();  // keywords
+        stack_.pop();
+        refuse_call(stack_, stack_.pop());
       case Op::kReduce:
       case Op::kNewObj: {
         const Id arguments = stack_.pop();
-        push_result(stack_, stack_.pop(), arguments);
+        push_result(stack_, stack_.pop(), arguments,
+                    op == Op::kReduce ? Making::kCall : Making::kInstance);
         return true;
       }
       case Op::kBuild:
         // The state of an object: tensors and dictionaries have none that matters here.
         stack_.pop();
-        stack_.top();
+        check_state(stack_, stack_.top());
         return true;
+      case Op::kInst: {  // (… INST module name: module.name(*arguments)
+        const auto module = reader_.line();
+        push_global(stack_, module, reader_.line());
+        refuse_call(stack_, stack_.pop());
+      }
+      case Op::kObj: {  // (class … OBJ: class(*arguments)
+        const auto items = stack_.pop_to_mark();
+        if (items.empty()) stack_.fail("it calls nothing");
+        refuse_call(stack_, items.front());
+      }
+      case Op::kExt1:
+      case Op::kExt2:
+      case Op::kExt4:
+        stack_.fail(
+            "it names a class by a number of Python's extension registry (EXT), which checkpoints "
+            "do not use");
       case Op::kBinPersId:
         push_storage(stack_, stack_.pop());
         return true;

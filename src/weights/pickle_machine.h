@@ -15,13 +15,15 @@ inline constexpr std::size_t kMaxBytes = std::size_t{64} << 20;
 inline constexpr std::size_t kMaxValues = 2'000'000;  // values made, and entries of stack and memo
 inline constexpr std::size_t kMaxDepth = 10'000;      // open MARKs
 inline constexpr std::size_t kMaxDimensions = 16;     // of one tensor
+inline constexpr std::size_t kMaxForeign = 10'000;    // names of classes that are not known
 
 /// Reads a pickle of protocols 2 to 5 as data: the opcodes that build plain values are carried out,
 /// and of all that a pickle may call only what classify() names has an effect (tensors, parameters,
 /// OrderedDict, torch.Size); anything else becomes a Placeholder. No Python object is made and
 /// nothing is run. Time and memory grow with the pickle's length. Throws CheckpointError beginning
 /// with `label`: for opcodes that honest checkpoints do not use, for damaged pickles, beyond the
-/// limits, and by name where the pickle mentions something like os.system.
+/// limits, and by name where a Python program that loads it would run what is not known to make
+/// data (os.system; see pickle_trust.h).
 Document read(std::span<const std::byte> pickle, const std::string& label);
 
 /// The same for one of several pickles in a row, which begins at byte `position` of `file`;

@@ -5,8 +5,9 @@
 namespace sd::pickle {
 
 /// The opcodes that the machine knows; names and numbers are those of Python's pickletools. Left
-/// out on purpose: the text opcodes of protocols 0 and 1, INST and OBJ (old ways to call a class),
-/// EXT* (the copyreg table), PERSID, buffers outside the pickle.
+/// out on purpose: the text opcodes of protocols 0 and 1, PERSID, buffers outside the pickle. INST
+/// and OBJ (old ways to call a class), NEWOBJ_EX and EXT* (the copyreg table) are known so that
+/// they are refused by the name of what they call.
 enum class Op : uint8_t {
   kMark = '(',
   kStop = '.',
@@ -34,7 +35,9 @@ enum class Op : uint8_t {
   kAppends = 'e',
   kBinGet = 'h',
   kLongBinGet = 'j',
+  kInst = 'i',
   kList = 'l',
+  kObj = 'o',
   kBinPut = 'q',
   kLongBinPut = 'r',
   kSetItem = 's',
@@ -43,6 +46,9 @@ enum class Op : uint8_t {
   kSetItems = 'u',
   kProto = 0x80,
   kNewObj = 0x81,
+  kExt1 = 0x82,
+  kExt2 = 0x83,
+  kExt4 = 0x84,
   kTuple1 = 0x85,
   kTuple2 = 0x86,
   kTuple3 = 0x87,

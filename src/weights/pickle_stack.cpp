@@ -76,8 +76,15 @@ void Stack::charge(std::size_t count) {
   if (charged_ > kMaxValues) fail(fmt::format("more than {} dictionary entries", kMaxValues));
 }
 
+void Stack::note_foreign(std::string_view module, std::string_view name) {
+  foreign_.insert(fmt::format("{}.{}", module, name));
+  if (foreign_.size() > kMaxForeign)
+    fail(fmt::format("more than {} classes that are not known", kMaxForeign));
+}
+
 Document Stack::finish() {
   document_.root = pop();
+  document_.foreign.assign(foreign_.begin(), foreign_.end());
   return std::move(document_);
 }
 

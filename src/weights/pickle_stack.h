@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -49,6 +50,9 @@ class Stack {
   /// again.
   void charge(std::size_t count);
 
+  /// Notes a name that is not known, once. At most kMaxForeign are.
+  void note_foreign(std::string_view module, std::string_view name);
+
   /// The finished document, whose root is the topmost value.
   Document finish();
 
@@ -64,6 +68,7 @@ class Stack {
   std::vector<std::size_t> marks_;
   std::vector<Id> memo_;
   std::size_t charged_ = 0;
+  std::set<std::string> foreign_;
 };
 
 }  // namespace sd::pickle

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <variant>
@@ -68,6 +69,7 @@ using Value = std::variant<None, bool, int64_t, double, BigInteger, Text, Bytes,
 struct Document {
   std::vector<Value> values;
   Id root = 0;
+  std::vector<std::string> foreign;  // "module.Class" of what is named and not known, sorted
 
   template <typename T>
   const T* get_if(Id id) const {

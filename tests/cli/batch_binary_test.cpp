@@ -84,6 +84,16 @@ TEST(Tasks, AreThePicturesOfSeedModeImage) {
     EXPECT_EQ(tasks.sample(name).pixels, image.sample(name).pixels) << name;
 }
 
+TEST(Tasks, ClassesThatTheirModelNamesAreSaidOnce) {
+  const TinyRun run;
+  const auto list = run.file("tasks.txt", "--prompt a --steps 1\n--prompt b --steps 1\n");
+  const auto finished = run({"--from-file", list});
+  const std::string notice = "its pickle names a class unknown here";
+  const auto at = finished.err.find(notice);
+  ASSERT_NE(at, std::string::npos) << finished.err;
+  EXPECT_EQ(finished.err.find(notice, at + 1), std::string::npos) << finished.err;
+}
+
 TEST(Tasks, ComeFromStandardInputToo) {
   const TinyRun run;
   auto setup = run.setup({"--from-file", "-"});
@@ -274,6 +284,124 @@ TEST(Resume, GoesOnWithEachOfTwoListsInOneFolder) {
   EXPECT_EQ(statuses(again), (Texts{"0:skipped", "1:failed"}));
 }
 
+TEST(Resume, GoesByThePicturesWhereTheJournalIsLost) {
+  const TinyRun run;
+  const auto list = run.file("prompts.txt", "a cat\na dog\na bird\n");
+  ASSERT_EQ(run({"--from-file", list, "--resume"}).code, 0);
+  const auto journal = run.outdir() / "tasks.jsonl";
+  const auto header = bytes_of(journal).substr(0, bytes_of(journal).find('\n'));
+  std::filesystem::remove(run.outdir() / "samples/00001.png");
+  std::filesystem::remove(journal);
+  const auto finished = run({"--from-file", list, "--resume", "--json"});
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  EXPECT_EQ(statuses(finished), (Texts{"0:skipped", "1:done", "2:skipped"}));
+  EXPECT_TRUE(contains(finished.err, "prompts.txt, but pictures there are of 2 tasks"))
+      << finished.err;
+  EXPECT_EQ(run.samples(), (Texts{"00000.png", "00001.png", "00002.png"}));
+  // The journal is as good as before.
+  EXPECT_EQ(bytes_of(journal).substr(0, header.size()), header);
+  const auto again = run({"--from-file", list, "--resume", "--json"});
+  EXPECT_EQ(statuses(again), (Texts{"0:skipped", "1:skipped", "2:skipped"}));
+  EXPECT_FALSE(contains(again.err, "no journal")) << again.err;
+}
+
+TEST(Resume, PicturesOfOtherSettingsAreNotTakenForATasks) {
+  const TinyRun run;
+  const auto list = run.file("prompts.txt", "a cat\n");
+  ASSERT_EQ(run({"--from-file", list, "--resume"}).code, 0);
+  const auto cat = bytes_of(run.outdir() / "samples/00000.png");
+  test::write_text(run.outdir() / "tasks.jsonl", "");
+  const auto finished = run({"--from-file", list, "--resume", "--json", "--scale", "3"});
+  EXPECT_EQ(statuses(finished), (Texts{"0:done"}));
+  EXPECT_EQ(run.samples(), (Texts{"00000-0001.png", "00000.png"}));
+  EXPECT_EQ(bytes_of(run.outdir() / "samples/00000.png"), cat);
+}
+
+TEST(Resume, DrawsAPictureThatIsEmptyOrCutAgain) {
+  for (const char* format : {"png", "jpeg", "webp"}) {
+    const TinyRun run;
+    const auto list = run.file("tasks.txt", "--prompt \"a cat\" --steps 1\n--prompt b --steps 1\n");
+    ASSERT_EQ(run({"--from-file", list, "--format", format}).code, 0);
+    std::vector<std::string> whole;
+    for (std::size_t i : {0u, 1u}) whole.push_back(bytes_of(run.sample_path(i)));
+    std::filesystem::resize_file(run.sample_path(0), 0);
+    std::filesystem::resize_file(run.sample_path(1), whole[1].size() - 1);
+    const auto finished = run({"--from-file", list, "--format", format, "--resume", "--json"});
+    EXPECT_EQ(statuses(finished), (Texts{"0:done", "1:done"}));
+    EXPECT_TRUE(contains(finished.err, "was empty or cut short, and is drawn again"))
+        << finished.err;
+    EXPECT_EQ(run.samples().size(), 2u);
+    for (std::size_t i : {0u, 1u}) EXPECT_EQ(bytes_of(run.sample_path(i)), whole[i]) << format;
+  }
+}
+
+TEST(Resume, DrawsASwapWhoseSourceIsCutAgain) {
+  const TinyRun run;
+  const auto list = run.file("swaps.txt", "a cat\ta dog\n");
+  auto setup = run.setup({"--from-file", list, "--resume", "--json"});
+  setup.arguments[0] = "swap";
+  ASSERT_EQ(run_program(setup).code, 0);
+  const auto source = run.outdir() / "source/00000.png";
+  const auto whole = bytes_of(source);
+  std::filesystem::resize_file(source, whole.size() / 2);
+  EXPECT_EQ(statuses(run_program(setup)), (Texts{"0:done"}));
+  EXPECT_EQ(bytes_of(source), whole);
+  std::filesystem::remove(run.outdir() / "tasks.jsonl");
+  EXPECT_EQ(statuses(run_program(setup)), (Texts{"0:skipped"}));
+}
+
+TEST(Confined, TasksThatLeadOutOfTheFolderAreRefusedByName) {
+  const TinyRun run;
+  std::filesystem::create_directories(run.path("away"));
+  std::filesystem::create_directories(run.outdir());
+  std::filesystem::create_directory_symlink(run.path("away"), run.outdir() / "door");
+  const auto away = run.path("away").string(), out = run.outdir().string();
+  std::filesystem::create_directories(run.path("lists"));
+  const auto list = run.file(
+      "lists/tasks.jsonl",
+      "{\"prompt\": \"a\", \"attn\": \"" + away + "\"}\n" + "{\"prompt\": \"a\", \"attn\": \"" +
+          out + "/../away\"}\n" + "{\"prompt\": \"a\", \"attn\": \"" + out + "/door/a\"}\n" +
+          "{\"prompt\": \"a\", \"save_attn_dir\": \"" + away + "\"}\n" +
+          "{\"prompt\": \"a\", \"save-latents\": \"" + away + "\"}\n" +
+          "{\"prompt\": \"a\", \"preview\": \"" + away + "/x.png\"}\n" +
+          "{\"prompt\": \"a\", \"name\": \"../{number}\"}\n" +
+          "{\"prompt\": \"a\", \"init-latents\": \"" + away + "/x.npy\"}\n" +
+          "{\"prompt\": \"a\", \"ckpt\": \"/etc/passwd\"}\n" +
+          "{\"prompt\": \"a\", \"config\": \"/etc/passwd\"}\n" +
+          "{\"prompt\": \"a\", \"vae\": \"/etc/passwd\"}\n" +
+          "{\"prompt\": \"a\", \"name\": \"../door/{number}\"}\n" +
+          "{\"prompt\": \"a\", \"steps\": 1, \"attn\": \"" + out + "/maps\"}\n");
+  const auto finished = run({"--from-file", list, "--confined"});
+  EXPECT_EQ(finished.code, 3);
+  const auto found = statuses(finished);
+  ASSERT_EQ(found.size(), 13u);
+  for (std::size_t i = 0; i < 12; ++i) EXPECT_TRUE(found[i].ends_with(":failed")) << found[i];
+  EXPECT_EQ(found[12], "12:done");
+  for (const char* part :
+       {"line 1: attn: ", "line 2: attn: ", "line 3: attn: ", "line 4: save_attn_dir: ",
+        "line 5: save-latents: ", "line 6: preview: ", "line 7: ", "line 8: init-latents: ",
+        "line 9: ckpt: ", "line 10: config: ", "line 11: vae: ", "line 12: "})
+    EXPECT_TRUE(contains(finished.err, part)) << part << finished.err;
+  EXPECT_TRUE(std::filesystem::is_empty(away));
+  EXPECT_TRUE(std::filesystem::exists(run.outdir() / "maps/00012/contact.png"));
+}
+
+TEST(Confined, FollowsNoLinkBelowItsFolder) {
+  const TinyRun run;
+  std::filesystem::create_directories(run.path("away"));
+  std::filesystem::create_directories(run.outdir() / "samples");
+  std::filesystem::create_directory_symlink(run.path("away"), run.outdir() / "samples/cat");
+  std::filesystem::create_directory_symlink(run.path("away"), run.outdir() / "maps");
+  const auto list = run.file("tasks.txt",
+                             "--prompt cat --steps 1 --name \"{prompt}/{number}\"\n"
+                             "--prompt a --steps 1 --attn " +
+                                 (run.outdir() / "maps").string() + "\n--prompt dog --steps 1\n");
+  const auto finished = run({"--from-file", list, "--confined", "--json"});
+  EXPECT_EQ(statuses(finished), (Texts{"0:failed", "1:failed", "2:done"})) << finished.err;
+  EXPECT_TRUE(contains(finished.err, "samples/cat")) << finished.err;
+  EXPECT_TRUE(std::filesystem::is_empty(run.path("away")));
+}
+
 TEST(Resume, SaysThatAListWasNotBegunHere) {
   const TinyRun run;
   const auto list = run.file("tasks.txt", "a cat\n");
@@ -332,6 +460,7 @@ TEST(Batches, OptionsWithoutATaskListOrOutOfRangeAreErrors) {
   const std::vector<std::pair<Texts, std::string>> cases = {
       {{"--shard", "1/2"}, "--from-file"},
       {{"--resume"}, "--from-file"},
+      {{"--confined"}, "--from-file"},
       {{"--from-file", list, "--shard", "3/2"}, "3/2 is out of range"},
       {{"--from-file", list, "--shard", "half"}, "'half' is not I/N"},
       {{"--from-file", list, "--grid", "scale=1"}, "--grid and --from-file"},

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "cli/draw_notices.h"
 #include "cli/picture_record.h"
 #include "sd/core/error.h"
 #include "support/expect_error.h"
@@ -76,6 +77,27 @@ TEST(FileInfo, PrintsJsonOnOneLine) {
   const auto line = json_of(describe_file(write_png(folder, {{"Comment", "two\nlines"}})));
   EXPECT_EQ(line.find('\n'), std::string::npos);
   EXPECT_EQ(nlohmann::json::parse(line).at("texts").at("Comment"), "two\nlines");
+}
+
+TEST(FileInfo, ListsClassesOfACheckpointThatAreNotKnown) {
+  const auto info = describe_file(SD_TEST_DATA "/tiny-v1.ckpt", /*hash=*/false);
+  const std::string name = "pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint";
+  EXPECT_EQ(info.at("foreign_names"), (nlohmann::json{{"count", 1}, {"names", {name}}}));
+  EXPECT_NE(text_of(info).find(name), std::string::npos);
+  const auto plain = describe_file(SD_TEST_DATA "/tiny-v1-diffusers", /*hash=*/false);
+  EXPECT_TRUE(plain.at("foreign_names").is_null());
+}
+
+TEST(ForeignNotice, IsOneLineAndNamesAFew) {
+  EXPECT_EQ(foreign_notice("m.ckpt", {}), "");
+  EXPECT_EQ(foreign_notice("m.ckpt", {"a.B"}),
+            "m.ckpt: its pickle names a class unknown here, of which nothing is run: a.B");
+  const auto many = foreign_notice("m.ckpt", {"a.B", "c." + std::string(200, 'D'), "e.F", "g.H"});
+  EXPECT_NE(many.find("4 classes"), std::string::npos) << many;
+  EXPECT_EQ(many.find("g.H"), std::string::npos) << many;
+  EXPECT_NE(many.find("sd info"), std::string::npos) << many;
+  EXPECT_EQ(many.find('\n'), std::string::npos) << many;
+  EXPECT_LT(many.size(), 300u);
 }
 
 TEST(FileInfo, NamesWhatItCannotDescribe) {

@@ -12,7 +12,10 @@
 #include <utility>
 #include <vector>
 
+#include "cli/lost_journal.h"
+#include "sd/core/atomic_file.h"
 #include "sd/core/error.h"
+#include "sd/image/png.h"
 #include "support/expect_error.h"
 #include "support/temp_folder.h"
 
@@ -41,9 +44,28 @@ class TaskJournalTest : public testing::Test {
     record.task = task;
     record.text = lists_.back()[static_cast<std::size_t>(task)].text;
     record.pictures = {picture(journal.picture_number(task))};
-    test::write_text(record.pictures.front(), "picture");
+    const nlohmann::json settings = {{"command", "txt2img"},
+                                     {"seed", 42 + task},
+                                     {"prompt", record.text},
+                                     {"negative_prompt", ""}};
+    write_picture(record.pictures.front(), settings.dump());
     journal.add(record);
   }
+  static void write_picture(const std::filesystem::path& path, const std::string& settings = "") {
+    write_file(path, encode_png({1, 1, 3, {1, 2, 3}}, {{"sd", settings}}));
+  }
+  /// Resumes a list whose tasks have the seeds that `draw` notes.
+  TaskRun resumed(std::string name, const std::string& lines) {
+    auto run = this->run(std::move(name), lines, true);
+    run.key_of = [](const TaskLine& task) {
+      DrawOptions options;
+      options.prompt = task.text;
+      options.seed = 42 + static_cast<uint64_t>(task.number);
+      return picture_key(options);
+    };
+    return run;
+  }
+  std::filesystem::path journal_path() const { return folder_ / "tasks.jsonl"; }
   std::filesystem::path picture(int64_t number) const {
     std::filesystem::create_directories(folder_ / "samples");
     return folder_ / fmt::format("samples/{:05}.png", number);
@@ -96,6 +118,138 @@ TEST_F(TaskJournalTest, ATaskWhosePictureIsGoneIsNotDone) {
   const TaskJournal journal(outdir_, run({}, true));
   EXPECT_EQ(journal.done(0), nullptr);
   EXPECT_EQ(journal.picture_number(0), 0);
+}
+
+TEST_F(TaskJournalTest, ATaskWhosePictureIsEmptyOrCutIsNotDone) {
+  {
+    TaskJournal journal(outdir_, run({}, false));
+    for (const int64_t task : {0, 1, 2, 3}) draw(journal, task);
+  }
+  const auto size = std::filesystem::file_size(picture(1));
+  std::filesystem::resize_file(picture(0), 0);
+  std::filesystem::resize_file(picture(1), size - 1);
+  std::filesystem::resize_file(picture(2), 0);
+  std::filesystem::resize_file(picture(2), size);  // zeros, as after a power failure
+  const TaskJournal journal(outdir_, run({}, true));
+  EXPECT_EQ(done(journal), "---+--");
+  EXPECT_EQ(numbers(journal), (Numbers{0, 1, 2, 3, 4, 5}));
+}
+
+TEST_F(TaskJournalTest, ATaskWhoseSourceIsCutIsNotDone) {
+  {
+    TaskJournal journal(outdir_, run({}, false));
+    for (const int64_t task : {0, 1}) draw(journal, task);
+  }
+  std::filesystem::create_directories(folder_ / "source");
+  for (const char* name : {"00000.png", "00001.png"}) write_picture(folder_ / "source" / name);
+  std::filesystem::resize_file(folder_ / "source/00001.png", 30);
+  EXPECT_EQ(done(TaskJournal(outdir_, run({}, true))), "+-----");
+}
+
+TEST_F(TaskJournalTest, LinesMayStandInAnyOrder) {
+  {
+    TaskJournal journal(outdir_, run("a.txt", "cat\ndog\n", false));
+    draw(journal, 0);
+    TaskJournal second(outdir_, run("b.txt", "cow\npig\n", false));
+    draw(second, 1);
+  }
+  std::vector<std::string> lines;
+  std::ifstream input(journal_path());
+  for (std::string line; std::getline(input, line);) lines.push_back(line);
+  std::string turned;
+  for (auto line = lines.rbegin(); line != lines.rend(); ++line) turned += *line + '\n';
+  test::write_text(journal_path(), turned);
+  EXPECT_EQ(done(TaskJournal(outdir_, run("a.txt", "cat\ndog\n", true))), "+-");
+  EXPECT_EQ(done(TaskJournal(outdir_, run("b.txt", "cow\npig\n", true))), "-+");
+}
+
+TEST_F(TaskJournalTest, ARecordWhoseHeaderIsInAnotherSharesJournalCounts) {
+  for (const int64_t shard : {0, 1}) {
+    TaskJournal journal(outdir_, run(Shard{shard, 2}, false));
+    draw(journal, shard);
+  }
+  const auto path = folder_ / "tasks-2-of-2.jsonl";
+  const auto notes = test::read_text(path);
+  test::write_text(path, notes.substr(notes.find('\n') - 5));
+  EXPECT_EQ(done(TaskJournal(outdir_, run({}, true))), "++----");
+}
+
+TEST_F(TaskJournalTest, PicturesGiveTheNumbersOfAListWhoseJournalIsLost) {
+  const std::string lines = "cat\ndog\nbird\n";
+  {
+    TaskJournal other(outdir_, run("b.txt", "cow\npig\n", false));
+    draw(other, 0);
+    TaskJournal journal(outdir_, run("a.txt", lines, false));
+    for (const int64_t task : {1, 2}) draw(journal, task);
+  }
+  std::filesystem::remove(journal_path());
+  {
+    const TaskJournal journal(outdir_, resumed("a.txt", lines));
+    EXPECT_FALSE(journal.goes_on());
+    EXPECT_EQ(journal.found_tasks(), 2u);
+    EXPECT_EQ(done(journal), "---");  // until they were compared
+    EXPECT_EQ(numbers(journal), (Numbers{2, 3, 4}));
+  }
+  const TaskJournal again(outdir_, run("a.txt", lines, true));
+  EXPECT_TRUE(again.goes_on());
+  EXPECT_EQ(numbers(again), (Numbers{2, 3, 4}));
+}
+
+TEST_F(TaskJournalTest, OfTwoRunsWhoseJournalIsLostTheLatestIsGoneOnWith) {
+  const std::string lines = "cat\ndog\n";
+  for (int i = 0; i < 2; ++i) {
+    TaskJournal journal(outdir_, run("a.txt", lines, false));
+    for (const int64_t task : {0, 1}) draw(journal, task);
+  }
+  test::write_text(journal_path(), "");
+  EXPECT_EQ(numbers(TaskJournal(outdir_, resumed("a.txt", lines))), (Numbers{2, 3}));
+}
+
+TEST_F(TaskJournalTest, LinesOfAnEditedListWhoseJournalIsLostKeepTheirPictures) {
+  {
+    TaskJournal journal(outdir_, run("a.txt", "cat\ndog\nbird\n", false));
+    for (const int64_t task : {0, 1, 2}) draw(journal, task);
+  }
+  std::filesystem::remove(journal_path());
+  const TaskJournal journal(outdir_, resumed("a.txt", "cat\nfrog\nbird\nfox\n"));
+  EXPECT_EQ(journal.found_tasks(), 2u);
+  EXPECT_EQ(numbers(journal), (Numbers{0, 4, 2, 3}));  // 1 has the dog
+}
+
+TEST_F(TaskJournalTest, RecordsWithoutTheirHeaderAreSaidAndNobodyElses) {
+  {
+    TaskJournal journal(outdir_, run("a.txt", "cat\ndog\n", false));
+    for (const int64_t task : {0, 1}) draw(journal, task);
+  }
+  const auto notes = test::read_text(journal_path());
+  test::write_text(journal_path(), notes.substr(40));
+  {
+    const TaskJournal journal(outdir_, resumed("a.txt", "cat\ndog\n"));
+    EXPECT_EQ(journal.orphans(), 2u);
+    EXPECT_EQ(journal.found_tasks(), 2u);
+  }
+  // The new run has another number than the lost one: its records stay apart.
+  EXPECT_EQ(done(TaskJournal(outdir_, run("a.txt", "cat\ndog\n", true))), "--");
+}
+
+TEST_F(TaskJournalTest, PicturesOfOtherListsGiveNoNumbers) {
+  {
+    TaskJournal journal(outdir_, run("a.txt", "cat\ndog\n", false));
+    for (const int64_t task : {0, 1}) draw(journal, task);
+  }
+  const TaskJournal journal(outdir_, resumed("b.txt", "cat\ndog\nbird\n"));
+  EXPECT_EQ(journal.found_tasks(), 0u);
+  EXPECT_EQ(numbers(journal), (Numbers{2, 3, 4}));
+}
+
+TEST_F(TaskJournalTest, CutPicturesWithoutAJournalKeepNoNumbers) {
+  {
+    TaskJournal journal(outdir_, run("a.txt", "cat\ndog\n", false));
+    for (const int64_t task : {0, 1}) draw(journal, task);
+  }
+  for (const int64_t number : {0, 1}) std::filesystem::resize_file(picture(number), number * 20);
+  std::filesystem::remove(journal_path());
+  EXPECT_EQ(numbers(TaskJournal(outdir_, resumed("a.txt", "cat\ndog\n"))), (Numbers{0, 1}));
 }
 
 TEST_F(TaskJournalTest, ALineCutShortIsPassedOverAndWrittenBehind) {
@@ -294,7 +448,7 @@ TEST_F(TaskJournalTest, IsNeverTheListItself) {
 
 /// As the first form of journals had it, with two lists behind each other.
 TEST_F(TaskJournalTest, JournalsThatDoNotNameTheirListsAreRead) {
-  for (const int64_t number : {0, 3}) test::write_text(picture(number), "picture");
+  for (const int64_t number : {0, 3}) write_picture(picture(number));
   test::write_text(folder_ / "tasks.jsonl",
                    "{\"kind\":\"tasks\",\"version\":\"0.1.0\",\"command\":\"txt2img\",\"options\":{"
                    "\"steps\":\"2\"},"
