@@ -2,6 +2,7 @@
 
 #include <sys/resource.h>
 
+#include <system_error>
 #include <thread>
 #include <tuple>
 #include <utility>
@@ -17,6 +18,17 @@ auto key_of(const LoadRequest& request) {
   return std::tuple(request.checkpoint, request.config, request.separate.vae, request.separate.clip,
                     request.ema, request.prediction, request.device.kind, request.device.index,
                     request.dtype, request.threads);
+}
+
+FileHashes hashes_of(FileHashes files) {
+  for (std::string& file : files) {
+    try {
+      file = file.empty() ? "" : model_hash(file);
+    } catch (const IoError&) {
+      file.clear();  // the model is loaded; its name will do
+    }
+  }
+  return files;
 }
 
 }  // namespace
@@ -35,19 +47,17 @@ void KeptModel::start_hashing() {
   if (hashes_.valid()) return;
   std::packaged_task<FileHashes(FileHashes)> task([](FileHashes files) {
     setpriority(PRIO_PROCESS, 0, 19);  // of this thread only, on Linux: drawing goes first
-    for (std::string& file : files) {
-      try {
-        file = file.empty() ? "" : model_hash(file);
-      } catch (const IoError&) {
-        file.clear();  // the model is loaded; its name will do
-      }
-    }
-    return files;
+    return hashes_of(std::move(files));
   });
   hashes_ = task.get_future().share();
-  // Detached: Ctrl-C must not wait for seconds of hashing that nobody needs any more.
   const FileHashes files = {model_->main_file, model_->vae_file, model_->clip_file};
-  std::thread(std::move(task), files).detach();
+  try {
+    // Detached: Ctrl-C must not wait for seconds of hashing that nobody needs any more.
+    std::thread(std::move(task), files).detach();
+  } catch (const std::system_error&) {
+    // No room for another thread: they are computed when they are asked for.
+    hashes_ = std::async(std::launch::deferred, hashes_of, files).share();
+  }
 }
 
 FileHashes KeptModel::hashes() const { return hashes_.valid() ? hashes_.get() : FileHashes(); }

@@ -251,8 +251,8 @@ std::optional<std::string> yaml_beside(const TensorSource& tensors, const Metada
 
 class Conversion {
  public:
-  explicit Conversion(const ConvertRequest& request)
-      : request_(request), folder_(wants_folder(request.out)), out_(without_slash(request.out)) {}
+  Conversion(const ConvertRequest& request, const MappedFilesWatch& files)
+      : request_(request), files_(files), folder_(wants_folder(request.out)), out_(without_slash(request.out)) {}
 
   ConvertReport run() {
     require_new(out_);
@@ -320,6 +320,7 @@ class Conversion {
     write_tensors(*model_.tensors, file, writer, meter);
     meter.begin(ConvertProgress::Stage::kVerify);
     verify(*model_.tensors, file, writer.temporary(), out_, meter);
+    files_.require_unchanged();
     // The YAML first: weights without it would draw something else.
     for (const auto& [path, text] : texts_) write_file(path, std::as_bytes(std::span(text)));
     try {
@@ -348,6 +349,7 @@ class Conversion {
     for (const auto& file : plan_.files)
       verify(*model_.tensors, file, root / file.path, out_ / file.path, meter);
     verify_config(root);
+    files_.require_unchanged();
     folder.commit();
   }
 
@@ -369,6 +371,7 @@ class Conversion {
   }
 
   const ConvertRequest& request_;
+  const MappedFilesWatch& files_;
   bool folder_;
   fs::path out_;
   OpenedModel model_;
@@ -392,7 +395,16 @@ ConvertReport convert_model(const ConvertRequest& request) {
         "--keep-ema: a diffusers folder has no place for EMA weights\nLeave it out, or "
         "give --ema to write them instead of the plain ones.");
   }
-  return Conversion(request).run();
+  const MappedFilesWatch files;
+  try {
+    return Conversion(request, files).run();
+  } catch (const IoError&) {
+    files.require_unchanged();  // then it is no fault of what was written
+    throw;
+  } catch (const CheckpointError&) {
+    files.require_unchanged();
+    throw;
+  }
 }
 
 }  // namespace sd
