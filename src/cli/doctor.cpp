@@ -188,9 +188,10 @@ void print_machine(const Json& report, Page& page) {
   page.entry("memory", fmt::format("{} free of {}", size_text(memory.at("available")),
                                    size_text(memory.at("total"))));
   for (const auto& limit : memory.at("limits")) {
-    page.entry("limited", fmt::format("to {} of {}, {} used: {}", size_text(limit.at("bytes")),
-                                      limit.at("counts").get<std::string>(),
-                                      size_text(limit.at("used")), limit.at("by").get<std::string>()));
+    page.entry("limited",
+               fmt::format("to {} of {}, {} used: {}", size_text(limit.at("bytes")),
+                           limit.at("counts").get<std::string>(), size_text(limit.at("used")),
+                           limit.at("by").get<std::string>()));
   }
   page.entry("SD v1 at 512x512",
              fmt::format("needs about {} in f32, {} in bf16", size_text(memory.at("needed_f32")),

@@ -62,9 +62,9 @@ std::optional<MemoryLimit> deadly_limit(const Machine& machine) {
   for (const auto& limit : machine.memory_limits) {
     if (limit.kind == MemoryLimit::Kind::kResident) deadly.push_back(limit);
   }
-  const auto least = std::min_element(deadly.begin(), deadly.end(), [](const auto& a, const auto& b) {
-    return a.bytes + a.swap < b.bytes + b.swap;
-  });
+  const auto least = std::min_element(
+      deadly.begin(), deadly.end(),
+      [](const auto& a, const auto& b) { return a.bytes + a.swap < b.bytes + b.swap; });
   return least == deadly.end() ? std::nullopt : std::optional(*least);
 }
 
@@ -77,8 +77,9 @@ MemoryNeed memory_need(const DrawOptions& options, const ModelConfig& config,
   const int64_t side = config.default_pixels();
   // The size of an input picture is not known yet; it is at least one step of 64.
   const bool known = !options.input.init_img || (options.W && options.H);
-  const auto pixels =
-      known ? static_cast<double>(options.W.value_or(side) * options.H.value_or(side)) : 64.0 * 64.0;
+  const auto pixels = known
+                          ? static_cast<double>(options.W.value_or(side) * options.H.value_or(side))
+                          : 64.0 * 64.0;
   const double size = pixels / kReferencePixels;
   const double decoder = size * static_cast<double>(config.vae.channels) / kReferenceChannels;
   const double unet = size * static_cast<double>(rows_of(options)) *

@@ -10,8 +10,7 @@ namespace sd::cli {
 /// taken from malloc, since what is freed there may stay with it.
 class MemoryReserve {
  public:
-  MemoryReserve()
-      : begin_(::mmap(nullptr, kSize, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) {}
+  MemoryReserve() : begin_(::mmap(nullptr, kSize, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) {}
   ~MemoryReserve() { release(); }
   MemoryReserve(const MemoryReserve&) = delete;
   MemoryReserve& operator=(const MemoryReserve&) = delete;

@@ -138,8 +138,7 @@ struct Failure {
 
 /// Of an error of ours. Some say in words only that the kernel had no memory for them.
 Failure failure_of(const Error& error) {
-  const bool plain =
-      error.code() == ExitCode::kFailed || error.code() == ExitCode::kInputOutput;
+  const bool plain = error.code() == ExitCode::kFailed || error.code() == ExitCode::kInputOutput;
   const bool memory = plain && tells_of_memory(error.what());
   return {memory ? ExitCode::kMemory : error.code(), error.what()};
 }
@@ -179,8 +178,8 @@ int run_caught(const std::function<int()>& command, bool verbose, std::string& m
     try {
       auto failure = current_failure(verbose);
       // What does not hold still is read as damaged, or as weights of no sense.
-      auto changed = failure.code == ExitCode::kInterrupted || !files ? std::nullopt
-                                                                      : files->change();
+      auto changed =
+          failure.code == ExitCode::kInterrupted || !files ? std::nullopt : files->change();
       if (changed) failure = {ExitCode::kInputOutput, std::move(*changed)};
       message = std::move(failure.text);
       if (failure.code == ExitCode::kMemory) message += '\n' + memory_advice();

@@ -8,9 +8,9 @@
 namespace sd {
 namespace {
 
-/// Of LibTorch's allocator (two), oneDNN (three: its descriptors and kernels are made in memory, and
-/// what it says of a failure is what it was making), the dynamic loader (two), the kernel, new, and
-/// the thread library.
+/// Of LibTorch's allocator (two), oneDNN (three: its descriptors and kernels are made in memory,
+/// and what it says of a failure is what it was making), the dynamic loader (two), the kernel, new,
+/// and the thread library.
 constexpr std::array<std::string_view, 12> kWords = {
     "not enough memory",        "DefaultCPUAllocator",
     "could not create a prim",  "could not create a memory",

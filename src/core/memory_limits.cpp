@@ -83,8 +83,9 @@ std::optional<Mount> find_mount(const fs::path& root, bool second_version) {
     before >> skipped >> skipped >> skipped >> shown >> point;
     behind >> type >> source >> options;
     const bool wanted =
-        second_version ? type == "cgroup2"
-                       : type == "cgroup" && (',' + options + ',').find(",memory,") != std::string::npos;
+        second_version
+            ? type == "cgroup2"
+            : type == "cgroup" && (',' + options + ',').find(",memory,") != std::string::npos;
     if (wanted) return Mount{unescaped(shown), root / fs::path(unescaped(point)).relative_path()};
   }
   return std::nullopt;
@@ -135,8 +136,7 @@ void add_second(const fs::path& root, std::vector<MemoryLimit>& limits) {
                         *most};
       const auto cached = number_of(folder / "memory.stat", "inactive_file") +
                           number_of(folder / "memory.stat", "active_file");
-      limit.used =
-          std::max<int64_t>(number_in(folder / "memory.current").value_or(0) - cached, 0);
+      limit.used = std::max<int64_t>(number_in(folder / "memory.current").value_or(0) - cached, 0);
       limit.swap = free_swap(root);
       if (const auto swap = number_in(folder / "memory.swap.max")) {
         const auto swapped = number_in(folder / "memory.swap.current").value_or(0);
@@ -157,9 +157,9 @@ void add_first(const fs::path& root, std::vector<MemoryLimit>& limits) {
     const auto around = number_of(folder / "memory.stat", "hierarchical_memory_limit");
     if (around > 0 && around < kNoLimit) most = std::min(most.value_or(around), around);
     if (!most) continue;
-    MemoryLimit limit{
-        MemoryLimit::Kind::kResident,
-        fmt::format("memory.limit_in_bytes of the control group {}", folder.string()), *most};
+    MemoryLimit limit{MemoryLimit::Kind::kResident,
+                      fmt::format("memory.limit_in_bytes of the control group {}", folder.string()),
+                      *most};
     const auto cached = number_of(folder / "memory.stat", "total_inactive_file") +
                         number_of(folder / "memory.stat", "total_active_file");
     limit.used =
@@ -225,10 +225,9 @@ std::vector<MemoryLimit> process_limits() {
 }
 
 std::optional<MemoryLimit> narrowest(const std::vector<MemoryLimit>& limits) {
-  const auto least =
-      std::min_element(limits.begin(), limits.end(), [](const auto& left, const auto& right) {
-        return left.left() < right.left();
-      });
+  const auto least = std::min_element(
+      limits.begin(), limits.end(),
+      [](const auto& left, const auto& right) { return left.left() < right.left(); });
   return least == limits.end() ? std::nullopt : std::optional(*least);
 }
 

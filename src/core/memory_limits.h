@@ -16,10 +16,10 @@ struct MemoryLimit {
     kAddressSpace  // ulimit's: an allocation beyond it fails
   };
   Kind kind = Kind::kResident;
-  std::string by;     // "memory.max of the control group /sys/fs/cgroup/a", "ulimit -v"
+  std::string by;  // "memory.max of the control group /sys/fs/cgroup/a", "ulimit -v"
   int64_t bytes = 0;
-  int64_t used = 0;   // without pages of files that the kernel can drop
-  int64_t swap = 0;   // bytes that may go to a swap device beyond `bytes`
+  int64_t used = 0;  // without pages of files that the kernel can drop
+  int64_t swap = 0;  // bytes that may go to a swap device beyond `bytes`
 
   int64_t left() const { return bytes > used ? bytes - used : 0; }
 };

@@ -129,8 +129,8 @@ std::string sha256_file(const std::filesystem::path& path) {
   }
   if (const auto changed = changed_since(before, fd, path)) throw IoError(*changed);
   if (total != before.size) {
-    throw IoError(fmt::format("{}: {} of its {} bytes could be read", path.string(), total,
-                              before.size));
+    throw IoError(
+        fmt::format("{}: {} of its {} bytes could be read", path.string(), total, before.size));
   }
   return hex(sha.finish());
 }

@@ -252,7 +252,10 @@ std::optional<std::string> yaml_beside(const TensorSource& tensors, const Metada
 class Conversion {
  public:
   Conversion(const ConvertRequest& request, const MappedFilesWatch& files)
-      : request_(request), files_(files), folder_(wants_folder(request.out)), out_(without_slash(request.out)) {}
+      : request_(request),
+        files_(files),
+        folder_(wants_folder(request.out)),
+        out_(without_slash(request.out)) {}
 
   ConvertReport run() {
     require_new(out_);

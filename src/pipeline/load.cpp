@@ -71,9 +71,8 @@ LoadedModel load_watched(const LoadRequest& request) {
 }  // namespace
 
 LoadedModel load_model(const LoadRequest& request) {
-  return with_files_unchanged([&] {
-    return guard_torch("loading the model", [&] { return load_watched(request); });
-  });
+  return with_files_unchanged(
+      [&] { return guard_torch("loading the model", [&] { return load_watched(request); }); });
 }
 
 }  // namespace sd

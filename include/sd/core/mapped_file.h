@@ -62,8 +62,8 @@ class MappedFilesWatch {
   uint64_t since_;
 };
 
-/// Does `work`, which reads mapped files. Throws IoError naming one that changed meanwhile, whatever
-/// else came of the work.
+/// Does `work`, which reads mapped files. Throws IoError naming one that changed meanwhile,
+/// whatever else came of the work.
 template <typename Work>
 auto with_files_unchanged(const Work& work) {
   const MappedFilesWatch files;
