@@ -14,7 +14,12 @@ FileStamp stamp_of(const FileDescriptor& file, const std::filesystem::path& path
   if (::fstat(file.get(), &status) != 0) {
     throw IoError(fmt::format("{}: cannot be examined: {}", path.string(), errno_message(errno)));
   }
-  return {status.st_size, status.st_mtim.tv_sec, status.st_mtim.tv_nsec};
+  return {status.st_dev, status.st_ino, status.st_size, status.st_mtim.tv_sec,
+          status.st_mtim.tv_nsec};
+}
+
+FileStamp stamp_at(const std::filesystem::path& path) {
+  return stamp_of(open_regular_file(path), path);
 }
 
 std::optional<std::string> changed_since(const FileStamp& stamp, const FileDescriptor& file,

@@ -55,7 +55,7 @@ void write_cache(const fs::path& path, const json& cache) {
 
 /// What must be unchanged for a cached hash to hold.
 json fingerprint(const fs::path& path) {
-  const auto stamp = stamp_of(open_regular_file(path), path);
+  const auto stamp = stamp_at(path);
   return {{"size", stamp.size}, {"mtime_s", stamp.seconds}, {"mtime_ns", stamp.nanoseconds}};
 }
 

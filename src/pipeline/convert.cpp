@@ -8,6 +8,7 @@
 #include <system_error>
 #include <utility>
 
+#include "core/file_stamp.h"
 #include "pipeline/convert_plan.h"
 #include "sd/core/atomic_file.h"
 #include "sd/core/error.h"
@@ -263,6 +264,7 @@ class Conversion {
     if (model_.replaced.taesd) {
       throw UsageError("--vae: TAESD is no part of a model and cannot be written into one");
     }
+    source_ = stamp_at(model_.main_file);
     const auto settled = settle_config(model_, request_.source);
     config_ = settled.config;
     if (request_.ema || config_.use_ema) {
@@ -286,7 +288,7 @@ class Conversion {
     }
     for (const auto& [path, text] : texts_) report_.bytes += text.size();
     require_space(out_, report_.bytes);
-    report_.source_sha256 = model_sha256(model_.main_file);
+    report_.source_sha256 = hash_of_source();
     metadata_.emplace_back("sd.source_sha256", report_.source_sha256);
     Meter meter(request_, weights);
     if (folder_) {
@@ -298,6 +300,17 @@ class Conversion {
   }
 
  private:
+  /// Of the file that is mapped: its name may be another's by now.
+  std::string hash_of_source() const {
+    auto hash = model_sha256(model_.main_file);
+    if (stamp_at(model_.main_file) != source_) {
+      throw IoError(
+          fmt::format("{}: another file got its name while it was read\n    Run this again.",
+                      model_.main_file.string()));
+    }
+    return hash;
+  }
+
   void prepare_folder() {
     for (auto& [path, text] :
          diffusers_config_files(config_, source_name(request_.source.checkpoint))) {
@@ -378,6 +391,7 @@ class Conversion {
   bool folder_;
   fs::path out_;
   OpenedModel model_;
+  FileStamp source_;  // of its main file
   ModelConfig config_;
   ConvertPlan plan_;
   std::vector<TextFile> texts_;  // what is written beside the weights
