@@ -112,18 +112,36 @@ def convert_trial(bench, harm, random):
         bench.expect(not out.exists(), "nothing is left of a conversion that failed", outcome)
 
 
+def pixels(path):
+    """The compressed pixels of a PNG. Its texts may lack the hash of a model that is there no longer."""
+    data, at, found = path.read_bytes(), 8, hashlib.sha256()
+    while at < len(data):
+        (size,) = struct.unpack(">I", data[at:at + 4])
+        if data[at + 4:at + 8] == b"IDAT":
+            found.update(data[at + 8:at + 8 + size])
+        at += size + 12
+    return found.hexdigest()
+
+
+def pictures(folder):
+    return {path.name: pixels(path) for path in folder.rglob("*.png")}
+
+
 def draw_trial(bench, harm, random):
-    source = bench.folder / "model.ckpt"
-    copy_model(bench, source)
+    source = bench.folder / "model.safetensors"
+    made = bench.sd("convert", bench.options.model, source, "--dtype", "f32")  # used where it lies
+    bench.expect(made.code == 0, "the model is copied", made)
     undisturbed = bench.sd("txt2img", "--ckpt", source, "--outdir", bench.folder / "reference", *DRAWING)
     bench.expect(undisturbed.code == 0, "an undisturbed run is done", undisturbed)
     outcome = disturbed(bench, ["txt2img", "--ckpt", source, "--outdir", bench.folder / "out", *DRAWING], source, harm, random,
-                           undisturbed.seconds)
-    expect_named(bench, outcome, source)
-    expected, found = (common.tree(bench.folder / name) for name in ("reference", "out"))
+                        undisturbed.seconds)
+    # Written over before it was loaded, the file is a model of no sense, and that is said.
+    no_sense = outcome.code == 1 and harm is not cut and b"damaged" in outcome.stderr
+    if not no_sense:
+        expect_named(bench, outcome, source)
+    expected, found = pictures(bench.folder / "reference"), pictures(bench.folder / "out")
     for name, digest in found.items():
-        # With another hash of its model, a picture's text differs: it then was drawn after the harm was done.
-        bench.expect(digest == expected.get(name) or harm is move_over, f"{name} is a picture of the model", outcome)
+        bench.expect(digest == expected.get(name), f"{name} is a picture of the model", outcome)
     if outcome.code == 0:
         bench.expect(found.keys() == expected.keys(), "all pictures are there", outcome)
 
