@@ -63,6 +63,18 @@ Json paths_json(const Machine& machine) {
           {"config", path_or_null(settings_path())}};
 }
 
+Json limits_json(const std::vector<MemoryLimit>& limits) {
+  Json list = Json::array();
+  for (const auto& limit : limits) {
+    const bool address_space = limit.kind == MemoryLimit::Kind::kAddressSpace;
+    list.push_back({{"by", limit.by},
+                    {"bytes", limit.bytes},
+                    {"used", limit.used},
+                    {"counts", address_space ? "address space" : "memory"}});
+  }
+  return list;
+}
+
 Json machine_json(const Machine& machine) {
   return {{"cpu",
            {{"model", machine.cpu},
@@ -81,6 +93,7 @@ Json machine_json(const Machine& machine) {
           {"memory",
            {{"total", machine.memory_total},
             {"available", machine.memory_available},
+            {"limits", limits_json(machine.memory_limits)},
             {"needed_f32", kWeightsF32 + kWorkingMemory},
             {"needed_bf16", kWeightsBF16 + kWorkingMemory}}}};
 }
@@ -174,6 +187,12 @@ void print_machine(const Json& report, Page& page) {
   }
   page.entry("memory", fmt::format("{} free of {}", size_text(memory.at("available")),
                                    size_text(memory.at("total"))));
+  for (const auto& limit : memory.at("limits")) {
+    page.entry("limited",
+               fmt::format("to {} of {}, {} used: {}", size_text(limit.at("bytes")),
+                           limit.at("counts").get<std::string>(), size_text(limit.at("used")),
+                           limit.at("by").get<std::string>()));
+  }
   page.entry("SD v1 at 512x512",
              fmt::format("needs about {} in f32, {} in bf16", size_text(memory.at("needed_f32")),
                          size_text(memory.at("needed_bf16"))));

@@ -15,6 +15,7 @@
 #include "cli/edit_check.h"
 #include "cli/find_model.h"
 #include "cli/machine.h"
+#include "cli/memory_need.h"
 #include "cli/output_folder.h"
 #include "cli/prompt_chunks.h"
 #include "cli/prompt_list.h"
@@ -137,6 +138,19 @@ void print_tags_notice(const DrawOptions& options, const std::vector<PromptSet>&
   if (!notice.empty() && !options.quiet) print_message(notice);
 }
 
+/// What needs more memory than there can be is refused before anything is loaded. A GPU's memory is
+/// its own affair.
+void check_memory(const DrawOptions& options, const ModelConfig& config, const fs::path& model) {
+  const auto machine = this_machine();
+  if (!computes_on_cpu(options.device, machine)) return;
+  const auto need = memory_need(options, config, model);
+  remember_need(need);
+  require_memory(need, machine);
+  const bool said = options.place && options.place->follows;
+  const auto notice = tight_memory_notice(need, machine);
+  if (!notice.empty() && !said && !options.quiet) print_message(notice);
+}
+
 }  // namespace
 
 std::shared_ptr<const Tokenizer> check(DrawOptions& options) {
@@ -183,6 +197,7 @@ std::shared_ptr<const Tokenizer> check(DrawOptions& options) {
     const auto variant = options.quiet ? std::nullopt : variant_notice(found.checkpoint);
     if (variant) print_message(*variant);
     print_foreign_names(options, found.checkpoint);
+    check_memory(options, model, found.checkpoint);
   }
   return tokenizer;
 }

@@ -161,8 +161,9 @@ void DrawRun::draw(const Batch& batch, RunNoise& noise) {
     if (preview_) preview_->begin_batch();
     result = draw_rows(batch, noise, /*noise_only=*/false);
   } catch (const Error& error) {
-    const bool hopeless =
-        error.code() == ExitCode::kInterrupted || error.code() == ExitCode::kMemory;
+    const bool hopeless = error.code() == ExitCode::kInterrupted ||
+                          error.code() == ExitCode::kMemory ||
+                          error.code() == ExitCode::kInputOutput;  // the model's file changed
     if (!options_.lists_prompts() || hopeless) throw;
     progress_.clear();
     const auto& first = prompts_.prompts[batch.first];

@@ -9,6 +9,7 @@
 #include "cli/draw_run.h"
 #include "cli/find_model.h"
 #include "cli/json_lines.h"
+#include "cli/memory_need.h"
 #include "cli/model_fit.h"
 #include "cli/prompt_chunks.h"
 #include "cli/repeat_args.h"
@@ -129,6 +130,7 @@ void DrawRun::find_weights() {
   load_request_.threads = static_cast<int>(options_.threads);
   const auto config = inspect_model(load_request_.files());
   plain_tokenizer_ = make_tokenizer(config.text);
+  remember_need(memory_need(options_, config, found.checkpoint));
 
   record_.options = options_;
   record_.file_hashes = hash_input_files(options_.given);

@@ -6,6 +6,8 @@
 
 #include <string>
 
+#include "cli/memory_guard.h"
+#include "core/memory_failure.h"
 #include "engine_entry_name.h"
 #include "sd/core/error.h"
 #include "sd/core/own_library.h"
@@ -21,6 +23,9 @@ constexpr const char* kReport = "sd_engine_report";
 
 [[noreturn]] void fail() {
   const char* reason = dlerror();
+  if (reason != nullptr && tells_of_memory(reason)) {
+    throw OutOfMemory(fmt::format("no memory for LibTorch, which draws: {}", reason));
+  }
   throw Error(
       fmt::format("cannot open the drawing half of the program: {}\n"
                   "{} must lie beside the sd binary (or in ../lib/sd), and LibTorch in torch/lib "
@@ -42,6 +47,7 @@ void* open_library() {
   // Never closed: LibTorch keeps threads and static state that outlive any call.
   void* library = dlopen(own_library_path(kLibrary).c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) fail();
+  MemoryGuard::watch_exit();
   return library;
 }
 

@@ -6,6 +6,7 @@
 #include "cli/json_lines.h"
 #include "cli/text_output.h"
 #include "engine_entry_name.h"
+#include "sd/core/mapped_file.h"
 
 namespace sd::cli {
 namespace {
@@ -57,5 +58,6 @@ constexpr Engine kEngine{draw_command, draw_task_command, draw_cells_command};
 /// What `sd` looks up. The build makes the name (cmake/SdEngineEntry.cmake), so that halves which
 /// know Engine or DrawOptions in different shapes are not mixed.
 extern "C" __attribute__((visibility("default"))) const sd::cli::Engine* SD_ENGINE_ENTRY() {
+  sd::guard_mapped_files();  // this half's own; the other's are asked after it
   return &sd::cli::kEngine;
 }

@@ -16,6 +16,7 @@
 #include "cli/repeat_command.h"
 #include "cli/text_output.h"
 #include "sd/core/error.h"
+#include "sd/core/mapped_file.h"
 
 namespace sd::cli {
 namespace {
@@ -47,30 +48,34 @@ std::string as_args(const std::string& file, bool json) {
   return command;
 }
 
+std::string described(const std::string& file, const InfoOptions& options) {
+  if (options.as_args) return as_args(file, options.json);
+  const auto info = describe_file(file, !options.no_hash);
+  return options.json ? json_line_of(info.at("kind").get<std::string>(), info) : text_of(info);
+}
+
 /// Describes each file; one that cannot be read does not keep the others from being described.
 int run(const InfoOptions& options) {
   if (options.files.empty())
     throw UsageError("info: give at least one file\nExample: sd info picture.png");
   StandardOutput output;
   std::size_t failed = 0;
-  ExitCode code = ExitCode::kDone;
+  int code = 0;
   for (const auto& file : options.files) {
-    try {
-      if (options.as_args) {
-        output.line(as_args(file, options.json));
-        continue;
-      }
-      const auto info = describe_file(file, !options.no_hash);
-      output.line(options.json ? json_line_of(info.at("kind").get<std::string>(), info)
-                               : text_of(info));
-    } catch (const Error& error) {
-      report_error(error.what(), static_cast<int>(error.code()), options.json, {{"file", file}});
-      ++failed;
-      code = error.code();
-    }
+    std::string message;
+    const int ended = run_caught(
+        [&] {
+          output.line(with_files_unchanged([&] { return described(file, options); }));
+          return 0;
+        },
+        /*verbose=*/false, message);
+    if (ended == 0) continue;
+    report_error(message, ended, options.json, {{"file", file}});
+    ++failed;
+    code = ended;
   }
   const bool some = failed > 0 && options.files.size() > 1;
-  return static_cast<int>(some ? ExitCode::kPartOfBatch : code);
+  return some ? static_cast<int>(ExitCode::kPartOfBatch) : code;
 }
 
 }  // namespace

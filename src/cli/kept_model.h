@@ -4,7 +4,9 @@
 #include <future>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "core/file_stamp.h"
 #include "sd/pipeline/load.h"
 
 namespace sd::cli {
@@ -12,6 +14,12 @@ namespace sd::cli {
 /// First 10 hex digits of the SHA-256 of a model's file, its `--vae` and its `--clip`; empty where
 /// there is none or it could not be read.
 using FileHashes = std::array<std::string, 3>;
+
+/// A file that a model was loaded from, and what tells it apart from what has its name later.
+struct LoadedFile {
+  std::string path;  // empty: there is none
+  std::optional<FileStamp> stamp;
+};
 
 /// The model of the run, or of one task after the other.
 class KeptModel {
@@ -29,6 +37,7 @@ class KeptModel {
 
  private:
   LoadRequest request_;
+  std::vector<LoadedFile> files_;  // main, --vae, --clip
   std::optional<LoadedModel> model_;
   std::shared_future<FileHashes> hashes_;
 };

@@ -56,25 +56,15 @@ int64_t kilobytes(std::string_view key) {
   return count && *count < kLimit ? *count * 1024 : 0;
 }
 
-std::optional<int64_t> number_in(const fs::path& file) {
-  std::string line;
-  std::ifstream input(file);
-  std::getline(input, line);
-  return leading_number(line);  // "max" is none
-}
-
-/// A control group may allow less than the machine has (version 2, then 1).
+/// A control group may allow less than the machine has.
 void limit_memory(Machine& machine) {
-  const fs::path root = "/sys/fs/cgroup";
-  for (const auto& [limit, used] :
-       {std::pair{root / "memory.max", root / "memory.current"},
-        {root / "memory/memory.limit_in_bytes", root / "memory/memory.usage_in_bytes"}}) {
-    const auto most = number_in(limit);
-    if (!most || *most >= machine.memory_total) continue;
-    machine.memory_total = *most;
-    const auto left = std::max<int64_t>(*most - number_in(used).value_or(0), 0);
-    machine.memory_available = std::min(machine.memory_available, left);
+  machine.memory_limits = control_group_limits();
+  for (const auto& limit : machine.memory_limits) {
+    machine.memory_total = std::min(machine.memory_total, limit.bytes);
+    machine.memory_available = std::min(machine.memory_available, limit.left());
   }
+  auto own = process_limits();
+  std::move(own.begin(), own.end(), std::back_inserter(machine.memory_limits));
 }
 
 void find_gpus(Machine& machine) {
@@ -119,6 +109,8 @@ void find_features(Machine& machine) {
 
 }  // namespace
 
+int64_t available_memory() { return kilobytes("MemAvailable"); }
+
 bool Machine::has(std::string_view feature) const {
   return std::ranges::find(features, feature) != features.end();
 }
@@ -132,7 +124,7 @@ Machine this_machine() {
   std::array<double, 1> load{};
   if (getloadavg(load.data(), 1) == 1) machine.load = load[0];
   machine.memory_total = kilobytes("MemTotal");
-  machine.memory_available = kilobytes("MemAvailable");
+  machine.memory_available = available_memory();
   limit_memory(machine);
   find_gpus(machine);
   find_libtorch(machine);

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/memory_limits.h"
 #include "sd/core/compute.h"
 
 namespace sd::cli {
@@ -20,6 +21,7 @@ struct Machine {
   double load = 0;           // runnable processes, mean of a minute
   int64_t memory_total = 0;  // bytes; of the control group where that is less
   int64_t memory_available = 0;
+  std::vector<MemoryLimit> memory_limits;  // of control groups and of the process
   bool gpu_node = false;
   std::vector<std::string> gpus;   // names, where the driver tells them
   std::string driver;              // its version; empty if there is none
@@ -33,6 +35,9 @@ struct Machine {
 };
 
 Machine this_machine();
+
+/// Bytes that the machine has for new allocations, whatever this process may have of them.
+int64_t available_memory();
 
 /// Whether `device` means the CPU here.
 bool computes_on_cpu(const DeviceChoice& device, const Machine& machine);

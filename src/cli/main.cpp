@@ -12,12 +12,14 @@
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/json_lines.h"
+#include "cli/memory_guard.h"
 #include "cli/option_groups.h"
 #include "cli/repeated_options.h"
 #include "cli/settings.h"
 #include "cli/shell_words.h"
 #include "cli/text_output.h"
 #include "sd/core/error.h"
+#include "sd/core/mapped_file.h"
 #include "text/suggest.h"
 
 namespace sd::cli {
@@ -97,6 +99,8 @@ int run_with_settings(const Command& command, const CLI::App& app, const TypedNa
   json = json || (wants_json != nullptr && wants_json->count() > 0 && wants_json->as<bool>());
   try {
     return command.run();
+  } catch (const OutOfMemory&) {
+    throw;  // no option is to blame, and there may be no memory for other words
   } catch (const Error& error) {
     throw Error(respelled(error.what() + whence(error.what(), settings), typed), error.code());
   }
@@ -150,6 +154,8 @@ int parse_and_run(std::vector<std::string> words, bool& json) {
 
 int main(int argc, char** argv) {
   bool json = sd::cli::asks_for_json(argc, argv);
+  const sd::cli::MemoryGuard memory(json);
+  sd::guard_mapped_files();
   std::string message;
   const int code = sd::cli::run_caught(
       [&] {

@@ -6,8 +6,8 @@
 #include <cctype>
 #include <fstream>
 #include <iterator>
-#include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 #include <system_error>
 #include <utility>
@@ -56,32 +56,76 @@ std::string read_array_file(const std::string& file) {
   return text;
 }
 
-/// Which elements of an array of objects have a key twice, and which key: JSON leaves open what
-/// that means.
-using TwiceNamed = std::map<std::size_t, std::string>;
-
-nlohmann::ordered_json parse_array(const std::string& text, TwiceNamed& twice) {
+/// Takes the elements of an array one by one as they are parsed, so that no tree of all of them is
+/// made: it would be many times as large as the text.
+class ArrayReader {
+ public:
   using Json = nlohmann::ordered_json;
-  std::set<std::string> keys;
-  std::size_t element = 0;  // of the array, from 0
-  return Json::parse(text, [&](int depth, Json::parse_event_t event, Json& parsed) {
-    if (depth == 1 && event == Json::parse_event_t::object_start) keys.clear();
-    if (depth == 1 && event == Json::parse_event_t::object_end) ++element;
-    if (depth == 1 && event == Json::parse_event_t::array_end) ++element;
-    if (depth == 1 && event == Json::parse_event_t::value) ++element;
-    const bool key = depth == 2 && event == Json::parse_event_t::key;
-    if (key && !keys.insert(parsed.get<std::string>()).second)
-      twice.emplace(element, parsed.get<std::string>());
-    return true;
-  });
-}
+
+  explicit ArrayReader(const std::string& file) : file_(file) {}
+
+  PromptList read(const std::string& text) {
+    const auto rest = Json::parse(text, [this](int depth, Json::parse_event_t event, Json& parsed) {
+      return take(depth, event, parsed);
+    });
+    if (rest.is_array() && line_ > 0) return std::move(list_);
+    throw UsageError(fmt::format(
+        "--from-file: {} holds {}, expected an array of objects, such as [{{\"prompt\": \"a red "
+        "apple\"}}]\nA file with an object a line should end in .jsonl.",
+        file_, rest.is_array() ? "an empty array" : "no array"));
+  }
+
+ private:
+  static constexpr int kMaxDepth = 32;
+
+  /// False for an element of the array, which then has been taken.
+  bool take(int depth, Json::parse_event_t event, const Json& parsed) {
+    using Event = Json::parse_event_t;
+    if (depth > kMaxDepth) {
+      throw UsageError(fmt::format("--from-file: {} is nested more than {} deep, near element {}",
+                                   file_, kMaxDepth, line_ + 1));
+    }
+    if (depth == 1 && event == Event::object_start) begin();
+    if (depth == 2 && event == Event::key) {
+      // JSON leaves open what a key that is there twice means.
+      if (!keys_.insert(parsed.get<std::string>()).second) twice_ = parsed.get<std::string>();
+    }
+    const bool ends =
+        event == Event::object_end || event == Event::array_end || event == Event::value;
+    if (depth != 1 || !ends) return true;
+    add(parsed);
+    return false;
+  }
+
+  void begin() {
+    keys_.clear();
+    twice_.reset();
+  }
+
+  void add(const Json& element) {
+    ++line_;
+    if (!element.is_object()) {
+      list_.bad_lines.push_back({line_, "is JSON, but no object {\"prompt\": …}"});
+    } else if (twice_) {
+      list_.bad_lines.push_back({line_, fmt::format("it has the key '{}' twice", *twice_)});
+    } else {
+      list_.prompts.push_back({line_, element.dump()});
+    }
+    if (line_ > static_cast<int64_t>(kMaxPrompts))
+      throw UsageError(fmt::format("--from-file: more than {} prompts", kMaxPrompts));
+  }
+
+  const std::string& file_;
+  PromptList list_;
+  int64_t line_ = 0;  // of the element, from 1
+  std::set<std::string> keys_;
+  std::optional<std::string> twice_;
+};
 
 /// The objects of an array that `file` holds as `text`.
 PromptList read_array(const std::string& file, const std::string& text) {
-  nlohmann::ordered_json array;
-  TwiceNamed twice;
   try {
-    array = parse_array(text, twice);
+    return ArrayReader(file).read(text);
   } catch (const nlohmann::json::parse_error& error) {
     throw UsageError(
         fmt::format("--from-file: {} is not JSON: byte {} does not fit\nExpected an array "
@@ -90,25 +134,6 @@ PromptList read_array(const std::string& file, const std::string& text) {
   } catch (const nlohmann::json::out_of_range&) {
     throw UsageError(fmt::format("--from-file: {} has a number that is too large", file));
   }
-  if (!array.is_array() || array.empty()) {
-    throw UsageError(fmt::format(
-        "--from-file: {} holds {}, expected an array of objects, such as [{{\"prompt\": \"a red "
-        "apple\"}}]\nA file with an object a line should end in .jsonl.",
-        file, array.is_array() ? "an empty array" : "no array"));
-  }
-  PromptList list;
-  for (std::size_t i = 0; i < array.size(); ++i) {
-    const auto line = static_cast<int64_t>(i) + 1;
-    const auto found = twice.find(i);
-    if (!array[i].is_object()) {
-      list.bad_lines.push_back({line, "is JSON, but no object {\"prompt\": …}"});
-    } else if (found != twice.end()) {
-      list.bad_lines.push_back({line, fmt::format("it has the key '{}' twice", found->second)});
-    } else {
-      list.prompts.push_back({line, array[i].dump()});
-    }
-  }
-  return list;
 }
 
 /// Appends what stands between quotes, from `at` on; returns where it ends, behind the quote.

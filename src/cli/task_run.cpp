@@ -11,6 +11,7 @@
 #include "cli/engine.h"
 #include "cli/json_lines.h"
 #include "cli/lost_journal.h"
+#include "cli/memory_words.h"
 #include "cli/task_journal.h"
 #include "cli/task_parser.h"
 #include "cli/text_output.h"
@@ -47,8 +48,7 @@ class TaskLoop {
       const bool hopeless = draw(task);
       if (hopeless) return conclude(last_code_);
     }
-    return conclude(failed_ == 0 ? static_cast<int>(ExitCode::kDone)
-                                 : static_cast<int>(ExitCode::kPartOfBatch));
+    return conclude(code_of_list());
   }
 
  private:
@@ -93,7 +93,7 @@ class TaskLoop {
     record.task = task.number;
     record.line = task.line;
     record.text = task.text;
-    bool hopeless = false, was_there = false;
+    bool hopeless = false, opening = false, was_there = false;
     TypedNames typed;
     try {
       auto options = parser_.parse(task, typed);
@@ -103,8 +103,11 @@ class TaskLoop {
       options.place = {fmt::format("line {}, ", task.line), journal_.picture_number(task.number),
                        model_loaded_};
       check(options);
+      opening = true;
+      const auto& drawing = engine();
+      opening = false;
       DrawOutcome outcome;
-      engine().draw_task(options, outcome);
+      drawing.draw_task(options, outcome);
       model_loaded_ = true;
       record.code = outcome.code;
       record.error = std::move(outcome.error);
@@ -114,8 +117,9 @@ class TaskLoop {
     } catch (const Error& error) {
       record.code = static_cast<int>(error.code());
       record.error = error.what();
+      if (error.code() == ExitCode::kMemory) record.error += '\n' + memory_advice();
       // Nothing in the line would change it.
-      hopeless = error.code() == ExitCode::kFailed;
+      hopeless = opening || error.code() == ExitCode::kFailed;
     }
     record.error = respelled(record.error, typed);
     record.seconds =
@@ -125,18 +129,25 @@ class TaskLoop {
     return hopeless;
   }
 
-  /// A model that cannot be read may be one task's own; memory, a full disk and Ctrl-C are
-  /// everyone's.
+  /// A model that cannot be read may be one task's own, and a picture too large for the memory is;
+  /// a full disk and Ctrl-C are everyone's.
   static bool is_hopeless(int code) {
     return code == static_cast<int>(ExitCode::kInterrupted) ||
-           code == static_cast<int>(ExitCode::kMemory) ||
            code == static_cast<int>(ExitCode::kInputOutput);
+  }
+
+  /// Of a list that came to its end.
+  int code_of_list() const {
+    if (failed_ == 0) return static_cast<int>(ExitCode::kDone);
+    const bool all_lacked_memory = done_ + skipped_ == 0 && failed_ == lacked_memory_;
+    return static_cast<int>(all_lacked_memory ? ExitCode::kMemory : ExitCode::kPartOfBatch);
   }
 
   void report(const TaskRecord& record, bool was_there) {
     if (record.code == static_cast<int>(ExitCode::kInterrupted)) return;  // neither done nor failed
     journal_.add(record);
     ++(was_there ? skipped_ : record.code == 0 ? done_ : failed_);
+    if (record.code == static_cast<int>(ExitCode::kMemory)) ++lacked_memory_;
     if (record.code != 0) {
       print_message(fmt::format("line {}: {}", record.line, record.error));
     }
@@ -162,7 +173,7 @@ class TaskLoop {
   TaskJournal journal_;
   const std::vector<TaskLine>& tasks_;
   StandardOutput output_;
-  std::size_t share_ = 0, skipped_ = 0, done_ = 0, failed_ = 0;
+  std::size_t share_ = 0, skipped_ = 0, done_ = 0, failed_ = 0, lacked_memory_ = 0;
   bool model_loaded_ = false;
   int last_code_ = 0;
 };

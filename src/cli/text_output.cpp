@@ -8,8 +8,16 @@
 #include <cstring>
 #include <exception>
 #include <new>
+#include <optional>
+#include <stdexcept>
+#include <system_error>
+#include <utility>
 
+#include "cli/memory_reserve.h"
+#include "cli/memory_words.h"
+#include "core/memory_failure.h"
 #include "sd/core/error.h"
+#include "sd/core/mapped_file.h"
 
 namespace sd::cli {
 namespace {
@@ -118,22 +126,68 @@ void StandardOutput::line(std::string_view text) {
   reader_gone_ = true;
 }
 
-int run_caught(const std::function<int()>& command, bool verbose, std::string& message) noexcept {
-  const auto fail = [&message](const std::string& text, ExitCode code) {
-    message = text;
-    return static_cast<int>(code);
-  };
+namespace {
+
+constexpr const char* kOutOfMemory = "out of memory";
+
+/// The code and words of what was thrown.
+struct Failure {
+  ExitCode code = ExitCode::kFailed;
+  std::string text;
+};
+
+/// Of an error of ours. Some say in words only that the kernel had no memory for them.
+Failure failure_of(const Error& error) {
+  const bool plain = error.code() == ExitCode::kFailed || error.code() == ExitCode::kInputOutput;
+  const bool memory = plain && tells_of_memory(error.what());
+  return {memory ? ExitCode::kMemory : error.code(), error.what()};
+}
+
+/// Of the exception that is being handled.
+Failure current_failure(bool verbose) {
   try {
-    return command();
+    throw;
   } catch (const Error& error) {
-    return fail(error.what(), error.code());
+    return failure_of(error);
   } catch (const std::bad_alloc&) {
-    return fail("out of memory\nTry fewer or smaller pictures at a time.", ExitCode::kMemory);
+    return {ExitCode::kMemory, kOutOfMemory};
+  } catch (const std::length_error&) {
+    return {ExitCode::kMemory, kOutOfMemory};  // a size that no memory holds
   } catch (const std::exception& error) {
+    const auto* system = dynamic_cast<const std::system_error*>(&error);
+    const bool memory = (system != nullptr && means_no_memory(system->code().value())) ||
+                        tells_of_memory(error.what());
     const std::string what = verbose ? error.what() : first_line(error.what());
-    return fail(fmt::format("unexpected error: {}", what), ExitCode::kFailed);
+    if (memory) return {ExitCode::kMemory, fmt::format("{}: {}", kOutOfMemory, what)};
+    return {ExitCode::kFailed, fmt::format("unexpected error: {}", what)};
   } catch (...) {
-    return fail("unexpected error of unknown kind", ExitCode::kFailed);
+    return {ExitCode::kFailed, "unexpected error of unknown kind"};
+  }
+}
+
+}  // namespace
+
+int run_caught(const std::function<int()>& command, bool verbose, std::string& message) noexcept {
+  MemoryReserve reserve;
+  std::optional<MappedFilesWatch> files;
+  try {
+    files.emplace();
+    return command();
+  } catch (...) {
+    reserve.release();
+    try {
+      auto failure = current_failure(verbose);
+      // What does not hold still is read as damaged, or as weights of no sense.
+      auto changed =
+          failure.code == ExitCode::kInterrupted || !files ? std::nullopt : files->change();
+      if (changed) failure = {ExitCode::kInputOutput, std::move(*changed)};
+      message = std::move(failure.text);
+      if (failure.code == ExitCode::kMemory) message += '\n' + memory_advice();
+      return static_cast<int>(failure.code);
+    } catch (const std::exception&) {
+      message = kOutOfMemory;  // short enough to need none
+      return static_cast<int>(ExitCode::kMemory);
+    }
   }
 }
 

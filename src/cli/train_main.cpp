@@ -13,6 +13,7 @@
 #include "cli/command_words.h"
 #include "cli/help.h"
 #include "cli/interrupt.h"
+#include "cli/memory_guard.h"
 #include "cli/option_groups.h"
 #include "cli/text_output.h"
 #include "cli/train_eval.h"
@@ -20,6 +21,7 @@
 #include "sd/core/atomic_file.h"
 #include "sd/core/compute.h"
 #include "sd/core/error.h"
+#include "sd/core/mapped_file.h"
 #include "train/assemble.h"
 #include "train/latent_cache.h"
 #include "train/scene_files.h"
@@ -225,6 +227,8 @@ int main(int argc, char** argv) {
   // be zeroed by the kernel each time (an eighth of a step).
   mallopt(M_MMAP_MAX, 0);
   mallopt(M_TRIM_THRESHOLD, -1);
+  const sd::cli::MemoryGuard memory(/*json=*/false);
+  sd::guard_mapped_files();
   return sd::cli::run_guarded([&] { return sd::cli::parse_and_run(argc, argv); },
                               /*verbose=*/false);
 }

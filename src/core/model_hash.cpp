@@ -1,12 +1,11 @@
 #include "sd/core/model_hash.h"
 
-#include <sys/stat.h>
-
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
 #include <system_error>
 
+#include "core/file_stamp.h"
 #include "core/posix_file.h"
 #include "core/user_folders.h"
 #include "sd/core/atomic_file.h"
@@ -20,6 +19,8 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
+constexpr std::size_t kMaxCache = std::size_t{16} << 20;  // a model takes 200 bytes
+
 std::optional<fs::path> cache_file() {
   const auto folder = user_folder("XDG_CACHE_HOME", ".cache");
   return folder ? std::optional(*folder / "sd" / "hashes.json") : std::nullopt;
@@ -29,6 +30,7 @@ std::optional<fs::path> cache_file() {
 json read_cache(const fs::path& path) {
   try {
     const auto file = MappedFile::open(path);
+    if (file->size() > kMaxCache) return json::object();
     const auto* text = reinterpret_cast<const char*>(file->bytes().data());
     json cache = json::parse(text, text + file->size(), nullptr, /*allow_exceptions=*/false);
     if (cache.is_object()) return cache;
@@ -53,14 +55,8 @@ void write_cache(const fs::path& path, const json& cache) {
 
 /// What must be unchanged for a cached hash to hold.
 json fingerprint(const fs::path& path) {
-  const FileDescriptor fd = open_regular_file(path);
-  struct stat status {};
-  if (::fstat(fd.get(), &status) != 0) {
-    throw IoError(path.string() + ": cannot be examined: " + errno_message(errno));
-  }
-  return {{"size", status.st_size},
-          {"mtime_s", status.st_mtim.tv_sec},
-          {"mtime_ns", status.st_mtim.tv_nsec}};
+  const auto stamp = stamp_at(path);
+  return {{"size", stamp.size}, {"mtime_s", stamp.seconds}, {"mtime_ns", stamp.nanoseconds}};
 }
 
 bool is_sha256(const json& value) {
@@ -72,7 +68,8 @@ bool is_sha256(const json& value) {
 }  // namespace
 
 std::string model_sha256(const fs::path& path) {
-  json entry = fingerprint(path);
+  const json before = fingerprint(path);
+  json entry = before;
   const std::string key = fs::absolute(path).lexically_normal().string();
   const auto file = cache_file();
   json cache = file ? read_cache(*file) : json::object();
@@ -82,7 +79,8 @@ std::string model_sha256(const fs::path& path) {
     if (*found == entry && is_sha256(sha256)) return sha256.get<std::string>();
   }
   const std::string sha256 = sha256_file(path);
-  if (file) {
+  // Another file may have got the name before or after the bytes were read: whole, but which?
+  if (file && fingerprint(path) == before) {
     entry["sha256"] = sha256;
     cache[key] = entry;
     write_cache(*file, cache);

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <vector>
 
+#include "core/file_stamp.h"
 #include "core/posix_file.h"
 #include "sd/core/error.h"
 
@@ -112,17 +113,26 @@ std::string sha256_hex(std::span<const std::byte> bytes) {
 std::string sha256_file(const std::filesystem::path& path) {
   constexpr std::size_t kPiece = std::size_t{1} << 20;
   const FileDescriptor fd = open_regular_file(path);
+  const auto before = stamp_of(fd, path);
   std::vector<std::byte> piece(kPiece);
   Sha256 sha;
+  int64_t total = 0;
   while (true) {
     const ssize_t count = ::read(fd.get(), piece.data(), piece.size());
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) {
       throw IoError(fmt::format("{}: reading failed: {}", path.string(), errno_message(errno)));
     }
-    if (count == 0) return hex(sha.finish());
+    if (count == 0) break;
+    total += count;
     sha.update(std::span(piece).first(static_cast<std::size_t>(count)));
   }
+  if (const auto changed = changed_since(before, fd, path)) throw IoError(*changed);
+  if (total != before.size) {
+    throw IoError(
+        fmt::format("{}: {} of its {} bytes could be read", path.string(), total, before.size));
+  }
+  return hex(sha.finish());
 }
 
 }  // namespace sd

@@ -8,6 +8,7 @@
 #include <system_error>
 #include <utility>
 
+#include "core/file_stamp.h"
 #include "pipeline/convert_plan.h"
 #include "sd/core/atomic_file.h"
 #include "sd/core/error.h"
@@ -251,8 +252,11 @@ std::optional<std::string> yaml_beside(const TensorSource& tensors, const Metada
 
 class Conversion {
  public:
-  explicit Conversion(const ConvertRequest& request)
-      : request_(request), folder_(wants_folder(request.out)), out_(without_slash(request.out)) {}
+  Conversion(const ConvertRequest& request, const MappedFilesWatch& files)
+      : request_(request),
+        files_(files),
+        folder_(wants_folder(request.out)),
+        out_(without_slash(request.out)) {}
 
   ConvertReport run() {
     require_new(out_);
@@ -260,6 +264,7 @@ class Conversion {
     if (model_.replaced.taesd) {
       throw UsageError("--vae: TAESD is no part of a model and cannot be written into one");
     }
+    source_ = stamp_at(model_.main_file);
     const auto settled = settle_config(model_, request_.source);
     config_ = settled.config;
     if (request_.ema || config_.use_ema) {
@@ -283,7 +288,7 @@ class Conversion {
     }
     for (const auto& [path, text] : texts_) report_.bytes += text.size();
     require_space(out_, report_.bytes);
-    report_.source_sha256 = model_sha256(model_.main_file);
+    report_.source_sha256 = hash_of_source();
     metadata_.emplace_back("sd.source_sha256", report_.source_sha256);
     Meter meter(request_, weights);
     if (folder_) {
@@ -295,6 +300,17 @@ class Conversion {
   }
 
  private:
+  /// Of the file that is mapped: its name may be another's by now.
+  std::string hash_of_source() const {
+    auto hash = model_sha256(model_.main_file);
+    if (stamp_at(model_.main_file) != source_) {
+      throw IoError(
+          fmt::format("{}: another file got its name while it was read\n    Run this again.",
+                      model_.main_file.string()));
+    }
+    return hash;
+  }
+
   void prepare_folder() {
     for (auto& [path, text] :
          diffusers_config_files(config_, source_name(request_.source.checkpoint))) {
@@ -320,6 +336,7 @@ class Conversion {
     write_tensors(*model_.tensors, file, writer, meter);
     meter.begin(ConvertProgress::Stage::kVerify);
     verify(*model_.tensors, file, writer.temporary(), out_, meter);
+    files_.require_unchanged();
     // The YAML first: weights without it would draw something else.
     for (const auto& [path, text] : texts_) write_file(path, std::as_bytes(std::span(text)));
     try {
@@ -348,6 +365,7 @@ class Conversion {
     for (const auto& file : plan_.files)
       verify(*model_.tensors, file, root / file.path, out_ / file.path, meter);
     verify_config(root);
+    files_.require_unchanged();
     folder.commit();
   }
 
@@ -369,9 +387,11 @@ class Conversion {
   }
 
   const ConvertRequest& request_;
+  const MappedFilesWatch& files_;
   bool folder_;
   fs::path out_;
   OpenedModel model_;
+  FileStamp source_;  // of its main file
   ModelConfig config_;
   ConvertPlan plan_;
   std::vector<TextFile> texts_;  // what is written beside the weights
@@ -392,7 +412,16 @@ ConvertReport convert_model(const ConvertRequest& request) {
         "--keep-ema: a diffusers folder has no place for EMA weights\nLeave it out, or "
         "give --ema to write them instead of the plain ones.");
   }
-  return Conversion(request).run();
+  const MappedFilesWatch files;
+  try {
+    return Conversion(request, files).run();
+  } catch (const IoError&) {
+    files.require_unchanged();  // then it is no fault of what was written
+    throw;
+  } catch (const CheckpointError&) {
+    files.require_unchanged();
+    throw;
+  }
 }
 
 }  // namespace sd

@@ -13,6 +13,7 @@
 #include "pipeline/noise_model.h"
 #include "pipeline/start.h"
 #include "sd/core/error.h"
+#include "sd/core/mapped_file.h"
 #include "sd/diffusion/brownian.h"
 
 namespace sd {
@@ -124,9 +125,7 @@ std::vector<int64_t> wanted_rows(const DrawRequest& request, int64_t rows) {
   return wanted;
 }
 
-}  // namespace
-
-DrawResult draw(const LoadedModel& model, const DrawRequest& request, NoiseSource& noise) {
+DrawResult draw_watched(const LoadedModel& model, const DrawRequest& request, NoiseSource& noise) {
   const c10::InferenceMode inference;
   DrawResult result;
   auto began = std::chrono::steady_clock::now();
@@ -152,6 +151,13 @@ DrawResult draw(const LoadedModel& model, const DrawRequest& request, NoiseSourc
     result.timing.decode = seconds_since(began);
   }
   return result;
+}
+
+}  // namespace
+
+DrawResult draw(const LoadedModel& model, const DrawRequest& request, NoiseSource& noise) {
+  // Weights may be read where they lie in their file, in every step.
+  return with_files_unchanged([&] { return draw_watched(model, request, noise); });
 }
 
 }  // namespace sd

@@ -4,9 +4,11 @@
 #include <fmt/format.h>
 
 #include <new>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 
+#include "core/memory_failure.h"
 #include "sd/core/error.h"
 
 namespace sd {
@@ -31,8 +33,14 @@ auto guard_torch(std::string_view stage, Work work) {
   } catch (const c10::Error& error) {
     const std::string message = error.what_without_backtrace();
     // The CPU allocator reports a failed allocation as a plain error.
-    if (message.find("not enough memory") != std::string::npos) throw out_of_memory(stage, message);
+    if (tells_of_memory(message)) throw out_of_memory(stage, message);
     throw Error(fmt::format("{}: {}", stage, message));
+  } catch (const std::length_error& error) {
+    throw out_of_memory(stage, error.what());
+  } catch (const std::exception& error) {
+    // oneDNN's own: where it lacks memory for a kernel it says which object it could not make.
+    if (tells_of_memory(error.what())) throw out_of_memory(stage, error.what());
+    throw;
   }
 }
 

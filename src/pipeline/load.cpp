@@ -7,6 +7,7 @@
 #include "pipeline/device.h"
 #include "pipeline/guard.h"
 #include "sd/core/error.h"
+#include "sd/core/mapped_file.h"
 #include "sd/models/latent_diffusion.h"
 #include "sd/models/taesd.h"
 #include "sd/pipeline/inspect.h"
@@ -26,50 +27,53 @@ std::shared_ptr<TaesdImpl> load_taesd(const TensorSource& tensors, LoadOptions o
 
 bool is_vae_slot(const ParameterSlot& slot) { return slot.name.starts_with("first_stage_model."); }
 
+LoadedModel load_watched(const LoadRequest& request) {
+  const c10::InferenceMode inference;
+  set_threads(request.threads);
+  const auto device = resolve_device(request.device);
+  const auto precision = resolve_precision(request.dtype, device);
+  if (device.is_cuda()) set_cuda_arithmetic();
+
+  auto opened = open_model(request.checkpoint, request.separate);
+  LoadedModel loaded;
+  const auto settled = settle_config(opened, request.files());
+  loaded.config = settled.config;
+  loaded.tokenizer = make_tokenizer(loaded.config.text);
+  loaded.prediction_assumed = settled.prediction_assumed;
+  loaded.main_file = opened.main_file;
+  loaded.vae_file = opened.replaced.vae_file;
+  loaded.clip_file = opened.replaced.clip_file;
+  loaded.format = opened.format;
+  loaded.device = device.str();
+  loaded.dtype = precision.name;
+  if (request.ema || loaded.config.use_ema) {
+    opened.tensors = with_ema_weights(std::move(opened.tensors));
+  }
+
+  LatentDiffusion model(loaded.config);
+  LoadOptions options;
+  options.device = device;
+  options.dtype = precision.weights;
+  options.on_tensor = [&](int64_t done, int64_t total) {
+    return !request.on_progress || request.on_progress({Progress::Stage::kLoad, done, total});
+  };
+  auto slots = parameter_slots(*model);
+  if (opened.replaced.taesd) {
+    loaded.taesd = load_taesd(*opened.replaced.taesd, options);
+    // Where TAESD does both, the autoencoder is never called and stays without memory.
+    if (loaded.taesd->encodes()) std::erase_if(slots, is_vae_slot);
+  }
+  load_weights(slots, *opened.tensors, options);
+  loaded.model = model.ptr();
+  loaded.compute_dtype = precision.compute;
+  return loaded;
+}
+
 }  // namespace
 
 LoadedModel load_model(const LoadRequest& request) {
-  return guard_torch("loading the model", [&] {
-    const c10::InferenceMode inference;
-    set_threads(request.threads);
-    const auto device = resolve_device(request.device);
-    const auto precision = resolve_precision(request.dtype, device);
-    if (device.is_cuda()) set_cuda_arithmetic();
-
-    auto opened = open_model(request.checkpoint, request.separate);
-    LoadedModel loaded;
-    const auto settled = settle_config(opened, request.files());
-    loaded.config = settled.config;
-    loaded.tokenizer = make_tokenizer(loaded.config.text);
-    loaded.prediction_assumed = settled.prediction_assumed;
-    loaded.main_file = opened.main_file;
-    loaded.vae_file = opened.replaced.vae_file;
-    loaded.clip_file = opened.replaced.clip_file;
-    loaded.format = opened.format;
-    loaded.device = device.str();
-    loaded.dtype = precision.name;
-    if (request.ema || loaded.config.use_ema) {
-      opened.tensors = with_ema_weights(std::move(opened.tensors));
-    }
-
-    LatentDiffusion model(loaded.config);
-    LoadOptions options;
-    options.device = device;
-    options.dtype = precision.weights;
-    options.on_tensor = [&](int64_t done, int64_t total) {
-      return !request.on_progress || request.on_progress({Progress::Stage::kLoad, done, total});
-    };
-    auto slots = parameter_slots(*model);
-    if (opened.replaced.taesd) {
-      loaded.taesd = load_taesd(*opened.replaced.taesd, options);
-      // Where TAESD does both, the autoencoder is never called and stays without memory.
-      if (loaded.taesd->encodes()) std::erase_if(slots, is_vae_slot);
-    }
-    load_weights(slots, *opened.tensors, options);
-    loaded.model = model.ptr();
-    loaded.compute_dtype = precision.compute;
-    return loaded;
-  });
+  return with_files_unchanged(
+      [&] { return guard_torch("loading the model", [&] { return load_watched(request); }); });
 }
 
 }  // namespace sd

@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 
+#include "core/memory_failure.h"
 #include "sd/core/error.h"
 #include "sd/core/own_library.h"
 
@@ -28,6 +29,9 @@ constexpr int kFlags = RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND;
 
 [[noreturn]] void fail() {
   const char* reason = dlerror();
+  if (reason != nullptr && tells_of_memory(reason)) {
+    throw OutOfMemory(fmt::format("no memory for what reads SentencePiece models: {}", reason));
+  }
   throw Error(fmt::format(
       "cannot open the part of the program that reads SentencePiece models: {}\n"
       "{} must lie beside the sd binary (or in ../lib/sd): build again, or install again.",

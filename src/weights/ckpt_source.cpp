@@ -51,7 +51,7 @@ class CkptSource final : public TensorSource {
     std::shared_ptr<const std::vector<std::byte>> unpacked;
     std::span<const std::byte> pickle = directory.packed;
     if (directory.deflated) {
-      unpacked = archive_.inflate(directory);
+      unpacked = archive_.inflate(directory, pickle::kMaxBytes);
       pickle = *unpacked;
     } else {
       archive_.check_crc(directory, pickle);

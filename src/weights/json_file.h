@@ -19,13 +19,20 @@ namespace sd {
 /// and key.
 class JsonFile {
  public:
-  static constexpr std::size_t kMaxBytes = std::size_t{16} << 20;
+  /// Empty lists in a list take sixteen times their text in memory; the longest index of shards has
+  /// 0.2 MB.
+  static constexpr std::size_t kMaxBytes = std::size_t{4} << 20;
+  static constexpr int kMaxDepth = 64;
 
   explicit JsonFile(const std::filesystem::path& path) : path_(path.string()) {
     const auto file = MappedFile::open(path);
     if (file->size() > kMaxBytes)
       fail(fmt::format("{} bytes; at most {} are read", file->size(), kMaxBytes));
-    json_ = nlohmann::json::parse(as_text(file->bytes()), nullptr, /*allow_exceptions=*/false);
+    const auto shallow = [this](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
+      if (depth > kMaxDepth) fail(fmt::format("nested more than {} deep", kMaxDepth));
+      return true;
+    };
+    json_ = nlohmann::json::parse(as_text(file->bytes()), shallow, /*allow_exceptions=*/false);
     if (!json_.is_object()) fail("not a JSON object");
   }
 

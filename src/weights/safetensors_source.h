@@ -18,7 +18,7 @@ class SafetensorsSource : public TensorSource {
 };
 
 /// The longest header that the format's own reader takes.
-inline constexpr uint64_t kMaxSafetensorsHeader = 100'000'000;
+inline constexpr uint64_t kMaxSafetensorsHeader = uint64_t{64} << 20;
 
 /// Tensors of a .safetensors file: 8 bytes of header length, a JSON header, then the bytes, which
 /// the tensors must cover without gap or overlap (github.com/huggingface/safetensors, "Format").

@@ -232,12 +232,14 @@ void ZipArchive::check_crc(const ZipEntry& entry, std::span<const std::byte> unp
   }
 }
 
-std::shared_ptr<const std::vector<std::byte>> ZipArchive::inflate(const ZipEntry& entry) const {
+std::shared_ptr<const std::vector<std::byte>> ZipArchive::inflate(const ZipEntry& entry,
+                                                                  uint64_t most) const {
   const uint64_t reachable = entry.packed.size() * kMaxDeflateRatio + kMaxDeflateRatio;
-  if (entry.size > kMaxInflated || entry.size > reachable) {
+  most = std::min({most, kMaxInflated, reachable});
+  if (entry.size > most) {
     fail(fmt::format(
         "'{}' in the zip archive claims to unpack from {} to {} bytes; at most {} are unpacked",
-        entry.name, entry.packed.size(), entry.size, std::min(kMaxInflated, reachable)));
+        entry.name, entry.packed.size(), entry.size, most));
   }
   auto unpacked = std::make_shared<std::vector<std::byte>>(entry.size);
   z_stream stream{};

@@ -30,7 +30,7 @@ struct ZipEntry {
 class ZipArchive {
  public:
   static constexpr uint64_t kMaxEntries = 200'000;
-  static constexpr uint64_t kMaxInflated = uint64_t{1} << 30;  // bytes of one deflated entry
+  static constexpr uint64_t kMaxInflated = uint64_t{1} << 30;  // bytes of one deflated storage
 
   /// `label` begins every message. Throws CheckpointError.
   ZipArchive(std::span<const std::byte> archive, std::string label);
@@ -39,9 +39,11 @@ class ZipArchive {
   /// Null if there is no such entry.
   const ZipEntry* find(std::string_view name) const;
 
-  /// The unpacked bytes of a deflated entry in memory of their own. Throws CheckpointError if they
-  /// are damaged or do not have the size or checksum that the directory names.
-  std::shared_ptr<const std::vector<std::byte>> inflate(const ZipEntry& entry) const;
+  /// The unpacked bytes of a deflated entry in memory of their own, `most` of them. Throws
+  /// CheckpointError if they are more, which is seen before memory is taken, if they are damaged or
+  /// do not have the size or checksum that the directory names.
+  std::shared_ptr<const std::vector<std::byte>> inflate(const ZipEntry& entry,
+                                                        uint64_t most = kMaxInflated) const;
 
   /// Compares the CRC-32 of `unpacked` with the directory. Throws CheckpointError.
   void check_crc(const ZipEntry& entry, std::span<const std::byte> unpacked) const;

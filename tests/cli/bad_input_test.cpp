@@ -152,5 +152,77 @@ TEST(BadInput, StandardOutputOnAFullDisk) {
   EXPECT_EQ(run.samples().size(), 1u);
 }
 
+/// The setup of a run that may have so much address space; ulimit counts in 1024 bytes.
+test::ProcessSetup limited(test::ProcessSetup setup, int64_t megabytes) {
+  std::vector<std::string> arguments = {
+      "-c", "ulimit -v " + std::to_string(megabytes * 1000) + " && exec \"$0\" \"$@\"",
+      setup.binary.string()};
+  arguments.insert(arguments.end(), setup.arguments.begin(), setup.arguments.end());
+  setup.binary = "/bin/sh";
+  setup.arguments = std::move(arguments);
+  return setup;
+}
+
+/// A sanitizer takes terabytes of it for itself.
+bool can_limit_address_space() {
+#ifdef __SANITIZE_ADDRESS__
+  return false;
+#else
+  return true;
+#endif
+}
+
+TEST(LackOfMemory, EndsWithItsExitCodeWhereverItStrikes) {
+  if (!can_limit_address_space()) GTEST_SKIP();
+  const TinyRun run;
+  // The model cannot be mapped, LibTorch cannot, its static objects have no room.
+  for (const int64_t megabytes : {25, 200, 380, 420}) {
+    const auto finished = test::run_program(limited(run.setup({"--prompt", "a"}), megabytes));
+    expect_failure(finished, 6, {"ulimit -v", "needed"});
+    EXPECT_EQ(run.samples(), Names());
+  }
+}
+
+TEST(LackOfMemory, ToldByWhatIsNeededIsEnough) {
+  if (!can_limit_address_space()) GTEST_SKIP();
+  const TinyRun run;
+  const auto refused = test::run_program(limited(run.setup({"--prompt", "a"}), 400));
+  constexpr std::string_view kRemedy = "starts: ulimit -v ";
+  const auto at = refused.err.find(kRemedy);
+  ASSERT_NE(at, std::string::npos) << refused.err;
+  const auto needed = std::stoll(refused.err.substr(at + kRemedy.size()));
+  const auto finished =
+      test::run_program(limited(run.setup({"--prompt", "a"}), (needed + 999) / 1000));
+  EXPECT_EQ(finished.code, 0) << finished.err;
+}
+
+TEST(LackOfMemory, OfOneTaskLeavesTheNextOne) {
+  if (!can_limit_address_space()) GTEST_SKIP();
+  const TinyRun run;
+  const auto list = run.file("tasks.jsonl",
+                             "{\"prompt\": \"a\", \"H\": 4096, \"W\": 4096, \"n_samples\": 8}\n"
+                             "{\"prompt\": \"b\", \"n_samples\": 1, \"n_iter\": 1}\n");
+  const auto finished = test::run_program(limited(run.setup({"--from-file", list}), 1500));
+  EXPECT_EQ(finished.code, 3) << finished.err;
+  EXPECT_NE(finished.err.find("line 1: "), std::string::npos) << finished.err;
+  EXPECT_NE(finished.err.find("out of memory"), std::string::npos) << finished.err;
+  EXPECT_EQ(run.samples().size(), 1u);
+}
+
+TEST(ChangingModel, IsNamedAndFinishedPicturesStay) {
+  const TinyRun run;
+  const std::string model = run.path("model.safetensors");  // in f32, used where it lies
+  ASSERT_EQ(run_sd({"convert", kTinyCheckpoint, model, "--dtype", "f32", "--quiet"}).code, 0);
+  test::Process process(run.setup(
+      {"--ckpt", model, "--prompt", "a", "--n_samples", "1", "--n_iter", "100", "--skip_grid"}));
+  ASSERT_TRUE(process.wait_until([&] { return !run.samples().empty(); }));
+  std::filesystem::resize_file(model, 5000);
+  const auto finished = process.wait();
+  EXPECT_EQ(finished.code, 5) << finished.err;
+  EXPECT_NE(finished.err.find("model.safetensors: the file was changed"), std::string::npos)
+      << finished.err;
+  EXPECT_FALSE(run.samples().empty());
+}
+
 }  // namespace
 }  // namespace sd

@@ -93,6 +93,24 @@ TEST(TaskList, AnArrayOfObjectsIsAListToo) {
   EXPECT_THROW(read_task_list(folder / "none.json"), IoError);
 }
 
+TEST(TaskList, AnArrayNestedDeeperThanAnyTaskIsRefused) {
+  const test::TempFolder folder;
+  test::write_text(folder / "deep.json", std::string(1000, '[') + std::string(1000, ']'));
+  test::expect_error<UsageError>([&] { read_task_list(folder / "deep.json"); }, "deep.json",
+                                 "nested more than 32 deep");
+}
+
+TEST(TaskList, ElementsOfAnArrayThatAreNoTasksAreCounted) {
+  const test::TempFolder folder;
+  test::write_text(folder / "tasks.json", "[{\"prompt\": \"a\", \"prompt\": \"b\"}, 3, [4], {}]");
+  const auto list = read_task_list(folder / "tasks.json");
+  ASSERT_EQ(list.bad_lines.size(), 3u);
+  EXPECT_NE(list.bad_lines[0].reason.find("'prompt' twice"), std::string::npos);
+  EXPECT_EQ(list.bad_lines[2].line, 3);
+  ASSERT_EQ(list.prompts.size(), 1u);
+  EXPECT_EQ(list.prompts[0].line, 4);
+}
+
 TEST(TaskList, AnArrayMayBeSpreadOverLinesOfAnyFile) {
   const test::TempFolder folder;
   test::write_text(folder / "list.txt",

@@ -4,6 +4,7 @@
 
 #include <new>
 #include <stdexcept>
+#include <system_error>
 
 #include "sd/core/error.h"
 
@@ -49,6 +50,29 @@ TEST(RunGuarded, TurnsErrorsIntoExitCodes) {
   EXPECT_EQ(run_guarded([]() -> int { throw std::bad_alloc(); }, false), 6);
   EXPECT_EQ(run_guarded([]() -> int { throw Cancelled(); }, false), 130);
   EXPECT_EQ(run_guarded([]() -> int { throw 7; }, false), 1);
+}
+
+TEST(RunGuarded, LackOfMemoryHasOneExitCodeWhoeverLacksIt) {
+  EXPECT_EQ(run_guarded([]() -> int { throw std::length_error("vector"); }, false), 6);
+  EXPECT_EQ(
+      run_guarded([]() -> int { throw std::runtime_error("could not create a primitive"); }, false),
+      6);
+  EXPECT_EQ(run_guarded([]() -> int { throw IoError("x: cannot be read: Cannot allocate memory"); },
+                        false),
+            6);
+  const auto no_thread = [] {
+    throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again));
+    return 0;
+  };
+  EXPECT_EQ(run_guarded(no_thread, false), 6);
+}
+
+TEST(RunGuarded, LackOfMemorySaysWhatIsNeeded) {
+  testing::internal::CaptureStderr();
+  run_guarded([]() -> int { throw std::bad_alloc(); }, false);
+  const auto text = testing::internal::GetCapturedStderr();
+  EXPECT_NE(text.find("sd: out of memory\n    About "), std::string::npos) << text;
+  EXPECT_NE(text.find("needed"), std::string::npos) << text;
 }
 
 TEST(RunGuarded, PrintsHintsIndented) {

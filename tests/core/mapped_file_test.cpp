@@ -1,11 +1,16 @@
 #include "sd/core/mapped_file.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -130,6 +135,84 @@ TEST(MappedFile, FileAsFolderIsAnError) {
   const test::TempFolder folder;
   test::write_text(folder / "file", "x");
   expect_error<IoError>([&] { MappedFile::open((folder / "file") / "below"); }, "below");
+}
+
+/// A mapped file of three pages, to be harmed.
+class ChangingFile : public ::testing::Test {
+ protected:
+  ChangingFile() {
+    guard_mapped_files();
+    test::write_text(path_, std::string(kSize, 'a'));
+  }
+  static constexpr std::size_t kSize = 3 * 4096;
+  test::TempFolder folder_;
+  std::filesystem::path path_ = folder_ / "model.ckpt";
+};
+
+TEST_F(ChangingFile, WhatWasCutOffReadsAsZerosAndIsTold) {
+  const auto file = MappedFile::open(path_);
+  std::filesystem::resize_file(path_, 100);
+  EXPECT_EQ(file->bytes()[kSize - 1], std::byte{0});
+  const auto change = file->change();
+  ASSERT_TRUE(change);
+  EXPECT_NE(change->find("model.ckpt"), std::string::npos) << *change;
+  EXPECT_NE(change->find("12288 bytes became 100"), std::string::npos) << *change;
+}
+
+TEST_F(ChangingFile, OtherBytesOfTheSameLengthAreTold) {
+  const auto file = MappedFile::open(path_);
+  const auto time = std::filesystem::last_write_time(path_);
+  test::write_text(path_, std::string(kSize, 'b'));
+  std::filesystem::last_write_time(path_, time + std::chrono::milliseconds(1));
+  const auto change = file->change();
+  ASSERT_TRUE(change);
+  EXPECT_NE(change->find("written over"), std::string::npos) << *change;
+}
+
+TEST_F(ChangingFile, AnotherFileOfItsNameIsNoChange) {
+  const auto file = MappedFile::open(path_);
+  test::write_text(folder_ / "new", "other");
+  std::filesystem::rename(folder_ / "new", path_);
+  EXPECT_FALSE(file->change());
+  EXPECT_EQ(text_of(*file), std::string(kSize, 'a'));
+}
+
+TEST_F(ChangingFile, AWatchNamesAFileThatIsMappedNoLonger) {
+  const MappedFilesWatch watch;
+  {
+    const auto file = MappedFile::open(path_);
+    std::filesystem::resize_file(path_, 1);
+  }
+  expect_error<IoError>([&] { watch.require_unchanged(); }, "model.ckpt", "became 1");
+}
+
+TEST_F(ChangingFile, AWatchPassesOverWhatWasMappedAndGoneBefore) {
+  {
+    const auto file = MappedFile::open(path_);
+    std::filesystem::resize_file(path_, 1);
+  }
+  EXPECT_FALSE(MappedFilesWatch().change());
+}
+
+TEST_F(ChangingFile, WorkThatReadOneFailsForThatReason) {
+  const auto work = [&]() -> int {
+    const auto file = MappedFile::open(path_);
+    std::filesystem::resize_file(path_, 1);
+    throw CheckpointError("damaged");
+  };
+  expect_error<IoError>([&] { with_files_unchanged(work); }, "model.ckpt", "changed");
+}
+
+using ChangingFileDeathTest = ChangingFile;
+
+TEST_F(ChangingFileDeathTest, AFaultOutsideOfMappedFilesStaysOne) {
+  const auto fault = [&] {
+    const int fd = ::open(path_.c_str(), O_RDWR);
+    const void* begin = ::mmap(nullptr, kSize, PROT_READ, MAP_SHARED, fd, 0);
+    if (::ftruncate(fd, 0) != 0) std::exit(1);
+    std::exit(*static_cast<const volatile char*>(begin));
+  };
+  EXPECT_EXIT(fault(), ::testing::KilledBySignal(SIGBUS), "");
 }
 
 }  // namespace

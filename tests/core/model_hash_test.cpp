@@ -2,19 +2,23 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
+#include <thread>
 
 #include "sd/core/error.h"
 #include "sd/core/sha256.h"
+#include "support/expect_error.h"
 #include "support/temp_folder.h"
 
 namespace sd {
 namespace {
 
 namespace fs = std::filesystem;
+using test::expect_error;
 
 /// A model file and a cache folder of its own.
 class ModelHash : public ::testing::Test {
@@ -117,6 +121,22 @@ TEST_F(ModelHash, NameThatIsNotUtf8IsHashedWithoutACache) {
 TEST_F(ModelHash, MissingFileAndFolderAreErrors) {
   EXPECT_THROW(model_hash(folder_ / "absent.ckpt"), IoError);
   EXPECT_THROW(model_hash(folder_.path()), IoError);
+}
+
+TEST_F(ModelHash, AFileThatChangesMeanwhileHasNoneAndNoneIsRemembered) {
+  constexpr std::uintmax_t kBytes = 32u << 20;  // takes longer than many changes
+  fs::resize_file(model_, kBytes);
+  std::atomic<int> changes = 0;
+  std::atomic<bool> stop = false;
+  std::thread writer([&] {
+    const auto begin = fs::last_write_time(model_);
+    while (!stop) fs::last_write_time(model_, begin + std::chrono::milliseconds(++changes));
+  });
+  while (changes == 0) std::this_thread::yield();
+  expect_error<IoError>([&] { model_sha256(model_); }, "model.ckpt", "changed while it was read");
+  stop = true;
+  writer.join();
+  EXPECT_FALSE(fs::exists(cache_));
 }
 
 }  // namespace

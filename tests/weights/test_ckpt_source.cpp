@@ -8,6 +8,7 @@
 #include "support/checkpoint_writer.h"
 #include "support/expect_error.h"
 #include "support/temp_folder.h"
+#include "support/zip_writer.h"
 #include "weights/byte_reader.h"
 #include "weights/ckpt_source.h"
 
@@ -56,6 +57,16 @@ TEST(CkptSource, FindsTensorsAtTheTopToo) {
   checkpoint.at_top = true;
   const auto bytes = write_checkpoint(checkpoint);
   EXPECT_EQ(open(bytes)->at("w").bytes.size(), 16u);
+}
+
+TEST(CkptSource, APickleThatUnpacksToMoreThanIsReadIsRefused) {
+  test::ZipFile bomb;
+  bomb.name = "m/data.pkl";
+  bomb.contents.assign((std::size_t{64} << 20) + 1, '\0');
+  bomb.deflate = true;
+  const auto bytes = test::write_zip({bomb});
+  EXPECT_LT(bytes.size(), std::size_t{100'000});
+  expect_error<CheckpointError>([&] { open(bytes); }, "m.ckpt", "m/data.pkl", "at most 67108864");
 }
 
 TEST(CkptSource, UnpacksDeflatedStorages) {

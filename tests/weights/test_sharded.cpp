@@ -136,5 +136,13 @@ TEST(Sharded, TwoShardsThatDifferInATensorAreRefused) {
                                 "'" + name + "' and '" + name + "'", "differ");
 }
 
+TEST(Sharded, AnIndexNestedDeeperThanAnyIsRefused) {
+  const test::TempFolder folder;
+  test::write_text(folder / "model.safetensors.index.json",
+                   "{\"weight_map\":" + std::string(1000, '[') + std::string(1000, ']') + "}");
+  expect_error<CheckpointError>([&] { open_model(folder.path()); }, "index.json",
+                                "nested more than 64 deep");
+}
+
 }  // namespace
 }  // namespace sd

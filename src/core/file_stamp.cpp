@@ -1,0 +1,39 @@
+#include "core/file_stamp.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+
+#include "sd/core/error.h"
+
+namespace sd {
+
+FileStamp stamp_of(const FileDescriptor& file, const std::filesystem::path& path) {
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0) {
+    throw IoError(fmt::format("{}: cannot be examined: {}", path.string(), errno_message(errno)));
+  }
+  return {status.st_dev, status.st_ino, status.st_size, status.st_mtim.tv_sec,
+          status.st_mtim.tv_nsec};
+}
+
+FileStamp stamp_at(const std::filesystem::path& path) {
+  return stamp_of(open_regular_file(path), path);
+}
+
+std::optional<std::string> changed_since(const FileStamp& stamp, const FileDescriptor& file,
+                                         const std::filesystem::path& path) {
+  const auto now = stamp_of(file, path);
+  if (now == stamp) return std::nullopt;
+  const auto how = now.size == stamp.size
+                       ? fmt::format("its {} bytes were written over", stamp.size)
+                       : fmt::format("{} bytes became {}", stamp.size, now.size);
+  return fmt::format(
+      "{}: the file was changed while it was read: {}\nWhat was read of it is not used. Run this "
+      "again when the file is whole; a new file that is moved over an old one (mv, not cp) leaves "
+      "the old one whole for whoever reads it.",
+      path.string(), how);
+}
+
+}  // namespace sd

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace sd {
+
+/// Whether a library's or the kernel's message says that there was no memory. LibTorch, oneDNN and
+/// the dynamic loader tell so in words only.
+bool tells_of_memory(std::string_view message);
+
+/// Whether errno means that: ENOMEM, and EAGAIN where a thread was to begin.
+bool means_no_memory(int error);
+
+/// Notes how many bytes an allocation that failed asked for, so that messages can say what is
+/// needed; `wanted_memory` is the last one's, 0 where it is not known.
+void note_wanted_memory(std::size_t bytes);
+int64_t wanted_memory();
+
+}  // namespace sd
