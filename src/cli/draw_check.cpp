@@ -22,6 +22,7 @@
 #include "cli/sampler_options.h"
 #include "cli/seed_options.h"
 #include "cli/text_output.h"
+#include "core/posix_file.h"
 #include "sd/core/dead_link.h"
 #include "sd/core/error.h"
 #include "sd/pipeline/inspect.h"
@@ -93,8 +94,10 @@ void require_file(std::string_view option, const std::optional<fs::path>& path) 
   std::error_code error;
   if (!path || fs::is_regular_file(*path, error)) return;
   if (const auto dead = dead_link(*path)) throw IoError(fmt::format("--{}: {}", option, *dead));
-  const char* trouble = fs::exists(*path, error) ? "is not a file" : "does not exist";
-  throw IoError(fmt::format("--{}: {} {}", option, path->string(), trouble));
+  if (!fs::exists(*path, error))
+    throw IoError(fmt::format("--{}: {} does not exist", option, path->string()));
+  throw IoError(
+      fmt::format("--{}: {} is not a file but {}", option, path->string(), kind_of(*path)));
 }
 
 /// Prompts of a file are known only when it is read, and standard input can be read only once.

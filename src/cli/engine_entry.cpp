@@ -59,3 +59,7 @@ constexpr Engine kEngine{draw_command, draw_task_command, draw_cells_command};
 extern "C" __attribute__((visibility("default"))) const sd::cli::Engine* SD_ENGINE_ENTRY() {
   return &sd::cli::kEngine;
 }
+
+extern "C" __attribute__((visibility("default"))) int sd_engine_output_error() {
+  return sd::cli::output_error();
+}

@@ -3,14 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <iterator>
+#include <limits>
+#include <sstream>
 #include <system_error>
 #include <utility>
 
-#include "sd/core/error.h"
+#include "core/posix_file.h"
 
 namespace sd::cli {
 namespace {
@@ -75,8 +74,7 @@ StoredRun* run_with(std::vector<StoredRun>& runs, const Json& record) {
 
 std::vector<StoredRun> read_journal(const fs::path& file) {
   std::vector<StoredRun> runs;
-  std::ifstream input(file, std::ios::binary);
-  if (!input) throw IoError(fmt::format("cannot read {}: {}", file.string(), std::strerror(errno)));
+  std::istringstream input(read_start(file, std::numeric_limits<std::size_t>::max()));
   for (std::string line; std::getline(input, line);) {
     const auto json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
     if (!json.is_object()) continue;

@@ -10,12 +10,14 @@
 
 #include "cli/command_words.h"
 #include "cli/commands.h"
+#include "cli/engine.h"
 #include "cli/help.h"
 #include "cli/json_lines.h"
 #include "cli/option_groups.h"
 #include "cli/repeated_options.h"
 #include "cli/settings.h"
 #include "cli/shell_words.h"
+#include "cli/standard_streams.h"
 #include "cli/text_output.h"
 #include "sd/core/error.h"
 #include "text/suggest.h"
@@ -91,6 +93,7 @@ bool asks_for_json(int argc, char** argv) {
 /// environment or the configuration file ask for JSON.
 int run_with_settings(const Command& command, const CLI::App& app, const TypedNames& typed,
                       bool& json) {
+  if (takes_settings(*command.parser)) require_working_folder();
   reject_repeated(*command.parser);
   const auto settings = read_and_apply(*command.parser, app);
   const auto* wants_json = command.parser->get_option_no_throw("--json");
@@ -149,6 +152,7 @@ int parse_and_run(std::vector<std::string> words, bool& json) {
 }  // namespace sd::cli
 
 int main(int argc, char** argv) {
+  sd::cli::prepare_standard_streams();
   bool json = sd::cli::asks_for_json(argc, argv);
   std::string message;
   const int code = sd::cli::run_caught(
@@ -157,5 +161,5 @@ int main(int argc, char** argv) {
       },
       /*verbose=*/false, message);
   if (!message.empty()) sd::cli::report_error(message, code, json);
-  return code;
+  return sd::cli::conclude_output(code, sd::cli::output_error(), sd::cli::engine_output_error());
 }
