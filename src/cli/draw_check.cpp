@@ -157,7 +157,8 @@ std::shared_ptr<const Tokenizer> check(DrawOptions& options) {
   settle_seed(options);
   check_picture_files(options);
   if (options.outdir.empty()) throw UsageError("--outdir: the path is empty");
-  if (options.from_file && *options.from_file != "-")
+  // A list that was read already may have come through a pipe.
+  if (options.from_file && *options.from_file != "-" && !options.listed)
     require_file("from-file", fs::path(*options.from_file));
   require_file("config", options.config);
   if (options.vae) require_model("--vae: ", *options.vae);

@@ -75,7 +75,12 @@ bool is_blank(std::string_view text) {
 }
 
 PromptList parse_named(std::istream& input, const std::string& name) {
-  auto list = parse_prompt_list(input);
+  PromptList list;
+  try {
+    list = parse_prompt_list(input);
+  } catch (const UsageError& error) {
+    throw UsageError(fmt::format("{}\nThe list is read from {}.", error.what(), name));
+  }
   if (list.prompts.empty()) {
     std::string message = fmt::format("--from-file: {} holds no prompt", name);
     if (!list.bad_lines.empty()) {

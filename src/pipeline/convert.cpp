@@ -8,6 +8,7 @@
 #include <system_error>
 #include <utility>
 
+#include "core/posix_file.h"
 #include "pipeline/convert_plan.h"
 #include "sd/core/atomic_file.h"
 #include "sd/core/dead_link.h"
@@ -332,8 +333,8 @@ class Conversion {
   /// A YAML beside OUT, of another model or of a conversion that was killed, will be read with it.
   void require_same_settings(const fs::path& path) const {
     try {
-      const auto file = MappedFile::open(path);
-      const std::string text(reinterpret_cast<const char*>(file->bytes().data()), file->size());
+      constexpr std::size_t kMostBytes = 16 << 20;  // a YAML of this size is none of ours
+      const auto text = read_start(path, kMostBytes);
       if (read_beside(text, *model_.tensors, metadata_) == as_intended(config_)) return;
     } catch (const Error&) {
       // What cannot be read is not the same.

@@ -6,6 +6,7 @@ and no temporary file of a process that lives is taken away by another that swee
 """
 
 import json
+import os
 import pathlib
 import signal
 import sys
@@ -100,6 +101,7 @@ def stopped_writer(bench, random):
     while not common.temporary_files(out) and writer.poll() is None and time.monotonic() < deadline:
         time.sleep(0.0005)
     writer.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, writer.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)  # it may still go on for a moment
     mine = common.temporary_files(out)
     for i in range(random.randint(1, 2)):
         bench.expect_honest(bench.sd("convert", bench.options.model, out / f"other-{i}.safetensors"), (0,))

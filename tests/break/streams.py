@@ -91,7 +91,7 @@ def expect_undisturbed(bench, out, pictures, outcome):
     for journal in out.glob("tasks*.jsonl"):
         for line in journal.read_text().splitlines():
             kind = json.loads(line).get("kind")
-            bench.expect(kind in ("run", "task"), f"the journal holds its own lines alone, found kind {kind}", outcome)
+            bench.expect(kind in ("tasks", "task"), f"the journal holds its own lines alone, found kind {kind}", outcome)
 
 
 def trial(bench, number, random):

@@ -109,7 +109,7 @@ TEST(StandardStreams, ClosedOnesAreNotMistakenForTheJournal) {
   std::vector<std::string> kinds;
   for (std::string line; std::getline(journal, line);)
     kinds.push_back(nlohmann::json::parse(line).at("kind"));
-  EXPECT_EQ(kinds, (std::vector<std::string>{"run", "task"}));
+  EXPECT_EQ(kinds, (std::vector<std::string>{"tasks", "task"}));
   const auto again = run({"--from-file", list, "--resume"});
   EXPECT_TRUE(test::contains(again.err, "0 of 1 task done, 1 done before")) << again.err;
 }
