@@ -107,7 +107,8 @@ std::optional<fs::path> AttnFolder::find_written(const AttnPicture& picture) con
   if (!picture.resumed || picture.path.empty()) return std::nullopt;
   std::error_code error;
   const auto drawn = fs::last_write_time(picture.path, error);
-  for (auto number = next_ - 1; !error && number >= std::max<int64_t>(0, next_ - kNewest); --number) {
+  for (auto number = next_ - 1; !error && number >= std::max<int64_t>(0, next_ - kNewest);
+       --number) {
     const auto folder = *options_.dir / fmt::format("{:05}", number);
     std::error_code absent;
     const auto written = fs::last_write_time(folder / "contact.png", absent);

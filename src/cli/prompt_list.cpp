@@ -55,9 +55,9 @@ class LineReader {
 
   template <typename Number>
   [[noreturn]] static void fail(std::string_view what, Number most, std::string_view of) {
-    throw UsageError(fmt::format(
-        "--from-file: {} {} {}: this is no list of prompts, or one that never ends", what, most,
-        of));
+    throw UsageError(
+        fmt::format("--from-file: {} {} {}: this is no list of prompts, or one that never ends",
+                    what, most, of));
   }
 
   Utf8Reader bytes_;

@@ -2,9 +2,10 @@
 
 namespace sd::cli {
 
-/// What every program's main begins with. Of the descriptors 0 to 2 those that are closed are opened on
-/// /dev/null, so that no file of ours gets such a number and, with it, what is printed. SIGPIPE and
-/// SIGXFSZ are ignored: the write that meets a reader who left, or a limit of `ulimit -f`, reports it.
+/// What every program's main begins with. Of the descriptors 0 to 2 those that are closed are
+/// opened on /dev/null, so that no file of ours gets such a number and, with it, what is printed.
+/// SIGPIPE and SIGXFSZ are ignored: the write that meets a reader who left, or a limit of `ulimit
+/// -f`, reports it.
 void prepare_standard_streams();
 
 /// Throws IoError if the working folder was deleted: relative paths lead nowhere then, and

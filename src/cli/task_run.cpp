@@ -70,6 +70,7 @@ class TaskLoop {
     try {
       auto options = parser_.parse(task, typed);
       options.json = options_.json;
+      options.batch.resume = options_.batch.resume;
       options.place = {fmt::format("line {}, ", task.line), journal_.picture_number(task.number),
                        model_loaded_};
       check(options);

@@ -42,9 +42,9 @@ std::optional<std::string> obstacle_in(const fs::path& folder) {
 
 [[noreturn]] void throw_create_error(const fs::path& target, int error) {
   if (error == ENOENT || error == ENOTDIR) {
-    throw IoError(fmt::format(
-        "{}: cannot be written: {}", target.string(),
-        obstacle_in(target.parent_path()).value_or("its folder does not exist")));
+    throw IoError(
+        fmt::format("{}: cannot be written: {}", target.string(),
+                    obstacle_in(target.parent_path()).value_or("its folder does not exist")));
   }
   throw_write_error(target, error);
 }
@@ -217,8 +217,8 @@ void make_writable_folder(const fs::path& folder) {
   fs::create_directories(folder, error);
   struct stat status {};
   if (::stat(folder.c_str(), &status) == 0 && !S_ISDIR(status.st_mode)) {
-    throw IoError(fmt::format("{}: expected a folder, found {}", folder.string(),
-                              kind_name(status.st_mode)));
+    throw IoError(
+        fmt::format("{}: expected a folder, found {}", folder.string(), kind_name(status.st_mode)));
   }
   if (error) {
     throw IoError(fmt::format("{}: the folder cannot be made: {}", folder.string(),

@@ -54,8 +54,8 @@ fs::path unique_name(const fs::path& folder, std::string_view start) {
   static std::atomic<uint64_t> counter{0};
   // The clock tells apart containers that share a folder and have equal process ids.
   const auto now = std::chrono::system_clock::now().time_since_epoch().count();
-  return folder / fmt::format("{}{}-{}-{}-{:x}{}", kPrefix, start, ::getpid(),
-                              counter.fetch_add(1), now, kSuffix);
+  return folder / fmt::format("{}{}-{}-{}-{:x}{}", kPrefix, start, ::getpid(), counter.fetch_add(1),
+                              now, kSuffix);
 }
 
 /// Locks a byte far behind the end of a file, so that it can be read where locks keep others from
@@ -110,7 +110,8 @@ Temporary make_temporary(const fs::path& folder, bool is_folder) {
       const int error = errno;
       if (is_folder) ::rmdir(path.c_str());
       // A sweep may have met the new folder before it was opened.
-      if (is_folder && error == ENOENT && ::access(folder.empty() ? "." : folder.c_str(), F_OK) == 0)
+      if (is_folder && error == ENOENT &&
+          ::access(folder.empty() ? "." : folder.c_str(), F_OK) == 0)
         continue;
       errno = error;
       break;

@@ -12,8 +12,8 @@
 namespace sd {
 namespace {
 
-// stb_image 2.27 takes the low byte of 16-bit samples, does not scale by the largest value and reads
-// neither bitmaps nor samples in digits, so this is our own.
+// stb_image 2.27 takes the low byte of 16-bit samples, does not scale by the largest value and
+// reads neither bitmaps nor samples in digits, so this is our own.
 struct PnmHeader {
   PictureSize size;
   int64_t channels = 0;
@@ -134,7 +134,7 @@ Image decode_pnm(ByteSpan file) {
   const auto count =
       static_cast<std::size_t>(header.size.width * header.size.height * header.channels);
   // Before memory is taken for them: a digit each, and in all but bitmaps a blank between two.
-  const std::size_t least = !header.digits ? header.bitmap ? count / 8 : count
+  const std::size_t least = !header.digits  ? header.bitmap ? count / 8 : count
                             : header.bitmap ? count
                                             : 2 * count - 1;
   if (file.size() - header.pixels < least) fail_short(least, file.size() - header.pixels);

@@ -37,8 +37,7 @@ std::string progress_of(const TrainPoint& point) {
   return text;
 }
 
-TrainLog::TrainLog(const std::filesystem::path& folder)
-    : path_(folder / "log.jsonl") {
+TrainLog::TrainLog(const std::filesystem::path& folder) : path_(folder / "log.jsonl") {
   std::error_code ignored;
   if (std::filesystem::is_fifo(path_, ignored)) {  // which would wait for a reader
     throw IoError(fmt::format("{}: expected a file, found a FIFO", path_.string()));

@@ -97,8 +97,7 @@ TEST(FileInfo, CutsEachNameOfAListAndAnObjectOfManyEntries) {
   nlohmann::ordered_json info = {{"file", "x"}, {"names", {std::string(500, 'n'), "short"}}};
   for (int i = 0; i < 1000; ++i) info["texts"]["key" + std::to_string(i)] = "v";
   const auto text = text_of(info);
-  EXPECT_NE(text.find(std::string(200, 'n') + "… (500 characters)\",\"short\"]"),
-            std::string::npos)
+  EXPECT_NE(text.find(std::string(200, 'n') + "… (500 characters)\",\"short\"]"), std::string::npos)
       << text;
   EXPECT_NE(text.find("key199: v\n    … (1000 entries)"), std::string::npos) << text;
   EXPECT_EQ(text.find("key200"), std::string::npos);

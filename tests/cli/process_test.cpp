@@ -85,8 +85,11 @@ TEST(StandardStreams, PicturesAreFinishedWhenTheReaderWentAwayAndTheExitCodeTell
 }
 
 TEST(StandardStreams, EveryCommandTellsWhatItCouldNotDeliver) {
-  for (const auto& arguments : std::vector<std::vector<std::string>>{
-           {"--version"}, {"help", "txt2img"}, {"samplers"}, {"info", SD_TEST_DATA "/image/rgb.png"}}) {
+  for (const auto& arguments :
+       std::vector<std::vector<std::string>>{{"--version"},
+                                             {"help", "txt2img"},
+                                             {"samplers"},
+                                             {"info", SD_TEST_DATA "/image/rgb.png"}}) {
     for (const bool closed : {true, false}) {
       test::ProcessSetup setup;
       setup.arguments = arguments;
@@ -117,8 +120,10 @@ TEST(StandardStreams, ClosedOnesAreNotMistakenForTheJournal) {
 TEST(WorkingFolder, OneThatWasDeletedIsNamed) {
   const TinyRun run;
   const auto gone = run.path("gone");
-  for (const auto& arguments : std::vector<std::vector<std::string>>{
-           run.setup({}).arguments, {"info", SD_TEST_DATA "/image/rgb.png"}, {"doctor", "--torch"}}) {
+  for (const auto& arguments :
+       std::vector<std::vector<std::string>>{run.setup({}).arguments,
+                                             {"info", SD_TEST_DATA "/image/rgb.png"},
+                                             {"doctor", "--torch"}}) {
     std::filesystem::create_directory(gone);
     auto setup = run.setup({});
     setup.arguments = arguments;
@@ -159,7 +164,8 @@ TEST(SpecialFiles, AreRefusedWhereFilesBelong) {
   std::filesystem::create_directory(run.outdir());
   ASSERT_EQ(::mkfifo((run.outdir() / "tasks.jsonl").c_str(), 0600), 0);
   const auto list = run.file("list.jsonl", "{\"prompt\": \"a cat\"}\n");
-  for (const auto& [arguments, part] : std::vector<std::pair<std::vector<std::string>, std::string>>{
+  for (const auto& [arguments, part] :
+       std::vector<std::pair<std::vector<std::string>, std::string>>{
            {{"--ckpt", fifo}, "found a FIFO"},
            {{"--config", fifo}, "is not a file but a FIFO"},
            {{"--config", "/dev/zero"}, "is not a file but a device"},

@@ -166,7 +166,8 @@ TEST(ReadImage, ABombInATextChunkDoesNotStopThePicture) {
 }
 
 TEST(ReadImage, PnmInDigits) {
-  const auto colours = decode_image(to_bytes("P3\n# two pixels\n2 1\n15\n15 0 0\n0 # dark\n5 15\n"));
+  const auto colours =
+      decode_image(to_bytes("P3\n# two pixels\n2 1\n15\n15 0 0\n0 # dark\n5 15\n"));
   EXPECT_EQ(colours.channels, 3);
   EXPECT_EQ(colours.pixels, (std::vector<uint8_t>{255, 0, 0, 0, 85, 255}));
   const auto greys = decode_image(to_bytes("P2 3 1 65535 0 65535 32768"));

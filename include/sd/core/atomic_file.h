@@ -8,9 +8,9 @@
 namespace sd {
 
 /// A file that appears under its name whole or not at all: written piece by piece under a temporary
-/// name in the same folder, and gone with this object unless it was committed. What a killed process
-/// left under such a name is removed by the next one that writes in that folder. Every function
-/// throws IoError (folder missing, not writable, disk full).
+/// name in the same folder, and gone with this object unless it was committed. What a killed
+/// process left under such a name is removed by the next one that writes in that folder. Every
+/// function throws IoError (folder missing, not writable, disk full).
 class AtomicFile {
  public:
   explicit AtomicFile(const std::filesystem::path& path, bool overwrite = false);
