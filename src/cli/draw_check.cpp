@@ -23,6 +23,7 @@
 #include "cli/sampler_options.h"
 #include "cli/seed_options.h"
 #include "cli/text_output.h"
+#include "core/posix_file.h"
 #include "sd/core/dead_link.h"
 #include "sd/core/error.h"
 #include "sd/pipeline/inspect.h"
@@ -94,8 +95,10 @@ void require_file(std::string_view option, const std::optional<fs::path>& path) 
   std::error_code error;
   if (!path || fs::is_regular_file(*path, error)) return;
   if (const auto dead = dead_link(*path)) throw IoError(fmt::format("--{}: {}", option, *dead));
-  const char* trouble = fs::exists(*path, error) ? "is not a file" : "does not exist";
-  throw IoError(fmt::format("--{}: {} {}", option, path->string(), trouble));
+  if (!fs::exists(*path, error))
+    throw IoError(fmt::format("--{}: {} does not exist", option, path->string()));
+  throw IoError(
+      fmt::format("--{}: {} is not a file but {}", option, path->string(), kind_of(*path)));
 }
 
 /// Prompts of a file are known only when it is read, and standard input can be read only once.
@@ -168,7 +171,8 @@ std::shared_ptr<const Tokenizer> check(DrawOptions& options) {
   settle_seed(options);
   check_picture_files(options);
   if (options.outdir.empty()) throw UsageError("--outdir: the path is empty");
-  if (options.from_file && *options.from_file != "-")
+  // A list that was read already may have come through a pipe.
+  if (options.from_file && *options.from_file != "-" && !options.listed)
     require_file("from-file", fs::path(*options.from_file));
   require_file("config", options.config);
   if (options.vae) require_model("--vae: ", *options.vae);

@@ -43,7 +43,8 @@ int draw_pictures(const DrawCommand& command, MakeDrawCommand make) {
   }
   batch.shard = shard_of(options);
   if (options.from_file) {
-    const auto list = std::make_shared<const PromptList>(read_task_list(*options.from_file));
+    const auto list =
+        std::make_shared<const PromptList>(read_task_list(*options.from_file, options.quiet));
     if (batch.shard || batch.resume || has_tasks(*list, *options.from_file)) {
       const auto tasks = task_lines(*list, *options.from_file);
       const auto notice = mixed_list_notice(tasks, *options.from_file);

@@ -45,6 +45,8 @@ void DrawRun::prepare() {
                                    options_.f, [this](const std::string& text) { say(text); });
   }
   check_confined();
+  // Behind what refuses files that are wrong: a large one takes a while.
+  record_.file_hashes = hash_input_files(options_.given);
   // Last: what is wrong above leaves nothing behind.
   if (!options_.skip_save || !options_.skip_grid) {
     folder_.emplace(options_.outdir, options_.picture.format,
@@ -133,7 +135,6 @@ void DrawRun::find_weights() {
   remember_need(memory_need(options_, config, found.checkpoint));
 
   record_.options = options_;
-  record_.file_hashes = hash_input_files(options_.given);
   if (!options_.config) record_.options.config = sidecar_config(found.checkpoint);
   record_.model_name = model_name(found.checkpoint);
   record_.threads = options_.threads > 0 ? static_cast<int>(options_.threads) : physical_cores();

@@ -264,8 +264,9 @@ void DrawRun::save_maps(const PictureRecord& record, const Image& picture,
   subject.source = record.source;
   subject.negative_prompt = run.options.negative_prompt;
   const auto prompt = attn_prompt(options_.attn, subject, record.prompt);
-  const auto folder = attn_->write(record.is_source ? record.row % record.batch_size : record.row,
-                                   {picture, path, prompt, png_texts(run, record)});
+  const auto folder = attn_->write(
+      record.is_source ? record.row % record.batch_size : record.row,
+      {picture, path, prompt, png_texts(run, record), options_.place && options_.batch.resume});
   if (!folder) return;
   const auto contact = *folder / "contact.png";
   output_.line(options_.json ? maps_json_line(contact, path) : contact.string());

@@ -8,6 +8,7 @@
 
 #include "cli/memory_guard.h"
 #include "core/memory_failure.h"
+#include "cli/standard_streams.h"
 #include "engine_entry_name.h"
 #include "sd/core/error.h"
 #include "sd/core/own_library.h"
@@ -20,6 +21,9 @@ constexpr const char* kLibrary = "libsd_engine.so";
 #define SD_SPELLED(name) SD_TEXT_OF(name)
 constexpr const char* kEntry = SD_SPELLED(SD_ENGINE_ENTRY);
 constexpr const char* kReport = "sd_engine_report";
+constexpr const char* kOutputError = "sd_engine_output_error";
+
+bool is_opened = false;
 
 [[noreturn]] void fail() {
   const char* reason = dlerror();
@@ -43,11 +47,13 @@ void limit_waiting_in_loops() {
 }
 
 void* open_library() {
+  require_working_folder();
   limit_waiting_in_loops();
   // Never closed: LibTorch keeps threads and static state that outlive any call.
   void* library = dlopen(own_library_path(kLibrary).c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) fail();
   MemoryGuard::watch_exit();
+  is_opened = true;
   return library;
 }
 
@@ -68,6 +74,10 @@ std::optional<std::filesystem::path> engine_file() {
 const Engine& engine() {
   static const Engine& opened = *reinterpret_cast<const Engine* (*)()>(find_in_engine(kEntry))();
   return opened;
+}
+
+int engine_output_error() {
+  return is_opened ? reinterpret_cast<int (*)()>(find_in_engine(kOutputError))() : 0;
 }
 
 std::string engine_report() {

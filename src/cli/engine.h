@@ -53,7 +53,7 @@ struct Engine {
 };
 
 /// Opens the engine. Throws Error naming the file if it cannot be found or its libraries are
-/// missing.
+/// missing, IoError if the working folder was deleted.
 const Engine& engine();
 
 /// Where the engine lies: beside the binary, or in ../lib/sd; none if in neither.
@@ -62,5 +62,8 @@ std::optional<std::filesystem::path> engine_file();
 /// What LibTorch says about itself and its devices, as a JSON object. Opens the engine; throws as
 /// `engine` does.
 std::string engine_report();
+
+/// output_error of the engine's half; 0 if it was not opened.
+int engine_output_error();
 
 }  // namespace sd::cli

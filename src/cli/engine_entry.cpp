@@ -61,3 +61,7 @@ extern "C" __attribute__((visibility("default"))) const sd::cli::Engine* SD_ENGI
   sd::guard_mapped_files();  // this half's own; the other's are asked after it
   return &sd::cli::kEngine;
 }
+
+extern "C" __attribute__((visibility("default"))) int sd_engine_output_error() {
+  return sd::cli::output_error();
+}

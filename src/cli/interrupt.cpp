@@ -29,13 +29,11 @@ InterruptGuard::InterruptGuard() {
   signals_seen = 0;
   install(SIGINT, on_signal, interrupt_before_);
   install(SIGTERM, on_signal, terminate_before_);
-  install(SIGPIPE, SIG_IGN, pipe_before_);
 }
 
 InterruptGuard::~InterruptGuard() {
   sigaction(SIGINT, &interrupt_before_, nullptr);
   sigaction(SIGTERM, &terminate_before_, nullptr);
-  sigaction(SIGPIPE, &pipe_before_, nullptr);
 }
 
 bool InterruptGuard::requested() { return signals_seen > 0; }

@@ -5,8 +5,8 @@
 namespace sd::cli {
 
 /// While alive: Ctrl-C (SIGINT) or SIGTERM once makes `requested` true, so that the run ends by
-/// itself and keeps what is finished; a second one ends the process at once with code 130. SIGPIPE
-/// is ignored, since a closed stdout is reported by the write that meets it. One at a time.
+/// itself and keeps what is finished; a second one ends the process at once with code 130. One at
+/// a time.
 class InterruptGuard {
  public:
   InterruptGuard();
@@ -19,7 +19,6 @@ class InterruptGuard {
  private:
   struct sigaction interrupt_before_ {};
   struct sigaction terminate_before_ {};
-  struct sigaction pipe_before_ {};
 };
 
 }  // namespace sd::cli

@@ -3,14 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
+#include <iterator>
+#include <limits>
 #include <optional>
+#include <sstream>
 #include <system_error>
 #include <utility>
 
-#include "sd/core/error.h"
+#include "core/posix_file.h"
 
 namespace sd::cli {
 namespace {
@@ -79,8 +79,7 @@ StoredRun* run_with(std::vector<StoredRun>& runs, int64_t id, const fs::path& fi
 /// known, the others are of the header before them.
 std::vector<Json> read_journal(const fs::path& file, std::vector<StoredRun>& runs) {
   std::vector<Json> records;
-  std::ifstream input(file, std::ios::binary);
-  if (!input) throw IoError(fmt::format("cannot read {}: {}", file.string(), std::strerror(errno)));
+  std::istringstream input(read_start(file, std::numeric_limits<std::size_t>::max()));
   std::optional<std::size_t> before;  // the last one of the first form
   for (std::string line; std::getline(input, line);) {
     auto json = Json::parse(line, nullptr, /*allow_exceptions=*/false);

@@ -10,6 +10,7 @@
 
 #include "cli/command_words.h"
 #include "cli/commands.h"
+#include "cli/engine.h"
 #include "cli/help.h"
 #include "cli/json_lines.h"
 #include "cli/memory_guard.h"
@@ -17,6 +18,7 @@
 #include "cli/repeated_options.h"
 #include "cli/settings.h"
 #include "cli/shell_words.h"
+#include "cli/standard_streams.h"
 #include "cli/text_output.h"
 #include "sd/core/error.h"
 #include "sd/core/mapped_file.h"
@@ -93,6 +95,7 @@ bool asks_for_json(int argc, char** argv) {
 /// environment or the configuration file ask for JSON.
 int run_with_settings(const Command& command, const CLI::App& app, const TypedNames& typed,
                       bool& json) {
+  if (takes_settings(*command.parser)) require_working_folder();
   reject_repeated(*command.parser);
   const auto settings = read_and_apply(*command.parser, app);
   const auto* wants_json = command.parser->get_option_no_throw("--json");
@@ -153,6 +156,7 @@ int parse_and_run(std::vector<std::string> words, bool& json) {
 }  // namespace sd::cli
 
 int main(int argc, char** argv) {
+  sd::cli::prepare_standard_streams();
   bool json = sd::cli::asks_for_json(argc, argv);
   const sd::cli::MemoryGuard memory(json);
   sd::guard_mapped_files();
@@ -163,5 +167,5 @@ int main(int argc, char** argv) {
       },
       /*verbose=*/false, message);
   if (!message.empty()) sd::cli::report_error(message, code, json);
-  return code;
+  return sd::cli::conclude_output(code, sd::cli::output_error(), sd::cli::engine_output_error());
 }

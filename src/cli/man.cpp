@@ -26,6 +26,10 @@ those under [txt2img], [img2img] and so on for one. ~/.config/sd/config.toml if 
 .TP
 .I $XDG_CACHE_HOME/sd/hashes.json
 Hashes of model files.
+.TP
+.I .sd\-*.tmp
+A file or folder that is being written, beside its place. What a killed process left is removed by the next run that
+writes there: at once if this start of the machine made it, else when nothing was written to it for a week.
 )";
 
 constexpr const char* kEnvironment = R"(.TP
@@ -40,6 +44,12 @@ value. The command line wins over the environment, the environment over the file
 constexpr const char* kExitStatus =
     R"(0 done, 1 failed, 2 wrong options or settings, 3 part of a list failed, 4 checkpoint, 5 reading or
 writing, 6 out of memory, 130 interrupted.
+.PP
+Where standard output takes no more, because its reader went away
+.RB ( "sd ... | head \-1" )
+or its disk is full, the work is finished all the same: pictures, files and journals are complete. The exit status is
+then 5 instead of 0, and a message says that not all output could be delivered. A descriptor that is closed from the
+start counts as /dev/null.
 )";
 
 /// Text for roff: no escapes, no requests at the start of a line, dashes that can be copied.

@@ -174,13 +174,21 @@ NameTemplate NameTemplate::parse(const std::string& text) {
 }
 
 void NameTemplate::check() const {
+  if (components_.size() > 1 && components_.front().empty()) {
+    fail(
+        "the name before the first '/' is empty: names are of files below OUTDIR/samples\nLeave "
+        "that '/' out, and say with --outdir where OUTDIR is.");
+  }
   for (const auto& component : components_) {
     if (component.empty()) {
       fail("a name is empty: a template neither begins nor ends with '/', and has no '//'");
     }
     const auto& first = component.front().literal;
-    if (component.size() == 1 && (first == "." || first == "..")) {
-      fail(fmt::format("'{}' would lead out of the folder: not in a template", first));
+    if (component.size() == 1 && first == "..") {
+      fail("'..' would lead out of the folder: not in a template");
+    }
+    if (component.size() == 1 && first == ".") {
+      fail("'.' is the folder itself and no name: leave it out");
     }
     std::size_t bytes = 0;
     for (const auto& piece : component) {

@@ -12,6 +12,8 @@
 #include "cli/draw_options.h"
 #include "cli/name_template.h"
 #include "cli/option_groups.h"
+#include "core/posix_file.h"
+#include "sd/core/dead_link.h"
 #include "sd/core/error.h"
 
 namespace sd::cli {
@@ -59,8 +61,9 @@ void check_preview_file(const fs::path& file, const DrawOptions& options) {
   if (!fs::is_directory(folder, ignored)) {
     throw IoError(fmt::format("--preview: {} is no folder", folder.string()));
   }
-  if (fs::exists(file, ignored) && !fs::is_regular_file(file, ignored)) {
-    throw UsageError(fmt::format("--preview: {} is not a file", file.string()));
+  if (is_present(file) && !fs::is_regular_file(file, ignored)) {
+    throw UsageError(
+        fmt::format("--preview: {} is not a file but {}", file.string(), kind_of(file)));
   }
   const std::array inputs = {options.input.init_img, options.input.init_mask,
                              options.swap.blend_mask};

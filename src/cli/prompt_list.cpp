@@ -3,19 +3,21 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <iostream>
 #include <istream>
-#include <system_error>
 
+#include "cli/list_input.h"
 #include "cli/text_output.h"
 #include "core/text_encoding.h"
 #include "sd/core/error.h"
 
 namespace sd::cli {
 namespace {
+
+// What never ends, such as /dev/zero or `yes ""`, is given up at one of these: a line's length, and
+// how many lines and bytes there are in all, prompts or not.
+constexpr std::size_t kMaxLineBytes = 16 << 20;
+constexpr int64_t kMaxLines = 10 * static_cast<int64_t>(kMaxPrompts);
+constexpr std::size_t kMaxBytes = std::size_t{4} << 30;
 
 /// One line of any length in bounded memory: `text` keeps what fits, `length` counts all.
 struct Line {
@@ -32,11 +34,15 @@ class LineReader {
   bool next(Line& line) {
     line = {};
     if (next_ == Utf8Reader::kEnd) return false;
+    if (++lines_ > kMaxLines) fail("more than", kMaxLines, "lines");
     for (; next_ != Utf8Reader::kEnd && next_ != '\n' && next_ != '\r'; next_ = bytes_.next()) {
-      ++line.length;
+      if (++line.length > kMaxLineBytes)
+        fail(fmt::format("line {} is longer than", lines_), kMaxLineBytes, "bytes");
       if (line.text.size() <= kMaxPromptBytes) line.text.push_back(static_cast<char>(next_));
     }
     const bool returned = next_ == '\r';
+    total_ += line.length;
+    if (total_ > kMaxBytes) fail("more than", kMaxBytes, "bytes");
     if (next_ != Utf8Reader::kEnd) next_ = bytes_.next();
     if (returned && next_ == '\n') next_ = bytes_.next();
     return true;
@@ -47,8 +53,17 @@ class LineReader {
  private:
   static_assert(Utf8Reader::kEnd == std::istream::traits_type::eof());
 
+  template <typename Number>
+  [[noreturn]] static void fail(std::string_view what, Number most, std::string_view of) {
+    throw UsageError(
+        fmt::format("--from-file: {} {} {}: this is no list of prompts, or one that never ends",
+                    what, most, of));
+  }
+
   Utf8Reader bytes_;
   int next_;
+  int64_t lines_ = 0;
+  std::size_t total_ = 0;
 };
 
 std::string too_long(std::size_t bytes) {
@@ -60,7 +75,12 @@ bool is_blank(std::string_view text) {
 }
 
 PromptList parse_named(std::istream& input, const std::string& name) {
-  auto list = parse_prompt_list(input);
+  PromptList list;
+  try {
+    list = parse_prompt_list(input);
+  } catch (const UsageError& error) {
+    throw UsageError(fmt::format("{}\nThe list is read from {}.", error.what(), name));
+  }
   if (list.prompts.empty()) {
     std::string message = fmt::format("--from-file: {} holds no prompt", name);
     if (!list.bad_lines.empty()) {
@@ -110,17 +130,13 @@ PromptList parse_prompt_list(std::istream& input) {
   return list;
 }
 
+PromptList read_prompt_list(const std::string& from_file, bool quiet) {
+  ListInput input(from_file, quiet);
+  return parse_named(input.stream(), from_file == "-" ? "standard input" : from_file);
+}
+
 PromptList read_prompt_list(const std::string& from_file) {
-  if (from_file == "-") return parse_named(std::cin, "standard input");
-  std::error_code ignored;
-  if (std::filesystem::is_directory(from_file, ignored)) {
-    throw IoError(fmt::format(
-        "--from-file: {} is a folder, expected a text file with a prompt a line", from_file));
-  }
-  std::ifstream input(from_file, std::ios::binary);
-  if (!input)
-    throw IoError(fmt::format("--from-file: cannot read {}: {}", from_file, std::strerror(errno)));
-  return parse_named(input, from_file);
+  return read_prompt_list(from_file, /*quiet=*/false);
 }
 
 }  // namespace sd::cli

@@ -4,15 +4,14 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <iterator>
 #include <string_view>
 #include <system_error>
 
+#include "core/posix_file.h"
 #include "core/text_encoding.h"
 #include "core/user_folders.h"
+#include "sd/core/dead_link.h"
 #include "sd/core/error.h"
 
 namespace sd::cli {
@@ -26,13 +25,8 @@ constexpr std::size_t kMaxBytes = 1 << 20;  // far above what anybody writes by 
 std::string read_whole(const fs::path& path) {
   std::error_code error;
   if (!fs::is_regular_file(path, error))
-    throw IoError(fmt::format("{} is not a file", path.string()));
-  std::ifstream file(path, std::ios::binary);
-  std::string text(kMaxBytes + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (file.bad() || (file.fail() && !file.eof()))
-    throw IoError(fmt::format("{}: cannot read it: {}", path.string(), std::strerror(errno)));
-  text.resize(static_cast<std::size_t>(file.gcount()));
+    throw IoError(fmt::format("{} is not a file but {}", path.string(), kind_of(path)));
+  auto text = read_start(path, kMaxBytes + 1);
   if (text.size() > kMaxBytes) {
     throw UsageError(fmt::format("{} is larger than a configuration file may be, {} bytes",
                                  path.string(), kMaxBytes));
@@ -103,8 +97,7 @@ const char* name_of(Type type) {
 }
 
 std::vector<FileSetting> read_settings(const fs::path& path) {
-  std::error_code error;
-  if (!fs::exists(fs::symlink_status(path, error))) return {};
+  if (!is_present(path)) return {};
   std::vector<FileSetting> settings;
   try {
     const auto whole = toml::parse(with_line_feeds(to_utf8(read_whole(path))), path.string());

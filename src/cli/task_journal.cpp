@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,7 +16,9 @@
 #include "cli/lost_journal.h"
 #include "cli/output_folder.h"
 #include "cli/stored_tasks.h"
+#include "core/posix_file.h"
 #include "sd/core/atomic_file.h"
+#include "sd/core/dead_link.h"
 #include "sd/core/error.h"
 
 namespace sd::cli {
@@ -222,9 +225,17 @@ void TaskJournal::go_on(const StoredJournals& journals, const StoredRun& stored,
 /// Locks the run: two processes at one share would draw everything twice.
 void TaskJournal::open(const TaskRun& run) {
   constexpr mode_t kMode = 0666;
-  file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, kMode);
-  if (file_ < 0)
-    throw IoError(fmt::format("{}: cannot be written: {}", path_.string(), std::strerror(errno)));
+  file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, kMode);
+  if (file_ < 0) {
+    const int error = errno;
+    if (const auto dead = dead_link(path_)) throw IoError(*dead);
+    throw_write_error(path_, error);
+  }
+  struct stat status {};
+  if (fstat(file_, &status) == 0 && !S_ISREG(status.st_mode)) {
+    throw IoError(
+        fmt::format("{}: expected a file, found {}", path_.string(), kind_name(status.st_mode)));
+  }
   if (!lock_run(file_, of_))
     throw IoError(fmt::format("{}: another process is drawing these tasks", path_.string()));
   if (has_header_) return;
@@ -267,12 +278,10 @@ void TaskJournal::write_line(const Json& line) {
   while (written < text.size()) {
     const auto count = ::write(file_, text.data() + written, text.size() - written);
     if (count < 0 && errno == EINTR) continue;
-    if (count <= 0)
-      throw IoError(fmt::format("{}: cannot be written: {}", path_.string(), std::strerror(errno)));
+    if (count < 0) throw_write_error(path_, errno);
     written += static_cast<std::size_t>(count);
   }
-  if (fsync(file_) != 0 && errno != EINVAL && errno != EROFS)
-    throw IoError(fmt::format("{}: cannot be written: {}", path_.string(), std::strerror(errno)));
+  if (fsync(file_) != 0 && errno != EINVAL && errno != EROFS) throw_write_error(path_, errno);
 }
 
 }  // namespace sd::cli

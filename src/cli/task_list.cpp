@@ -4,14 +4,15 @@
 
 #include <algorithm>
 #include <cctype>
-#include <fstream>
-#include <iterator>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 #include <system_error>
 #include <utility>
 
+#include "cli/list_input.h"
+#include "core/posix_file.h"
 #include "core/text_encoding.h"
 #include "sd/core/error.h"
 
@@ -36,23 +37,16 @@ bool is_json_file(const std::string& file) {
   return has_ending(file, ".jsonl") || has_ending(file, ".json") || has_ending(file, ".ndjson");
 }
 
-constexpr std::uintmax_t kMaxArrayBytes = 256'000'000;
+constexpr std::size_t kMaxArrayBytes = 256'000'000;
 
 std::string read_array_file(const std::string& file) {
-  std::error_code error;
-  const auto size = std::filesystem::file_size(file, error);
-  if (error) throw IoError(fmt::format("--from-file: cannot read {}: {}", file, error.message()));
-  if (size > kMaxArrayBytes) {
+  auto text = read_start(file, kMaxArrayBytes + 1);
+  if (text.size() > kMaxArrayBytes) {
     throw UsageError(
-        fmt::format("--from-file: {} has {} bytes, at most {} are read as one array\nWrite an "
-                    "object a line, as "
-                    ".jsonl, instead.",
-                    file, size, kMaxArrayBytes));
+        fmt::format("--from-file: {} has more than {} bytes, which is the most that is read as one "
+                    "array\nWrite an object a line, as .jsonl, instead.",
+                    file, kMaxArrayBytes));
   }
-  std::ifstream input(file, std::ios::binary);
-  std::string text((std::istreambuf_iterator<char>(input)), std::istreambuf_iterator<char>());
-  if (input.bad() || text.size() != size)
-    throw IoError(fmt::format("--from-file: cannot read {}", file));
   return text;
 }
 
@@ -205,11 +199,11 @@ std::vector<TaskLine> task_lines(const PromptList& list, const std::string& file
   return tasks;
 }
 
-PromptList read_task_list(const std::string& file) {
+PromptList read_task_list(const std::string& file, bool quiet) {
   std::error_code ignored;
   if (has_ending(file, ".json") && std::filesystem::is_regular_file(file, ignored))
     return read_array(file, to_utf8(read_array_file(file)));
-  auto list = read_prompt_list(file);
+  auto list = read_prompt_list(file, quiet);
   if (list.prompts.empty() || !list.bad_lines.empty()) return list;
   const auto first = without_blanks(list.prompts.front().text);
   if (first.starts_with('[') && form_of(first) == TaskForm::kObject) {

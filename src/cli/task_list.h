@@ -39,8 +39,9 @@ std::string mixed_list_notice(const std::vector<TaskLine>& tasks, const std::str
 
 /// Reads what `--from-file` names: a line a task, or the objects of an array (a .json file, or
 /// lines that begin with one), whose "lines" are their places, from 1. A file may be encoded as
-/// Utf8Reader reads it. Throws IoError if it cannot be read, UsageError if it holds nothing usable.
-PromptList read_task_list(const std::string& file);
+/// Utf8Reader reads it. That it has to be waited for is said, unless `quiet`. Throws IoError if it
+/// cannot be read, UsageError if it holds nothing usable.
+PromptList read_task_list(const std::string& file, bool quiet = false);
 
 /// Words of an option line as a POSIX shell divides them: blanks between, '…', "…" and backslashes;
 /// nothing else is special. Throws UsageError for a quote that is not closed.

@@ -1,11 +1,13 @@
 #include "cli/text_output.h"
 
 #include <fmt/format.h>
+#include <poll.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdint>
-#include <cstdio>
-#include <cstring>
 #include <exception>
 #include <new>
 #include <optional>
@@ -43,6 +45,64 @@ bool steers_terminal(char32_t code) {
 std::string first_line(std::string_view text) {
   return std::string(text.substr(0, text.find('\n')));
 }
+
+/// Where the first `characters` characters of `text` end.
+std::size_t end_of(std::string_view text, std::size_t characters) {
+  std::size_t at = 0;
+  for (std::size_t count = 0; at < text.size() && count < characters; ++count)
+    at += std::max<std::size_t>(utf8_character(text, at), 1);
+  return at;
+}
+
+std::size_t count_characters(std::string_view text) {
+  std::size_t count = 0;
+  for (std::size_t at = 0; at < text.size(); ++count)
+    at += std::max<std::size_t>(utf8_character(text, at), 1);
+  return count;
+}
+
+/// A message with each word of it, such as a name or a path, and each line cut where they are too
+/// long to be read.
+std::string readable(std::string_view message) {
+  constexpr std::size_t kMostOfLine = 4000;  // of bytes: every list of choices is shorter
+  std::string text;
+  for (std::size_t line = 0; line < message.size();) {
+    const auto line_end = std::min(message.find('\n', line), message.size());
+    const auto begin = text.size();
+    for (std::size_t at = line; at < line_end;) {
+      const auto word_end = std::min(message.find(' ', at), line_end);
+      text += cut_text(message.substr(at, word_end - at));
+      if (word_end < line_end) text += ' ';
+      at = word_end + 1;
+    }
+    if (text.size() - begin > kMostOfLine) {
+      const auto cut = cut_text(std::string_view(text).substr(begin), kMostOfLine);
+      text.replace(begin, std::string::npos, cut);
+    }
+    if (line_end < message.size()) text += '\n';
+    line = line_end + 1;
+  }
+  return text;
+}
+
+/// 0, or the errno of what kept some of it from being written. Waits where a descriptor that others
+/// made non-blocking is full.
+int write_all(int descriptor, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t count = ::write(descriptor, text.data(), text.size());
+    if (count >= 0) {
+      text.remove_prefix(static_cast<std::size_t>(count));
+    } else if (errno == EAGAIN) {
+      pollfd full{descriptor, POLLOUT, 0};
+      ::poll(&full, 1, -1);
+    } else if (errno != EINTR) {
+      return errno;
+    }
+  }
+  return 0;
+}
+
+std::atomic<int> first_output_error = 0;
 
 }  // namespace
 
@@ -100,31 +160,33 @@ std::string shorten(std::string_view text, std::size_t characters) {
   return short_text;
 }
 
+std::string cut_text(std::string_view text, std::size_t characters) {
+  const auto end = end_of(text, characters);
+  if (end == text.size()) return std::string(text);
+  return fmt::format("{}… ({} characters)", text.substr(0, end), count_characters(text));
+}
+
 std::string counted(std::size_t count, std::string_view noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
 void print_message(std::string_view message) {
   std::string text = "sd: ";
-  for (const char character : printable(message)) {
+  for (const char character : readable(printable(message))) {
     text += character;
     if (character == '\n') text += "    ";
   }
   text += '\n';
-  std::fwrite(text.data(), 1, text.size(),
-              stderr);  // one call: lines of several processes do not mix
+  write_all(STDERR_FILENO, text);  // one call: lines of several processes do not mix
 }
 
 void StandardOutput::line(std::string_view text) {
-  if (reader_gone_) return;
-  const std::string whole = std::string(text) + '\n';
-  errno = 0;
-  const bool written = std::fwrite(whole.data(), 1, whole.size(), stdout) == whole.size();
-  if (written && std::fflush(stdout) == 0) return;
-  if (errno != EPIPE)
-    throw IoError(fmt::format("cannot write to standard output: {}", std::strerror(errno)));
-  reader_gone_ = true;
+  if (first_output_error != 0) return;
+  if (const int error = write_all(STDOUT_FILENO, std::string(text) + '\n'))
+    first_output_error = error;
 }
+
+int output_error() noexcept { return first_output_error; }
 
 namespace {
 

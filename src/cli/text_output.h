@@ -21,21 +21,30 @@ std::string printable(std::string_view text);
 /// At most `characters` characters of `text` on one line, the rest replaced by "…".
 std::string shorten(std::string_view text, std::size_t characters);
 
+/// How much of a name, a path or a value from a file people are shown; JSON has all of it.
+inline constexpr std::size_t kMostShown = 200;
+
+/// `text` for people, line breaks and all: what is behind the first `characters` of it becomes
+/// "… (1048576 characters)", which tells how many there are.
+std::string cut_text(std::string_view text, std::size_t characters = kMostShown);
+
 /// "1 picture", "3 pictures".
 std::string counted(std::size_t count, std::string_view noun);
 
-/// Writes `sd: message` to stderr; further lines are hints and are indented.
+/// Writes `sd: message` to stderr; further lines are hints and are indented. Names and paths longer
+/// than kMostShown are cut.
 void print_message(std::string_view message);
 
-/// Writes lines to stdout. A reader that went away (`sd … | head`) is no error: what follows is
-/// dropped silently. Throws IoError if stdout cannot be written for another reason (a full disk).
+/// Writes lines to stdout. Where it takes no more (its reader went away as in `sd … | head`, its
+/// disk is full), the lines that follow are dropped and the work goes on; `output_error` tells, and
+/// the program ends with conclude_output.
 class StandardOutput {
  public:
   void line(std::string_view text);
-
- private:
-  bool reader_gone_ = false;
 };
+
+/// errno of the first line that stdout did not take, of this half of the program; 0 if it took all.
+int output_error() noexcept;
 
 /// Runs `command` and returns its exit code. Whatever it throws is put into `message` and turned
 /// into the code of the error. `verbose` keeps unexpected errors whole, where LibTorch appends a

@@ -15,6 +15,7 @@
 #include "cli/interrupt.h"
 #include "cli/memory_guard.h"
 #include "cli/option_groups.h"
+#include "cli/standard_streams.h"
 #include "cli/text_output.h"
 #include "cli/train_eval.h"
 #include "pipeline/device.h"
@@ -202,7 +203,7 @@ int parse_and_run(int argc, char** argv) {
     else
       parse_words(app, *chosen, {argv + 2, argv + argc});
   } catch (const CLI::CallForHelp&) {
-    std::cout << (chosen == nullptr ? app.help() : chosen->help("sd-train"));
+    StandardOutput().line(chosen == nullptr ? app.help() : chosen->help("sd-train"));
     return 0;
   } catch (const CLI::ParseError& error) {
     throw UsageError(error.what());
@@ -223,12 +224,18 @@ int parse_and_run(int argc, char** argv) {
 }  // namespace sd::cli
 
 int main(int argc, char** argv) {
+  sd::cli::prepare_standard_streams();
   // Training takes and gives back the same blocks in every step: kept in the process, they need not
   // be zeroed by the kernel each time (an eighth of a step).
   mallopt(M_MMAP_MAX, 0);
   mallopt(M_TRIM_THRESHOLD, -1);
   const sd::cli::MemoryGuard memory(/*json=*/false);
   sd::guard_mapped_files();
-  return sd::cli::run_guarded([&] { return sd::cli::parse_and_run(argc, argv); },
-                              /*verbose=*/false);
+  const int code = sd::cli::run_guarded(
+      [&] {
+        sd::cli::require_working_folder();
+        return sd::cli::parse_and_run(argc, argv);
+      },
+      /*verbose=*/false);
+  return sd::cli::conclude_output(code, sd::cli::output_error());
 }

@@ -5,16 +5,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
-#include <chrono>
-#include <cstdint>
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <utility>
 
 #include "core/posix_file.h"
+#include "core/temporary_file.h"
+#include "sd/core/dead_link.h"
 #include "sd/core/error.h"
 
 namespace sd {
@@ -22,43 +22,29 @@ namespace {
 
 namespace fs = std::filesystem;
 
-[[noreturn]] void throw_write_error(const fs::path& path, int error) {
-  const char* hint = error == ENOSPC || error == EDQUOT
-                         ? "\n    The disk is full: free some space, or choose another folder."
-                         : "";
-  throw IoError(
-      fmt::format("{}: cannot be written: {}{}", path.string(), errno_message(error), hint));
-}
-
 [[noreturn]] void throw_exists(const fs::path& path) {
   throw IoError(fmt::format("{}: exists already and is not overwritten", path.string()));
 }
 
-/// A name in `folder` that nobody else has.
-fs::path unique_name(const fs::path& folder) {
-  static std::atomic<uint64_t> counter{0};
-  // The clock tells apart containers that share a folder and have equal process ids.
-  const auto now = std::chrono::system_clock::now().time_since_epoch().count();
-  return folder / fmt::format(".sd-{}-{}-{:x}.tmp", ::getpid(), counter.fetch_add(1), now);
-}
-
-constexpr int kAttempts = 100;  // at a name that is free
-
-/// A new empty file in `folder` with a name that nobody else has, and its descriptor: -1 with errno
-/// set if that failed.
-std::pair<fs::path, int> create_unique(const fs::path& folder) {
-  for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    fs::path path = unique_name(folder);
-    const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (fd >= 0) return {std::move(path), fd};
-    if (errno != EEXIST) break;
+/// What stands where a folder is expected: the part of the path that is something else; nothing if
+/// all that is there are folders.
+std::optional<std::string> obstacle_in(const fs::path& folder) {
+  if (auto dead = dead_link(folder)) return dead;
+  for (auto part = folder; !part.empty(); part = part.parent_path()) {
+    struct stat status {};
+    if (::stat(part.c_str(), &status) == 0 && !S_ISDIR(status.st_mode)) {
+      return fmt::format("{} is {}", part.string(), kind_name(status.st_mode));
+    }
+    if (part == part.parent_path()) break;
   }
-  return {fs::path(), -1};
+  return std::nullopt;
 }
 
 [[noreturn]] void throw_create_error(const fs::path& target, int error) {
   if (error == ENOENT || error == ENOTDIR) {
-    throw IoError(fmt::format("{}: cannot be written: its folder does not exist", target.string()));
+    throw IoError(
+        fmt::format("{}: cannot be written: {}", target.string(),
+                    obstacle_in(target.parent_path()).value_or("its folder does not exist")));
   }
   throw_write_error(target, error);
 }
@@ -106,8 +92,14 @@ fs::path resolve_overwritten(const fs::path& path) {
         fmt::format("{}: cannot be overwritten: {}", path.string(),
                     fs::is_symlink(path) ? "a symbolic link to nowhere" : error.message()));
   }
-  if (!fs::is_regular_file(target, error)) {
-    throw IoError(fmt::format("{}: cannot be overwritten: not a regular file", path.string()));
+  struct stat status {};
+  if (::stat(target.c_str(), &status) != 0) {
+    throw IoError(
+        fmt::format("{}: cannot be overwritten: {}", path.string(), errno_message(errno)));
+  }
+  if (!S_ISREG(status.st_mode)) {
+    throw IoError(fmt::format("{}: cannot be overwritten: {}, not a regular file", path.string(),
+                              kind_name(status.st_mode)));
   }
   return target;
 }
@@ -115,16 +107,9 @@ fs::path resolve_overwritten(const fs::path& path) {
 }  // namespace
 
 struct AtomicFile::State {
-  State(fs::path wanted, bool replaces, std::pair<fs::path, int> created)
-      : target(std::move(wanted)),
-        overwrite(replaces),
-        path(std::move(created.first)),
-        fd(created.second) {}
-
   fs::path target;
   bool overwrite;
-  fs::path path;  // empty once it has its name
-  FileDescriptor fd;
+  Temporary temporary;  // its path is empty once it has its name
 };
 
 AtomicFile::AtomicFile(const fs::path& path, bool overwrite) {
@@ -132,20 +117,22 @@ AtomicFile::AtomicFile(const fs::path& path, bool overwrite) {
     throw IoError(fmt::format("'{}': cannot be written: no file name", path.string()));
   }
   const fs::path target = overwrite ? resolve_overwritten(path) : path;
-  auto created = create_unique(target.parent_path());
-  if (created.second < 0) throw_create_error(target, errno);
-  state_ = std::make_unique<State>(target, overwrite, std::move(created));
+  sweep_temporaries(target.parent_path());
+  auto temporary = make_temporary_file(target.parent_path());
+  if (temporary.path.empty()) throw_create_error(target, errno);
+  state_.reset(new State{target, overwrite, std::move(temporary)});
 }
 
 AtomicFile::~AtomicFile() {
-  if (!state_->path.empty()) ::unlink(state_->path.c_str());
+  const auto& path = state_->temporary.path;
+  if (!path.empty()) ::unlink(path.c_str());
 }
 
-const fs::path& AtomicFile::temporary() const { return state_->path; }
+const fs::path& AtomicFile::temporary() const { return state_->temporary.path; }
 
 void AtomicFile::write(std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
-    const ssize_t written = ::write(state_->fd.get(), bytes.data(), bytes.size());
+    const ssize_t written = ::write(state_->temporary.fd.get(), bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) throw_write_error(state_->target, errno);
     bytes = bytes.subspan(static_cast<std::size_t>(written));
@@ -154,52 +141,62 @@ void AtomicFile::write(std::span<const std::byte> bytes) {
 
 void AtomicFile::finish() {
   // EINVAL and ENOTSUP: this file system has nothing to sync.
-  if (::fsync(state_->fd.get()) != 0 && errno != EINVAL && errno != ENOTSUP) {
+  const int fd = state_->temporary.fd.get();
+  if (::fsync(fd) != 0 && errno != EINVAL && errno != ENOTSUP) {
     throw_write_error(state_->target, errno);
   }
-  if (state_->fd.close() != 0) throw_write_error(state_->target, errno);
+  // Some file systems report a failed write only when a descriptor is closed; ours stays open, for
+  // it keeps the lock until the file has its name.
+  if (::close(::dup(fd)) != 0) throw_write_error(state_->target, errno);
 }
 
 void AtomicFile::commit() {
+  auto& path = state_->temporary.path;
   bool old_name_stays = false;
   if (state_->overwrite) {
-    rename_over(state_->path, state_->target);
+    rename_over(path, state_->target);
   } else {
-    old_name_stays = rename_to_new(state_->path, state_->target);
+    old_name_stays = rename_to_new(path, state_->target);
   }
-  if (old_name_stays) ::unlink(state_->path.c_str());
-  state_->path.clear();
+  if (old_name_stays) ::unlink(path.c_str());
+  path.clear();
   sync_folder_of(state_->target);
 }
 
-AtomicFolder::AtomicFolder(const fs::path& path) : target_(path) {
+struct AtomicFolder::State {
+  fs::path target;
+  Temporary temporary;  // its path is empty once it has its name
+};
+
+AtomicFolder::AtomicFolder(const fs::path& path) {
   if (!path.has_filename()) {
     throw IoError(fmt::format("'{}': cannot be written: no folder name", path.string()));
   }
-  for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    fs::path name = unique_name(path.parent_path());
-    if (::mkdir(name.c_str(), 0777) == 0) {
-      temporary_ = std::move(name);
-      return;
-    }
-    if (errno != EEXIST) break;
-  }
-  throw_create_error(path, errno);
+  sweep_temporaries(path.parent_path());
+  auto temporary = make_temporary_folder(path.parent_path());
+  if (temporary.path.empty()) throw_create_error(path, errno);
+  state_.reset(new State{path, std::move(temporary)});
 }
 
 AtomicFolder::~AtomicFolder() {
   std::error_code ignored;
-  if (!temporary_.empty()) fs::remove_all(temporary_, ignored);
+  const auto& path = state_->temporary.path;
+  if (!path.empty()) fs::remove_all(path, ignored);
 }
 
-void AtomicFolder::commit() {
-  for (const auto& entry : fs::recursive_directory_iterator(temporary_)) {
+const fs::path& AtomicFolder::temporary() const { return state_->temporary.path; }
+
+void AtomicFolder::commit() { commit_as(state_->target); }
+
+void AtomicFolder::commit_as(const fs::path& path) {
+  auto& temporary = state_->temporary.path;
+  for (const auto& entry : fs::recursive_directory_iterator(temporary)) {
     if (entry.is_directory()) sync_folder(entry.path());
   }
-  sync_folder(temporary_);
-  rename_to_new(temporary_, target_);
-  temporary_.clear();
-  sync_folder_of(target_);
+  sync_folder(temporary);
+  rename_to_new(temporary, path);
+  temporary.clear();
+  sync_folder_of(path);
 }
 
 void write_file(const fs::path& path, std::span<const std::byte> bytes, bool overwrite) {
@@ -218,22 +215,22 @@ void make_writable_folder(const fs::path& folder) {
   std::error_code error;
   if (folder.empty()) throw IoError("cannot make a folder with an empty name");
   fs::create_directories(folder, error);
-  std::error_code ignored;
-  if (fs::exists(folder, ignored) && !fs::is_directory(folder, ignored)) {
-    throw IoError(fmt::format("{}: expected a folder, found a file", folder.string()));
+  struct stat status {};
+  if (::stat(folder.c_str(), &status) == 0 && !S_ISDIR(status.st_mode)) {
+    throw IoError(
+        fmt::format("{}: expected a folder, found {}", folder.string(), kind_name(status.st_mode)));
   }
   if (error) {
-    throw IoError(
-        fmt::format("{}: the folder cannot be made: {}", folder.string(), error.message()));
+    throw IoError(fmt::format("{}: the folder cannot be made: {}", folder.string(),
+                              obstacle_in(folder).value_or(error.message())));
   }
-  const auto [probe, fd] = create_unique(folder);
-  const int open_error = errno;
-  const FileDescriptor owner(fd);
-  if (fd < 0) {
+  sweep_temporaries(folder);
+  const auto probe = make_temporary_file(folder);
+  if (probe.path.empty()) {
     throw IoError(fmt::format("{}: no files can be written in this folder: {}", folder.string(),
-                              errno_message(open_error)));
+                              errno_message(errno)));
   }
-  ::unlink(probe.c_str());
+  ::unlink(probe.path.c_str());
 }
 
 }  // namespace sd

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <sys/types.h>
 #include <unistd.h>
 
+#include <cstddef>
 #include <filesystem>
 #include <string>
 #include <utility>
@@ -18,9 +20,6 @@ class FileDescriptor {
     if (fd_ >= 0) ::close(fd_);
   }
   int get() const { return fd_; }
-  /// Closes now; returns what close(2) returns, since some file systems report a failed write only
-  /// there.
-  int close() { return ::close(std::exchange(fd_, -1)); }
 
  private:
   int fd_;
@@ -29,8 +28,21 @@ class FileDescriptor {
 /// "Permission denied" and the like, thread-safe.
 std::string errno_message(int error);
 
+/// What a file of this mode (stat's st_mode) is, in words: "a file", "a folder", "a FIFO",
+/// "a device", "a socket".
+const char* kind_name(mode_t mode);
+
+/// The same of what `path` leads to; "nothing" where that is not there.
+const char* kind_of(const std::filesystem::path& path);
+
+/// Throws the IoError of a write to `path` that failed with `error`, with what helps against it.
+[[noreturn]] void throw_write_error(const std::filesystem::path& path, int error);
+
 /// Opens a regular file for reading, without waiting if it is a FIFO. Throws IoError that says what
 /// `path` is instead: missing, a link to nowhere, a folder, a FIFO, a device, not readable.
 FileDescriptor open_regular_file(const std::filesystem::path& path);
+
+/// The first bytes of a regular file, at most `most` of them; opened and refused as above.
+std::string read_start(const std::filesystem::path& path, std::size_t most);
 
 }  // namespace sd

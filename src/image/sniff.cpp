@@ -58,7 +58,7 @@ std::optional<PictureFormat> sniff_picture(ByteSpan file) {
   }
   if (text.starts_with("GIF87a"sv) || text.starts_with("GIF89a"sv)) return PictureFormat::kGif;
   if (text.starts_with("8BPS"sv)) return PictureFormat::kPsd;
-  if (text.size() > 2 && (text.starts_with("P5"sv) || text.starts_with("P6"sv)) &&
+  if (text.size() > 2 && text[0] == 'P' && text[1] >= '1' && text[1] <= '6' &&
       (text[2] == '#' || text[2] == ' ' || (text[2] >= '\t' && text[2] <= '\r'))) {
     return PictureFormat::kPnm;
   }

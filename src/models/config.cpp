@@ -5,10 +5,10 @@
 
 #include <utility>
 
+#include "core/posix_file.h"
 #include "core/text_encoding.h"
 #include "models/yaml_section.h"
 #include "sd/core/error.h"
-#include "sd/core/mapped_file.h"
 
 namespace sd {
 namespace {
@@ -251,10 +251,13 @@ ModelConfig parse_config(std::string_view yaml, const std::string& label, const 
 }
 
 ModelConfig read_config(const std::filesystem::path& path, const ModelConfig& base) {
-  const auto file = MappedFile::open(path);
-  const auto bytes = file->bytes();
-  return parse_config({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path.string(),
-                      base);
+  constexpr std::size_t kMostBytes = 16 << 20;  // far above what anybody writes
+  const auto yaml = read_start(path, kMostBytes + 1);
+  if (yaml.size() > kMostBytes) {
+    throw UsageError(fmt::format("{}: is larger than a configuration may be, {} bytes",
+                                 path.string(), kMostBytes));
+  }
+  return parse_config(yaml, path.string(), base);
 }
 
 }  // namespace sd

@@ -9,8 +9,10 @@
 #include <utility>
 
 #include "core/file_stamp.h"
+#include "core/posix_file.h"
 #include "pipeline/convert_plan.h"
 #include "sd/core/atomic_file.h"
+#include "sd/core/dead_link.h"
 #include "sd/core/error.h"
 #include "sd/core/mapped_file.h"
 #include "sd/core/model_hash.h"
@@ -224,6 +226,23 @@ ModelConfig as_drawn(ModelConfig config) {
   return config;
 }
 
+/// What a file of such weights is read as with a YAML of this text beside it.
+ModelConfig read_beside(const std::string& yaml, const TensorSource& tensors,
+                        const Metadata& metadata) {
+  const auto stated = parse_config(yaml, "YAML", family_config(tensors, metadata));
+  auto read = detect_config(tensors, stated);
+  read.text.layers = std::min(read.text.layers, stated.text.layers);  // as settle_config does
+  read.image_size = image_size_in_file(read);
+  return as_drawn(read);
+}
+
+/// As it is meant to be read from a single file.
+ModelConfig as_intended(const ModelConfig& config) {
+  auto intended = as_drawn(config);
+  intended.image_size = image_size_in_file(intended);
+  return intended;
+}
+
 /// The YAML for a file whose weights and metadata alone would be taken for another model.
 std::optional<std::string> yaml_beside(const TensorSource& tensors, const Metadata& metadata,
                                        const ModelConfig& config) {
@@ -233,15 +252,10 @@ std::optional<std::string> yaml_beside(const TensorSource& tensors, const Metada
                     "place\n    Convert it to a folder: a name without a suffix.",
                     tensors.label()));
   }
-  auto intended = as_drawn(config);
-  intended.image_size = image_size_in_file(intended);
+  const auto intended = as_intended(config);
   if (as_drawn(settle_by_weights(tensors, metadata).config) == intended) return std::nullopt;
   auto yaml = config_yaml(intended);
-  const auto stated = parse_config(yaml, "YAML", family_config(tensors, metadata));
-  auto read = detect_config(tensors, stated);
-  read.text.layers = std::min(read.text.layers, stated.text.layers);  // as settle_config does
-  read.image_size = image_size_in_file(read);
-  if (as_drawn(read) != intended) {
+  if (read_beside(yaml, tensors, metadata) != intended) {
     throw CheckpointError(
         fmt::format("{}: a setting of its text encoder (activation or padding) has no place beside "
                     "a single file\n    Convert it to a folder: a name without a suffix.",
@@ -321,12 +335,30 @@ class Conversion {
 
   void prepare_file() {
     auto yaml = yaml_beside(*model_.tensors, metadata_, config_);
-    if (!yaml) return;
     auto path = out_;
     path.replace_extension(".yaml");
-    require_new(path);
-    report_.config = path;
-    texts_.emplace_back(path, std::move(*yaml));
+    if (is_named(path)) {
+      require_same_settings(path);
+      report_.config = path;
+    } else if (yaml) {
+      report_.config = path;
+      texts_.emplace_back(path, std::move(*yaml));
+    }
+  }
+
+  /// A YAML beside OUT, of another model or of a conversion that was killed, will be read with it.
+  void require_same_settings(const fs::path& path) const {
+    try {
+      constexpr std::size_t kMostBytes = 16 << 20;  // a YAML of this size is none of ours
+      const auto text = read_start(path, kMostBytes);
+      if (read_beside(text, *model_.tensors, metadata_) == as_intended(config_)) return;
+    } catch (const Error&) {
+      // What cannot be read is not the same.
+    }
+    throw IoError(fmt::format(
+        "{}: exists already and would be read as the settings of {}, which has others\n    Rename "
+        "it, remove it if nothing needs it, or give OUT another name.",
+        path.string(), out_.string()));
   }
 
   void write_single(Meter& meter) {

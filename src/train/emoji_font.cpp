@@ -11,6 +11,7 @@
 #include <system_error>
 #include <type_traits>
 
+#include "core/posix_file.h"
 #include "sd/core/error.h"
 
 namespace sd::train {
@@ -80,6 +81,11 @@ std::vector<Sprite> load_emoji(const std::filesystem::path& font,
   FT_Library raw_library = nullptr;
   if (FT_Init_FreeType(&raw_library) != 0) throw IoError("FreeType cannot be started");
   const Library library(raw_library, &FT_Done_FreeType);
+  std::error_code error;
+  if (std::filesystem::exists(font, error) && !std::filesystem::is_regular_file(font, error)) {
+    // FreeType would wait for whoever writes into a FIFO.
+    fail(font, fmt::format("is {} and no font", kind_of(font)));
+  }
   FT_Face raw_face = nullptr;
   if (FT_New_Face(library.get(), font.c_str(), 0, &raw_face) != 0) fail(font, "is no font");
   const Face face(raw_face, &FT_Done_Face);

@@ -3,8 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
+#include <sstream>
 
+#include "core/posix_file.h"
 #include "models/yaml_section.h"
 #include "sd/core/error.h"
 #include "sd/models/config.h"
@@ -65,9 +66,10 @@ void read_optimizer(YamlSection section, OptimizerSettings& settings) {
   section.finish();
 }
 
+constexpr std::size_t kMaxBytes = 16 << 20;  // far above what anybody writes by hand
+
 std::vector<std::string> read_lines(const std::filesystem::path& path) {
-  std::ifstream file(path);
-  if (!file) throw IoError(fmt::format("{}: cannot be read", path.string()));
+  std::istringstream file(read_start(path, kMaxBytes));
   std::vector<std::string> lines;
   for (std::string line; std::getline(file, line);) {
     if (!line.empty()) lines.push_back(line);
@@ -85,11 +87,10 @@ double LearningRate::at(double share, int64_t step) const {
 }
 
 Recipe read_recipe(const std::filesystem::path& path) {
-  std::ifstream file(path);
-  if (!file) throw IoError(fmt::format("{}: the recipe cannot be read", path.string()));
+  const auto text = read_start(path, kMaxBytes);
   YAML::Node root;
   try {
-    root = YAML::Load(file);
+    root = YAML::Load(text);
   } catch (const YAML::Exception& error) {
     throw UsageError(fmt::format("{}: no YAML: {}", path.string(), error.what()));
   }

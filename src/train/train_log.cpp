@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
+#include <system_error>
 
 #include "sd/core/error.h"
 
@@ -35,8 +37,12 @@ std::string progress_of(const TrainPoint& point) {
   return text;
 }
 
-TrainLog::TrainLog(const std::filesystem::path& folder)
-    : path_(folder / "log.jsonl"), file_(path_, std::ios::app) {
+TrainLog::TrainLog(const std::filesystem::path& folder) : path_(folder / "log.jsonl") {
+  std::error_code ignored;
+  if (std::filesystem::is_fifo(path_, ignored)) {  // which would wait for a reader
+    throw IoError(fmt::format("{}: expected a file, found a FIFO", path_.string()));
+  }
+  file_.open(path_, std::ios::app);
   if (!file_) throw IoError(fmt::format("{}: cannot be written", path_.string()));
 }
 

@@ -87,6 +87,41 @@ TEST(AttnBinary, WritesAFolderForEachPictureAndNothingTwice) {
   EXPECT_TRUE(fs::exists(run.path("maps") / "00001/index.json"));
 }
 
+/// Takes the last line of a list's journal away, as if its process had been killed before it.
+void forget_last_task(const std::filesystem::path& journal) {
+  auto text = read_text(journal);
+  text.resize(text.rfind('\n', text.size() - 2) + 1);
+  test::write_text(journal, text);
+}
+
+std::vector<std::string> names_in(const std::filesystem::path& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder))
+    names.push_back(entry.path().filename());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+TEST(AttnBinary, AResumedTaskMeetsItsMapsAndTakesNoOther) {
+  const TinyRun run;
+  const std::string task = "{\"prompt\": \"a cat\", \"seed\": 1}\n";  // both are equal
+  const Arguments arguments = {"--from-file", run.file("list.jsonl", task + task), "--attn",
+                               run.path("maps")};
+  ASSERT_EQ(run(arguments).code, 0);
+  const auto journal = run.outdir() / "tasks.jsonl";
+  const std::vector<std::string> both = {"00000", "00001"};
+  ASSERT_EQ(names_in(run.path("maps")), both);
+  auto resumed = arguments;
+  resumed.push_back("--resume");
+  forget_last_task(journal);  // killed behind the maps
+  ASSERT_EQ(run(resumed).code, 0);
+  EXPECT_EQ(names_in(run.path("maps")), both);
+  forget_last_task(journal);  // killed before them
+  std::filesystem::remove_all(run.path("maps") / "00001");
+  ASSERT_EQ(run(resumed).code, 0);
+  EXPECT_EQ(names_in(run.path("maps")), both);
+}
+
 TEST(AttnBinary, MapsOfATokenSumToTheStepsOverAllTokens) {
   const TinyRun run;
   ASSERT_EQ(run(with_maps(run, {"--prompt", "a cat", "--attn-res", "16"})).code, 0);

@@ -158,6 +158,30 @@ TEST_F(Convert, RefusesWhatItCannotDoAndLeavesNothing) {
   EXPECT_EQ(entries(), (std::set<std::string>{"there.safetensors", "new.yaml"}));
 }
 
+TEST_F(Convert, UsesAYamlThatALeftoverConversionWroteBesideItsName) {
+  ASSERT_EQ(convert({kTiny, path("a.safetensors")}).code, 0);
+  fs::remove(path("a.safetensors"));
+  const auto written = test::read_text(path("a.yaml"));
+  const auto again = convert({kTiny, path("a.safetensors")});
+  EXPECT_EQ(again.code, 0) << again.err;
+  EXPECT_EQ(again.lines(), (std::vector<std::string>{path("a.safetensors"), path("a.yaml")}));
+  EXPECT_EQ(test::read_text(path("a.yaml")), written);
+}
+
+TEST_F(Convert, RefusesAYamlBesideItsNameThatSaysOtherwise) {
+  ASSERT_EQ(convert({kTiny, path("a.safetensors")}).code, 0);
+  auto other = test::read_text(path("a.yaml"));
+  const auto groups = other.find("norm_groups: ");
+  ASSERT_NE(groups, std::string::npos) << other;
+  other.replace(groups, other.find('\n', groups) - groups, "norm_groups: 2");
+  test::write_text(path("b.yaml"), other);
+  const auto finished = convert({kTiny, path("b.safetensors")});
+  EXPECT_EQ(finished.code, 5);
+  EXPECT_TRUE(contains(finished.err, "would be read as the settings of")) << finished.err;
+  EXPECT_EQ(test::read_text(path("b.yaml")), other);
+  EXPECT_FALSE(fs::exists(path("b.safetensors")));
+}
+
 TEST_F(Convert, SaysWhenThereIsTooLittleSpace) {
   // A hole of a file: more than any disk here has, and nothing of it is read.
   constexpr uint64_t kHuge = uint64_t{8} << 40;

@@ -1,6 +1,7 @@
 #include "cli/file_info.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "cli/draw_notices.h"
 #include "cli/picture_record.h"
@@ -98,6 +99,39 @@ TEST(ForeignNotice, IsOneLineAndNamesAFew) {
   EXPECT_NE(many.find("sd info"), std::string::npos) << many;
   EXPECT_EQ(many.find('\n'), std::string::npos) << many;
   EXPECT_LT(many.size(), 300u);
+}
+
+TEST(FileInfo, CutsLongValuesForPeopleAndKeepsThemInJson) {
+  const TempFolder folder;
+  const std::string value(1 << 20, 'v'), key(79, 'k');
+  const auto prompt = "a cat, " + std::string(1 << 20, 'p');
+  const auto info = describe_file(write_png(
+      folder, {{"parameters", prompt + "\nSteps: 20, Seed: 1, Size: 2x1"}, {key, value}}));
+  const auto text = text_of(info);
+  EXPECT_LT(text.size(), 5000u);
+  EXPECT_NE(text.find(key + ": " + std::string(200, 'v') + "… (1048576 characters)"),
+            std::string::npos);
+  EXPECT_NE(text.find("prompt: a cat, " + std::string(1993, 'p') + "… ("), std::string::npos);
+  EXPECT_EQ(nlohmann::json::parse(json_of(info)).at("texts").at(key), value);
+}
+
+TEST(FileInfo, CutsEachNameOfAListAndAnObjectOfManyEntries) {
+  nlohmann::ordered_json info = {{"file", "x"}, {"names", {std::string(500, 'n'), "short"}}};
+  for (int i = 0; i < 1000; ++i) info["texts"]["key" + std::to_string(i)] = "v";
+  const auto text = text_of(info);
+  EXPECT_NE(text.find(std::string(200, 'n') + "… (500 characters)\",\"short\"]"), std::string::npos)
+      << text;
+  EXPECT_NE(text.find("key199: v\n    … (1000 entries)"), std::string::npos) << text;
+  EXPECT_EQ(text.find("key200"), std::string::npos);
+}
+
+TEST(FileInfo, RefusesWhatIsNoFileAndNamesIt) {
+  const TempFolder folder;
+  ASSERT_EQ(::mkfifo((folder / "fifo").c_str(), 0600), 0);
+  std::filesystem::create_symlink("gone.png", folder / "link");
+  expect_error<IoError>([&] { describe_file(folder / "fifo"); }, "found a FIFO");
+  expect_error<IoError>([] { describe_file("/dev/zero"); }, "found a device");
+  expect_error<IoError>([&] { describe_file(folder / "link"); }, "is a link to gone.png");
 }
 
 TEST(FileInfo, NamesWhatItCannotDescribe) {

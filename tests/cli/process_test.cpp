@@ -1,7 +1,11 @@
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
+#include <fstream>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -62,13 +66,133 @@ TEST(Interrupt, ASecondOneEndsItAtOnce) {
   }
 }
 
-TEST(StandardStreams, AReaderThatWentAwayIsNoError) {
+TEST(StandardStreams, PicturesAreFinishedWhenTheReaderWentAwayAndTheExitCodeTells) {
   const TinyRun run;
-  auto setup = run.setup({"--n_samples", "2", "--n_iter", "1"});
-  setup.stdout_closed = true;
+  const auto list = run.file("tasks.jsonl", "{\"prompt\": \"a cat\"}\n{\"prompt\": \"a dog\"}\n");
+  for (const auto& [arguments, pictures] :
+       std::vector<std::pair<std::vector<std::string>, std::size_t>>{
+           {{"--n_samples", "2", "--n_iter", "1"}, 2u}, {{"--from-file", list}, 4u}}) {
+    auto setup = run.setup(arguments);
+    setup.stdout_closed = true;
+    const auto finished = run_program(setup);
+    EXPECT_EQ(finished.code, 5) << finished.err;
+    EXPECT_TRUE(test::contains(finished.err, "could be delivered: standard output: Broken pipe"))
+        << finished.err;
+    EXPECT_EQ(run.samples().size(), pictures);
+  }
+  const auto again = run({"--from-file", list, "--resume"});
+  EXPECT_TRUE(test::contains(again.err, "0 of 2 tasks done, 2 done before")) << again.err;
+}
+
+TEST(StandardStreams, EveryCommandTellsWhatItCouldNotDeliver) {
+  for (const auto& arguments :
+       std::vector<std::vector<std::string>>{{"--version"},
+                                             {"help", "txt2img"},
+                                             {"samplers"},
+                                             {"info", SD_TEST_DATA "/image/rgb.png"}}) {
+    for (const bool closed : {true, false}) {
+      test::ProcessSetup setup;
+      setup.arguments = arguments;
+      setup.stdout_closed = closed;
+      setup.stdout_path = "/dev/full";
+      const auto finished = run_program(setup);
+      EXPECT_EQ(finished.code, 5) << arguments.front();
+      EXPECT_TRUE(test::contains(finished.err, "standard output: ")) << finished.err;
+    }
+  }
+}
+
+TEST(StandardStreams, ClosedOnesAreNotMistakenForTheJournal) {
+  const TinyRun run;
+  const auto list = run.file("tasks.jsonl", "{\"prompt\": \"a cat\"}\n");
+  auto setup = run.setup({"--from-file", list});
+  setup.closed_descriptors = {0, 1, 2};
+  EXPECT_EQ(run_program(setup).code, 0);
+  std::istringstream journal(test::read_text(run.outdir() / "tasks.jsonl"));
+  std::vector<std::string> kinds;
+  for (std::string line; std::getline(journal, line);)
+    kinds.push_back(nlohmann::json::parse(line).at("kind"));
+  EXPECT_EQ(kinds, (std::vector<std::string>{"tasks", "task"}));
+  const auto again = run({"--from-file", list, "--resume"});
+  EXPECT_TRUE(test::contains(again.err, "0 of 1 task done, 1 done before")) << again.err;
+}
+
+TEST(WorkingFolder, OneThatWasDeletedIsNamed) {
+  const TinyRun run;
+  const auto gone = run.path("gone");
+  for (const auto& arguments :
+       std::vector<std::vector<std::string>>{run.setup({}).arguments,
+                                             {"info", SD_TEST_DATA "/image/rgb.png"},
+                                             {"doctor", "--torch"}}) {
+    std::filesystem::create_directory(gone);
+    auto setup = run.setup({});
+    setup.arguments = arguments;
+    setup.folder = gone;
+    setup.folder_deleted = true;
+    const auto finished = run_program(setup);
+    EXPECT_EQ(finished.code, 5) << finished.err;
+    EXPECT_TRUE(test::contains(finished.err, gone.string() + ": this working folder was deleted"))
+        << finished.err;
+    EXPECT_FALSE(test::contains(finished.err, "MKL")) << finished.err;
+  }
+}
+
+TEST(FileLimit, EndsWithItsReasonAndLeavesNoTemporaryFile) {
+  const TinyRun run;
+  auto setup = run.setup({"--n_samples", "1", "--n_iter", "1"});
+  setup.file_limit = 4096;
   const auto finished = run_program(setup);
-  EXPECT_EQ(finished.code, 0) << finished.err;
-  EXPECT_EQ(run.samples().size(), 2u);
+  EXPECT_EQ(finished.code, 5) << finished.err;
+  EXPECT_TRUE(test::contains(finished.err, "File too large")) << finished.err;
+  EXPECT_TRUE(test::contains(finished.err, "ulimit -f")) << finished.err;
+  EXPECT_TRUE(std::filesystem::is_empty(run.outdir() / "samples"));
+}
+
+TEST(FileLimit, TheJournalNamesItself) {
+  const TinyRun run;
+  auto setup = run.setup({"--from-file", run.file("tasks.jsonl", "{\"prompt\": \"a cat\"}\n")});
+  setup.file_limit = 64;
+  const auto finished = run_program(setup);
+  EXPECT_EQ(finished.code, 5);
+  EXPECT_EQ(run.samples().size(), 0u);
+}
+
+TEST(SpecialFiles, AreRefusedWhereFilesBelong) {
+  const TinyRun run;
+  const auto fifo = run.path("fifo");
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  std::filesystem::create_directory(run.outdir());
+  ASSERT_EQ(::mkfifo((run.outdir() / "tasks.jsonl").c_str(), 0600), 0);
+  const auto list = run.file("list.jsonl", "{\"prompt\": \"a cat\"}\n");
+  for (const auto& [arguments, part] :
+       std::vector<std::pair<std::vector<std::string>, std::string>>{
+           {{"--ckpt", fifo}, "found a FIFO"},
+           {{"--config", fifo}, "is not a file but a FIFO"},
+           {{"--config", "/dev/zero"}, "is not a file but a device"},
+           {{"--from-file", "/dev/zero"}, "is a device"},
+           {{"--from-file", list}, "tasks.jsonl: expected a file, found a FIFO"}}) {
+    const auto finished = run(arguments);
+    EXPECT_EQ(finished.code, 5) << finished.err;
+    EXPECT_TRUE(test::contains(finished.err, part)) << finished.err;
+  }
+}
+
+TEST(SpecialFiles, AListThatIsWaitedForIsSaid) {
+  const TinyRun run;
+  const auto fifo = run.path("fifo");
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  std::array<int, 2> said{};
+  ASSERT_EQ(pipe(said.data()), 0);
+  auto setup = run.setup({"--from-file", fifo, "--n_iter", "1"});
+  setup.stderr_descriptor = said[1];
+  Process process(setup);
+  std::array<char, 200> text{};
+  ASSERT_GT(read(said[0], text.data(), text.size() - 1), 0);  // before anybody writes
+  EXPECT_TRUE(test::contains(text.data(), "waiting for the lines of " + fifo.string()));
+  std::ofstream(fifo) << "a cat\n";
+  EXPECT_EQ(process.wait().code, 0);
+  EXPECT_EQ(run.samples().size(), 1u);
+  for (const int end : said) close(end);
 }
 
 TEST(StandardStreams, ATerminalGetsAProgressLine) {

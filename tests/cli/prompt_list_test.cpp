@@ -1,9 +1,14 @@
 #include "cli/prompt_list.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
+#include <filesystem>
+#include <fstream>
 #include <sstream>
+#include <streambuf>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -114,6 +119,50 @@ TEST(PromptList, NamesAFileThatCannotBeRead) {
   expect_error<IoError>([&] { read_prompt_list(folder / "absent.txt"); }, "absent.txt",
                         "No such file");
   expect_error<IoError>([&] { read_prompt_list(folder.path()); }, "is a folder");
+  expect_error<IoError>([] { read_prompt_list("/dev/zero"); }, "/dev/zero is a device");
+  std::filesystem::create_symlink("gone.txt", folder / "link.txt");
+  expect_error<IoError>([&] { read_prompt_list(folder / "link.txt"); }, "is a link to gone.txt");
+}
+
+TEST(PromptList, IsReadFromAPipeAsItComes) {
+  const TempFolder folder;
+  const auto fifo = folder / "fifo";
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  std::thread writer([&] {
+    std::ofstream pipe(fifo);
+    pipe << "a cat\na d" << std::flush << "og\n";
+  });
+  const auto list = read_prompt_list(fifo);
+  writer.join();
+  ASSERT_EQ(list.prompts.size(), 2u);
+  EXPECT_EQ(list.prompts[1].text, "a dog");
+}
+
+/// A text that repeats itself without an end.
+class Endless : public std::streambuf {
+ public:
+  explicit Endless(const std::string& text) {
+    while (text_.size() < 100'000) text_ += text;
+  }
+
+ private:
+  int_type underflow() override {
+    setg(text_.data(), text_.data(), text_.data() + text_.size());
+    return traits_type::to_int_type(text_.front());
+  }
+
+  std::string text_;
+};
+
+TEST(PromptList, GivesUpWhatNeverEnds) {
+  for (const auto& [text, part] : std::vector<std::pair<std::string, std::string>>{
+           {std::string(1, '\0'), "line 1 is longer than 16777216 bytes"},
+           {"\n", "more than 10000000 lines"},
+           {"a cat\n", "more than 1000000 prompts"}}) {
+    Endless endless(text);
+    std::istream input(&endless);
+    expect_error<UsageError>([&] { parse_prompt_list(input); }, part);
+  }
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -57,6 +58,13 @@ void forget_settings(const std::filesystem::path& streams) {
   forget_settings(streams);
   for (const auto& [name, value] : setup.environment) setenv(name.c_str(), value.c_str(), 1);
   if (chdir(setup.folder.c_str()) != 0) _exit(kExecFailed);
+  if (setup.folder_deleted && rmdir(std::filesystem::current_path().c_str()) != 0)
+    _exit(kExecFailed);
+  for (const int descriptor : setup.closed_descriptors) close(descriptor);
+  if (setup.file_limit) {
+    const rlimit limit{*setup.file_limit, *setup.file_limit};
+    setrlimit(RLIMIT_FSIZE, &limit);
+  }
   std::vector<std::string> words = {"sd"};
   words.insert(words.end(), setup.arguments.begin(), setup.arguments.end());
   std::vector<char*> pointers;

@@ -2,8 +2,10 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,7 +23,10 @@ struct ProcessSetup {
   std::string input;                                             // its standard input
   std::string stdout_path;                                       // instead of being captured
   bool stdout_closed = false;                                    // a pipe that nobody reads
-  int stderr_descriptor = -1;                                    // instead of being captured
+  std::vector<int> closed_descriptors;  // of 0 to 2, as the shell's >&- does
+  bool folder_deleted = false;          // once it is the working directory
+  std::optional<uint64_t> file_limit;   // bytes, as `ulimit -f`
+  int stderr_descriptor = -1;           // instead of being captured
 };
 
 struct Finished {

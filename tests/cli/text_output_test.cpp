@@ -43,6 +43,29 @@ TEST(Shorten, CountsCharactersAndNotBytes) {
 
 TEST(Shorten, KeepsToOneLine) { EXPECT_EQ(shorten("a\nb", 10), "a b"); }
 
+TEST(CutText, SaysHowManyCharactersThereAre) {
+  EXPECT_EQ(cut_text("äöü", 3), "äöü");
+  EXPECT_EQ(cut_text("ä\nüß", 3), "ä\nü… (4 characters)");
+}
+
+TEST(PrintMessage, CutsNamesAndPathsThatAreTooLong) {
+  testing::internal::CaptureStderr();
+  print_message("'" + std::string(1 << 20, 'n') + "' is no tensor\nTry /" + std::string(300, 'd'));
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "sd: '" + std::string(199, 'n') + "… (1048578 characters) is no tensor\n    Try /" +
+                std::string(199, 'd') + "… (301 characters)\n");
+}
+
+TEST(PrintMessage, CutsALineOfManyShortWords) {
+  std::string words;
+  for (int i = 0; i < 100'000; ++i) words += "word ";
+  testing::internal::CaptureStderr();
+  print_message(words + "\nhint");
+  const auto said = testing::internal::GetCapturedStderr();
+  EXPECT_LT(said.size(), 5000u);
+  EXPECT_TRUE(said.ends_with("\n    hint\n"));
+}
+
 TEST(RunGuarded, TurnsErrorsIntoExitCodes) {
   EXPECT_EQ(run_guarded([] { return 0; }, false), 0);
   EXPECT_EQ(run_guarded([]() -> int { throw UsageError("x"); }, false), 2);

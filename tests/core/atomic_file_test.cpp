@@ -144,7 +144,16 @@ TEST(WriteFile, OverwriteRefusesWhatIsNoFile) {
                         "not a regular file");
   expect_error<IoError>([&] { write_file(folder / "dangling", as_bytes("x"), true); },
                         "link to nowhere");
+  expect_error<IoError>([&] { write_file(folder / "fifo", as_bytes("x"), true); }, "a FIFO");
+  expect_error<IoError>([] { write_file("/dev/null", as_bytes("x"), true); }, "a device");
   EXPECT_TRUE(fs::is_fifo(folder / "fifo"));
+}
+
+TEST(WriteFile, AFolderThatIsALinkToNowhereIsNamed) {
+  const test::TempFolder folder;
+  fs::create_symlink("nowhere", folder / "dangling");
+  expect_error<IoError>([&] { write_file(folder / "dangling/a.png", as_bytes("x")); },
+                        "is a link to nowhere, which does not exist");
 }
 
 TEST(WriteFile, MissingFolderIsNamed) {
@@ -205,6 +214,19 @@ TEST(MakeWritableFolder, FileInItsPlaceIsAnError) {
                         "expected a folder");
   expect_error<IoError>([&] { make_writable_folder(folder / "file/below"); }, "file/below",
                         "cannot be made");
+}
+
+TEST(MakeWritableFolder, WhatIsInItsPlaceIsNamed) {
+  const test::TempFolder folder;
+  fs::create_symlink("nowhere", folder / "dangling");
+  ASSERT_EQ(::mkfifo((folder / "fifo").c_str(), 0600), 0);
+  expect_error<IoError>([&] { make_writable_folder(folder / "dangling"); }, "is a link to nowhere",
+                        "does not exist");
+  expect_error<IoError>([&] { make_writable_folder(folder / "dangling/below"); },
+                        "is a link to nowhere", "does not exist");
+  expect_error<IoError>([&] { make_writable_folder(folder / "fifo"); }, "found a FIFO");
+  expect_error<IoError>([] { make_writable_folder("/dev/null"); }, "found a device");
+  expect_error<IoError>([] { make_writable_folder("/dev/null/below"); }, "/dev/null is a device");
 }
 
 TEST(MakeWritableFolder, UnwritablePlaceIsAnError) {

@@ -165,6 +165,50 @@ TEST(ReadImage, ABombInATextChunkDoesNotStopThePicture) {
   EXPECT_EQ(decode_image(file).pixels, test::load_expected("rgb.png").pixels);
 }
 
+TEST(ReadImage, PnmInDigits) {
+  const auto colours =
+      decode_image(to_bytes("P3\n# two pixels\n2 1\n15\n15 0 0\n0 # dark\n5 15\n"));
+  EXPECT_EQ(colours.channels, 3);
+  EXPECT_EQ(colours.pixels, (std::vector<uint8_t>{255, 0, 0, 0, 85, 255}));
+  const auto greys = decode_image(to_bytes("P2 3 1 65535 0 65535 32768"));
+  EXPECT_EQ(greys.channels, 1);
+  EXPECT_EQ(greys.pixels, (std::vector<uint8_t>{0, 255, 128}));
+}
+
+TEST(ReadImage, PnmBitmapsAreBlackWhereTheyAreOne) {
+  const std::vector<uint8_t> expected = {255, 0, 0, 255, 255, 0};
+  EXPECT_EQ(decode_image(to_bytes("P1 3 2 0 1 1 0 0 1")).pixels, expected);
+  EXPECT_EQ(decode_image(to_bytes("P1 3 2\n011\n001\n")).pixels, expected);
+  EXPECT_EQ(decode_image(to_bytes("P4 3 2\n\x60\x20")).pixels, expected);
+}
+
+TEST(ReadImage, RowsOfAPnmBitmapBeginAtWholeBytes) {
+  const auto image = decode_image(to_bytes(std::string("P4 9 2\n\x80\x80\x00\x80", 11)));
+  ASSERT_EQ(image.pixels.size(), 18u);
+  EXPECT_EQ(image.pixels[0], 0);
+  EXPECT_EQ(image.pixels[8], 0);
+  EXPECT_EQ(image.pixels[9], 255);
+  EXPECT_EQ(image.pixels[17], 0);
+}
+
+TEST(ReadImage, DamagedPnmInDigitsIsAnError) {
+  const std::vector<std::pair<std::string, std::string>> files = {
+      {"P3 2 1 255 1 2 3 4 5", "cut short"},
+      {"P2 2 1 255 1", "cut short"},
+      {"P2 2 1 255 1 x", "expected a number at byte 13"},
+      {"P2 2 1 255 10 -3", "expected a number"},
+      {"P1 2 1 1 2", "expected 0 or 1 at byte 9"},
+      {"P1 2 2 1 0 1   ", "cut short"},
+      {"P3 10000 10000 255 1", "cut short"},
+      {std::string("P4 9 2\n\x80\x80\x00", 10), "cut short"},
+      {"P2 2 1 70000 1 1", "largest value is 70000"},
+  };
+  for (const auto& [content, meaning] : files) {
+    const auto message = io_error([&] { decode_image(to_bytes(content)); });
+    EXPECT_NE(message.find(meaning), std::string::npos) << content << ": " << message;
+  }
+}
+
 TEST(ReadImage, SamplesAbovePnmsLargestValueAreWhite) {
   const auto image = decode_image(to_bytes("P5 2 1 15\n\x0F\x7F"));
   EXPECT_EQ(image.pixels, (std::vector<uint8_t>{255, 255}));

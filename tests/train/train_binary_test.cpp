@@ -1,6 +1,7 @@
 // `sd-train` from nothing to a model that `sd` draws with, on a model of a few thousand numbers.
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/stat.h>
 
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -116,6 +117,30 @@ TEST_F(TrainBinary, WritesScenes) {
   ASSERT_EQ(train({"scenes", "--n", "3"}).code, 0);
   EXPECT_TRUE(fs::exists(out() / "00002.png"));
   EXPECT_TRUE(fs::exists(out() / "scenes.jsonl"));
+}
+
+TEST_F(TrainBinary, ClosedStreamsDoNotBecomeItsFiles) {
+  auto made = setup({"scenes", "--n", "1"});
+  made.closed_descriptors = {0, 1, 2};
+  EXPECT_EQ(test::run_program(made).code, 0);
+  EXPECT_FALSE(contains(test::read_text(out() / "scenes.jsonl"), out().string()));
+}
+
+TEST_F(TrainBinary, OutputThatIsNotDeliveredIsSaid) {
+  auto made = setup({"scenes", "--n", "1"});
+  made.stdout_closed = true;
+  const auto finished = test::run_program(made);
+  EXPECT_EQ(finished.code, 5);
+  EXPECT_TRUE(contains(finished.err, "standard output: Broken pipe")) << finished.err;
+  EXPECT_TRUE(fs::exists(out() / "scenes.jsonl"));
+}
+
+TEST_F(TrainBinary, AFifoInPlaceOfItsLogIsRefused) {
+  fs::create_directories(out());
+  ASSERT_EQ(::mkfifo((out() / "log.jsonl").c_str(), 0600), 0);
+  const auto finished = train({"vae", "--pictures", "16"});
+  EXPECT_EQ(finished.code, 5);
+  EXPECT_TRUE(contains(finished.err, "found a FIFO")) << finished.err;
 }
 
 TEST_F(TrainBinary, AFolderThatCannotBeWrittenIsSaidAtOnce) {

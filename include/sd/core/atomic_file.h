@@ -8,8 +8,9 @@
 namespace sd {
 
 /// A file that appears under its name whole or not at all: written piece by piece under a temporary
-/// name in the same folder, and gone with this object unless it was committed. Every function
-/// throws IoError (folder missing, not writable, disk full).
+/// name in the same folder, and gone with this object unless it was committed. What a killed
+/// process left under such a name is removed by the next one that writes in that folder. Every
+/// function throws IoError (folder missing, not writable, disk full).
 class AtomicFile {
  public:
   explicit AtomicFile(const std::filesystem::path& path, bool overwrite = false);
@@ -18,7 +19,7 @@ class AtomicFile {
   AtomicFile& operator=(const AtomicFile&) = delete;
 
   void write(std::span<const std::byte> bytes);
-  /// Brings everything to the disk and closes the file; from here on it can be read back.
+  /// Brings everything to the disk; from here on it can be read back.
   void finish();
   /// Gives the finished file its name. Without `overwrite` an existing one is an error, even if
   /// another process made it a moment ago.
@@ -41,12 +42,14 @@ class AtomicFolder {
   AtomicFolder& operator=(const AtomicFolder&) = delete;
 
   /// The folder to write into; its files must have reached the disk before the commit.
-  const std::filesystem::path& temporary() const { return temporary_; }
+  const std::filesystem::path& temporary() const;
   void commit();
+  /// Gives it another name than it was begun for, in the same file system.
+  void commit_as(const std::filesystem::path& path);
 
  private:
-  std::filesystem::path target_;
-  std::filesystem::path temporary_;  // empty once committed
+  struct State;
+  std::unique_ptr<State> state_;
 };
 
 /// Writes `bytes` to `path` so that no reader ever sees half a file: a temporary name in the same
