@@ -1,11 +1,17 @@
 #!/usr/bin/env bash
-# Installs the program into a scratch folder and draws with it, where root runs this as another user, who cannot see root's
-# home. usage: install_test.sh CMAKE BUILD_FOLDER
+# Installs the program into a scratch folder with a strict umask, moves the folder, and draws with it, where root runs this as
+# another user, who cannot see root's home. usage: install_test.sh CMAKE BUILD_FOLDER
 set -euo pipefail
 cmake="$1" build="$2"
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
-"$cmake" --install "$build" --prefix "$work/prefix" >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+(umask 077 && "$cmake" --install "$build" --prefix "$work/built/prefix" >"$work/log" 2>&1) || { cat "$work/log"; exit 1; }
+[[ -n $(find "$work/built" -maxdepth 0 -perm -o=x) ]] || { echo "the folder above the prefix was made private"; exit 1; }
+mv "$work/built/prefix" "$work/prefix"
+
+# Other users may enter and read all of it, whatever the umask was.
+closed="$(find "$work/prefix" -not -perm -o=r -o -type d -not -perm -o=x)"
+[[ -z $closed ]] || { printf 'other users cannot read:\n%s\n' "$closed"; exit 1; }
 
 # Nothing that is installed looks for libraries where they were built or unpacked.
 for library in "$work"/prefix/bin/sd "$work"/prefix/lib/sd/*.so; do
