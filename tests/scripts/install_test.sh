@@ -22,6 +22,19 @@ for library in "$work"/prefix/bin/sd "$work"/prefix/lib/sd/*.so; do
   fi
 done
 
+# The bill of materials knows all of it: every file, LibTorch, and the system's libraries.
+scripts="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)/scripts"
+"$scripts/sbom.sh" "$work/prefix" >"$work/bill.json"
+"$scripts/sbom.sh" --check "$work/bill.json"
+python3 - "$work/bill.json" "$work/prefix" <<'PY'
+import json, pathlib, sys
+bill, prefix = json.load(open(sys.argv[1])), pathlib.Path(sys.argv[2])
+named = {part["name"] for part in bill["components"]}
+files = {str(path.relative_to(prefix)) for path in prefix.rglob("*") if path.is_file()}
+for name in sorted(files - named) + sorted({"torch", "libpng16-16", "libc6", "libcli11-dev", "clip-merges"} - named):
+    sys.exit(f"the bill of materials does not know {name}")
+PY
+
 mkdir "$work/out"
 as=()
 if [[ $(id -u) -eq 0 ]]; then
