@@ -135,7 +135,8 @@ def shim_trial(bench, random):
         if outcome.code == 0:
             wrong = common.differences(written(out), expected)
             # Cells of a grid whose common batch failed are drawn alone, with sums that are rounded otherwise.
-            if program == "grid":
+            # Of a checkpoint that cannot be read again for its hash, pictures say no hash.
+            if program == "grid" or (program != "convert" and operation == "read"):
                 wrong = [word for word in wrong if not word.startswith("other bytes")]
             bench.expect(not wrong, f"0 only where all is there: {wrong}", outcome)
         else:
