@@ -76,8 +76,10 @@ for name in "${targets[@]}"; do objects+=(-object "$build/tests/fuzz/$name"); do
 of_corpora=(-instr-profile "$profiles/all.profdata" "${objects[@]}")
 
 if [[ -n $missed ]]; then
-  # Named as the compiler was given it.
-  "$(llvm cov)" show "${of_corpora[@]}" "$build/../${missed#"$sd_root"/}" | awk -F'|' '$2 ~ /^ *0$/ {print}'
+  # Of all sources, since the compiler was given names with "..", which llvm-cov does not find again.
+  "$(llvm cov)" show "${of_corpora[@]}" | awk -F'|' -v end="${missed#"$sd_root"}:" '
+    /^\// { wanted = substr($0, length($0) - length(end) + 1) == end }
+    wanted && $2 ~ /^ *0$/'
   exit 0
 fi
 [[ -z $html ]] || "$(llvm cov)" show "${of_corpora[@]}" -format html -output-dir "$html" "$build/../src" >/dev/null

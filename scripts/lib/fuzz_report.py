@@ -29,6 +29,10 @@ def main(summary, sources, aim):
         print(f"src/{room}: {reached} of {lines} lines, {percent(reached, lines):.1f} %")
         for name, file_reached, file_lines in files:
             print(f"    {percent(file_reached, file_lines):5.1f} %  {file_reached:4} of {file_lines:4}  {name}")
+        linked = {file[0] for file in files}
+        outside = sorted(path.name for path in (sources / room).glob("*.cpp") if path.name not in linked)
+        if outside:
+            print(f"    in no target, and not counted: {', '.join(outside)}")
         if percent(reached, lines) < aim:
             low.append(f"src/{room}")
     if low:

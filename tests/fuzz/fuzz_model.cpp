@@ -1,5 +1,6 @@
-// Whole models, tiny ones, by the names of every layout that is published, with tensors left out, renamed and of other shapes and
-// types: what names and shapes tell, and conversion to either format, which is opened again.
+// Whole models, tiny ones, by the names of every layout that is published, with tensors left out,
+// renamed and of other shapes and types: what names and shapes tell, and conversion to either
+// format, which is opened again.
 #include <fuzzer/FuzzedDataProvider.h>
 
 #include <cstddef>
@@ -13,7 +14,9 @@
 #include <utility>
 #include <vector>
 
+#include "fuzz/touch.h"
 #include "sd/core/error.h"
+#include "sd/models/config.h"
 #include "sd/pipeline/convert.h"
 #include "sd/pipeline/inspect.h"
 #include "sd/weights/open.h"
@@ -40,8 +43,9 @@ struct Tensor {
 };
 using Tensors = std::vector<Tensor>;
 
-const std::map<std::string, int64_t> kBytes = {{"F64", 8}, {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"F8_E4M3", 1}, {"F8_E5M2", 1},
-                                               {"I64", 8}, {"I32", 4}, {"I8", 1}, {"BOOL", 1}, {"F4", 1}};
+const std::map<std::string, int64_t> kBytes = {
+    {"F64", 8}, {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"F8_E4M3", 1}, {"F8_E5M2", 1},
+    {"I64", 8}, {"I32", 4}, {"I8", 1},  {"BOOL", 1}, {"F4", 1}};
 
 /// A file with these tensors, their values all the same small number.
 void write_file(const fs::path& path, const Tensors& tensors, const std::string& prediction = {}) {
@@ -53,22 +57,29 @@ void write_file(const fs::path& path, const Tensors& tensors, const std::string&
     int64_t size = kBytes.at(tensor.dtype);
     for (const auto side : tensor.shape) size *= side;
     if (size > int64_t{1} << 20 || header.contains(tensor.name)) continue;
-    header[tensor.name] = {{"dtype", tensor.dtype}, {"shape", tensor.shape}, {"data_offsets", {at, at + size}}};
+    header[tensor.name] = {
+        {"dtype", tensor.dtype}, {"shape", tensor.shape}, {"data_offsets", {at, at + size}}};
     // Ids of words ascend; elsewhere any number will do.
     const bool ids = tensor.name == kSeenWords && tensor.dtype == "I32";
-    for (int64_t i = 0; i < size; ++i) bytes += static_cast<char>(ids ? (i % 4 == 0 ? i / 4 : 0) : i % 2 == 0 ? 0x66 : 0x2e);
+    for (int64_t i = 0; i < size; ++i)
+      bytes += static_cast<char>(ids ? (i % 4 == 0 ? i / 4 : 0) : i % 2 == 0 ? 0x66 : 0x2e);
     at += size;
   }
   using Handler = nlohmann::ordered_json::error_handler_t;
-  test::write_text(path, test::write_safetensors(header.dump(-1, ' ', false, Handler::replace), bytes));
+  test::write_text(path,
+                   test::write_safetensors(header.dump(-1, ' ', false, Handler::replace), bytes));
 }
 
 ModelConfig tiny_config(FuzzedDataProvider& input) {
   ModelConfig config;
   config.text = input.ConsumeBool() ? TextConfig{} : openclip_text();
+  if (input.ConsumeIntegralInRange<int>(0, 7) == 1) {
+    config.text.encoder = TextEncoderKind::kBert;
+    config.text.tokenizer = TokenizerKind::kWordPiece;
+  }
   config.text.width = 64;
   config.text.layers = 1;
-  config.text.heads = 1;
+  config.text.heads = 2;
   config.text.feed_forward = 64;
   config.unet.model_channels = 32;
   config.unet.num_res_blocks = input.ConsumeIntegralInRange<int64_t>(1, 2);
@@ -79,16 +90,18 @@ ModelConfig tiny_config(FuzzedDataProvider& input) {
   config.unet.use_linear_in_transformer = config.text.activation == TextActivation::kGelu;
   config.unet.in_channels = input.PickValueInArray<int64_t>({4, 4, 9, 8});
   config.vae.channels = 32;
-  config.vae.channel_mult = {1, 2};
+  config.vae.channel_mult = {1, 1, 1, 1};
   config.vae.num_res_blocks = 1;
-  if (input.ConsumeBool()) config.prediction = input.ConsumeBool() ? Prediction::kVelocity : Prediction::kNoise;
+  if (input.ConsumeBool())
+    config.prediction = input.ConsumeBool() ? Prediction::kVelocity : Prediction::kNoise;
   return config;
 }
 
 /// The tensors of a model of these sizes; of its words three have rows.
 Tensors compvis(const ModelConfig& config) {
   Tensors tensors;
-  for (const auto& expected : expected_tensors(config)) tensors.push_back({expected.name, "F16", expected.shape});
+  for (const auto& expected : expected_tensors(config))
+    tensors.push_back({expected.name, "F16", expected.shape});
   for (auto& tensor : tensors) {
     if (tensor.name.ends_with("token_embedding.weight")) tensor.shape[0] = 3;
   }
@@ -121,7 +134,9 @@ void add_averages(Tensors& tensors) {
 void add_scales(Tensors& tensors) {
   Tensors more;
   for (auto& tensor : tensors) {
-    if (!tensor.name.starts_with(kUNetPrefix) || !tensor.name.ends_with(".weight") || tensor.shape.size() != 2) continue;
+    if (!tensor.name.starts_with(kUNetPrefix) || !tensor.name.ends_with(".weight") ||
+        tensor.shape.size() != 2)
+      continue;
     tensor.dtype = "F8_E4M3";
     more.push_back({tensor.name.substr(0, tensor.name.size() - 6) + "scale_weight", "F32", {}});
   }
@@ -132,20 +147,43 @@ void change(FuzzedDataProvider& input, Tensors& tensors) {
   if (tensors.empty()) return;
   const auto index = input.ConsumeIntegralInRange<std::size_t>(0, tensors.size() - 1);
   auto& tensor = tensors[index];
-  switch (input.ConsumeIntegralInRange<int>(0, 7)) {
-    case 0: tensors.erase(tensors.begin() + static_cast<std::ptrdiff_t>(index)); break;
-    case 1: tensor.name = input.ConsumeRandomLengthString(30) + tensor.name; break;
-    case 2: tensor.name.resize(input.ConsumeIntegralInRange<std::size_t>(0, tensor.name.size())); break;
-    case 3: tensor.shape.push_back(input.ConsumeIntegralInRange<int64_t>(0, 3)); break;
-    case 4: if (!tensor.shape.empty()) tensor.shape[0] = input.ConsumeIntegralInRange<int64_t>(0, 96); break;
+  switch (input.ConsumeIntegralInRange<int>(0, 8)) {
+    case 0:
+      tensors.erase(tensors.begin() + static_cast<std::ptrdiff_t>(index));
+      break;
+    case 1:
+      tensor.name = input.ConsumeRandomLengthString(30) + tensor.name;
+      break;
+    case 2:
+      tensor.name.resize(input.ConsumeIntegralInRange<std::size_t>(0, tensor.name.size()));
+      break;
+    case 3:
+      tensor.shape.push_back(input.ConsumeIntegralInRange<int64_t>(0, 3));
+      break;
+    case 4:
+      if (!tensor.shape.empty()) tensor.shape[0] = input.ConsumeIntegralInRange<int64_t>(0, 96);
+      break;
     case 5: {
       auto type = kBytes.begin();
-      std::advance(type, input.ConsumeIntegralInRange<std::ptrdiff_t>(0, static_cast<std::ptrdiff_t>(kBytes.size()) - 1));
+      std::advance(type, input.ConsumeIntegralInRange<std::ptrdiff_t>(
+                             0, static_cast<std::ptrdiff_t>(kBytes.size()) - 1));
       tensor.dtype = type->first;
       break;
     }
-    case 6: if (!tensor.shape.empty()) tensor.shape.pop_back(); break;
-    default: tensors.push_back({input.ConsumeRandomLengthString(40), "F16", {1}});
+    case 6:
+      if (!tensor.shape.empty()) tensor.shape.pop_back();
+      break;
+    case 7: {  // the same tensor by another name that means the same
+      auto again = tensor;
+      again.name = input.PickValueInArray({"module.", "model.", "_orig_mod.", ""}) + again.name;
+      const auto part = again.name.find("text_model.");
+      if (part != std::string::npos && input.ConsumeBool()) again.name.erase(part, 11);
+      if (input.ConsumeBool()) again.dtype = "F32";
+      tensors.push_back(std::move(again));
+      break;
+    }
+    default:
+      tensors.push_back({input.ConsumeRandomLengthString(40), "F16", {1}});
   }
 }
 
@@ -163,7 +201,8 @@ Tensors take_part(Tensors& tensors, const std::string& prefix) {
   return part;
 }
 
-void write_folder(FuzzedDataProvider& input, const fs::path& folder, const ModelConfig& config, const Tensors& tensors) {
+void write_folder(FuzzedDataProvider& input, const fs::path& folder, const ModelConfig& config,
+                  const Tensors& tensors) {
   std::map<std::string, Tensors> parts;
   const DiffusersKeys keys(config);
   for (const auto& tensor : tensors) {
@@ -194,21 +233,24 @@ void check_converted(const fs::path& out) {
 void try_model(FuzzedDataProvider& input, const fs::path& folder) {
   const auto config = tiny_config(input);
   auto tensors = compvis(config);
-  if (input.ConsumeBool() && config.text.activation == TextActivation::kGelu) use_openclip_names(tensors);
+  if (input.ConsumeBool() && config.text.activation == TextActivation::kGelu)
+    use_openclip_names(tensors);
   if (input.ConsumeBool()) add_averages(tensors);
   if (input.ConsumeIntegralInRange<int>(0, 3) == 1) add_scales(tensors);
-  for (auto count = input.ConsumeIntegralInRange<int>(0, 3); count > 0; --count) change(input, tensors);
+  for (auto count = input.ConsumeIntegralInRange<int>(0, 3); count > 0; --count)
+    change(input, tensors);
 
   ModelFiles files;
   files.checkpoint = folder / "model.safetensors";
-  switch (input.ConsumeIntegralInRange<int>(0, 6)) {
+  switch (input.ConsumeIntegralInRange<int>(0, 7)) {
     case 0:
       files.checkpoint = folder / "diffusers";
       write_folder(input, files.checkpoint, config, tensors);
       variant_notice(files.checkpoint);
       break;
     case 1: {
-      const auto prefix = input.PickValueInArray({"module.", "ema.", "model.", "_orig_mod.", "state_dict.", "unet.", "x."});
+      const auto prefix = input.PickValueInArray(
+          {"module.", "ema.", "model.", "_orig_mod.", "state_dict.", "unet.", "x."});
       for (auto& tensor : tensors) tensor.name = prefix + tensor.name;
       break;
     }
@@ -224,23 +266,40 @@ void try_model(FuzzedDataProvider& input, const fs::path& folder) {
       files.separate.vae = folder / "vae.safetensors";
       files.separate.clip = folder / "clip.safetensors";
       write_file(*files.separate.vae, take_part(tensors, kVaePrefix));
-      write_file(*files.separate.clip, take_part(tensors, "cond_stage_model.transformer.text_model."));
+      write_file(*files.separate.clip,
+                 take_part(tensors, "cond_stage_model.transformer.text_model."));
       tensors = take_part(tensors, kUNetPrefix);
       break;
     case 5:
-      files.separate.vae = folder / "taesd_decoder.safetensors";
-      write_file(*files.separate.vae, {{"1.weight", "F32", {64, 4, 3, 3}}, {"1.bias", "F32", {64}}, {"3.conv.0.weight", "F16", {64, 64, 3, 3}}});
+      write_folder(input, folder / "other", config, tensors);
+      files.separate.vae = folder / "other";
+      if (input.ConsumeBool())
+        files.separate.clip = folder / "other" / (input.ConsumeBool() ? "text_encoder" : "");
       break;
-    default: break;
+    case 6:
+      files.separate.vae = folder / "taesd_decoder.safetensors";
+      write_file(*files.separate.vae, {{"1.weight", "F32", {64, 4, 3, 3}},
+                                       {"1.bias", "F32", {64}},
+                                       {"3.conv.0.weight", "F16", {64, 64, 3, 3}}});
+      break;
+    default:
+      break;
   }
-  if (!fs::exists(files.checkpoint)) write_file(files.checkpoint, tensors, input.PickValueInArray({"", "", "v", "epsilon", "x"}));
+  if (!fs::exists(files.checkpoint))
+    write_file(files.checkpoint, tensors, input.PickValueInArray({"", "", "v", "epsilon", "x"}));
+
+  // Weights do not tell all of these sizes.
+  if (input.ConsumeIntegralInRange<int>(0, 3) != 1)
+    test::write_text(folder / "model.yaml", config_yaml(config));
 
   describe_model(files.checkpoint);
+  fuzz::touch_all(*open_model(files.checkpoint, files.separate).tensors);
   inspect_model(files);
   ConvertRequest request;
   request.source = files;
   request.out = folder / (input.ConsumeBool() ? "out.safetensors" : "out");
-  if (input.ConsumeBool()) request.dtype = input.PickValueInArray({DType::kF16, DType::kF32, DType::kBF16});
+  if (input.ConsumeBool())
+    request.dtype = input.PickValueInArray({DType::kF16, DType::kF32, DType::kBF16});
   request.ema = input.ConsumeIntegralInRange<int>(0, 3) == 1;
   request.keep_ema = input.ConsumeIntegralInRange<int>(0, 3) == 1;
   convert_model(request);

@@ -1,5 +1,5 @@
-// What is made of pictures: sizes, masks, labels, sheets, heat maps, files of every format and what they say of themselves. What
-// was written is read back.
+// What is made of pictures: sizes, masks, labels, sheets, heat maps, files of every format and what
+// they say of themselves. What was written is read back.
 #include <fuzzer/FuzzedDataProvider.h>
 
 #include <algorithm>
@@ -14,8 +14,8 @@
 #include "sd/core/error.h"
 #include "sd/image/encode.h"
 #include "sd/image/fit.h"
-#include "sd/image/image.h"
 #include "sd/image/heatmap.h"
+#include "sd/image/image.h"
 #include "sd/image/infotext.h"
 #include "sd/image/label.h"
 #include "sd/image/mask.h"
@@ -41,7 +41,8 @@ Image take_image(FuzzedDataProvider& input, int64_t channels = 0) {
 }
 
 Filter take_filter(FuzzedDataProvider& input) {
-  return input.PickValueInArray({Filter::kBox, Filter::kBilinear, Filter::kBicubic, Filter::kLanczos});
+  return input.PickValueInArray(
+      {Filter::kBox, Filter::kBilinear, Filter::kBicubic, Filter::kLanczos});
 }
 
 void check_file(FuzzedDataProvider& input) {
@@ -75,11 +76,13 @@ void check_sizes(FuzzedDataProvider& input) {
 
 void check_masks(FuzzedDataProvider& input) {
   const auto original = take_image(input, 3);
-  auto mask = fit_mask(take_image(input), {original.width, original.height}, take_filter(input)).mask;
+  auto mask =
+      fit_mask(take_image(input), {original.width, original.height}, take_filter(input)).mask;
   if (input.ConsumeBool()) mask = invert_mask(mask);
   mask = grow_mask(mask, input.ConsumeFloatingPointInRange<double>(-1, 9));
   mask = blur_mask(mask, input.ConsumeFloatingPointInRange<double>(-1, 9));
-  const auto h = input.ConsumeIntegralInRange<int64_t>(0, 8), w = input.ConsumeIntegralInRange<int64_t>(0, 8);
+  const auto h = input.ConsumeIntegralInRange<int64_t>(0, 8),
+             w = input.ConsumeIntegralInRange<int64_t>(0, 8);
   latent_mask(mask, h, w, input.ConsumeBool() ? MaskReduction::kBox : MaskReduction::kNearest);
   Image edited = original;
   for (auto& value : edited.pixels) value = static_cast<uint8_t>(~value);
@@ -87,7 +90,8 @@ void check_masks(FuzzedDataProvider& input) {
 }
 
 void check_maps(FuzzedDataProvider& input) {
-  const auto h = input.ConsumeIntegralInRange<int64_t>(0, 9), w = input.ConsumeIntegralInRange<int64_t>(0, 9);
+  const auto h = input.ConsumeIntegralInRange<int64_t>(0, 9),
+             w = input.ConsumeIntegralInRange<int64_t>(0, 9);
   std::vector<float> map(static_cast<std::size_t>(h * w));
   for (auto& value : map) value = input.ConsumeFloatingPoint<float>();
   if (input.ConsumeIntegral<uint8_t>() == 1) map.push_back(0);
@@ -102,10 +106,11 @@ void check_maps(FuzzedDataProvider& input) {
     const double overlap = iou(mask, threshold_mask(values, h, w, 0.5));
     if (!(overlap >= 0 && overlap <= 1)) std::abort();
     area_matched_iou(values, mask);
-    if (heat.channels == 3) overlay(heat, heat, input.ConsumeFloatingPointInRange<double>(-0.1, 1.1));
+    if (heat.channels == 3)
+      overlay(heat, heat, input.ConsumeFloatingPointInRange<double>(-0.1, 1.1));
   }
-  resize_map(map, h, w, input.ConsumeIntegralInRange<int64_t>(0, 20), input.ConsumeIntegralInRange<int64_t>(0, 20),
-             take_filter(input));
+  resize_map(map, h, w, input.ConsumeIntegralInRange<int64_t>(0, 20),
+             input.ConsumeIntegralInRange<int64_t>(0, 20), take_filter(input));
 }
 
 Label take_label(FuzzedDataProvider& input) {
@@ -134,7 +139,8 @@ void check_sheets(FuzzedDataProvider& input) {
   }
   const auto sheet = labelled_sheet(cells, columns, labels);
   captioned(sheet, take_label(input));
-  with_key(sheet, input.ConsumeRandomLengthString(20), to_rgb(image), input.ConsumeRandomLengthString(20));
+  with_key(sheet, input.ConsumeRandomLengthString(20), to_rgb(image),
+           input.ConsumeRandomLengthString(20));
   make_grid({image, image, image}, columns);
 }
 
@@ -143,18 +149,22 @@ void check_texts(FuzzedDataProvider& input) {
   const auto text = input.ConsumeRandomLengthString(100);
   const auto width = input.ConsumeIntegralInRange<int64_t>(-5, 300);
   if (text_width(shortened_text(text, width)) > std::max<int64_t>(width, 0)) std::abort();
-  draw_text(image, input.ConsumeIntegralInRange<int64_t>(-30, 30), input.ConsumeIntegralInRange<int64_t>(-30, 30), text,
+  draw_text(image, input.ConsumeIntegralInRange<int64_t>(-30, 30),
+            input.ConsumeIntegralInRange<int64_t>(-30, 30), text,
             {input.ConsumeIntegral<uint8_t>(), 0, 255});
   to_gray(image);
   to_rgb(image);
-  terminal_picture(input.PickValueInArray({TerminalGraphics::kKitty, TerminalGraphics::kIterm, TerminalGraphics::kSixel}), image,
-                   input.ConsumeIntegralInRange<int64_t>(0, 5));
+  terminal_picture(input.PickValueInArray({TerminalGraphics::kKitty, TerminalGraphics::kIterm,
+                                           TerminalGraphics::kSixel}),
+                   image, input.ConsumeIntegralInRange<int64_t>(0, 5));
 }
 
 void check_infotext(FuzzedDataProvider& input) {
   Infotext info{input.ConsumeRandomLengthString(100), input.ConsumeRandomLengthString(100), {}};
   while (input.ConsumeBool() && info.settings.size() < 9)
-    info.settings.emplace_back(input.PickValueInArray({"Steps", "Seed", "Model", "Size", "Version"}), input.ConsumeRandomLengthString(30));
+    info.settings.emplace_back(
+        input.PickValueInArray({"Steps", "Seed", "Model", "Size", "Version"}),
+        input.ConsumeRandomLengthString(30));
   parse_infotext(format_infotext(info));
   number_text(input.ConsumeFloatingPoint<double>());
 }
@@ -164,8 +174,9 @@ void check_infotext(FuzzedDataProvider& input) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, std::size_t size) {
   FuzzedDataProvider input(bytes, size);
   using Check = void (*)(FuzzedDataProvider&);
-  const auto check = input.PickValueInArray<Check>(
-      {check_file, check_sizes, check_masks, check_maps, check_sheets, check_texts, check_infotext});
+  const auto check =
+      input.PickValueInArray<Check>({check_file, check_sizes, check_masks, check_maps, check_sheets,
+                                     check_texts, check_infotext});
   try {
     check(input);
   } catch (const sd::UsageError&) {

@@ -1,4 +1,5 @@
-// Two prompts and words to look for in them, apart by line breaks: what edits of attention ask of texts.
+// Two prompts and words to look for in them, apart by line breaks: what edits of attention ask of
+// texts.
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -58,9 +59,9 @@ void check_rows(const std::vector<sd::AlignmentRow>& rows, std::size_t length) {
 void check_alignment(const sd::PromptView& source, const sd::PromptView& target,
                      const sd::Tokenizer& tokenizer) {
   const auto text = [&](int64_t id) { return tokenizer.decode(id); };
-  for (const auto mode : {sd::AlignmentMode::kFork, sd::AlignmentMode::kReplace,
-                          sd::AlignmentMode::kRefine,
-                          sd::prompt_to_prompt_mode(source.text, target.text)}) {
+  for (const auto mode :
+       {sd::AlignmentMode::kFork, sd::AlignmentMode::kReplace, sd::AlignmentMode::kRefine,
+        sd::prompt_to_prompt_mode(source.text, target.text)}) {
     try {
       check_rows(sd::describe_alignment(mode, source, target, text), target.tokens.ids.size());
     } catch (const sd::UsageError&) {
@@ -87,7 +88,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, std::size_t size) {
 
   static const sd::WordPieceTokenizer bert;
   static const sd::PromptReader reader(
-      std::make_shared<sd::ClipTokenizer>(77, sd::ClipTokenizer::kEos), sd::PromptSyntax::kAuto, 10);
+      std::make_shared<sd::ClipTokenizer>(77, sd::ClipTokenizer::kEos), sd::PromptSyntax::kAuto,
+      10);
   const std::array<const sd::Tokenizer*, 3> tokenizers = {&sd::ClipTokenizer::instance(), &bert,
                                                           &reader};
   for (const auto* tokenizer : tokenizers) {
