@@ -7,7 +7,7 @@ usage() {
   cat <<'TEXT'
 usage: tests/break/run.sh --small | --long [--seed N] [--times N] [--sd PATH] [NAME…]
   --small    a few trials of each script, always the same ones: seconds each
-  --long     each script's own count, or N times that with --times N
+  --long     each script's own count, or N runs of that, each by the next seed, with --times N
   --seed N   which trials (default: 0, with --long the seconds of the clock)
   --sd PATH  the program (default: build/sd)
   NAME       only these scripts, such as mutate.py
@@ -41,29 +41,24 @@ if [[ ${#names[@]} -eq 0 ]]; then
 fi
 [[ ${#names[@]} -gt 0 ]] || { echo "run.sh: there is no script here" >&2; exit 2; }
 
-# A script says how many of its trials take a few seconds, `CI_COUNT = N`, and in its call of common.main how many it has usually.
+# A script says how many of its trials take a few seconds: `CI_COUNT = N`.
 small_count() { sed -nE 's/^CI_COUNT = ([0-9]+).*/\1/p' "$1" | head -n 1; }
-usual_count() { sed -nE 's/.*common\.main\(.*count=([0-9]+).*/\1/p' "$1" | head -n 1; }
 
 log="$(mktemp)"
 trap 'rm -f "$log"' EXIT
 tried=0 passed=0 failed=0 broken=()
-for name in "${names[@]}"; do
-  if [[ $size == small ]]; then
-    count="$(small_count "$name")"
-    count="${count:-3}"
-  else
-    count="$(usual_count "$name")"
-    count=$((${count:-20} * times))
-  fi
-  start=$SECONDS status=0
-  python3 "./$name" --seed "$seed" --count "$count" --sd "$sd" >"$log" 2>&1 || status=$?
+
+# try_script NAME SEED [ARGUMENT…]: runs it and adds its counts.
+try_script() {
+  local name="$1" seed="$2" start=$SECONDS status=0 counts one two three
+  shift 2
+  python3 "./$name" --seed "$seed" --sd "$sd" "$@" >"$log" 2>&1 || status=$?
   counts="$(tail -n 1 "$log" | sed -nE 's/^tried ([0-9]+), passed ([0-9]+), failed ([0-9]+)$/\1 \2 \3/p')"
   if [[ -z $counts ]]; then
     cat "$log"
     echo "$name: ended with $status and without its counts"
     broken+=("$name")
-    continue
+    return
   fi
   read -r one two three <<<"$counts"
   tried=$((tried + one)) passed=$((passed + two)) failed=$((failed + three))
@@ -72,6 +67,15 @@ for name in "${names[@]}"; do
     broken+=("$name")
   fi
   printf '%-22s seed %s: tried %s, passed %s, failed %s (%s s)\n' "$name" "$seed" "$one" "$two" "$three" "$((SECONDS - start))"
+}
+
+for name in "${names[@]}"; do
+  if [[ $size == small ]]; then
+    count="$(small_count "$name")"
+    try_script "$name" "$seed" --count "${count:-3}"
+  else
+    for ((turn = 0; turn < times; ++turn)); do try_script "$name" $((seed + turn)); done
+  fi
 done
 [[ ${#broken[@]} -eq 0 ]] || echo "not so: ${broken[*]}"
 echo "tried $tried, passed $passed, failed $failed"
