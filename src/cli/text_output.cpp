@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <filesystem>
+#include <ios>
 #include <new>
 
 #include "sd/core/error.h"
@@ -129,6 +131,11 @@ int run_caught(const std::function<int()>& command, bool verbose, std::string& m
     return fail(error.what(), error.code());
   } catch (const std::bad_alloc&) {
     return fail("out of memory\nTry fewer or smaller pictures at a time.", ExitCode::kMemory);
+    // The standard library's own words, where a disk fails in the midst.
+  } catch (const std::filesystem::filesystem_error& error) {
+    return fail(fmt::format("reading or writing failed: {}", error.what()), ExitCode::kInputOutput);
+  } catch (const std::ios_base::failure& error) {
+    return fail(fmt::format("reading or writing failed: {}", error.what()), ExitCode::kInputOutput);
   } catch (const std::exception& error) {
     const std::string what = verbose ? error.what() : first_line(error.what());
     return fail(fmt::format("unexpected error: {}", what), ExitCode::kFailed);

@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <ios>
 #include <new>
 #include <stdexcept>
+#include <system_error>
 
 #include "sd/core/error.h"
 
@@ -49,6 +52,13 @@ TEST(RunGuarded, TurnsErrorsIntoExitCodes) {
   EXPECT_EQ(run_guarded([]() -> int { throw std::bad_alloc(); }, false), 6);
   EXPECT_EQ(run_guarded([]() -> int { throw Cancelled(); }, false), 130);
   EXPECT_EQ(run_guarded([]() -> int { throw 7; }, false), 1);
+}
+
+TEST(RunGuarded, CountsErrorsOfTheStandardLibrarysFilesAsInputAndOutput) {
+  const auto full = std::make_error_code(std::errc::no_space_on_device);
+  EXPECT_EQ(
+      run_guarded([&]() -> int { throw std::filesystem::filesystem_error("x", full); }, false), 5);
+  EXPECT_EQ(run_guarded([&]() -> int { throw std::ios_base::failure("x", full); }, false), 5);
 }
 
 TEST(RunGuarded, PrintsHintsIndented) {
