@@ -21,12 +21,13 @@ constexpr const char* kReport = "sd_engine_report";
 
 [[noreturn]] void fail() {
   const char* reason = dlerror();
-  throw Error(
-      fmt::format("cannot open the drawing half of the program: {}\n"
-                  "{} must lie beside the sd binary (or in ../lib/sd), and LibTorch in torch/lib "
-                  "beside that or where "
-                  "it was built against: run scripts/setup.sh, build and install again.",
-                  reason == nullptr ? kLibrary : reason, kLibrary));
+  throw Error(fmt::format(
+      "cannot open the drawing half of the program: {}\n"
+      "{} must lie beside the sd binary (or in ../lib/sd), and LibTorch in torch/lib "
+      "beside that or where "
+      "it was built against, readable for you: run scripts/setup.sh, build and install again, "
+      "or have it copied by whoever installed it (cmake --install BUILD --component libtorch).",
+      reason == nullptr ? kLibrary : reason, kLibrary));
 }
 
 /// LibTorch's threads wait for each other in loops, 300,000 turns by default: where another program
