@@ -41,7 +41,11 @@ checked=() left=()
 for file in "${changed[@]}"; do
   if grep -qF "/$file\"" "$commands"; then checked+=("$file"); else left+=("$file"); fi
 done
-[[ ${#left[@]} -eq 0 ]] || say "left out, as they need LibTorch: ${left[*]}"
+if [[ ${#left[@]} -gt 5 ]]; then
+  say "left out, as they need LibTorch: ${#left[@]} files"
+elif [[ ${#left[@]} -gt 0 ]]; then
+  say "left out, as they need LibTorch: ${left[*]}"
+fi
 if [[ ${#checked[@]} -eq 0 ]]; then
   say "nothing to check"
   exit 0

@@ -120,6 +120,17 @@ def try_safetensors(bench, random):
     checkpoint(bench, "a.safetensors", mutations.any_safetensors(random, random.choice(seeds("tests/data/formats/*.safetensors")).read_bytes()))
 
 
+def try_index(bench, random):
+    """The index of a checkpoint in several files, one of which is there."""
+    data = (DATA / "formats" / "types.safetensors").read_bytes()
+    names = [name for name in json.loads(data[8:8 + int.from_bytes(data[:8], "little")]) if name != "__metadata__"]
+    shards = ("a-00001-of-00002.safetensors", "a-00002-of-00002.safetensors")
+    file(bench, shards[0], data)
+    index = {"metadata": {"total_size": len(data)}, "weight_map": {name: random.choice(shards) for name in names}}
+    read(bench, "info", file(bench, "a.safetensors.index.json", mutations.any_json(random, index)))
+    read(bench, "info", bench.folder / shards[0])
+
+
 def try_gguf(bench, random):
     checkpoint(bench, "a.gguf", mutations.gguf((DATA / "formats" / "types.gguf").read_bytes()).mutated(random))
 
@@ -208,7 +219,11 @@ def try_npy(bench, random):
 
 def try_prompts(bench, random):
     lines = ["".join(random.choice(SYNTAX) for _ in range(random.randint(1, 25))).replace("\n", " ") for _ in range(6)]
-    path = file(bench, "prompts.txt", "\n".join(lines) + "\n")
+    text = random.choice(("\n", "\r\n", "\r", "\u2028")).join(lines) + "\n"
+    data = text.encode(random.choice(("utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-8")), "surrogatepass")
+    if random.random() < 0.2:
+        data = bytes(mutations.any_bytes(random, data))
+    path = file(bench, "prompts.txt", data)
     more = ("--combinations",) if random.random() < 0.3 else ()
     draw(bench, "txt2img", "--ckpt", bench.options.model, "--from-file", path, "--prompt-syntax", "a1111", "--outdir", bench.folder / "out",
          "--no-config", *more)
@@ -235,7 +250,7 @@ def try_names(bench, random):
 
 
 # What runs without LibTorch takes a tenth of the time of what draws, so it has more turns.
-READERS = [try_zip, try_pickle, try_legacy, try_safetensors, try_gguf, try_folder, try_yaml, try_settings, try_png, try_jpeg, try_webp,
+READERS = [try_zip, try_pickle, try_legacy, try_safetensors, try_index, try_gguf, try_folder, try_yaml, try_settings, try_png, try_jpeg, try_webp,
            try_infotext, try_recipe]
 DRAWERS = [try_start_picture, try_npy, try_prompts, try_tasks, try_names]
 
