@@ -37,6 +37,13 @@ versions="${SD_VERSIONS_FILE:-$sd_root/scripts/versions.txt}"
 
 # --- Where things are ------------------------------------------------------------------------------------------------
 
+# The user's name, which a user of a container may not have.
+user_name() {
+  local name
+  name="$(id -un 2>/dev/null)" || name="the user $(id -u)"
+  printf '%s' "$name"
+}
+
 # settle_folders: sets `deps`, or checks the user's own LibTorch, before anything is installed.
 settle_folders() {
   if [[ -n ${Torch_ROOT:-} ]]; then
@@ -56,7 +63,7 @@ check_torch_root() {
   local file place
   [[ $Torch_ROOT == /* ]] || sd_exit=2 die "Torch_ROOT must be an absolute path: $Torch_ROOT" \
     "Set Torch_ROOT=$PWD/${Torch_ROOT#./}"
-  [[ -e $Torch_ROOT ]] || sd_exit=2 die "Torch_ROOT=$Torch_ROOT: $(id -un) sees no such folder" \
+  [[ -e $Torch_ROOT ]] || sd_exit=2 die "Torch_ROOT=$Torch_ROOT: $(user_name) sees no such folder" \
     "Set it to a LibTorch (a folder with include/ and lib/), or unset it: then LibTorch is downloaded."
   for file in lib/libtorch_cpu.so lib/libc10.so include/ATen/ATen.h; do
     [[ ! -r $Torch_ROOT/$file ]] || continue
@@ -65,7 +72,7 @@ check_torch_root() {
       [[ ! -r $place/lib/libtorch_cpu.so ]] || hints=("There is one in $place: set Torch_ROOT=$place")
     done
     if [[ -e $Torch_ROOT/$file ]]; then
-      sd_exit=2 die "Torch_ROOT=$Torch_ROOT: $file cannot be read" "Make it readable for $(id -un)."
+      sd_exit=2 die "Torch_ROOT=$Torch_ROOT: $file cannot be read" "Make it readable for $(user_name)."
     fi
     sd_exit=2 die "Torch_ROOT=$Torch_ROOT is no LibTorch: it has no $file" "${hints[@]}"
   done
@@ -79,7 +86,7 @@ make_writable() {
       sd_exit=5 die "the folder $folder cannot be made: ${error##*: }" "Set SD_DEPS_DIR to a folder that you may write to."
     fi
     [[ -w $folder && -x $folder ]] ||
-      sd_exit=5 die "the folder $folder cannot be written by $(id -un) (it belongs to $(stat -c %U "$folder"))" \
+      sd_exit=5 die "the folder $folder cannot be written by $(user_name) (it belongs to $(stat -c %U "$folder"))" \
         "Change that, or set SD_DEPS_DIR to a folder that you may write to (a disk may be mounted read-only)."
   done
 }
@@ -123,7 +130,7 @@ done
 take_lock() {
   local file="$deps/.lock" status wait_for=(-n)
   if ! { exec {lock}>>"$file"; } 2>/dev/null; then
-    sd_exit=5 die "the lock $file cannot be opened by $(id -un)" "Does it belong to another user? ls -l $file"
+    sd_exit=5 die "the lock $file cannot be opened by $(user_name)" "Does it belong to another user? ls -l $file"
   fi
   while true; do
     status=0
