@@ -77,15 +77,15 @@ ModelConfig tiny_config(FuzzedDataProvider& input) {
     config.text.encoder = TextEncoderKind::kBert;
     config.text.tokenizer = TokenizerKind::kWordPiece;
   }
-  config.text.width = 64;
+  config.text.width = 16;
   config.text.layers = 1;
   config.text.heads = 2;
-  config.text.feed_forward = 64;
+  config.text.feed_forward = 16;
   config.unet.model_channels = 32;
   config.unet.num_res_blocks = input.ConsumeIntegralInRange<int64_t>(1, 2);
   config.unet.channel_mult = {1, 2};
   config.unet.attention_resolutions = {1, 2};
-  config.unet.context_dim = 64;
+  config.unet.context_dim = 16;
   config.unet.num_heads = 4;
   config.unet.use_linear_in_transformer = config.text.activation == TextActivation::kGelu;
   config.unet.in_channels = input.PickValueInArray<int64_t>({4, 4, 9, 8});
