@@ -1,6 +1,6 @@
 # Finds LibTorch as the `torch` wheel (or the LibTorch archive) lays it out: include/ and lib/ under Torch_ROOT.
 # The wheel's own package file wants a CUDA toolkit and a CUDA language level that CMake 3.25 does not know.
-# Looks in Torch_ROOT (variable or environment), then where scripts/setup.sh unpacks.
+# Looks in Torch_ROOT (variable, else environment), and where that is not set where scripts/setup.sh unpacks.
 #
 # LibTorch::torch       headers, libtorch_cpu, libc10
 # LibTorch::torch_cuda  with SD_CUDA: besides, libtorch_cuda, cuDNN, cudart and the toolkit's headers. Only what is
@@ -13,7 +13,14 @@ set(_sd_deps "$ENV{SD_DEPS_DIR}")
 if(NOT _sd_deps)
   set(_sd_deps "${_sd_cache}/sd/deps")
 endif()
-set(_sd_hints ${Torch_ROOT} $ENV{Torch_ROOT} "${_sd_deps}/current/torch")
+# A Torch_ROOT that is wrong must not be passed over: another LibTorch than the one that was asked for would be used.
+if(Torch_ROOT)
+  set(_sd_hints ${Torch_ROOT})
+elseif(NOT "$ENV{Torch_ROOT}" STREQUAL "")
+  set(_sd_hints "$ENV{Torch_ROOT}")
+else()
+  set(_sd_hints "${_sd_deps}/current/torch")
+endif()
 
 # What was found stays cached, so another Torch_ROOT must make it forgotten.
 if(NOT "${_sd_hints}" STREQUAL "${LibTorch_SEARCHED}")
@@ -43,7 +50,7 @@ include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(LibTorch
   REQUIRED_VARS LibTorch_CPU_LIBRARY LibTorch_C10_LIBRARY LibTorch_INCLUDE_DIR
   VERSION_VAR LibTorch_VERSION
-  REASON_FAILURE_MESSAGE "Run scripts/setup.sh, or give -DTorch_ROOT=DIR, a folder with include/ and lib/.")
+  REASON_FAILURE_MESSAGE "It was looked for in ${_sd_hints}. Run scripts/setup.sh, or give -DTorch_ROOT=DIR, a folder with include/ and lib/.")
 
 if(LibTorch_FOUND AND NOT TARGET LibTorch::torch)
   add_library(LibTorch::c10 SHARED IMPORTED)

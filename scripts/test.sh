@@ -3,6 +3,8 @@
 set -euo pipefail
 # shellcheck source=lib/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
+# shellcheck source=lib/fuzz.sh
+source "$sd_root/scripts/lib/fuzz.sh"
 
 usage() {
   cat <<'TEXT'
@@ -51,29 +53,14 @@ while [[ $# -gt 0 ]]; do
   shift
 done
 
-# run_fuzzer TARGET: a run that finds something leaves the input beside the corpus and fails.
-run_fuzzer() {
-  local name corpus seeds=()
-  name="$(basename "$1")"
-  corpus="$sd_root/build-fuzz/corpus/$name"
-  [[ ! -d $sd_root/tests/fuzz/corpus/$name ]] || seeds=("$sd_root/tests/fuzz/corpus/$name")
-  mkdir -p "$corpus"
-  if ! "$1" -max_total_time="$seconds" -rss_limit_mb=4096 -timeout=10 -print_final_stats=1 \
-    -artifact_prefix="$corpus-finding-" "$corpus" "${seeds[@]}" >"$corpus.log" 2>&1; then
-    tail -n 60 "$corpus.log" >&2
-    die "$name found something" "The input: $(find "$(dirname "$corpus")" -name "$name-finding-*" | sort | tail -n 1)"
-  fi
-  say "$name: $(awk '/number_of_executed_units/ {print $2}' "$corpus.log") runs, no finding"
-}
-
 if [[ $preset == fuzz ]]; then
   "$sd_root/scripts/setup.sh" --fuzz
   configure_and_build fuzz "${configure[@]}"
-  mapfile -t targets < <(find "$sd_root/build-fuzz" -type f -name 'fuzz_*' -perm -u+x | sort)
+  mapfile -t targets < <(fuzz_targets)
   [[ ${#targets[@]} -gt 0 ]] || die "no fuzz target was built"
-  export -f run_fuzzer say die
+  export -f run_fuzzer fuzz_runs say die
   export sd_root sd_me seconds
-  printf '%s\n' "${targets[@]}" | xargs -P "$(nproc)" -I{} bash -euo pipefail -c 'run_fuzzer {}'
+  printf '%s\n' "${targets[@]}" | xargs -P "$(nproc)" -I{} bash -euo pipefail -c 'run_fuzzer {} "$seconds"'
   say "${#targets[@]} fuzz targets, $seconds s each, no finding"
   exit 0
 fi

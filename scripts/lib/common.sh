@@ -7,12 +7,12 @@ sd_me="$(basename "$0" .sh)"
 # One line on stderr, so that stdout stays free for paths.
 say() { printf '%s: %s\n' "$sd_me" "$*" >&2; }
 
-# die MESSAGE [HINT…]: says what is wrong and what to do, one line each.
+# [sd_exit=N] die MESSAGE [HINT…]: says what is wrong and what to do, one line each, and exits with N (1).
 die() {
   say "$1"
   shift
   [[ $# -eq 0 ]] || printf '    %s\n' "$@" >&2
-  exit 1
+  exit "${sd_exit:-1}"
 }
 
 # section FILE NAME: the lines of the part that "# [NAME]" opens, without comments and empty lines.
@@ -23,11 +23,7 @@ section() {
     name == want' "$1"
 }
 
-# as_root COMMAND…: as it is for root, through sudo otherwise. Ask can_be_root first.
 can_be_root() { [[ $(id -u) -eq 0 ]] || command -v sudo >/dev/null; }
-as_root() {
-  if [[ $(id -u) -eq 0 ]]; then "$@"; else sudo "$@"; fi
-}
 
 # stage NAME COMMAND…: runs it and prints how long it took. What fails is named when the script exits.
 stage() {

@@ -30,12 +30,13 @@ bool is_opened = false;
   if (reason != nullptr && tells_of_memory(reason)) {
     throw OutOfMemory(fmt::format("no memory for LibTorch, which draws: {}", reason));
   }
-  throw Error(
-      fmt::format("cannot open the drawing half of the program: {}\n"
-                  "{} must lie beside the sd binary (or in ../lib/sd), and LibTorch in torch/lib "
-                  "beside that or where "
-                  "it was built against: run scripts/setup.sh, build and install again.",
-                  reason == nullptr ? kLibrary : reason, kLibrary));
+  throw Error(fmt::format(
+      "cannot open the drawing half of the program: {}\n"
+      "{} must lie beside the sd binary (or in ../lib/sd), and LibTorch in torch/lib "
+      "beside that or where "
+      "it was built against, readable for you: run scripts/setup.sh, build and install again, "
+      "or have it copied by whoever installed it (cmake --install BUILD --component libtorch).",
+      reason == nullptr ? kLibrary : reason, kLibrary));
 }
 
 /// LibTorch's threads wait for each other in loops, 300,000 turns by default: where another program

@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <cstdint>
 #include <exception>
+#include <filesystem>
+#include <ios>
 #include <new>
 #include <optional>
 #include <stdexcept>
@@ -205,6 +207,14 @@ Failure failure_of(const Error& error) {
   return {memory ? ExitCode::kMemory : error.code(), error.what()};
 }
 
+/// Of the standard library's words where a disk fails, or where the kernel has no memory for it.
+Failure disk_failure(const std::system_error& error) {
+  if (means_no_memory(error.code().value()) || tells_of_memory(error.what())) {
+    return {ExitCode::kMemory, fmt::format("{}: {}", kOutOfMemory, error.what())};
+  }
+  return {ExitCode::kInputOutput, fmt::format("reading or writing failed: {}", error.what())};
+}
+
 /// Of the exception that is being handled.
 Failure current_failure(bool verbose) {
   try {
@@ -215,6 +225,11 @@ Failure current_failure(bool verbose) {
     return {ExitCode::kMemory, kOutOfMemory};
   } catch (const std::length_error&) {
     return {ExitCode::kMemory, kOutOfMemory};  // a size that no memory holds
+    // The standard library's own words, where a disk fails in the midst.
+  } catch (const std::filesystem::filesystem_error& error) {
+    return disk_failure(error);
+  } catch (const std::ios_base::failure& error) {
+    return disk_failure(error);
   } catch (const std::exception& error) {
     const auto* system = dynamic_cast<const std::system_error*>(&error);
     const bool memory = (system != nullptr && means_no_memory(system->code().value())) ||

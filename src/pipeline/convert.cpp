@@ -385,7 +385,7 @@ class Conversion {
     AtomicFolder folder(out_);
     const auto& root = folder.temporary();
     for (const auto& [path, text] : texts_) {
-      fs::create_directories((root / path).parent_path());
+      make_writable_folder((root / path).parent_path());
       write_file(root / path, std::as_bytes(std::span(text)));
     }
     for (const auto& file : plan_.files) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <ios>
 #include <new>
 #include <stdexcept>
 #include <system_error>
@@ -96,6 +98,13 @@ TEST(RunGuarded, LackOfMemorySaysWhatIsNeeded) {
   const auto text = testing::internal::GetCapturedStderr();
   EXPECT_NE(text.find("sd: out of memory\n    About "), std::string::npos) << text;
   EXPECT_NE(text.find("needed"), std::string::npos) << text;
+}
+
+TEST(RunGuarded, CountsErrorsOfTheStandardLibrarysFilesAsInputAndOutput) {
+  const auto full = std::make_error_code(std::errc::no_space_on_device);
+  EXPECT_EQ(
+      run_guarded([&]() -> int { throw std::filesystem::filesystem_error("x", full); }, false), 5);
+  EXPECT_EQ(run_guarded([&]() -> int { throw std::ios_base::failure("x", full); }, false), 5);
 }
 
 TEST(RunGuarded, PrintsHintsIndented) {

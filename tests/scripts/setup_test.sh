@@ -122,10 +122,102 @@ sed -i '/^nvidia-cublas/d' "$SD_VERSIONS_FILE"
 expect 0 "no longer used, may be deleted: $SD_DEPS_DIR/$old" "${cpu[@]}"
 [[ $(readlink "$SD_DEPS_DIR/current") != "$old" ]] || fail "the old folder is still current"
 
-# The user's own LibTorch: nothing is fetched.
+# The user's own LibTorch: nothing is fetched. What is none is refused, with the nearest one where there is one.
 fresh
-expect 0 "yours, in /opt/libtorch" env Torch_ROOT=/opt/libtorch "${cpu[@]}"
+own="$work/own/torch"
+mkdir -p "$own/lib" "$own/include/ATen" "$work/empty"
+touch "$own/lib/libtorch_cpu.so" "$own/lib/libc10.so" "$own/include/ATen/ATen.h"
+expect 0 "yours, in $own" env Torch_ROOT="$own" "${cpu[@]}"
+expect 2 "Torch_ROOT=/nope: $(id -un) sees no such folder" env Torch_ROOT=/nope "${cpu[@]}"
+expect 2 "is no LibTorch: it has no lib/libtorch_cpu.so" env Torch_ROOT="$work/empty" "${cpu[@]}"
+expect 2 "set Torch_ROOT=$own" env Torch_ROOT="$work/own" "${cpu[@]}"
+expect 2 "must be an absolute path: own/torch" env Torch_ROOT=own/torch "${cpu[@]}"
+rm "$own/lib/libc10.so"
+expect 2 "it has no lib/libc10.so" env Torch_ROOT="$own" "${cpu[@]}"
 [[ ! -e $SD_DEPS_DIR ]] || fail "something was fetched although Torch_ROOT is set"
+
+# Nowhere to put it, each named: no HOME, a relative folder, a file in the way, a folder that may not be written.
+expect 2 "HOME is not set" env -u HOME -u SD_DEPS_DIR -u XDG_CACHE_HOME "${cpu[@]}"
+expect 2 "must be an absolute path: deps" env SD_DEPS_DIR=deps "${cpu[@]}"
+touch "$work/file"
+expect 5 "$work/file/deps cannot be made: Not a directory" env SD_DEPS_DIR="$work/file/deps" "${cpu[@]}"
+mkdir "$work/closed"
+chmod 555 "$work/closed"
+other=()
+if [[ $(id -u) -eq 0 ]]; then
+  chmod 755 "$work"
+  other=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+  # The scripts may lie where no other user sees them.
+  mkdir "$work/scripts"
+  cp -r "$(dirname "$setup")/." "$work/scripts"
+  chmod -R a+rX "$work/scripts"
+fi
+as_other() {
+  if [[ ${#other[@]} -eq 0 ]]; then "$setup" "$@"; else "${other[@]}" "$work/scripts/setup.sh" "$@"; fi
+}
+expect_other() {  # STATUS SAID DEPS
+  local SD_DEPS_DIR="$3"
+  export SD_DEPS_DIR
+  expect "$1" "$2" as_other --cpu --no-packages
+}
+expect_other 5 "$work/closed cannot be written by" "$work/closed"
+expect_other 5 "$work/closed/deps cannot be made: Permission denied" "$work/closed/deps"
+if [[ $(id -u) -eq 0 ]] && unshare -m true 2>/dev/null; then
+  mkdir "$work/read-only"
+  expect 5 "$work/read-only/deps cannot be made: Read-only file system" unshare -m sh -c \
+    'mount -t tmpfs -o ro none "$0" && SD_DEPS_DIR="$0/deps" exec "$@"' "$work/read-only" "${cpu[@]}"
+fi
+
+# A script that is ended while pip downloads, by a signal to it alone: pip ends too, and the lock is free.
+slow="$work/slow"
+mkdir -p "$slow/pip"
+touch "$slow/pip/__init__.py"
+printf 'import os, time\nopen(os.environ["PIP_IS"], "w").write(str(os.getpid()))\ntime.sleep(60)\n' >"$slow/pip/__main__.py"
+export PIP_IS="$work/pip-is"
+wait_until() {  # COMMAND…: for ten seconds at most
+  local _
+  for _ in {1..200}; do
+    if "$@" 2>/dev/null; then return; fi
+    sleep 0.05
+  done
+  fail "waited in vain: $*"
+}
+start_slow() {  # its number is in script, that of its pip in pip
+  fresh
+  rm -f "$PIP_IS"
+  PYTHONPATH="$slow" env --default-signal=INT,HUP,TERM "${cpu[@]}" >"$work/slow-said" 2>&1 </dev/null &
+  script=$!
+  wait_until test -s "$PIP_IS"
+  pip="$(cat "$PIP_IS")"
+}
+is_gone() { ! kill -0 "$1"; }
+for signal in TERM HUP INT KILL; do
+  [[ $signal != KILL ]] || setpriv --pdeathsig KILL true 2>/dev/null || continue
+  start_slow
+  if find "/proc/$pip/fd" -lname "*/.lock" 2>/dev/null | grep -q .; then fail "pip has the lock"; fi
+  kill -s "$signal" "$script"
+  status=0
+  wait "$script" 2>/dev/null || status=$?
+  [[ $status -eq $((128 + $(kill -l "$signal"))) ]] || fail "SIG$signal: exit status $status"
+  wait_until is_gone "$pip"
+  flock -n "$SD_DEPS_DIR/.lock" true || fail "SIG$signal: the lock is still held"
+  if [[ $signal != KILL ]]; then
+    grep -q "ended by SIG$signal" "$work/slow-said" || fail "SIG$signal: it is not said what happened"
+    [[ -z $(find "$SD_DEPS_DIR" -name '*.download') ]] || fail "SIG$signal: half a download was left"
+  fi
+done
+
+# Whoever waits is told for whom, and can be ended while waiting.
+start_slow
+PYTHONPATH="$slow" "${cpu[@]}" >"$work/said" 2>&1 </dev/null &
+second=$!
+wait_until grep -q "waiting for another set-up in $SD_DEPS_DIR: process $script on .*, since 20" "$work/said"
+kill "$second"
+status=0
+wait "$second" 2>/dev/null || status=$?
+[[ $status -eq 143 ]] || fail "ended while it waits: exit status $status"
+kill "$script"
+wait "$script" 2>/dev/null || true
 
 expect 2 "usage:" "$setup" --no-such-option
 exit "$failed"
