@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 #include "cli/machine.h"
 #include "core/memory_failure.h"
@@ -65,6 +66,11 @@ std::string memory_advice(const MemoryNeed& need, const std::vector<MemoryLimit>
                        memory_text(available));
   }
   return need.draws ? fmt::format("{}\n{}", text, kSmaller) : text;
+}
+
+std::string with_memory_advice(std::string message) {
+  if (message.find('\n') != std::string::npos) return message;
+  return std::move(message) + '\n' + memory_advice();
 }
 
 std::string memory_advice() {

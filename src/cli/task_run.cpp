@@ -117,7 +117,7 @@ class TaskLoop {
     } catch (const Error& error) {
       record.code = static_cast<int>(error.code());
       record.error = error.what();
-      if (error.code() == ExitCode::kMemory) record.error += '\n' + memory_advice();
+      if (error.code() == ExitCode::kMemory) record.error = with_memory_advice(record.error);
       // Nothing in the line would change it.
       hopeless = opening || error.code() == ExitCode::kFailed;
     }

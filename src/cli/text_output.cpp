@@ -259,7 +259,7 @@ int run_caught(const std::function<int()>& command, bool verbose, std::string& m
           failure.code == ExitCode::kInterrupted || !files ? std::nullopt : files->change();
       if (changed) failure = {ExitCode::kInputOutput, std::move(*changed)};
       message = std::move(failure.text);
-      if (failure.code == ExitCode::kMemory) message += '\n' + memory_advice();
+      if (failure.code == ExitCode::kMemory) message = with_memory_advice(std::move(message));
       return static_cast<int>(failure.code);
     } catch (const std::exception&) {
       message = kOutOfMemory;  // short enough to need none
