@@ -3,12 +3,18 @@
 cmake_policy(PUSH)
 cmake_policy(VERSION 3.25)
 
+# sd_installed(OUT PLACE): where a place below the prefix is; a prefix may be relative, and in a staging folder.
+function(sd_installed out place)
+  get_filename_component(folder "$ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}/${place}" ABSOLUTE BASE_DIR "$ENV{PWD}")
+  set(${out} "${folder}" PARENT_SCOPE)
+endfunction()
+
 # sd_make_folders(FOLDER …): makes folders of the installation that are missing, and gives those the usual permissions: CMake's own
 # are cut by the umask, whatever CMAKE_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS says. What exists keeps its permissions.
 function(sd_make_folders)
   foreach(place IN LISTS ARGN)
     set(made)
-    cmake_path(SET folder NORMALIZE "$ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}/${place}")
+    sd_installed(folder "${place}")
     set(way "${folder}")
     while(NOT EXISTS "${way}")
       list(PREPEND made "${way}")
@@ -91,7 +97,7 @@ endfunction()
 # and where LibTorch is not installed beside it also in the folders OUTSIDE (the first is LibTorch's). CMake's own change of run
 # paths would leave an empty entry, which means the working directory.
 function(sd_set_run_path library places outside)
-  set(folder "$ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}/lib/sd")
+  sd_installed(folder lib/sd)
   set(outside_used "")
   if(NOT EXISTS "${folder}/torch/lib/libtorch_cpu.so")
     set(outside_used ${outside})

@@ -53,6 +53,15 @@ install on "$work/on-prefix" || fail "the installation failed"
 closed="$(find "$work/on-prefix/lib/sd/torch" -not -perm -o=r -o -type d -not -perm -o=x)"
 [[ -z $closed ]] || fail "other users cannot read $closed"
 
+# Packagers install into a staging folder.
+DESTDIR="$work/stage" install on /usr || fail "the installation into a staging folder failed"
+[[ -e $work/stage/usr/lib/sd/torch/lib/libtorch_cpu.so ]] || fail "LibTorch is not in the staging folder"
+[[ $(run_path "$work/stage/usr") == "$beside" ]] || fail "run path $(run_path "$work/stage/usr")"
+
+# A prefix may be named from where one stands.
+(cd "$work" && install on here) || fail "the installation into a relative folder failed"
+[[ $(run_path "$work/here") == "$beside" ]] || fail "run path $(run_path "$work/here")"
+
 # Off, where everybody can read LibTorch: it is used there, and that is said.
 build off "$work/open" OFF
 install off "$work/off-prefix" || fail "the installation failed"
