@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "cli/checkpoint_info.h"
+#include "cli/cut_words.h"
 #include "cli/text_output.h"
 #include "core/posix_file.h"
 #include "image/json_text.h"
@@ -81,6 +82,7 @@ std::string list_text(Json list) {
 /// A value as people are shown it: not all of one that is too long to be read.
 std::string shown_value(const std::string& key, const Json& value) {
   if (value.is_array()) return list_text(value);
+  if (key == "problem" && value.is_string()) return cut_words(value.get_ref<const std::string&>());
   const bool is_prompt = key == "prompt" || key == "negative_prompt";
   return cut_text(value.is_string() ? value.get<std::string>() : json_of(value),
                   is_prompt ? kMostOfPrompt : kMostShown);

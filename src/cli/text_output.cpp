@@ -17,6 +17,7 @@
 #include <system_error>
 #include <utility>
 
+#include "cli/cut_words.h"
 #include "cli/memory_reserve.h"
 #include "cli/memory_words.h"
 #include "core/memory_failure.h"
@@ -61,30 +62,6 @@ std::size_t count_characters(std::string_view text) {
   for (std::size_t at = 0; at < text.size(); ++count)
     at += std::max<std::size_t>(utf8_character(text, at), 1);
   return count;
-}
-
-/// A message with each word of it, such as a name or a path, and each line cut where they are too
-/// long to be read.
-std::string readable(std::string_view message) {
-  constexpr std::size_t kMostOfLine = 4000;  // of bytes: every list of choices is shorter
-  std::string text;
-  for (std::size_t line = 0; line < message.size();) {
-    const auto line_end = std::min(message.find('\n', line), message.size());
-    const auto begin = text.size();
-    for (std::size_t at = line; at < line_end;) {
-      const auto word_end = std::min(message.find(' ', at), line_end);
-      text += cut_text(message.substr(at, word_end - at));
-      if (word_end < line_end) text += ' ';
-      at = word_end + 1;
-    }
-    if (text.size() - begin > kMostOfLine) {
-      const auto cut = cut_text(std::string_view(text).substr(begin), kMostOfLine);
-      text.replace(begin, std::string::npos, cut);
-    }
-    if (line_end < message.size()) text += '\n';
-    line = line_end + 1;
-  }
-  return text;
 }
 
 /// 0, or the errno of what kept some of it from being written. Waits where a descriptor that others
@@ -174,7 +151,7 @@ std::string counted(std::size_t count, std::string_view noun) {
 
 void print_message(std::string_view message) {
   std::string text = "sd: ";
-  for (const char character : readable(printable(message))) {
+  for (const char character : cut_words(printable(message))) {
     text += character;
     if (character == '\n') text += "    ";
   }

@@ -2,7 +2,7 @@
 """Ends `sd` with SIGKILL at random moments, again and again, and goes on with --resume.
 
 Lists are drawn in every picture format, with several pictures a task, with maps and as swaps; checkpoints are converted to a
-file and to a folder. At the end the folder must hold the same files, byte by byte, as that of a run that nobody ended, and no
+file and to a folder; with --training the program beside `sd` trains a tiny model. At the end the folder must hold the same files, byte by byte, as that of a run that nobody ended, and no
 temporary file.
 """
 
@@ -27,6 +27,7 @@ LISTS = {
 }
 CONVERSIONS = {"file": "made/model.safetensors", "folder": "made/model"}
 KINDS = (*LISTS, *CONVERSIONS)
+RECIPE = common.ROOT / "tests" / "data" / "train" / "recipe.yaml"
 
 references = {}  # of each kind: the tree of a run that nobody ended, and its seconds
 
@@ -44,6 +45,8 @@ def prepare(folder, kind):
 
 
 def command(bench, kind):
+    if kind == "training":
+        return [bench.options.sd.with_name("sd-train"), "all", "--recipe", RECIPE, "--threads", "1", "--out", "out"]
     if kind in CONVERSIONS:
         return [bench.options.sd, "convert", bench.options.model, CONVERSIONS[kind], "-q"]
     first, *rest = LISTS[kind]
@@ -53,6 +56,9 @@ def command(bench, kind):
 
 def result(folder, kind):
     """What must be the same; journals hold times and are looked at by `done_tasks`."""
+    if kind == "training":  # states and sheets are written by the clock
+        found = common.tree(folder / "out")
+        return {name: value for name, value in found.items() if name.startswith(("model/", "latents/", "vae.safetensors"))}
     found = common.tree(folder / ("made" if kind in CONVERSIONS else "out"))
     return {name: value for name, value in found.items() if not name.startswith("tasks")}
 
@@ -77,7 +83,7 @@ def reference(bench, kind):
         prepare(folder, kind)
         outcome = bench.run(command(bench, kind), cwd=folder)
         bench.expect_honest(outcome, (0,))
-        done = None if kind in CONVERSIONS else done_tasks(folder)
+        done = done_tasks(folder) if kind in LISTS else None
         references[kind] = (result(folder, kind), done, outcome.seconds)
     return references[kind]
 
@@ -121,11 +127,25 @@ def kill_conversion(bench, kind, random, seconds):
     return outcome
 
 
+def kill_training(bench, kind, random, seconds):
+    for _ in range(random.randint(1, 3)):
+        if end_at(bench, command(bench, kind), random.uniform(0, seconds)):
+            break
+    outcome = bench.run(command(bench, kind))
+    bench.expect_honest(outcome, (0,))
+    return outcome
+
+
+def add_options(parser):
+    parser.add_argument("--training", action="store_true", help="training alone, which takes a minute a trial")
+
+
 def trial(bench, number, random):
-    kind = KINDS[number % len(KINDS)]
+    kind = "training" if bench.options.training else KINDS[number % len(KINDS)]
     expected, done, seconds = reference(bench, kind)
     prepare(bench.folder, kind)
-    last = (kill_conversion if kind in CONVERSIONS else kill_list)(bench, kind, random, seconds)
+    kill = kill_training if kind == "training" else kill_conversion if kind in CONVERSIONS else kill_list
+    last = kill(bench, kind, random, seconds)
     left = common.temporary_files(bench.folder)
     bench.expect(not left, f"{kind}: no temporary file stays: {left}", last)
     other = common.differences(result(bench.folder, kind), expected)
@@ -135,4 +155,4 @@ def trial(bench, number, random):
 
 
 if __name__ == "__main__":
-    sys.exit(common.main(__doc__, trial, count=2 * len(KINDS)))
+    sys.exit(common.main(__doc__, trial, count=2 * len(KINDS), add=add_options))

@@ -125,6 +125,15 @@ TEST(FileInfo, CutsEachNameOfAListAndAnObjectOfManyEntries) {
   EXPECT_EQ(text.find("key200"), std::string::npos);
 }
 
+TEST(FileInfo, KeepsTheWordsOfAProblemAroundANameThatIsCut) {
+  const auto text =
+      text_of({{"file", "x"},
+               {"problem", std::string(500, 'n') + " is missing" + std::string(50, '.') + " of " +
+                               std::string(150, 'm') + " here"}});
+  EXPECT_NE(text.find(std::string(200, 'n') + "… (500 characters) is missing"), std::string::npos);
+  EXPECT_TRUE(text.ends_with("m here")) << text;
+}
+
 TEST(FileInfo, RefusesWhatIsNoFileAndNamesIt) {
   const TempFolder folder;
   ASSERT_EQ(::mkfifo((folder / "fifo").c_str(), 0600), 0);
