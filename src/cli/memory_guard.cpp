@@ -1,12 +1,15 @@
 #include "cli/memory_guard.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
+#include <cstdint>
 #include <cstdlib>
 #include <exception>
 #include <new>
-#include <string_view>
 #include <system_error>
 
 #include "cli/json_lines.h"
@@ -19,9 +22,6 @@
 namespace sd::cli {
 namespace {
 
-constexpr std::string_view kPlainWords =
-    "sd: out of memory\n    Raise the limit on memory (ulimit -v), or close other programs.\n";
-
 std::atomic<bool> works = false;
 std::atomic<bool> wants_json = false;
 std::terminate_handler before = nullptr;
@@ -29,6 +29,27 @@ std::terminate_handler before = nullptr;
 MemoryReserve& reserve() {
   static MemoryReserve kept;
   return kept;
+}
+
+/// Made on the stack, where memory_advice has no memory for its words.
+void say_plainly() {
+  constexpr int64_t kMB = 1'000'000;
+  constexpr int64_t kMore = 512 * kMB;  // LibTorch and a small model
+  constexpr int64_t kUnit = 1024;       // ulimit counts in these
+  std::array<char, 512> text{};
+  const auto limit = address_space_limit();
+  const auto made =
+      limit < 0 ? fmt::format_to_n(text.data(), text.size(),
+                                   "sd: out of memory\n    More is needed than the machine has: "
+                                   "close other programs.\n")
+                : fmt::format_to_n(text.data(), text.size(),
+                                   "sd: out of memory\n    About {} MB are needed, and ulimit -v "
+                                   "allows {} MB. Raise it before the program starts: ulimit -v "
+                                   "{} (or unlimited).\n",
+                                   (limit + kMore) / kMB, limit / kMB, (limit + kMore) / kUnit);
+  const auto ignored =
+      ::write(STDERR_FILENO, text.data(), std::min<std::size_t>(made.size, text.size()));
+  static_cast<void>(ignored);
 }
 
 [[noreturn]] void end_for_want_of_memory() {
@@ -43,10 +64,7 @@ MemoryReserve& reserve() {
   } catch (const std::exception&) {
     // Not even for the words.
   }
-  if (!said) {
-    const auto ignored = ::write(STDERR_FILENO, kPlainWords.data(), kPlainWords.size());
-    static_cast<void>(ignored);
-  }
+  if (!said) say_plainly();
   _exit(kCode);
 }
 

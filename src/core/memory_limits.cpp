@@ -231,6 +231,8 @@ std::optional<MemoryLimit> narrowest(const std::vector<MemoryLimit>& limits) {
   return least == limits.end() ? std::nullopt : std::optional(*least);
 }
 
+int64_t address_space_limit() noexcept { return limit_of(RLIMIT_AS).value_or(-1); }
+
 bool process_limit_is_reached() {
   constexpr int64_t kNearly = int64_t{192} << 20;  // a thread's stack and its heap, a model's layer
   const auto page = static_cast<int64_t>(::sysconf(_SC_PAGESIZE));

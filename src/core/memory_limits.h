@@ -36,6 +36,9 @@ std::vector<MemoryLimit> process_limits();
 /// The one of `limits` that leaves least; none if there is none.
 std::optional<MemoryLimit> narrowest(const std::vector<MemoryLimit>& limits);
 
+/// Bytes that `ulimit -v` allows; -1 where it sets no limit. Only calls the kernel.
+int64_t address_space_limit() noexcept;
+
 /// Whether a limit of the process itself is reached, or nearly. Only calls the kernel, so that
 /// whoever ends the process may ask.
 bool process_limit_is_reached();

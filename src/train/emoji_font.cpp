@@ -87,7 +87,10 @@ std::vector<Sprite> load_emoji(const std::filesystem::path& font,
     fail(font, fmt::format("is {} and no font", kind_of(font)));
   }
   FT_Face raw_face = nullptr;
-  if (FT_New_Face(library.get(), font.c_str(), 0, &raw_face) != 0) fail(font, "is no font");
+  const FT_Error opened = FT_New_Face(library.get(), font.c_str(), 0, &raw_face);
+  if (opened == FT_Err_Out_Of_Memory)
+    throw OutOfMemory(fmt::format("{}: no memory to read it", font.string()));
+  if (opened != 0) fail(font, "is no font");
   const Face face(raw_face, &FT_Done_Face);
   if (face->num_fixed_sizes < 1 || FT_Select_Size(face.get(), 0) != 0) {
     fail(font, "holds no bitmaps");
