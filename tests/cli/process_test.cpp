@@ -201,7 +201,9 @@ TEST(StandardStreams, ATerminalGetsAProgressLine) {
   EXPECT_NE(shown.find("\rloading tiny-v1 ["), std::string::npos) << shown;
   EXPECT_NE(shown.find("picture 1 of 1 ["), std::string::npos) << shown;
   EXPECT_NE(shown.find(" steps/s, "), std::string::npos) << shown;
-  EXPECT_EQ(shown.find("\n"), std::string::npos) << "the line rewrites itself: " << shown;
+  // Behind what is said of the checkpoint before it is loaded.
+  EXPECT_EQ(shown.find("\n", shown.find("\rloading")), std::string::npos)
+      << "the line rewrites itself: " << shown;
 }
 
 TEST(StandardStreams, ATerminalThatCannotRewriteGetsLines) {
