@@ -7,8 +7,8 @@
 #include <string>
 
 #include "cli/memory_guard.h"
-#include "core/memory_failure.h"
 #include "cli/standard_streams.h"
+#include "core/memory_failure.h"
 #include "engine_entry_name.h"
 #include "sd/core/error.h"
 #include "sd/core/own_library.h"

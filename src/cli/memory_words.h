@@ -29,7 +29,8 @@ std::string memory_advice(const MemoryNeed& need, const std::vector<MemoryLimit>
 /// The same of the remembered need and of this process.
 std::string memory_advice();
 
-/// A message of a lack of memory with that advice, unless it has its own: a GPU's memory is another.
+/// A message of a lack of memory with that advice, unless it has its own: a GPU's memory is
+/// another.
 std::string with_memory_advice(std::string message);
 
 }  // namespace sd::cli
