@@ -22,9 +22,9 @@ Json tokens_json(const std::string& prompt, const Tokenizer& tokenizer) {
   }
   for (std::size_t i = 0; i < encoded.ids.size(); ++i) {
     const auto token = own.find(i);
-    const auto text = token != own.end()
-                          ? prompt.substr(token->second.begin, token->second.end - token->second.begin)
-                          : tokenizer.decode(encoded.ids[i]);
+    const auto text = token != own.end() ? prompt.substr(token->second.begin,
+                                                         token->second.end - token->second.begin)
+                                         : tokenizer.decode(encoded.ids[i]);
     tokens.push_back({{"position", i}, {"id", encoded.ids[i]}, {"text", text}});
   }
   return tokens;

@@ -32,7 +32,8 @@ std::optional<torch::Tensor> RunNoise::start(int64_t first, at::IntArrayRef shap
 
 torch::Tensor slerp(const torch::Tensor& a, const torch::Tensor& b, double part) {
   const auto flat_a = a.flatten(1).to(torch::kDouble), flat_b = b.flatten(1).to(torch::kDouble);
-  const auto cosine = (flat_a * flat_b).sum(1, true) / (flat_a.norm(2, {1}, true) * flat_b.norm(2, {1}, true));
+  const auto cosine =
+      (flat_a * flat_b).sum(1, true) / (flat_a.norm(2, {1}, true) * flat_b.norm(2, {1}, true));
   const auto angle = at::acos(cosine.clamp(-1, 1));  // [N,1]
   const auto sine = at::sin(angle);
   // Noises that point the same way have nothing to turn through.

@@ -10,8 +10,8 @@
 
 namespace sd::cli {
 
-/// A run's random numbers: one stream for all batches, or one for each picture; and where a variation
-/// is asked for, starts between those of two seeds.
+/// A run's random numbers: one stream for all batches, or one for each picture; and where a
+/// variation is asked for, starts between those of two seeds.
 class RunNoise {
  public:
   RunNoise(const DrawOptions& options, torch::Device device);
@@ -36,8 +36,8 @@ class RunNoise {
   std::optional<int64_t> current_;  // the picture that noise_ and other_ are of
 };
 
-/// Spherical interpolation of noises a and b [N,...], each sample as one vector: a at 0, b at 1, normal
-/// in between (Shoemake 1985).
+/// Spherical interpolation of noises a and b [N,...], each sample as one vector: a at 0, b at 1,
+/// normal in between (Shoemake 1985).
 torch::Tensor slerp(const torch::Tensor& a, const torch::Tensor& b, double part);
 
 }  // namespace sd::cli

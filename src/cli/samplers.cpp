@@ -45,8 +45,8 @@ int run(bool json) {
   StandardOutput output;
   constexpr const char* kRow = "{:<13} {:<13} {:>5} {:>5}  {:<5}  {:<11}  {}";
   if (!json) {
-    output.line(fmt::format(kRow, "name", "elsewhere", "order", "calls", "noise", "schedule",
-                            "source"));
+    output.line(
+        fmt::format(kRow, "name", "elsewhere", "order", "calls", "noise", "schedule", "source"));
   }
   for (const auto& info : all_samplers()) {
     output.line(json ? json_line_of("sampler", json_of(info))

@@ -96,8 +96,8 @@ constexpr std::array kSamplers = {
                 .order = 2,
                 .noise = StepNoiseKind::kBrownian,
                 .paper = kDpmSolverPp},
-    // Of order 2, not 3: k-diffusion's form, which pictures depend on, gives the second difference of
-    // D half the weight that a third order needs.
+    // Of order 2, not 3: k-diffusion's form, which pictures depend on, gives the second difference
+    // of D half the weight that a third order needs.
     SamplerInfo{.kind = SamplerKind::kDpmpp3mSde,
                 .name = "dpm++_3m_sde",
                 .label = "DPM++ 3M SDE",
@@ -256,7 +256,8 @@ std::optional<SchedulerKind> find_scheduler(std::string_view text) {
 std::optional<NamedSampler> find_sampler(std::string_view text) {
   auto wanted = plain(text);
   if (wanted.empty()) return std::nullopt;
-  // "dpmpp_sde_gpu" (ComfyUI) says where noise is drawn, "EulerDiscreteScheduler" is a class's name.
+  // "dpmpp_sde_gpu" (ComfyUI) says where noise is drawn, "EulerDiscreteScheduler" is a class's
+  // name.
   for (const std::string_view suffix : {"gpu", "scheduler", "discrete"}) {
     remove_suffix(wanted, suffix);
   }
@@ -264,7 +265,8 @@ std::optional<NamedSampler> find_sampler(std::string_view text) {
   for (const std::string_view suffix : {"karras", "exponential", "sgmuniform", "ka", "exp"}) {
     auto shorter = wanted;
     if (!remove_suffix(shorter, suffix)) continue;
-    if (const auto kind = find_prefixed(shorter)) return NamedSampler{*kind, find_scheduler(suffix)};
+    if (const auto kind = find_prefixed(shorter))
+      return NamedSampler{*kind, find_scheduler(suffix)};
   }
   return std::nullopt;
 }

@@ -5,7 +5,8 @@
 namespace sd {
 namespace {
 
-/// The continued fraction of I_x(a, b), DLMF 8.17.22, by Lentz' method; quick for x < (a+1)/(a+b+2).
+/// The continued fraction of I_x(a, b), DLMF 8.17.22, by Lentz' method; quick for x <
+/// (a+1)/(a+b+2).
 double beta_fraction(double x, double a, double b) {
   constexpr int kMaxTerms = 300;
   constexpr double kTiny = 1e-300, kEnough = 1e-15;

@@ -30,8 +30,9 @@ torch::Tensor node_noise(uint64_t seed, uint64_t node, at::IntArrayRef shape) {
   return at::from_blob(values.data(), shape, torch::kFloat).clone();
 }
 
-/// W(σ) of one row: bisection of [0, 256], where the middle of an interval of width d lies around the
-/// mean of its ends with variance d/4. Nodes are numbered as in a heap; 0 is the end of the path.
+/// W(σ) of one row: bisection of [0, 256], where the middle of an interval of width d lies around
+/// the mean of its ends with variance d/4. Nodes are numbered as in a heap; 0 is the end of the
+/// path.
 torch::Tensor walk(uint64_t seed, double sigma, at::IntArrayRef shape) {
   double low = 0, high = kEnd;
   auto at_low = at::zeros(shape), at_high = std::sqrt(kEnd) * node_noise(seed, 0, shape);

@@ -43,50 +43,54 @@ torch::Tensor multistep_terms(const torch::Tensor& x0, const Older& last, const 
 }  // namespace
 
 torch::Tensor sample_dpmpp_sde(SigmaDenoiser& denoiser, torch::Tensor x, const SigmaRun& run) {
-  return run_steps(denoiser, std::move(x), run, [&](const torch::Tensor& at, const SigmaStep& step) {
-    const auto x0 = denoiser.denoised(at, step.sigma, step.index);
-    if (step.last()) return SigmaStepResult{move_to(at, x0, step.sigma, 0), x0};
-    const double middle = std::sqrt(step.sigma * step.next);
-    const auto half = ancestral_step(step.sigma, middle, run.eta);
-    const auto half_way = add_step_noise(run, move_to(at, x0, step.sigma, half.down), step.sigma,
-                                         middle, half.up);
-    // With the midpoint in log σ the weights of the two D are 0 and 1.
-    const auto aim = denoiser.denoised(half_way, middle, step.index);
-    const auto whole = ancestral_step(step.sigma, step.next, run.eta);
-    return SigmaStepResult{add_step_noise(run, move_to(at, aim, step.sigma, whole.down),
-                                          step.sigma, step.next, whole.up),
-                           x0};
-  });
+  return run_steps(
+      denoiser, std::move(x), run, [&](const torch::Tensor& at, const SigmaStep& step) {
+        const auto x0 = denoiser.denoised(at, step.sigma, step.index);
+        if (step.last()) return SigmaStepResult{move_to(at, x0, step.sigma, 0), x0};
+        const double middle = std::sqrt(step.sigma * step.next);
+        const auto half = ancestral_step(step.sigma, middle, run.eta);
+        const auto half_way = add_step_noise(run, move_to(at, x0, step.sigma, half.down),
+                                             step.sigma, middle, half.up);
+        // With the midpoint in log σ the weights of the two D are 0 and 1.
+        const auto aim = denoiser.denoised(half_way, middle, step.index);
+        const auto whole = ancestral_step(step.sigma, step.next, run.eta);
+        return SigmaStepResult{add_step_noise(run, move_to(at, aim, step.sigma, whole.down),
+                                              step.sigma, step.next, whole.up),
+                               x0};
+      });
 }
 
 torch::Tensor sample_dpmpp_2m_sde(SigmaDenoiser& denoiser, torch::Tensor x, const SigmaRun& run) {
   Older last;
-  return run_steps(denoiser, std::move(x), run, [&](const torch::Tensor& at, const SigmaStep& step) {
-    const auto x0 = denoiser.denoised(at, step.sigma, step.index);
-    if (step.last()) return SigmaStepResult{x0, x0};
-    const double h = step.h(), h_eta = h * (1 + run.eta);
-    auto moved = constant_step(at, x0, h_eta);
-    if (last.x0.defined()) {
-      const double r = last.h / h;
-      moved = moved - 0.5 * std::expm1(-h_eta) / r * (x0 - last.x0);
-    }
-    last = {x0, h};
-    return SigmaStepResult{with_noise(run, moved, step), x0};
-  });
+  return run_steps(denoiser, std::move(x), run,
+                   [&](const torch::Tensor& at, const SigmaStep& step) {
+                     const auto x0 = denoiser.denoised(at, step.sigma, step.index);
+                     if (step.last()) return SigmaStepResult{x0, x0};
+                     const double h = step.h(), h_eta = h * (1 + run.eta);
+                     auto moved = constant_step(at, x0, h_eta);
+                     if (last.x0.defined()) {
+                       const double r = last.h / h;
+                       moved = moved - 0.5 * std::expm1(-h_eta) / r * (x0 - last.x0);
+                     }
+                     last = {x0, h};
+                     return SigmaStepResult{with_noise(run, moved, step), x0};
+                   });
 }
 
 torch::Tensor sample_dpmpp_3m_sde(SigmaDenoiser& denoiser, torch::Tensor x, const SigmaRun& run) {
   Older last, before;
-  return run_steps(denoiser, std::move(x), run, [&](const torch::Tensor& at, const SigmaStep& step) {
-    const auto x0 = denoiser.denoised(at, step.sigma, step.index);
-    if (step.last()) return SigmaStepResult{x0, x0};
-    const double h = step.h(), h_eta = h * (1 + run.eta);
-    auto moved = constant_step(at, x0, h_eta);
-    if (last.x0.defined()) moved = moved + multistep_terms(x0, last, before, h, h_eta);
-    before = last;
-    last = {x0, h};
-    return SigmaStepResult{with_noise(run, moved, step), x0};
-  });
+  return run_steps(denoiser, std::move(x), run,
+                   [&](const torch::Tensor& at, const SigmaStep& step) {
+                     const auto x0 = denoiser.denoised(at, step.sigma, step.index);
+                     if (step.last()) return SigmaStepResult{x0, x0};
+                     const double h = step.h(), h_eta = h * (1 + run.eta);
+                     auto moved = constant_step(at, x0, h_eta);
+                     if (last.x0.defined())
+                       moved = moved + multistep_terms(x0, last, before, h, h_eta);
+                     before = last;
+                     last = {x0, h};
+                     return SigmaStepResult{with_noise(run, moved, step), x0};
+                   });
 }
 
 }  // namespace sd

@@ -10,8 +10,9 @@ namespace {
 
 constexpr int64_t kMaxOrder = 4;
 
-/// The integral over [σ_i, σ_{i+1}] of the Lagrange polynomial that is 1 at σ_{i−j} and 0 at the other
-/// `order` − 1 newest noise levels. Its degree is below 4, so two Gauss–Legendre points are exact.
+/// The integral over [σ_i, σ_{i+1}] of the Lagrange polynomial that is 1 at σ_{i−j} and 0 at the
+/// other `order` − 1 newest noise levels. Its degree is below 4, so two Gauss–Legendre points are
+/// exact.
 double weight(const std::vector<double>& sigmas, int64_t i, int64_t j, int64_t order) {
   const auto at = [&](int64_t back) { return sigmas[static_cast<std::size_t>(i - back)]; };
   const auto polynomial = [&](double sigma) {
@@ -31,17 +32,19 @@ double weight(const std::vector<double>& sigmas, int64_t i, int64_t j, int64_t o
 
 torch::Tensor sample_lms(SigmaDenoiser& denoiser, torch::Tensor x, const SigmaRun& run) {
   std::deque<torch::Tensor> slopes;  // newest first
-  return run_steps(denoiser, std::move(x), run, [&](const torch::Tensor& at, const SigmaStep& step) {
-    const auto x0 = denoiser.denoised(at, step.sigma, step.index);
-    slopes.push_front(slope(at, x0, step.sigma));
-    if (slopes.size() > kMaxOrder) slopes.pop_back();
-    const auto order = static_cast<int64_t>(slopes.size());
-    auto moved = at;
-    for (int64_t j = 0; j < order; ++j) {
-      moved = moved + weight(run.sigmas, step.index, j, order) * slopes[static_cast<std::size_t>(j)];
-    }
-    return SigmaStepResult{moved, x0};
-  });
+  return run_steps(
+      denoiser, std::move(x), run, [&](const torch::Tensor& at, const SigmaStep& step) {
+        const auto x0 = denoiser.denoised(at, step.sigma, step.index);
+        slopes.push_front(slope(at, x0, step.sigma));
+        if (slopes.size() > kMaxOrder) slopes.pop_back();
+        const auto order = static_cast<int64_t>(slopes.size());
+        auto moved = at;
+        for (int64_t j = 0; j < order; ++j) {
+          moved = moved +
+                  weight(run.sigmas, step.index, j, order) * slopes[static_cast<std::size_t>(j)];
+        }
+        return SigmaStepResult{moved, x0};
+      });
 }
 
 }  // namespace sd

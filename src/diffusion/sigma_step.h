@@ -43,8 +43,8 @@ struct AncestralStep {
 };
 AncestralStep ancestral_step(double from, double to, double eta);
 
-/// x with noise of deviation `scale` for the way from σ to σ_next; x itself where scale is 0. Throws
-/// UsageError if the run has no noise.
+/// x with noise of deviation `scale` for the way from σ to σ_next; x itself where scale is 0.
+/// Throws UsageError if the run has no noise.
 torch::Tensor add_step_noise(const SigmaRun& run, torch::Tensor x, double sigma, double next,
                              double scale);
 

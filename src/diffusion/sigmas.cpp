@@ -11,8 +11,8 @@
 namespace sd {
 namespace {
 
-constexpr double kRho = 7;              // arXiv:2206.00364, table 1
-constexpr double kBetaShape = 0.6;      // arXiv:2407.12173, section 4
+constexpr double kRho = 7;               // arXiv:2206.00364, table 1
+constexpr double kBetaShape = 0.6;       // arXiv:2407.12173, section 4
 constexpr int64_t kDistilledSteps = 50;  // arXiv:2310.04378: of the solver that taught the model
 
 /// i-th of `count` values that go evenly from `first` to `last`, both included.
@@ -38,8 +38,8 @@ double lcm(const SigmaTable& table, int64_t i, int64_t steps) {
   return table.sigma(static_cast<double>((kDistilledSteps - index) * stride - 1));
 }
 
-/// How many timesteps below the last: whole ones, as long as there are enough for every step to have
-/// its own.
+/// How many timesteps below the last: whole ones, as long as there are enough for every step to
+/// have its own.
 double simple(const SigmaTable& table, int64_t i, int64_t steps) {
   const int64_t total = table.timesteps();
   if (steps <= total) return static_cast<double>(i * total / steps);

@@ -20,8 +20,8 @@ struct StepPlace {
   double t = 0;
 };
 
-/// Ends a step: lets hooks.edit replace x, then calls hooks.on_step; throws Cancelled when that says
-/// stop. Returns the latents to go on with.
+/// Ends a step: lets hooks.edit replace x, then calls hooks.on_step; throws Cancelled when that
+/// says stop. Returns the latents to go on with.
 torch::Tensor finish_step(const StepHooks& hooks, const StepPlace& place, torch::Tensor x,
                           const torch::Tensor& x0);
 torch::Tensor finish_step(const SampleRun& run, int64_t step, torch::Tensor x,

@@ -22,11 +22,11 @@ struct Coefficients {
 
 /// What the corrector of a step needs from the step before.
 struct Predicted {
-  torch::Tensor x;       // where that step began, corrected
-  torch::Tensor end;     // where the predictor ended it
-  torch::Tensor x0;      // D there
-  torch::Tensor older;   // D one step earlier, where the step was of second order
-  double ratio = 1;      // σ_next / σ
+  torch::Tensor x;      // where that step began, corrected
+  torch::Tensor end;    // where the predictor ended it
+  torch::Tensor x0;     // D there
+  torch::Tensor older;  // D one step earlier, where the step was of second order
+  double ratio = 1;     // σ_next / σ
   double h = 0;
   double r = 0;  // distance to `older` in units of h, negative
 };
@@ -56,24 +56,26 @@ torch::Tensor predict(const Predicted& now) {
 
 torch::Tensor sample_unipc(SigmaDenoiser& denoiser, torch::Tensor x, const SigmaRun& run) {
   Predicted before;
-  return run_steps(denoiser, std::move(x), run, [&](const torch::Tensor& at, const SigmaStep& step) {
-    const auto x0 = denoiser.denoised(at, step.sigma, step.index);
-    if (step.last()) return SigmaStepResult{x0, x0};
-    Predicted now;
-    // What an edit changed after that step stays changed.
-    now.x = before.x.defined() ? correct(before, x0) + (at - before.end) : at;
-    now.x0 = x0;
-    now.ratio = step.next / step.sigma;
-    now.h = step.h();
-    // As diffusers, the last step is of first order: there is little left to extrapolate over.
-    if (before.x0.defined() && step.index + 1 < run.num_steps()) {
-      now.older = before.x0;
-      now.r = -before.h / now.h;
-    }
-    now.end = predict(now);
-    before = now;
-    return SigmaStepResult{now.end.clone(), x0};  // an edit may work in place
-  });
+  return run_steps(denoiser, std::move(x), run,
+                   [&](const torch::Tensor& at, const SigmaStep& step) {
+                     const auto x0 = denoiser.denoised(at, step.sigma, step.index);
+                     if (step.last()) return SigmaStepResult{x0, x0};
+                     Predicted now;
+                     // What an edit changed after that step stays changed.
+                     now.x = before.x.defined() ? correct(before, x0) + (at - before.end) : at;
+                     now.x0 = x0;
+                     now.ratio = step.next / step.sigma;
+                     now.h = step.h();
+                     // As diffusers, the last step is of first order: there is little left to
+                     // extrapolate over.
+                     if (before.x0.defined() && step.index + 1 < run.num_steps()) {
+                       now.older = before.x0;
+                       now.r = -before.h / now.h;
+                     }
+                     now.end = predict(now);
+                     before = now;
+                     return SigmaStepResult{now.end.clone(), x0};  // an edit may work in place
+                   });
 }
 
 }  // namespace sd

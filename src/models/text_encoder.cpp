@@ -8,8 +8,9 @@ namespace sd {
 
 std::size_t layers_to_run(int64_t layers, int64_t skipped) {
   if (skipped >= 0 && skipped < layers) return static_cast<std::size_t>(layers - skipped);
-  throw UsageError(fmt::format("clip skip {}: the text encoder has {} layers to run; expected 1 to {}",
-                               skipped + 1, layers, layers));
+  throw UsageError(
+      fmt::format("clip skip {}: the text encoder has {} layers to run; expected 1 to {}",
+                  skipped + 1, layers, layers));
 }
 
 void require_ids(const torch::Tensor& ids, int64_t positions) {

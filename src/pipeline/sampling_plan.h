@@ -44,8 +44,8 @@ class SamplingPlan {
   /// x0 as noisy as `step` leaves its latents.
   torch::Tensor at_end_of(int64_t step, const torch::Tensor& x0, const torch::Tensor& noise) const;
 
-  /// Runs the sampler from x. `branch_noise` is what DDIM's eta draws from, row by row; `step_noise`
-  /// what the other samplers draw.
+  /// Runs the sampler from x. `branch_noise` is what DDIM's eta draws from, row by row;
+  /// `step_noise` what the other samplers draw.
   torch::Tensor run(Denoiser& denoiser, torch::Tensor x, const StepHooks& hooks,
                     NoiseSource& branch_noise, StepNoise step_noise) const;
 

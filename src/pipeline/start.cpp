@@ -113,9 +113,9 @@ Start make_start(const LoadedModel& model, const DrawRequest& request, const Bat
   if (!request.noise_only) start.extra = picture_channels(model, request, means);
   if (model.config.extra() == UNetExtra::kMaskedPicture) start.mask.reset();
   const auto drawn = start_noise(model, request, shape, noise);
-  start.latents = rows.spread(start.x0.defined() && strength
-                                  ? start.plan.from_picture(start.x0, drawn)
-                                  : start.plan.from_noise(drawn));
+  start.latents =
+      rows.spread(start.x0.defined() && strength ? start.plan.from_picture(start.x0, drawn)
+                                                 : start.plan.from_noise(drawn));
   return start;
 }
 

@@ -42,9 +42,8 @@ std::vector<std::pair<std::string, std::string>> clip_tokenizer_files(int64_t le
                                            {"eos_token", kEos},
                                            {"pad_token", padding == 0 ? kFirst : kEos},
                                            {"unk_token", kEos}};
-  nlohmann::ordered_json config = {{"tokenizer_class", "CLIPTokenizer"},
-                                   {"model_max_length", length},
-                                   {"do_lower_case", true}};
+  nlohmann::ordered_json config = {
+      {"tokenizer_class", "CLIPTokenizer"}, {"model_max_length", length}, {"do_lower_case", true}};
   config.update(specials);
   return {{"merges.txt", std::string(merges)},
           {"vocab.json", vocabulary_json(merges)},

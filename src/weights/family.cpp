@@ -133,8 +133,8 @@ std::vector<int64_t> shape_of(const TensorSource& tensors, const char* name) {
   }
 }
 
-/// What a model that has all of its parts takes beside text, by the channels of its UNet's input, of
-/// which latents have four.
+/// What a model that has all of its parts takes beside text, by the channels of its UNet's input,
+/// of which latents have four.
 Family whole_model(const TensorSource& tensors) {
   const bool second = is_second_generation(tensors);
   const std::string base = second ? "Stable Diffusion v2" : "Stable Diffusion v1";

@@ -9,8 +9,12 @@ namespace sd {
 bool may_be_ignored(const std::string& name) {
   // What is left of OpenCLIP is its last layer, which never runs, and what belongs to its pictures.
   static constexpr std::array<std::string_view, 6> kPrefixes = {
-      "model_ema.", "loss.", "first_stage_model.loss.", "cond_stage_model.logit_scale",
-      "cond_stage_model.model.", "cond_stage_model.transformer.to_logits."};
+      "model_ema.",
+      "loss.",
+      "first_stage_model.loss.",
+      "cond_stage_model.logit_scale",
+      "cond_stage_model.model.",
+      "cond_stage_model.transformer.to_logits."};
   static constexpr std::array<std::string_view, 16> kNames = {"v_pred",
                                                               "betas",
                                                               "alphas_cumprod",

@@ -47,8 +47,9 @@ class AllWordsSource final : public TensorSource {
 
  private:
   [[noreturn]] void fail(const std::string& what) const {
-    throw CheckpointError(fmt::format(
-        "{}: '{}' {}\n    The file is damaged, or was not written by sd-train.", label(), kSeenWords, what));
+    throw CheckpointError(
+        fmt::format("{}: '{}' {}\n    The file is damaged, or was not written by sd-train.",
+                    label(), kSeenWords, what));
   }
 
   void read_ids() {
@@ -71,7 +72,8 @@ class AllWordsSource final : public TensorSource {
     const auto width = static_cast<std::size_t>(view.shape[1]) * size_of(view.dtype);
     const auto all = std::make_shared<std::vector<std::byte>>(width * kVocabulary);
     for (std::size_t i = 0; i < ids_.size(); ++i) {
-      std::memcpy(all->data() + static_cast<std::size_t>(ids_[i]) * width, view.bytes.data() + i * width, width);
+      std::memcpy(all->data() + static_cast<std::size_t>(ids_[i]) * width,
+                  view.bytes.data() + i * width, width);
     }
     TensorView whole;
     whole.dtype = view.dtype;

@@ -59,7 +59,10 @@ TEST_P(Seeds, OnlyOneOfARunIsThatPictureToTheByte) {
 
 TEST_P(Seeds, InImageModeAPictureIsThatOfItsSeedDrawnAlone) {
   const TinyRun all, alone;
-  ASSERT_EQ(all(joined(base(), {"--n_samples", "3", "--n_iter", "2", "--seed-mode", "image", "--seed", "7"})).code, 0);
+  ASSERT_EQ(all(joined(base(), {"--n_samples", "3", "--n_iter", "2", "--seed-mode", "image",
+                                "--seed", "7"}))
+                .code,
+            0);
   for (std::size_t i = 0; i < 6; ++i) {
     const auto seed = std::to_string(7 + i);
     EXPECT_EQ(pixels(alone, joined(base(), {"--n_samples", "1", "--n_iter", "1", "--seed", seed})),
@@ -70,8 +73,8 @@ TEST_P(Seeds, InImageModeAPictureIsThatOfItsSeedDrawnAlone) {
 
 TEST_P(Seeds, CountOnFromTheLastToTheFirst) {
   const TinyRun all, alone;
-  ASSERT_EQ(all(joined(base(), {"--n_samples", "2", "--n_iter", "1", "--seed-mode", "image", "--seed",
-                                "18446744073709551615"}))
+  ASSERT_EQ(all(joined(base(), {"--n_samples", "2", "--n_iter", "1", "--seed-mode", "image",
+                                "--seed", "18446744073709551615"}))
                 .code,
             0);
   EXPECT_EQ(pixels(alone, joined(base(), {"--n_samples", "1", "--n_iter", "1", "--seed", "0"})),
@@ -91,9 +94,14 @@ TEST(SeedBinary, OnlyHoldsWithAMaskWhoseNoiseComesFromTheStream) {
     const auto png = encode_png(image);
     return all.file(name, {reinterpret_cast<const char*>(png.data()), png.size()});
   };
-  const Names arguments = {"--prompt",   "a cat", "--init-img", write("start.png", start), "--init-mask",
-                           write("mask.png", mask), "--steps", "5", "--sampler", "euler_a", "--n_samples",
-                           "2",          "--n_iter", "2", "--skip_grid"};
+  const Names arguments = {"--prompt",    "a cat",
+                           "--init-img",  write("start.png", start),
+                           "--init-mask", write("mask.png", mask),
+                           "--steps",     "5",
+                           "--sampler",   "euler_a",
+                           "--n_samples", "2",
+                           "--n_iter",    "2",
+                           "--skip_grid"};
   auto setup = all.setup(arguments);
   setup.arguments.front() = "img2img";
   ASSERT_EQ(test::run_program(setup).code, 0);
@@ -105,11 +113,11 @@ TEST(SeedBinary, OnlyHoldsWithAMaskWhoseNoiseComesFromTheStream) {
 
 TEST(SeedBinary, ASweepKeepsItsValuesInImageMode) {
   const TinyRun run, alone;
-  const Names sweep = {"--prompt", "a red cat", "--reweight", "red=1,6",   "--n_samples",
+  const Names sweep = {"--prompt", "a red cat", "--reweight", "red=1,6", "--n_samples",
                        "2",        "--n_iter",  "1",          "--steps", "4"};
   ASSERT_EQ(run(joined(sweep, {"--seed-mode", "image"})).code, 0);
-  EXPECT_EQ(pixels(alone, joined(kOne, {"--prompt", "a red cat", "--reweight", "red=6", "--steps", "4",
-                                        "--seed", "43"})),
+  EXPECT_EQ(pixels(alone, joined(kOne, {"--prompt", "a red cat", "--reweight", "red=6", "--steps",
+                                        "4", "--seed", "43"})),
             read_image(run.sample_path(1)).pixels);
 }
 

@@ -31,7 +31,8 @@ TEST(BrownianNoise, IncrementsAddUpAndAreIndependent) {
   BrownianNoise noise({7});
   const auto x = latents(1);
   const auto whole = noise(x, 4.0, 1.0) * std::sqrt(3.0);
-  const auto first = noise(x, 4.0, 2.5) * std::sqrt(1.5), second = noise(x, 2.5, 1.0) * std::sqrt(1.5);
+  const auto first = noise(x, 4.0, 2.5) * std::sqrt(1.5),
+             second = noise(x, 2.5, 1.0) * std::sqrt(1.5);
   EXPECT_LT((whole - first - second).abs().max().item<double>(), 1e-5);
   EXPECT_LT(std::abs(correlation(first, second)), 0.04);
 }

@@ -20,7 +20,8 @@ constexpr double kFirst = 10, kLast = 0.2;
 std::vector<double> log_even(int64_t steps) {
   std::vector<double> sigmas;
   for (int64_t i = 0; i <= steps; ++i) {
-    sigmas.push_back(kFirst * std::pow(kLast / kFirst, static_cast<double>(i) / static_cast<double>(steps)));
+    sigmas.push_back(kFirst *
+                     std::pow(kLast / kFirst, static_cast<double>(i) / static_cast<double>(steps)));
   }
   return sigmas;
 }
@@ -29,14 +30,16 @@ std::vector<double> log_even(int64_t steps) {
 /// samplers begin with lower orders, and so their error stays small beside the rest.
 std::vector<double> log_even_after_start(int64_t steps) {
   constexpr int64_t kStart = 3;
-  const double whole = std::log(kFirst / kLast), first = std::pow(whole / static_cast<double>(steps), 2);
+  const double whole = std::log(kFirst / kLast),
+               first = std::pow(whole / static_cast<double>(steps), 2);
   std::vector<double> sigmas;
   for (int64_t i = 0; i < kStart; ++i) {
     sigmas.push_back(kFirst * std::exp(-first * static_cast<double>(i)));
   }
   const double left = whole - first * kStart;
   for (int64_t i = 0; i <= steps; ++i) {
-    sigmas.push_back(kLast * std::exp(left * static_cast<double>(steps - i) / static_cast<double>(steps)));
+    sigmas.push_back(kLast *
+                     std::exp(left * static_cast<double>(steps - i) / static_cast<double>(steps)));
   }
   return sigmas;
 }
@@ -54,9 +57,9 @@ double ode_error(SigmaSampler sampler, int64_t steps) {
   return std::abs(sampler(denoiser, start, run).item<double>() / exact - 1);
 }
 
-/// The variance that a sampler leaves at σ_last, from the exact one at σ_first. Everything is linear,
-/// so it is the sum of what the start and each draw of noise, alone, leave; `mean` returns them in
-/// order. Draws are independent where a sampler makes one a step.
+/// The variance that a sampler leaves at σ_last, from the exact one at σ_first. Everything is
+/// linear, so it is the sum of what the start and each draw of noise, alone, leave; `mean` returns
+/// them in order. Draws are independent where a sampler makes one a step.
 double variance_error(SigmaSampler sampler, int64_t steps, int64_t draws_a_step) {
   GaussianDenoiser denoiser(kDeviation);
   double variance = 0;
@@ -68,7 +71,8 @@ double variance_error(SigmaSampler sampler, int64_t steps, int64_t draws_a_step)
     run.noise = [&](const torch::Tensor& x, double, double) {
       return at::full(x.sizes(), drawn++ == alone ? 1.0 : 0.0, torch::kDouble);
     };
-    const auto start = at::full({1, 1, 1, 1}, alone < 0 ? deviation_at(kFirst) : 0.0, torch::kDouble);
+    const auto start =
+        at::full({1, 1, 1, 1}, alone < 0 ? deviation_at(kFirst) : 0.0, torch::kDouble);
     const double left = sampler(denoiser, start, run).item<double>();
     variance += left * left;
     if (alone >= 0) continue;
@@ -91,7 +95,8 @@ TEST_P(Convergence, ARandomSamplerEndsWithTheVarianceOfTheData) {
   if (GetParam().noise == StepNoiseKind::kNone) GTEST_SKIP() << "draws no noise";
   const auto sampler = sigma_sampler(GetParam().kind);
   const int64_t draws = GetParam().kind == SamplerKind::kDpmppSde ? 2 : 1;
-  const double coarse = variance_error(sampler, 40, draws), fine = variance_error(sampler, 80, draws);
+  const double coarse = variance_error(sampler, 40, draws),
+               fine = variance_error(sampler, 80, draws);
   EXPECT_LT(fine, 0.05);
   EXPECT_LT(fine, coarse / 1.6);  // of first order at least
 }
@@ -100,7 +105,8 @@ std::vector<SamplerInfo> solvers() {
   std::vector<SamplerInfo> solvers;
   for (const auto& info : all_samplers()) {
     // Consistency sampling jumps to D and back: it solves no equation.
-    if (sigma_sampler(info.kind) != nullptr && info.kind != SamplerKind::kLcm) solvers.push_back(info);
+    if (sigma_sampler(info.kind) != nullptr && info.kind != SamplerKind::kLcm)
+      solvers.push_back(info);
   }
   return solvers;
 }

@@ -18,8 +18,8 @@ using test::Golden;
 using test::relative_difference;
 using test::TanhDenoiser;
 
-// Both sides compute in float32, the references their noise levels too: a few roundings of 6e-8 of the
-// start's 14.6 at most.
+// Both sides compute in float32, the references their noise levels too: a few roundings of 6e-8 of
+// the start's 14.6 at most.
 constexpr double kTolerance = 1e-5;
 
 std::vector<double> doubles(const torch::Tensor& values) {

@@ -48,7 +48,8 @@ TEST(SigmaSteps, EqualTheReferences) {
   for (const auto kind :
        {SchedulerKind::kDiscrete, SchedulerKind::kKarras, SchedulerKind::kExponential}) {
     const auto expected = ksamplers["sigmas_" + std::string(name_of(kind))];
-    EXPECT_LT(relative_difference(floats(sigma_steps(kind, sd_v1_table(), 10)), expected), kRounding)
+    EXPECT_LT(relative_difference(floats(sigma_steps(kind, sd_v1_table(), 10)), expected),
+              kRounding)
         << name_of(kind);
   }
   for (const auto kind :
@@ -88,7 +89,8 @@ TEST(SigmaSteps, WithoutThePenultimateThereAreAsManyAsWithIt) {
     const auto kind = *find_scheduler(name);
     const auto sigmas = sigma_steps_without_penultimate(kind, sd_v1_table(), 1000);
     ASSERT_EQ(sigmas.size(), 1001U) << name;
-    for (std::size_t i = 1; i < sigmas.size(); ++i) ASSERT_LT(sigmas[i], sigmas[i - 1]) << name << i;
+    for (std::size_t i = 1; i < sigmas.size(); ++i)
+      ASSERT_LT(sigmas[i], sigmas[i - 1]) << name << i;
     EXPECT_THROW(sigma_steps_without_penultimate(kind, sd_v1_table(), 1001), UsageError) << name;
     EXPECT_THROW(sigma_steps_without_penultimate(kind, sd_v1_table(), 0), UsageError) << name;
   }

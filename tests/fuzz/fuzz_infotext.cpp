@@ -1,5 +1,6 @@
-// Infotexts. Besides not crashing: what was read, written and read again is the same, if it begins with the steps as
-// programs write it. In a line that begins otherwise a prompt may stand before them, which only a guess tells apart.
+// Infotexts. Besides not crashing: what was read, written and read again is the same, if it begins
+// with the steps as programs write it. In a line that begins otherwise a prompt may stand before
+// them, which only a guess tells apart.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

@@ -13,14 +13,16 @@
 namespace sd {
 namespace {
 
-// SHA-256 of openai/clip-vit-large-patch14's merges.txt, and of its vocab.json's words by their numbers,
-// a line each.
+// SHA-256 of openai/clip-vit-large-patch14's merges.txt, and of its vocab.json's words by their
+// numbers, a line each.
 constexpr const char* kPublishedMerges =
     "9fd691f7c8039210e0fced15865466c65820d09b63988b0174bfe25de299051a";
 constexpr const char* kPublishedWords =
     "7cccc44d334555d1ff3c0ac5f0246b428fab2918383e77ee745cf30d41010b78";
 
-std::string sha256_of(const std::string& text) { return sha256_hex(std::as_bytes(std::span(text))); }
+std::string sha256_of(const std::string& text) {
+  return sha256_hex(std::as_bytes(std::span(text)));
+}
 
 TEST(ClipVocabulary, IsThePublishedOne) {
   std::map<std::string, std::string> files;

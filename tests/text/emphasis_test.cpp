@@ -35,16 +35,15 @@ TEST(Emphasis, ReadsWhatTheWebUiReads) {
   expect("(unbalanced", {{"unbalanced", 1.1}});
   expect("\\(literal\\]", {{"(literal]", 1.0}});
   expect("(unnecessary)(parens)", {{"unnecessaryparens", 1.1}});
-  expect("a (((house:1.3)) [on] a (hill:0.5), sun, (((sky))).",
-         {{"a ", 1.0},
-          {"house", 1.573},
-          {" ", 1.1},
-          {"on", 1.0},
-          {" a ", 1.1},
-          {"hill", 0.55},
-          {", sun, ", 1.1},
-          {"sky", 1.4641},
-          {".", 1.1}});
+  expect("a (((house:1.3)) [on] a (hill:0.5), sun, (((sky))).", {{"a ", 1.0},
+                                                                 {"house", 1.573},
+                                                                 {" ", 1.1},
+                                                                 {"on", 1.0},
+                                                                 {" a ", 1.1},
+                                                                 {"hill", 0.55},
+                                                                 {", sun, ", 1.1},
+                                                                 {"sky", 1.4641},
+                                                                 {".", 1.1}});
 }
 
 TEST(Emphasis, WeightsMayBeNegativeSignedOrSpaced) {

@@ -19,7 +19,8 @@ constexpr const char* kEmbedding =
 /// A file with two rows of width 3, and the ids of those rows.
 class SeenWords : public testing::Test {
  protected:
-  std::unique_ptr<TensorSource> open(std::vector<int32_t> ids, std::vector<int64_t> shape = {2, 3}) const {
+  std::unique_ptr<TensorSource> open(std::vector<int32_t> ids,
+                                     std::vector<int64_t> shape = {2, 3}) const {
     const std::vector<float> rows = {1, 2, 3, 4, 5, 6};
     const std::vector<int64_t> ids_shape = {static_cast<int64_t>(ids.size())};
     const std::vector<NamedTensor> tensors = {
@@ -30,7 +31,8 @@ class SeenWords : public testing::Test {
     return open_weight_file(path).tensors;
   }
 
-  static TensorView view(DType dtype, const std::vector<int64_t>& shape, std::span<const std::byte> bytes) {
+  static TensorView view(DType dtype, const std::vector<int64_t>& shape,
+                         std::span<const std::byte> bytes) {
     TensorView made;
     made.dtype = dtype;
     made.shape = shape;
@@ -59,8 +61,8 @@ TEST_F(SeenWords, StandInTheirPlacesAmongZeros) {
 }
 
 TEST_F(SeenWords, OfOtherNumbersOrOrderAreDamage) {
-  for (const auto& ids : std::vector<std::vector<int32_t>>{
-           {7}, {7, 7}, {8, 7}, {-1, 7}, {7, 49408}, {1, 2, 3}})
+  for (const auto& ids :
+       std::vector<std::vector<int32_t>>{{7}, {7, 7}, {8, 7}, {-1, 7}, {7, 49408}, {1, 2, 3}})
     EXPECT_THROW(open(ids), CheckpointError);
   EXPECT_THROW(open({1, 2}, {6}), CheckpointError);
 }

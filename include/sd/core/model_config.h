@@ -37,7 +37,7 @@ struct SentencePieceConfig {
 struct TextConfig {
   TextEncoderKind encoder = TextEncoderKind::kClip;
   TokenizerKind tokenizer = TokenizerKind::kClip;
-  int64_t padding = 49407;             // the id behind the end of a prompt, but for kSentencePiece
+  int64_t padding = 49407;  // the id behind the end of a prompt, but for kSentencePiece
   SentencePieceConfig sentence_piece = {};  // of kSentencePiece
   int64_t width = 768;
   int64_t layers = 12;

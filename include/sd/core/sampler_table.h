@@ -69,8 +69,8 @@ struct NamedSampler {
   std::optional<SchedulerKind> scheduler;
 };
 
-/// "dpm++_2m", "DPM++ 2M Karras", "k_euler_a", "dpmpp_2m_sde": case, blanks, dashes and the prefixes
-/// and suffixes of other programs aside. Nothing for what is none.
+/// "dpm++_2m", "DPM++ 2M Karras", "k_euler_a", "dpmpp_2m_sde": case, blanks, dashes and the
+/// prefixes and suffixes of other programs aside. Nothing for what is none.
 std::optional<NamedSampler> find_sampler(std::string_view text);
 std::optional<SchedulerKind> find_scheduler(std::string_view text);
 

@@ -52,8 +52,8 @@ struct SigmaRun : StepHooks {
 
 // Each runs from x = x0 + σ·n at the first of run.sigmas to the last and returns latents there, of
 // the shape of x. With H = log(σ_i / σ_{i+1}) as step, the order is that of the ODE's solver. Throw
-// UsageError for fewer than two noise levels, some that do not fall, or noise that is needed and not
-// there.
+// UsageError for fewer than two noise levels, some that do not fall, or noise that is needed and
+// not there.
 
 /// Euler's method for the probability-flow ODE dx/dσ = (x − D)/σ (arXiv:2206.00364, eq. 3).
 torch::Tensor sample_euler(SigmaDenoiser& denoiser, torch::Tensor x, const SigmaRun& run);
@@ -75,8 +75,8 @@ torch::Tensor sample_dpmpp_2m(SigmaDenoiser& denoiser, torch::Tensor x, const Si
 torch::Tensor sample_dpmpp_sde(SigmaDenoiser& denoiser, torch::Tensor x, const SigmaRun& run);
 /// SDE-DPM-Solver++(2M), midpoint form.
 torch::Tensor sample_dpmpp_2m_sde(SigmaDenoiser& denoiser, torch::Tensor x, const SigmaRun& run);
-/// The same with two earlier steps, as k-diffusion has it; its second difference has half the weight
-/// that would make it of third order.
+/// The same with two earlier steps, as k-diffusion has it; its second difference has half the
+/// weight that would make it of third order.
 torch::Tensor sample_dpmpp_3m_sde(SigmaDenoiser& denoiser, torch::Tensor x, const SigmaRun& run);
 /// UniPC of order 2 with B(h) = e^h − 1 (arXiv:2302.04867, algorithms 5 and 6).
 torch::Tensor sample_unipc(SigmaDenoiser& denoiser, torch::Tensor x, const SigmaRun& run);

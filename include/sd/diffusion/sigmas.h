@@ -8,8 +8,8 @@
 
 namespace sd {
 
-/// Noise levels in the terms of Karras et al. (arXiv:2206.00364): x = x0 + σ·n, where DDPM's latents
-/// are x / sqrt(1 + σ²) and σ_t = sqrt((1 − ᾱ_t) / ᾱ_t).
+/// Noise levels in the terms of Karras et al. (arXiv:2206.00364): x = x0 + σ·n, where DDPM's
+/// latents are x / sqrt(1 + σ²) and σ_t = sqrt((1 − ᾱ_t) / ᾱ_t).
 class SigmaTable {
  public:
   explicit SigmaTable(const NoiseSchedule& schedule);

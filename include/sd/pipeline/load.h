@@ -38,22 +38,22 @@ struct LoadedModel {
   /// Decodes, and encodes where it can, in the autoencoder's place; null: it does not.
   std::shared_ptr<TaesdImpl> taesd;
   std::shared_ptr<const Tokenizer> tokenizer;
-  ModelConfig config;                         // its prediction is settled
-  bool prediction_assumed = false;            // nothing but a guess by its weights says what it predicts
-  std::filesystem::path main_file;            // what the hash is taken of
-  std::filesystem::path vae_file, clip_file;  // likewise of parts from elsewhere, else empty
-  std::string format;                         // "ckpt", "safetensors", "diffusers"
-  std::string device;                         // "cpu", "cuda:0"
-  std::string dtype;                          // "f32", "bf16", "f16"
+  ModelConfig config;               // its prediction is settled
+  bool prediction_assumed = false;  // nothing but a guess by its weights says what it predicts
+  std::filesystem::path main_file;  // what the hash is taken of
+  std::filesystem::path vae_file, clip_file;   // likewise of parts from elsewhere, else empty
+  std::string format;                          // "ckpt", "safetensors", "diffusers"
+  std::string device;                          // "cpu", "cuda:0"
+  std::string dtype;                           // "f32", "bf16", "f16"
   torch::Dtype compute_dtype = torch::kFloat;  // of activations; weights may be held narrower
 };
 
-/// Opens, detects, checks and loads a model, and sets what LibTorch needs to be fast in this process:
-/// its number of threads (`threads`), and that waiting ones sleep soon instead of turning in loops,
-/// which another busy program on the machine would make many times slower. For the latter a few
-/// threads stand by asleep; OMP_WAIT_POLICY or GOMP_SPINCOUNT in the environment are obeyed instead.
-/// Throws IoError, CheckpointError, UsageError (config
-/// contradicts weights, no such device) or OutOfMemory.
+/// Opens, detects, checks and loads a model, and sets what LibTorch needs to be fast in this
+/// process: its number of threads (`threads`), and that waiting ones sleep soon instead of turning
+/// in loops, which another busy program on the machine would make many times slower. For the latter
+/// a few threads stand by asleep; OMP_WAIT_POLICY or GOMP_SPINCOUNT in the environment are obeyed
+/// instead. Throws IoError, CheckpointError, UsageError (config contradicts weights, no such
+/// device) or OutOfMemory.
 LoadedModel load_model(const LoadRequest& request);
 
 }  // namespace sd

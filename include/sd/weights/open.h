@@ -55,8 +55,8 @@ std::filesystem::path sidecar_path(const std::filesystem::path& path);
 /// diffusers folder, told apart by content and not by name. Throws IoError if it cannot be read,
 /// CheckpointError if it is something else, naming what it is (Git LFS pointer, HTML page, ONNX,
 /// truncated file, LoRA, …) and what to do.
-/// Tensors of `separate` files take the place of the model's; that they do not fit is a CheckpointError
-/// too.
+/// Tensors of `separate` files take the place of the model's; that they do not fit is a
+/// CheckpointError too.
 OpenedModel open_model(const std::filesystem::path& path, const SeparateFiles& separate = {});
 
 /// The tensors of a file with the EMA copies of the UNet standing in for the plain ones

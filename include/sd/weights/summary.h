@@ -23,9 +23,9 @@ struct PartSummary {
 
 /// What a model file holds, told by its headers.
 struct ModelSummary {
-  std::string format;  // "ckpt", "legacy ckpt", "safetensors", "gguf", "sharded …", "diffusers"
-  std::string family;               // "Stable Diffusion v1", "LoRA", …
-  std::string problem;              // why no picture can be drawn from it; empty if one can
+  std::string format;   // "ckpt", "legacy ckpt", "safetensors", "gguf", "sharded …", "diffusers"
+  std::string family;   // "Stable Diffusion v1", "LoRA", …
+  std::string problem;  // why no picture can be drawn from it; empty if one can
   std::filesystem::path main_file;  // what the model hash is taken of
   int64_t tensors = 0;
   int64_t parameters = 0;
@@ -37,7 +37,7 @@ struct ModelSummary {
   std::vector<std::string> missing;
   std::vector<std::string> mismatched;  // "'name' has shape [1], expected [2]"
   std::vector<std::string> unexpected;  // known leftovers are none
-  std::optional<ModelConfig> config;  // a diffusers folder's own, else what names and shapes tell
+  std::optional<ModelConfig> config;    // a diffusers folder's own, else what names and shapes tell
   std::optional<FoundPrediction> prediction;  // of a model that can be drawn from
   Metadata metadata;                          // of a .safetensors or GGUF
 };
