@@ -1,10 +1,10 @@
 # Writes a header that names the symbol by which `sd` finds its other half. The name holds a hash of every header of the
-# project that cli/engine.h includes, directly or not: halves that were built from different ones do not find each other.
+# project that cli/engine/engine.h includes, directly or not: halves that were built from different ones do not find each other.
 #
 #   cmake -DSOURCE_DIR=DIR -DOUTPUT=FILE -DDEPFILE=FILE -P SdEngineEntry.cmake
 cmake_minimum_required(VERSION 3.25)
 
-set(waiting "${SOURCE_DIR}/src/cli/engine.h")
+set(waiting "${SOURCE_DIR}/src/cli/engine/engine.h")
 set(headers)
 while(waiting)
   list(POP_FRONT waiting header)

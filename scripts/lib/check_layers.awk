@@ -2,6 +2,11 @@
 # FILE:LINE: for each breach and exits 1 if there was one.
 BEGIN {
   max_lines = 500
+  # The folders of the command line, from the ground up: each may include those before it.
+  floors = split("shell models options maps record plan engine draw tasks commands", floor_name, " ")
+  for (i = 1; i <= floors; i++) floor_of[floor_name[i]] = i
+  # Two that do not see each other: the one is opened by the other, through engine/.
+  apart["tasks", "draw"] = apart["commands", "draw"] = 1
   allowed["core"] = ""
   allowed["text"] = "core"
   allowed["weights"] = "core"
@@ -11,9 +16,9 @@ BEGIN {
   allowed["control"] = "text core"  # and one header of nn, below
   allowed["image"] = "core"
   allowed["pipeline"] = "core text weights nn models diffusion control image"
-  allowed["train"] = "core text weights nn models diffusion control image pipeline"
+  allowed["trainer"] = "core text weights nn models diffusion control image pipeline cli"  # tools/trainer
   # The command line knows the torch-free rooms too: `sd info` and option checks must not load LibTorch.
-  allowed["cli"] = "pipeline train control core text weights image"
+  allowed["cli"] = "pipeline control core text weights image"
   extra["control", "sd/nn/attention_controller.h"] = 1
   extra["cli", "sd/nn/attention_controller.h"] = 1  # chains controls with what observes them
   torch_free["text"] = torch_free["image"] = torch_free["weights"] = 1
@@ -21,15 +26,29 @@ BEGIN {
   breaches = 0
 }
 function breach(what) { printf "%s:%d: %s\n", FILENAME, FNR, what; breaches = 1 }
+# The folder of src/cli that a path below it lies in; empty where it lies in none.
+function cli_folder(path,   parts) { return split(path, parts, "/") == 3 && parts[1] == "cli" ? parts[2] : "" }
+function check_cli(header,   from, to) {
+  from = cli_folder(substr(FILENAME, 5))  # behind "src/"
+  to = cli_folder(header)
+  if (from == "") return  # main.cpp, and the trainer
+  if (!(to in floor_of)) {
+    breach("\"" header "\" lies in no folder of the command line")
+  } else if (floor_of[to] > floor_of[from] || (from, to) in apart) {
+    breach("\"cli/" from "\" may not include \"" header "\"")
+  }
+}
 function room_of(path,   parts) {
   if (path ~ /^include\/sd\/[^\/]+\//) { split(path, parts, "/"); return parts[3] }
-  if (path ~ /^src\/[^\/]+\//) { split(path, parts, "/"); return parts[2] }
+  if (path ~ /^(src|tools)\/[^\/]+\//) { split(path, parts, "/"); return parts[2] }
   return ""
 }
 FNR == 1 {
   room = room_of(FILENAME)
   stem = FILENAME; sub(/.*\//, "", stem); sub(/\.[a-z]+$/, "", stem)
   if (room != "" && !(room in allowed)) breach("the room \"" room "\" is not in this table")
+  if (FILENAME ~ /^src\/cli\/[^\/]+\.(cpp|h)$/ && stem != "main") breach("belongs into a folder of src/cli")
+  if (FILENAME ~ /^src\/cli\/[^\/]+\// && !(cli_folder(substr(FILENAME, 5)) in floor_of)) breach("the folder is not in this table")
 }
 FNR == max_lines + 1 { breach("longer than " max_lines " lines; split it by purpose") }
 room == "" || !(room in allowed) || !/^[ \t]*#[ \t]*include/ { next }
@@ -42,6 +61,7 @@ room == "" || !(room in allowed) || !/^[ \t]*#[ \t]*include/ { next }
   header = quoted[2]
   if (header !~ /\//) next  # beside the file
   target = header; sub(/^sd\//, "", target); sub(/\/.*/, "", target)
+  if (room == "cli" && target == "cli") check_cli(header)
   if (target == room || (room, header) in extra) next
   if (!(target in allowed)) {
     breach("\"" header "\" belongs to no room")

@@ -5,11 +5,11 @@
 #include <sstream>
 #include <string>
 
-#include "cli/commands.h"
-#include "cli/grid_axes.h"
-#include "cli/name_template.h"
-#include "cli/task_list.h"
-#include "cli/task_parser.h"
+#include "cli/commands/commands.h"
+#include "cli/options/name_template.h"
+#include "cli/tasks/grid_axes.h"
+#include "cli/tasks/task_list.h"
+#include "cli/tasks/task_parser.h"
 #include "sd/core/error.h"
 
 namespace {

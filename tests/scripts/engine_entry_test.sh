@@ -15,7 +15,7 @@ entry_of() {
 }
 
 # What the compiler opens for engine.h, and for what each half says to the other, is in the list.
-"$compiler" -std=c++20 -MM -I "$root/src" -I "$root/include" -x c++ "$root/src/cli/engine.h" |
+"$compiler" -std=c++20 -MM -I "$root/src" -I "$root/include" -x c++ "$root/src/cli/engine/engine.h" |
   tr -s ' \\\n' '\n' | grep -E "^$root/(src|include)/" | sed "s#^$root/##; s#/cli/\.\./#/#" | sort -u >"$work/opened"
 [[ -s $work/opened ]] || { echo "the compiler names no header"; exit 1; }
 sed -n 's#^// \(src\|include\)/#\1/#p' "$generated" | sort -u >"$work/hashed"
@@ -38,7 +38,7 @@ cp -r "$root/src" "$root/include" "$work/tree"
 before="$(entry_of "$work/tree")"
 [[ $before == sd_engine_* ]] || { echo "no name: $before"; failed=1; }
 [[ $(entry_of "$work/tree") == "$before" ]] || { echo "the name differs from call to call"; failed=1; }
-for header in src/cli/draw_options.h include/sd/core/sampler_table.h src/cli/prompt_list.h; do
+for header in src/cli/options/draw_options.h include/sd/core/sampler_table.h src/cli/plan/prompt_list.h; do
   echo "// another version" >>"$work/tree/$header"
   after="$(entry_of "$work/tree")"
   [[ $after != "$before" ]] || { echo "$header changed and the name did not"; failed=1; }

@@ -1,0 +1,38 @@
+#include <memory>
+#include <string>
+
+#include "cli/commands/commands.h"
+#include "cli/options/control_options.h"
+#include "cli/options/draw_parser.h"
+#include "cli/shell/option_groups.h"
+#include "cli/tasks/draw_command.h"
+
+namespace sd::cli {
+namespace {
+
+constexpr const char* kDescription = R"(Draws pictures from a prompt.
+
+Examples:
+  sd txt2img --prompt "a red apple on a wooden table" --plms
+  sd txt2img --prompt "a castle" --negative-prompt "people" --n_samples 4 --n_iter 1 --seed 7
+  sd txt2img --from-file prompts.txt --outdir pictures --skip_grid
+  sd txt2img --ckpt v1-5-pruned-emaonly.safetensors --prompt "a fox in the snow" --json)";
+
+DrawCommand make(CLI::App& app) {
+  auto* parser = app.add_subcommand("txt2img", kDescription)->group("Commands");
+  parser->footer(kDrawFooter);
+  auto options = std::make_shared<DrawOptions>();
+  add_draw_options(*parser, *options);
+  parser->option_defaults()->group("Attention control");
+  add_scope_options(*parser, options->control);
+  return {parser, options};
+}
+
+}  // namespace
+
+Command add_txt2img(CLI::App& app) {
+  const auto command = make(app);
+  return {command.parser, [command] { return draw_pictures(command, make); }, command.typed};
+}
+
+}  // namespace sd::cli

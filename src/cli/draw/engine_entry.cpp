@@ -1,0 +1,67 @@
+#include <string>
+#include <vector>
+
+#include "cli/draw/draw.h"
+#include "cli/engine/engine.h"
+#include "cli/shell/json_lines.h"
+#include "cli/shell/text_output.h"
+#include "engine_entry_name.h"
+#include "sd/core/mapped_file.h"
+
+namespace sd::cli {
+namespace {
+
+int draw_command(const DrawOptions& options) {
+  std::string message;
+  const int code =
+      run_caught([&] { return static_cast<int>(run_draw(options)); }, options.verbose > 0, message);
+  if (!message.empty()) report_error(message, code, options.json);
+  return code;
+}
+
+DrawSession& session() {
+  // Never destroyed: LibTorch's own statics may be gone before it.
+  static auto& session = *new DrawSession();
+  return session;
+}
+
+void draw_task_command(const DrawOptions& options, DrawOutcome& outcome) {
+  outcome.code = run_caught([&] { return static_cast<int>(session().draw(options, outcome)); },
+                            options.verbose > 0, outcome.error);
+}
+
+void draw_cells_command(const GridCells& cells, std::vector<DrawOutcome>& outcomes) {
+  outcomes.assign(cells.cells.size(), {});
+  std::string why;
+  const int code =
+      run_caught([&] { return static_cast<int>(session().draw_cells(cells, outcomes)); },
+                 cells.cells.front().verbose > 0, why);
+  if (code == 0) return;
+  const bool stopped = code == static_cast<int>(ExitCode::kInterrupted);
+  for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    if (!outcomes[i].drawn.empty() || (cells.only && *cells.only != i)) continue;
+    if (stopped) {
+      outcomes[i].code = code;
+      outcomes[i].error = why;
+    } else {
+      // One cell may have spoiled it for all: alone, each says what is wrong with it.
+      draw_task_command(cells.cells[i], outcomes[i]);
+    }
+  }
+}
+
+constexpr Engine kEngine{draw_command, draw_task_command, draw_cells_command};
+
+}  // namespace
+}  // namespace sd::cli
+
+/// What `sd` looks up. The build makes the name (cmake/SdEngineEntry.cmake), so that halves which
+/// know Engine or DrawOptions in different shapes are not mixed.
+extern "C" __attribute__((visibility("default"))) const sd::cli::Engine* SD_ENGINE_ENTRY() {
+  sd::guard_mapped_files();  // this half's own; the other's are asked after it
+  return &sd::cli::kEngine;
+}
+
+extern "C" __attribute__((visibility("default"))) int sd_engine_output_error() {
+  return sd::cli::output_error();
+}

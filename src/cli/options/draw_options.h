@@ -1,0 +1,188 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/options/attn_options.h"
+#include "cli/options/batch_options.h"
+#include "cli/options/given_options.h"
+#include "cli/options/picture_options.h"
+#include "sd/core/compute.h"
+#include "sd/core/model_config.h"
+#include "sd/core/sampler_table.h"
+#include "sd/text/prompt_reader.h"
+
+namespace sd::cli {
+
+/// Which script of the original a run mirrors.
+enum class DrawTask { kTxt2Img, kImg2Img, kSwap };
+
+inline constexpr double kDefaultStrength = 0.75;  // the original script's
+
+/// A picture to start from (`img2img`, `swap`).
+struct PictureInput {
+  std::optional<std::filesystem::path> init_img;
+  std::optional<double> strength;                  // absent: as the model needs it (model_fit.h)
+  std::optional<double> img_scale;                 // InstructPix2Pix; absent: 1.5
+  std::optional<std::filesystem::path> init_mask;  // white is drawn anew
+  bool use_mask = false;                           // the fork's flag; a mask is used when named
+  bool invert_mask = false;
+  double mask_grow = 0;   // pixels
+  double mask_blur = 0;   // pixels, behind that
+  bool no_paste = false;  // leave what the autoencoder made of the pixels outside the mask
+};
+
+// Prompt-to-Prompt's published settings.
+inline constexpr AttnSteps kDefaultCrossSteps{0, 0.8};
+inline constexpr AttnSteps kDefaultSelfSteps{0, 0.4};
+inline constexpr int64_t kDefaultSelfMaxRes = 16;
+inline constexpr double kDefaultBlendThreshold = 0.3;
+inline constexpr double kDefaultBlendStart = 0.2;
+inline constexpr int64_t kDefaultBlendRes = 16;
+
+enum class SwapMode { kFork, kPromptToPrompt };
+
+/// A value of `--cross-steps`: the steps of one word, or of all.
+struct WordSteps {
+  std::string word;  // empty: all words
+  AttnSteps steps;
+};
+
+/// `sd swap` beside what all commands have.
+struct SwapOptions {
+  std::vector<std::string> targets;  // every --prompt
+  std::optional<std::string> source;
+  bool is_swap = false;
+  SwapMode mode = SwapMode::kFork;
+  double tthres = 0;
+  std::vector<WordSteps> cross_steps;   // in the order given; later ones win
+  std::optional<AttnSteps> self_steps;  // absent: kDefaultSelfSteps
+  std::optional<int64_t> self_max_res;  // latent pixels of 64, scaled with the latents; absent: 16
+  std::vector<std::string> cross_box;   // words of the source
+  std::vector<std::string> local_blend;
+  std::vector<std::string> blend_except;
+  std::optional<double> blend_threshold;  // absent: kDefaultBlendThreshold
+  std::optional<double> blend_start;      // absent: kDefaultBlendStart
+  std::optional<int64_t> blend_res;       // like self_max_res; absent: default_blend_res
+  std::optional<double> blend_margin;     // pixels; absent: no pixel is put back
+  std::optional<std::filesystem::path> blend_mask;
+  bool dry_run = false;
+
+  bool blends() const { return !local_blend.empty() || blend_mask.has_value(); }
+};
+
+/// A value of `--reweight`: "snowy=-2,1,5".
+struct WordWeight {
+  std::string word;            // as PromptWords::find takes it
+  std::vector<double> values;  // one, or one for each sample of a batch
+};
+
+/// What restricts and weighs attention, in every command.
+struct ControlOptions {
+  std::vector<WordWeight> reweight;
+  std::optional<AttnSteps> reweight_steps;  // absent: every step
+  std::vector<std::string> parts;           // --layers; empty: all
+  std::vector<int64_t> resolutions;         // --res
+  std::vector<int64_t> heads;               // --heads
+  std::optional<bool> both_rows;            // --rows: cond, or both; absent: what each control does
+
+  bool sweeps() const {
+    for (const auto& weight : reweight) {
+      if (weight.values.size() > 1) return true;
+    }
+    return false;
+  }
+};
+
+/// What a picture's random numbers come from.
+enum class SeedMode {
+  kBatch,  // one draw for a batch, as the original scripts make it
+  kImage,  // picture i has the numbers of seed + i drawn alone
+};
+
+/// `--variation SEED:STRENGTH`: the start lies so far on the way to that of another seed.
+struct Variation {
+  uint64_t seed = 0;
+  double strength = 0;  // 0 to 1
+};
+
+struct PromptList;
+
+/// Where a task stands among others (task_run.h).
+struct TaskPlace {
+  std::string label;                      // before what is said of it: "line 7, "
+  std::optional<int64_t> picture_number;  // in its pictures' names; absent: as a run of its own
+  bool follows = false;                   // another one, which said what holds for all
+  bool returns_pictures = false;          // in the DrawOutcome, beside writing them
+};
+
+/// A drawing command as typed; names and defaults are the original scripts'. Torch-free.
+struct DrawOptions {
+  DrawTask task = DrawTask::kTxt2Img;
+  std::string prompt = "a painting of a virus monster playing guitar";
+  std::string negative_prompt;
+  PromptSyntax prompt_syntax = PromptSyntax::kAuto;
+  bool combinations = false;  // {a|b} are choices, and each combination a prompt of its own
+  int64_t clip_skip = 1;
+  std::filesystem::path outdir = "outputs/txt2img-samples";
+  bool outdir_given = false;
+  bool skip_grid = false;
+  bool skip_save = false;
+  int64_t ddim_steps = 50;
+  bool plms = false;
+  std::optional<SamplerKind> sampler;  // absent: DDIM, or PLMS with its flag
+  std::optional<SchedulerKind> scheduler;
+  bool laion400m = false;
+  bool fixed_code = false;
+  double ddim_eta = 0.0;
+  int64_t n_iter = 2;
+  std::optional<int64_t> H;  // absent: what the model was trained for, or the input picture's
+  std::optional<int64_t> W;
+  int64_t C = 4;
+  int64_t f = 8;
+  int64_t n_samples = 3;
+  int64_t n_rows = 0;
+  double scale = 7.5;
+  std::optional<std::string> from_file;      // "-" is stdin
+  std::shared_ptr<const PromptList> listed;  // what it holds, once it is read
+  BatchOptions batch;
+  std::optional<TaskPlace> place;
+  std::optional<std::filesystem::path> config;
+  std::optional<std::filesystem::path> ckpt;
+  std::optional<std::filesystem::path> vae;   // an autoencoder from elsewhere, or TAESD
+  std::optional<std::filesystem::path> clip;  // a text encoder from elsewhere
+  std::optional<uint64_t> seed = 42;          // absent until it is checked: a random one
+  SeedMode seed_mode = SeedMode::kBatch;
+  std::optional<Variation> variation;
+  std::optional<int64_t> only;           // the one picture of the run to draw, from 0
+  std::optional<std::string> precision;  // "full" or "autocast"
+  bool ema = false;
+  std::optional<Prediction> prediction;  // absent: as the model says
+  DeviceChoice device;
+  DTypeChoice dtype = DTypeChoice::kAuto;
+  RngChoice rng = RngChoice::kDevice;
+  std::optional<std::filesystem::path> init_latents;
+  std::optional<std::filesystem::path> save_latents;
+  PictureInput input;
+  SwapOptions swap;
+  ControlOptions control;
+  AttnOptions attn;
+  PictureOptions picture;
+  GivenCommand given;   // what all of this was made from
+  int64_t threads = 0;  // 0: one a physical core
+  bool json = false;
+  bool quiet = false;
+  int verbose = 0;
+
+  /// Whether there are several prompts, of which each is drawn once an iteration.
+  bool lists_prompts() const { return from_file.has_value() || combinations; }
+  SamplerKind chosen_sampler() const {
+    return sampler.value_or(plms ? SamplerKind::kPlms : SamplerKind::kDdim);
+  }
+};
+
+}  // namespace sd::cli

@@ -1,0 +1,91 @@
+#include "cli/options/seed_options.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <limits>
+#include <random>
+#include <string>
+
+#include "cli/options/draw_limits.h"
+#include "cli/shell/choices.h"
+#include "cli/shell/option_groups.h"
+#include "cli/shell/text_output.h"
+#include "sd/core/error.h"
+
+namespace sd::cli {
+namespace {
+
+template <typename Number>
+bool parse_all(std::string_view text, Number& value) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+}  // namespace
+
+Variation parse_variation(std::string_view text) {
+  Variation variation;
+  const auto colon = text.find(':');
+  const bool fits = colon != text.npos && parse_all(text.substr(0, colon), variation.seed) &&
+                    parse_all(text.substr(colon + 1), variation.strength) &&
+                    variation.strength >= 0 && variation.strength <= 1;
+  if (!fits) {
+    throw UsageError(fmt::format(
+        "--variation: '{}' is not SEED:STRENGTH with a strength from 0 to 1, like 7:0.2", text));
+  }
+  return variation;
+}
+
+std::optional<uint64_t> parse_seed(std::string_view text) {
+  uint64_t seed = 0;
+  if (text == "-1") return std::nullopt;
+  const bool plus = text.size() > 1 && text[0] == '+';  // from_chars knows no plus sign
+  if (parse_all(text.substr(plus ? 1 : 0), seed)) return seed;
+  throw UsageError(fmt::format("--seed: '{}' is not a whole number from -1 to {}", text,
+                               std::numeric_limits<uint64_t>::max()));
+}
+
+void add_seed_options(CLI::App& app, DrawOptions& options) {
+  add_parsed(
+      app, "seed", [&options](const std::string& text) { options.seed = parse_seed(text); }, "N",
+      "Start of the random numbers, below 2^64\n(-1: a random one)")
+      ->default_str("42");
+  const Choices<SeedMode> modes = {{"batch", SeedMode::kBatch}, {"image", SeedMode::kImage}};
+  add_choice(
+      app, "seed-mode", options.seed_mode, modes,
+      "batch: one draw a batch, as the original; image:\npicture i is that of SEED + i drawn "
+      "alone")
+      ->default_str("batch");
+  add_whole(
+      app, "only", options.only, kPictureRange,
+      "Draw only this picture of the run, counted from 0;\nthe same bytes as among the others");
+  add_parsed(
+      app, "variation",
+      [&options](const std::string& text) { options.variation = parse_variation(text); }, "SEED:X",
+      "Start X of the way (0 to 1) to the noise of SEED");
+  add_choice(app, "rng", options.rng, rng_choices(),
+             "Whose random numbers: cuda gives a GPU's anywhere")
+      ->default_str("device");
+}
+
+void settle_seed(DrawOptions& options) {
+  if (options.variation && options.init_latents) {
+    throw UsageError("--variation: mixes noises, and --init-latents gives the start itself");
+  }
+  if (options.seed_mode == SeedMode::kImage && options.fixed_code) {
+    throw UsageError(
+        "--seed-mode image gives every picture a start of its own, --fixed_code one to all");
+  }
+  options.seed = settled_seed(options);
+}
+
+uint64_t settled_seed(const DrawOptions& options) {
+  if (options.seed) return *options.seed;
+  const uint64_t seed = std::random_device{}();
+  if (!options.quiet) print_message(fmt::format("seed: {}", seed));
+  return seed;
+}
+
+}  // namespace sd::cli

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "cli/options/draw_options.h"
+#include "cli/shell/machine.h"
+#include "sd/core/model_config.h"
+
+namespace sd::cli {
+
+/// Whether a model is of the size of the published ones, so that a CPU is slow with it.
+bool is_full_size(const ModelConfig& model);
+
+/// A line for each choice that will be slow here, or that the model was not trained for, and what
+/// to choose instead.
+std::vector<std::string> draw_notices(const DrawOptions& options, const ModelConfig& model,
+                                      const Machine& machine);
+
+/// Prints them, unless told to be quiet.
+void print_notices(const DrawOptions& options, const ModelConfig& model);
+
+/// One line about the classes that a model's pickles name and that are not known (foreign_names.h),
+/// cut after a few; empty where there are none.
+std::string foreign_notice(const std::string& model, const std::vector<std::string>& names);
+
+/// Prints that of the model and of the parts that come from elsewhere, once a process for each,
+/// unless told to be quiet.
+void print_foreign_names(const DrawOptions& options, const std::filesystem::path& checkpoint);
+
+}  // namespace sd::cli

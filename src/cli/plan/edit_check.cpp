@@ -1,0 +1,105 @@
+#include "cli/plan/edit_check.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string_view>
+#include <system_error>
+
+#include "cli/options/draw_limits.h"
+#include "cli/shell/text_output.h"
+#include "sd/core/error.h"
+#include "sd/image/fit.h"
+#include "sd/image/metadata.h"
+
+namespace sd::cli {
+namespace {
+
+/// Reads the head of a picture, so that what is none is said before anything is loaded or written.
+/// Returns its size.
+Size require_picture(std::string_view option, const std::optional<std::filesystem::path>& path) {
+  if (!path) return {};
+  std::error_code ignored;
+  if (!std::filesystem::exists(*path, ignored)) {
+    throw IoError(fmt::format("--{}: {} does not exist", option, path->string()));
+  }
+  const auto picture = read_metadata(*path);
+  return {picture.width, picture.height};
+}
+
+/// A picture may be as large as it likes, what is drawn may not.
+void check_drawn_size(const DrawOptions& options, Size given) {
+  const auto size = fit_size(given, options.W, options.H, kSideStep);
+  if (std::max(size.width, size.height) <= kSideRange.most) return;
+  throw UsageError(
+      fmt::format("--init-img: {}x{} would be drawn as {}x{}, more than {} pixels a "
+                  "side\nSay how large with --W, --H or both.",
+                  given.width, given.height, size.width, size.height, kSideRange.most));
+}
+
+void forbid(bool given, std::string_view option, std::string_view why) {
+  if (given) throw UsageError(fmt::format("--{}: {}", option, why));
+}
+
+}  // namespace
+
+void check_input(const DrawOptions& options) {
+  const auto& input = options.input;
+  const bool image = input.init_img.has_value(), mask = input.init_mask.has_value();
+  constexpr std::string_view kNeedsImage = "needs a picture to start from: --init-img";
+  constexpr std::string_view kNeedsMask = "needs a mask: --init-mask";
+  forbid(mask && !image, "init-mask", kNeedsImage);
+  // The fork's swap took a strength and used none; draw_notices says so.
+  const bool needed = options.task != DrawTask::kSwap;
+  forbid(input.strength.has_value() && !image && needed, "strength", kNeedsImage);
+  forbid(input.img_scale.has_value() && !image, "img-scale", kNeedsImage);
+  forbid(input.use_mask && !mask, "use_mask", kNeedsMask);
+  forbid(input.invert_mask && !mask, "invert-mask", kNeedsMask);
+  forbid(input.mask_grow > 0 && !mask, "mask-grow", kNeedsMask);
+  forbid(input.mask_blur > 0 && !mask, "mask-blur", kNeedsMask);
+  forbid(input.no_paste && !mask, "no-paste", kNeedsMask);
+  const auto size = require_picture("init-img", input.init_img);
+  if (image) check_drawn_size(options, size);
+  require_picture("init-mask", input.init_mask);
+}
+
+void check_swap(const DrawOptions& options) {
+  const auto& swap = options.swap;
+  const bool fork = swap.mode == SwapMode::kFork;
+  constexpr std::string_view kBelongs = "belongs to --mode p2p";
+  forbid(fork && !swap.cross_steps.empty(), "cross-steps", kBelongs);
+  forbid(fork && !swap.cross_box.empty(), "cross-box", kBelongs);
+  forbid(fork && swap.self_steps.has_value(), "self-steps", kBelongs);
+  forbid(fork && swap.self_max_res.has_value(), "self-max-res", kBelongs);
+  forbid(fork && !swap.local_blend.empty(), "local-blend", kBelongs);
+  forbid(fork && !swap.blend_except.empty(), "blend-except", kBelongs);
+  forbid(fork && swap.blend_mask.has_value(), "blend-mask", kBelongs);
+  forbid(fork && swap.blend_threshold.has_value(), "blend-threshold", kBelongs);
+  forbid(fork && swap.blend_start.has_value(), "blend-start", kBelongs);
+  forbid(fork && swap.blend_res.has_value(), "blend-res", kBelongs);
+  forbid(fork && swap.blend_margin.has_value(), "blend-margin", kBelongs);
+  forbid(!fork && swap.tthres > 0, "tthres",
+         "belongs to --mode fork; here --cross-steps says when");
+  forbid(!swap.blend_except.empty() && swap.local_blend.empty(), "blend-except",
+         "takes from --local-blend, which is not given");
+  forbid(swap.blend_threshold.has_value() && swap.local_blend.empty(), "blend-threshold",
+         "is of the words of --local-blend, which is not given");
+  forbid(swap.blend_res.has_value() && swap.local_blend.empty(), "blend-res",
+         "is of the words of --local-blend, which is not given");
+  forbid(swap.blend_start.has_value() && !swap.blends(), "blend-start",
+         "needs --local-blend or --blend-mask");
+  forbid(swap.blend_margin.has_value() && !swap.blends(), "blend-margin",
+         "needs --local-blend or --blend-mask");
+  forbid(swap.blend_mask.has_value() && !swap.local_blend.empty(), "blend-mask",
+         "and --local-blend both say where to edit: give one of them");
+  forbid(!fork && !swap.source && !options.from_file, "mode",
+         "p2p takes attention from a source: give --sprompt TEXT");
+  require_picture("blend-mask", swap.blend_mask);
+  if (!swap.source || options.quiet) return;
+  for (const auto& target : swap.targets) {
+    if (target != *swap.source) continue;
+    print_message("--prompt equals --sprompt: the target will be the source again");
+  }
+}
+
+}  // namespace sd::cli

@@ -1,0 +1,121 @@
+#include "cli/plan/memory_need.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <system_error>
+
+#include "sd/core/compute.h"
+#include "sd/core/error.h"
+#include "weights/expected_tensors.h"
+
+namespace sd::cli {
+namespace {
+
+constexpr int64_t kMiB = int64_t{1} << 20;
+
+// Measured with the tiny model, which needs nothing else to speak of. The least is what a control
+// group has to hold: it drops pages of libraries and weights that lie in files.
+constexpr int64_t kProgramLeast = 64 * kMiB;
+constexpr int64_t kProgramUsual = 220 * kMiB;
+constexpr int64_t kProgramAddressSpace = 700 * kMiB;
+
+// Of a picture of 512x512: the decoder's widest maps (two of 128 channels at least), and the
+// UNet's of one row.
+constexpr double kReferencePixels = 512.0 * 512.0;
+constexpr double kReferenceChannels = 128;
+constexpr double kDecoderUsual = 1024.0 * kMiB;
+constexpr double kDecoderLeast = 256.0 * kMiB;
+constexpr double kRowUsual = 150.0 * kMiB;
+constexpr double kUNetChannels = 320;
+
+int64_t parameters_of(const ModelConfig& config) {
+  int64_t total = 0;
+  for (const auto& tensor : expected_tensors(config)) {
+    int64_t elements = 1;
+    for (const int64_t side : tensor.shape) elements *= side;
+    total += elements;
+  }
+  return total;
+}
+
+int64_t bytes_of(const std::filesystem::path& checkpoint) {
+  std::error_code error;
+  const auto size = std::filesystem::file_size(checkpoint, error);
+  return error ? 0 : static_cast<int64_t>(size);
+}
+
+/// Rows that the UNet computes at a time, at most.
+int64_t rows_of(const DrawOptions& options) {
+  const auto targets = static_cast<int64_t>(std::max<std::size_t>(options.swap.targets.size(), 1));
+  const int64_t branches = targets + (options.swap.source ? 1 : 0);
+  return options.n_samples * branches * (options.scale == 1 ? 1 : 2);
+}
+
+bool halves_weights(DTypeChoice dtype) {
+  return dtype == DTypeChoice::kAuto ? cpu_has_bf16() : dtype != DTypeChoice::kF32;
+}
+
+/// The narrowest of those that kill.
+std::optional<MemoryLimit> deadly_limit(const Machine& machine) {
+  std::vector<MemoryLimit> deadly;
+  for (const auto& limit : machine.memory_limits) {
+    if (limit.kind == MemoryLimit::Kind::kResident) deadly.push_back(limit);
+  }
+  const auto least = std::min_element(
+      deadly.begin(), deadly.end(),
+      [](const auto& a, const auto& b) { return a.bytes + a.swap < b.bytes + b.swap; });
+  return least == deadly.end() ? std::nullopt : std::optional(*least);
+}
+
+}  // namespace
+
+MemoryNeed memory_need(const DrawOptions& options, const ModelConfig& config,
+                       const std::filesystem::path& checkpoint) {
+  const int64_t element = halves_weights(options.dtype) ? 2 : 4;
+  const int64_t weights = parameters_of(config) * element;
+  const int64_t side = config.default_pixels();
+  // The size of an input picture is not known yet; it is at least one step of 64.
+  const bool known = !options.input.init_img || (options.W && options.H);
+  const auto pixels = known
+                          ? static_cast<double>(options.W.value_or(side) * options.H.value_or(side))
+                          : 64.0 * 64.0;
+  const double size = pixels / kReferencePixels;
+  const double decoder = size * static_cast<double>(config.vae.channels) / kReferenceChannels;
+  const double unet = size * static_cast<double>(rows_of(options)) *
+                      static_cast<double>(config.unet.model_channels) / kUNetChannels;
+  const auto working = static_cast<int64_t>(std::max(kDecoderUsual * decoder, kRowUsual * unet));
+  MemoryNeed need;
+  need.draws = true;
+  // Weights of the file's own type stay in the file, whose pages the kernel may drop; convolutions,
+  // which are about half, are packed anew.
+  constexpr double kPacked = 0.4;
+  need.least = kProgramLeast + static_cast<int64_t>(kPacked * static_cast<double>(weights)) +
+               static_cast<int64_t>(kDecoderLeast * decoder);
+  need.usual = kProgramUsual + weights + working;
+  need.address_space = kProgramAddressSpace + bytes_of(checkpoint) + 2 * weights + working;
+  return need;
+}
+
+void require_memory(const MemoryNeed& need, const Machine& machine) {
+  const auto limit = deadly_limit(machine);
+  const bool fits = !limit || limit->bytes + limit->swap >= need.least;
+  if (fits) return;
+  throw OutOfMemory(fmt::format("{} at least are needed, and {} allows {}: nothing was begun",
+                                memory_text(need.least), limit->by, memory_text(limit->bytes)));
+}
+
+std::string tight_memory_notice(const MemoryNeed& need, const Machine& machine) {
+  if (machine.memory_available == 0 || machine.memory_available >= need.usual) return {};
+  const auto limit = narrowest(machine.memory_limits);
+  const bool limited = limit && limit->kind != MemoryLimit::Kind::kAddressSpace &&
+                       limit->left() <= machine.memory_available;
+  return fmt::format(
+      "memory is tight: about {} are needed, {} are free{}\n"
+      "--dtype bf16, a smaller --H and --W and --n_samples 1 need less.",
+      memory_text(need.usual), memory_text(machine.memory_available),
+      limited ? fmt::format(" ({})", limit->by) : "");
+}
+
+}  // namespace sd::cli

@@ -1,0 +1,169 @@
+#include "cli/record/repeat_args.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <system_error>
+#include <utility>
+
+#include "sd/core/error.h"
+#include "sd/core/sha256.h"
+
+namespace sd::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kShortHash = 10;  // as model hashes are shown
+
+/// Options that change no byte of a picture: where things go, what is shown and said. A picture
+/// from elsewhere must not choose them for the reader either.
+constexpr std::array kElsewhere = {
+    "outdir", "name",      "preview", "preview-every", "save-latents",  "json",
+    "quiet",  "verbose",   "words",   "is-get-attn",   "save-attn-dir", "dry-run",
+    "only",   "no-config", "shard",   "resume",        "confined",      "save-dir"};
+/// Those whose values are known only to the run, and `precision`, which says what dtype says.
+constexpr std::array kSettled = {"seed", "device", "dtype", "precision", "threads"};
+constexpr std::array kInputFiles = {"init-img",     "init-mask", "blend-mask",
+                                    "init-latents", "from-file", "config"};
+constexpr std::array kModelFiles = {"ckpt", "vae", "clip"};
+
+template <std::size_t N>
+bool is_one_of(const std::array<const char*, N>& names, std::string_view name) {
+  return std::ranges::find(names, dashed(name)) != names.end();
+}
+
+bool is_elsewhere(std::string_view name) {
+  return is_one_of(kElsewhere, name) || name == "attn" || name.starts_with("attn-");
+}
+
+std::string home_folder() {
+  const char* home = std::getenv("HOME");
+  std::string folder = home == nullptr ? "" : home;
+  while (folder.ends_with('/')) folder.pop_back();
+  return folder.empty() ? folder : folder + "/";
+}
+
+/// A picture that is passed on need not name its maker's account. What begins with "~" gets another
+/// one, so that it can be told apart.
+std::string hide_home(const std::string& value) {
+  const auto home = home_folder();
+  if (!home.empty() && value.starts_with(home)) return "~/" + value.substr(home.size());
+  return value.starts_with('~') ? "~" + value : value;
+}
+
+std::string show_home(const std::string& value) {
+  if (value.starts_with("~/")) return home_folder() + value.substr(2);
+  return value.starts_with("~~") ? value.substr(1) : value;
+}
+
+/// So that what is no value is an option: values that begin with a dash are joined with "=".
+void append_words(std::vector<std::string>& words, const GivenOption& option) {
+  const auto name = "--" + option.name;
+  if (!option.value) {
+    words.push_back(name);
+  } else if (option.value->starts_with('-')) {
+    words.push_back(name + "=" + *option.value);
+  } else {
+    words.push_back(name);
+    words.push_back(*option.value);
+  }
+}
+
+}  // namespace
+
+std::string dashed(std::string_view option) {
+  std::string text(option);
+  std::replace(text.begin(), text.end(), '_', '-');
+  return text;
+}
+
+std::vector<std::string> words_of(const GivenCommand& command) {
+  std::vector<std::string> words = {command.name};
+  for (const auto& option : command.options) append_words(words, option);
+  return words;
+}
+
+std::optional<GivenCommand> command_of_words(const std::vector<std::string>& words) {
+  constexpr std::array kCommands = {"txt2img", "img2img", "swap", "attn"};
+  if (words.empty() || !is_one_of(kCommands, words.front())) return std::nullopt;
+  GivenCommand command{words.front(), {}};
+  for (std::size_t i = 1; i < words.size(); ++i) {
+    if (!words[i].starts_with("--")) return std::nullopt;
+    const auto equals = words[i].find('=');
+    const auto name = words[i].substr(2, equals == std::string::npos ? equals : equals - 2);
+    if (name.empty()) return std::nullopt;
+    if (equals != std::string::npos) {
+      command.options.push_back({name, words[i].substr(equals + 1)});
+    } else if (i + 1 < words.size() && !words[i + 1].starts_with('-')) {
+      command.options.push_back({name, words[++i]});
+    } else {
+      command.options.push_back({name, std::nullopt});
+    }
+  }
+  std::erase_if(command.options,
+                [](const GivenOption& option) { return is_elsewhere(option.name); });
+  for (auto& option : command.options) {
+    if (option.value) option.value = show_home(*option.value);
+  }
+  return command;
+}
+
+std::string short_hash(const fs::path& file) {
+  std::error_code ignored;
+  if (!fs::is_regular_file(file, ignored)) return {};
+  try {
+    return sha256_file(file).substr(0, kShortHash);
+  } catch (const IoError&) {
+    return {};  // what cannot be read now is said when it is used
+  }
+}
+
+bool names_input_file(std::string_view option) { return is_one_of(kInputFiles, option); }
+
+bool names_model_file(std::string_view option) { return is_one_of(kModelFiles, option); }
+
+bool GivenCommand::has(std::string_view option) const {
+  const auto wanted = dashed(option);
+  return std::ranges::any_of(
+      options, [&](const GivenOption& given) { return dashed(given.name) == wanted; });
+}
+
+nlohmann::ordered_json repeat_args(const RunRecord& run) {
+  const auto& options = run.options;
+  GivenCommand command{options.given.name, {}};
+  const bool has_picture = options.input.init_img.has_value();  // which decides the size
+  for (auto option : options.given.options) {
+    const bool size = option.name == "W" || option.name == "H";
+    if (is_elsewhere(option.name) || is_one_of(kSettled, option.name)) continue;
+    if (size && !has_picture) continue;
+    if (option.value) option.value = hide_home(*option.value);
+    command.options.push_back(std::move(option));
+  }
+  const auto add = [&](const char* name, std::string value) {
+    command.options.push_back({name, std::move(value)});
+  };
+  if (!has_picture) {
+    add("W", std::to_string(run.width));
+    add("H", std::to_string(run.height));
+  }
+  add("seed", std::to_string(options.seed.value()));
+  add("device", run.device);
+  add("dtype", run.dtype);
+  add("threads", std::to_string(run.threads));
+  return words_of(command);
+}
+
+std::map<std::string, std::string> hash_input_files(const GivenCommand& given) {
+  std::map<std::string, std::string> hashes;
+  for (const auto& [name, value] : given.options) {
+    if (!value || !names_input_file(name)) continue;
+    auto hash = short_hash(*value);
+    if (!hash.empty()) hashes[dashed(name)] = std::move(hash);
+  }
+  return hashes;
+}
+
+}  // namespace sd::cli

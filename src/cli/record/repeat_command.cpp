@@ -1,0 +1,147 @@
+#include "cli/record/repeat_command.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include "cli/options/given_options.h"
+#include "cli/record/infotext_command.h"
+#include "cli/record/repeat_args.h"
+#include "cli/record/repeat_list.h"
+#include "cli/shell/shell_words.h"
+#include "cli/shell/text_output.h"
+#include "image/json_text.h"
+#include "sd/core/error.h"
+#include "sd/image/foreign_recipe.h"
+#include "sd/image/metadata.h"
+
+namespace sd::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+constexpr std::size_t kMostArgs = 10'000;
+
+std::optional<GivenCommand> command_of(const Json& settings) {
+  if (!settings.is_object() || !settings.contains("args")) return std::nullopt;
+  const auto& args = settings["args"];
+  if (!args.is_array() || args.size() > kMostArgs) return std::nullopt;
+  std::vector<std::string> words;
+  for (const auto& arg : args) {
+    const auto* text = arg.get_ptr<const std::string*>();
+    if (text == nullptr || text->find('\0') != std::string::npos) return std::nullopt;
+    words.push_back(*text);
+  }
+  return command_of_words(words);
+}
+
+void note_files(const GivenCommand& command, const Json& settings,
+                std::vector<std::string>& notes) {
+  const auto hashes = object_at(settings, "file_hashes");
+  for (const auto& [name, value] : command.options) {
+    const bool input = names_input_file(name);
+    if (!value || (!input && !names_model_file(name))) continue;
+    std::error_code ignored;
+    const auto was = value_at(hashes, dashed(name).c_str(), std::string());
+    if (dashed(name) == "from-file" && lost_its_list(command, settings)) continue;
+    if (name == "from-file" && *value == "-") {
+      notes.push_back("its prompts came from standard input: give the command the same ones there");
+    } else if (!fs::exists(*value, ignored)) {
+      notes.push_back(fmt::format("--{}: {} is not here", name, *value));
+    } else if (!was.empty() && was != short_hash(*value)) {
+      notes.push_back(fmt::format("--{}: {} has changed since", name, *value));
+    }
+  }
+}
+
+/// Leaves the others of its run out; what they take from the common random numbers is skipped.
+void choose_picture(GivenCommand& command, const Json& run, std::vector<std::string>& notes) {
+  const auto samples = value_at(run, "samples", int64_t{1});
+  if (value_at(run, "grid", int64_t{0}) > 0) {
+    notes.push_back("a grid: the command draws all of its pictures again");
+  } else if (samples > 1) {
+    command.options.push_back({"only", std::to_string(value_at(run, "sample_index", int64_t{0}))});
+  }
+}
+
+std::vector<std::string> notes_of(const GivenCommand& command, const Json& settings) {
+  std::vector<std::string> notes;
+  if (!command.has("ckpt")) {
+    const auto model = object_at(settings, "model");
+    notes.push_back(fmt::format("no --ckpt was given; what was found was {} ({})",
+                                value_at(model, "name", std::string("?")),
+                                value_at(model, "hash", std::string("?"))));
+  }
+  const auto version = value_at(settings, "version", std::string("?"));
+  if (version != SD_VERSION) {
+    notes.push_back(fmt::format("made by sd {}, this is {}", version, SD_VERSION));
+  }
+  note_files(command, settings, notes);
+  return notes;
+}
+
+/// Throws IoError naming the program where nothing of what it wrote can be read.
+GuessedCommand guess_of(const ForeignRecipe& recipe, const fs::path& picture, Size size) {
+  const auto& info = recipe.info;
+  const bool says =
+      !info.prompt.empty() || std::ranges::any_of(info.settings, [](const auto& setting) {
+        return setting.first == "Steps" || setting.first == "Seed";
+      });
+  if (says) return command_of_recipe(recipe, size);
+  throw IoError(fmt::format(
+      "{}: its metadata are those of {}, of which nothing can be read here{}{}", picture.string(),
+      recipe.program, recipe.notes.empty() ? "" : ": ", fmt::join(recipe.notes, "; ")));
+}
+
+RepeatCommand finish(const GivenCommand& command, std::vector<std::string> notes) {
+  auto words = words_of(command);
+  words.insert(words.begin(), "sd");
+  return {shell_line(words), std::move(notes)};
+}
+
+}  // namespace
+
+RepeatCommand repeat_command(const fs::path& picture) {
+  const auto metadata = read_metadata(picture);
+  for (const auto& [keyword, text] : metadata.texts) {
+    if (keyword != "sd") continue;
+    const auto settings = parse_object(text).value_or(Json());
+    auto command = command_of(settings);
+    if (!command) continue;  // not ours, or spoiled: the infotext may be whole
+    std::vector<std::string> notes;
+    std::string pipe;
+    if (lost_its_list(*command, settings)) {
+      pipe = draw_without_list(*command, settings, notes);
+    } else {
+      choose_picture(*command, object_at(settings, "run"), notes);
+    }
+    const auto more = notes_of(*command, settings);
+    notes.insert(notes.end(), more.begin(), more.end());
+    command->options.push_back({"no-config", std::nullopt});  // whose settings are among the words
+    auto repeat = finish(*command, std::move(notes));
+    repeat.command = pipe + repeat.command;
+    return repeat;
+  }
+  if (const auto recipe = foreign_recipe(metadata)) {
+    auto guess = guess_of(*recipe, picture, {metadata.width, metadata.height});
+    return finish(guess.command, std::move(guess.notes));
+  }
+  if (!metadata.parameters) {
+    throw IoError(fmt::format(
+        "{}: the picture does not say how it was made\nExpected the settings that sd writes, the "
+        "infotext of AUTOMATIC1111's web UI, or what ComfyUI, InvokeAI, NovelAI, Fooocus or Easy "
+        "Diffusion write; image editors and many sites drop all of it: take the file as it was "
+        "written.",
+        picture.string()));
+  }
+  auto guess = command_of_infotext(*metadata.parameters);
+  return finish(guess.command, std::move(guess.notes));
+}
+
+}  // namespace sd::cli

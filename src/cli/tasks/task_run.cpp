@@ -1,0 +1,188 @@
+#include "cli/tasks/task_run.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "cli/engine/engine.h"
+#include "cli/plan/draw_check.h"
+#include "cli/shell/json_lines.h"
+#include "cli/shell/memory_words.h"
+#include "cli/shell/text_output.h"
+#include "cli/tasks/lost_journal.h"
+#include "cli/tasks/task_journal.h"
+#include "cli/tasks/task_parser.h"
+#include "sd/core/error.h"
+
+namespace sd::cli {
+namespace {
+
+class TaskLoop {
+ public:
+  TaskLoop(const DrawCommand& command, MakeDrawCommand make, const std::vector<TaskLine>& tasks)
+      : options_(*command.options),
+        parser_(command, make),
+        journal_(options_.outdir,
+                 {command.parser->get_name(), parser_.own_options(), *options_.from_file, tasks,
+                  options_.batch.shard, options_.batch.resume, options_.picture.name,
+                  [this](const TaskLine& task) { return key_of(task); }}),
+        tasks_(tasks) {
+    // Objects in, objects out.
+    options_.json = options_.json || (!tasks.empty() && tasks.front().form == TaskForm::kObject);
+  }
+
+  int run() {
+    const auto& shard = options_.batch.shard;
+    if (options_.batch.resume && !journal_.goes_on() && !options_.quiet) say_what_is_known();
+    for (const auto& task : tasks_) share_ += !shard || shard->takes(task.number) ? 1 : 0;
+    for (const auto& task : tasks_) {
+      if (shard && !shard->takes(task.number)) continue;
+      if (const auto* done = journal_.done(task.number)) {
+        ++skipped_;
+        if (options_.json) output_.line(task_json_line(*done, "skipped"));
+        continue;
+      }
+      const bool hopeless = draw(task);
+      if (hopeless) return conclude(last_code_);
+    }
+    return conclude(code_of_list());
+  }
+
+ private:
+  /// Before a list is begun that was to be gone on with.
+  void say_what_is_known() const {
+    const auto outdir = options_.outdir.string();
+    if (journal_.orphans() > 0) {
+      print_message(fmt::format(
+          "{}: the beginning of its journal is lost, and {} with it; pictures tell what is done",
+          outdir, counted(journal_.orphans(), "record")));
+    }
+    if (journal_.found_tasks() == 0) {
+      print_message(
+          fmt::format("--resume: {} was not begun in {}, so none of its tasks is done yet",
+                      list_label(), outdir));
+    } else {
+      print_message(fmt::format(
+          "--resume: no journal in {} knows {}, but pictures there are of {}: each is looked at "
+          "before it is drawn again, and the journal is written anew",
+          outdir, list_label(), counted(journal_.found_tasks(), "task")));
+    }
+  }
+
+  /// Empty where the line cannot be read: it has no picture.
+  std::string key_of(const TaskLine& task) const {
+    try {
+      TypedNames typed;
+      return picture_key(parser_.parse(task, typed));
+    } catch (const UsageError&) {
+      return {};
+    }
+  }
+
+  std::string list_label() const {
+    return *options_.from_file == "-" ? "the same list on standard input" : *options_.from_file;
+  }
+
+  /// Whether the run is at its end.
+  bool draw(const TaskLine& task) {
+    const auto began = std::chrono::steady_clock::now();
+    TaskRecord record;
+    record.task = task.number;
+    record.line = task.line;
+    record.text = task.text;
+    bool hopeless = false, opening = false, was_there = false;
+    TypedNames typed;
+    try {
+      auto options = parser_.parse(task, typed);
+      options.json = options_.json;
+      options.batch.resume = options_.batch.resume;
+      options.batch.confined = options_.batch.confined;
+      options.place = {fmt::format("line {}, ", task.line), journal_.picture_number(task.number),
+                       model_loaded_};
+      check(options);
+      opening = true;
+      const auto& drawing = engine();
+      opening = false;
+      DrawOutcome outcome;
+      drawing.draw_task(options, outcome);
+      model_loaded_ = true;
+      record.code = outcome.code;
+      record.error = std::move(outcome.error);
+      record.pictures = std::move(outcome.pictures);
+      was_there = outcome.was_there;
+      hopeless = is_hopeless(outcome.code);
+    } catch (const Error& error) {
+      record.code = static_cast<int>(error.code());
+      record.error = error.what();
+      if (error.code() == ExitCode::kMemory) record.error = with_memory_advice(record.error);
+      // Nothing in the line would change it.
+      hopeless = opening || error.code() == ExitCode::kFailed;
+    }
+    record.error = respelled(record.error, typed);
+    record.seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+    last_code_ = record.code;
+    report(record, was_there);
+    return hopeless;
+  }
+
+  /// A model that cannot be read may be one task's own, and a picture too large for the memory is;
+  /// a full disk and Ctrl-C are everyone's.
+  static bool is_hopeless(int code) {
+    return code == static_cast<int>(ExitCode::kInterrupted) ||
+           code == static_cast<int>(ExitCode::kInputOutput);
+  }
+
+  /// Of a list that came to its end.
+  int code_of_list() const {
+    if (failed_ == 0) return static_cast<int>(ExitCode::kDone);
+    const bool all_lacked_memory = done_ + skipped_ == 0 && failed_ == lacked_memory_;
+    return static_cast<int>(all_lacked_memory ? ExitCode::kMemory : ExitCode::kPartOfBatch);
+  }
+
+  void report(const TaskRecord& record, bool was_there) {
+    if (record.code == static_cast<int>(ExitCode::kInterrupted)) return;  // neither done nor failed
+    journal_.add(record);
+    ++(was_there ? skipped_ : record.code == 0 ? done_ : failed_);
+    if (record.code == static_cast<int>(ExitCode::kMemory)) ++lacked_memory_;
+    if (record.code != 0) {
+      print_message(fmt::format("line {}: {}", record.line, record.error));
+    }
+    const char* status = was_there ? "skipped" : record.code == 0 ? "done" : "failed";
+    if (options_.json) output_.line(task_json_line(record, status));
+  }
+
+  int conclude(int code) {
+    const bool all_well = code == static_cast<int>(ExitCode::kDone);
+    if (options_.quiet && all_well) return code;
+    std::string text = fmt::format("{} of {} done", done_, counted(share_, "task"));
+    if (skipped_ > 0) text += fmt::format(", {} done before", skipped_);
+    if (failed_ > 0) text += fmt::format(", {} failed", failed_);
+    if (!all_well) text += fmt::format("\n--resume with {} draws what is missing.", list_label());
+    print_message(text);
+    if (code == static_cast<int>(ExitCode::kInterrupted) && options_.json)
+      output_.line(error_json_line("interrupted", code));
+    return code;
+  }
+
+  DrawOptions options_;
+  TaskParser parser_;
+  TaskJournal journal_;
+  const std::vector<TaskLine>& tasks_;
+  StandardOutput output_;
+  std::size_t share_ = 0, skipped_ = 0, done_ = 0, failed_ = 0, lacked_memory_ = 0;
+  bool model_loaded_ = false;
+  int last_code_ = 0;
+};
+
+}  // namespace
+
+int draw_tasks(const DrawCommand& command, MakeDrawCommand make,
+               const std::vector<TaskLine>& tasks) {
+  return TaskLoop(command, make, tasks).run();
+}
+
+}  // namespace sd::cli

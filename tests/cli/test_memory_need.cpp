@@ -1,0 +1,96 @@
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "cli/plan/memory_need.h"
+#include "sd/core/error.h"
+#include "support/expect_error.h"
+
+namespace sd::cli {
+namespace {
+
+using test::expect_error;
+using Kind = MemoryLimit::Kind;
+
+constexpr int64_t kGB = 1'000'000'000;
+
+MemoryNeed full_size(DTypeChoice dtype, int64_t side = 512) {
+  DrawOptions options;
+  options.dtype = dtype;
+  options.W = options.H = side;
+  return memory_need(options, ModelConfig{}, "absent.ckpt");
+}
+
+Machine machine_with(int64_t available, std::vector<MemoryLimit> limits = {}) {
+  Machine machine;
+  machine.memory_total = machine.memory_available = available;
+  machine.memory_limits = std::move(limits);
+  return machine;
+}
+
+MemoryLimit group_of(int64_t bytes, Kind kind = Kind::kResident, int64_t swap = 0) {
+  return {kind, "memory.max of the control group /a", bytes, 0, swap};
+}
+
+TEST(MemoryNeed, HalvesItsWeightsInBf16) {
+  const auto whole = full_size(DTypeChoice::kF32), half = full_size(DTypeChoice::kBF16);
+  EXPECT_EQ(whole.usual - half.usual, int64_t{2} * 1'066'235'307);
+}
+
+TEST(MemoryNeed, GrowsWithThePicture) {
+  EXPECT_GT(full_size(DTypeChoice::kF32, 1024).least, full_size(DTypeChoice::kF32, 512).least);
+}
+
+TEST(RequireMemory, AGroupThatKillsIsNamed) {
+  const auto machine = machine_with(30 * kGB, {group_of(kGB)});
+  expect_error<OutOfMemory>([&] { require_memory(full_size(DTypeChoice::kF32), machine); },
+                            "memory.max of the control group /a", "1.0 GB", "at least are needed");
+}
+
+TEST(RequireMemory, SwapMayHoldTheRest) {
+  const auto machine = machine_with(30 * kGB, {group_of(kGB, Kind::kResident, 8 * kGB)});
+  EXPECT_NO_THROW(require_memory(full_size(DTypeChoice::kF32), machine));
+}
+
+TEST(RequireMemory, ALimitThatOnlySlowsDownIsNoReason) {
+  const auto machine = machine_with(30 * kGB, {group_of(kGB, Kind::kThrottled)});
+  EXPECT_NO_THROW(require_memory(full_size(DTypeChoice::kF32), machine));
+}
+
+TEST(TightMemory, IsSaidWithWhatLimitsIt) {
+  const auto machine = machine_with(4 * kGB, {group_of(4 * kGB)});
+  const auto notice = tight_memory_notice(full_size(DTypeChoice::kF32), machine);
+  EXPECT_NE(notice.find("4.0 GB are free (memory.max of the control group /a)"), std::string::npos)
+      << notice;
+}
+
+TEST(TightMemory, IsNotSaidWhereThereIsEnough) {
+  EXPECT_EQ(tight_memory_notice(full_size(DTypeChoice::kF32), machine_with(30 * kGB)), "");
+}
+
+TEST(MemoryAdvice, SaysWhatUlimitHasToBe) {
+  MemoryNeed need;
+  need.address_space = 1'024'000'000;
+  const MemoryLimit limit{Kind::kAddressSpace, "ulimit -v", 500'000'000, 400'000'000};
+  const auto advice = memory_advice(need, {limit}, 20 * kGB);
+  EXPECT_NE(advice.find("About 1.0 GB are needed, and ulimit -v allows 500 MB."), std::string::npos)
+      << advice;
+  EXPECT_NE(advice.find("ulimit -v 1000000 (or unlimited)"), std::string::npos) << advice;
+}
+
+TEST(MemoryAdvice, AsksForMoreThanWhatWasNotEnough) {
+  const MemoryLimit limit{Kind::kAddressSpace, "ulimit -v", 800'000'000, 790'000'000};
+  const auto advice = memory_advice({}, {limit}, 20 * kGB);
+  EXPECT_NE(advice.find("About 900 MB are needed"), std::string::npos) << advice;
+}
+
+TEST(MemoryAdvice, NamesTheGroupThatLeavesLeast) {
+  auto inner = group_of(9 * kGB), outer = group_of(2 * kGB);
+  outer.by = "memory.max of the control group /outer";
+  const auto advice = memory_advice(full_size(DTypeChoice::kF32), {inner, outer}, 20 * kGB);
+  EXPECT_NE(advice.find("/outer allows 2.0 GB"), std::string::npos) << advice;
+  EXPECT_NE(advice.find("--dtype bf16"), std::string::npos) << advice;
+}
+
+}  // namespace
+}  // namespace sd::cli

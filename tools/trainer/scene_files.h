@@ -1,0 +1,17 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+
+#include "trainer/scene.h"
+
+namespace sd::train {
+
+/// Writes scenes 0 to n-1 of `seed` into `folder` (made if absent): 00000.png, a grey
+/// 00000.mask0.png for each object, and scenes.jsonl with one line for each scene: picture,
+/// caption, words (role, object, bytes, text), objects (kind, tint, box as left, top, side, mask),
+/// background, gradient, place. Files of that name are replaced. Throws IoError.
+void write_scenes(const SceneGenerator& generator, const std::filesystem::path& folder, int64_t n,
+                  uint64_t seed, Split split);
+
+}  // namespace sd::train
