@@ -3,7 +3,7 @@
 BEGIN {
   max_lines = 500
   # The folders of the command line, from the ground up: each may include those before it.
-  floors = split("shell models options maps record plan engine draw tasks commands", floor_name, " ")
+  floors = split("shell models options parser maps record plan engine draw tasks commands", floor_name, " ")
   for (i = 1; i <= floors; i++) floor_of[floor_name[i]] = i
   # Two that do not see each other: the one is opened by the other, through engine/.
   apart["tasks", "draw"] = apart["commands", "draw"] = 1

@@ -2,9 +2,9 @@
 
 #include "cli/maps/attn_draw.h"
 #include "cli/maps/attn_scale.h"
-#include "cli/options/attn_choices.h"
 #include "cli/options/attn_lists.h"
 #include "cli/options/attn_words.h"
+#include "cli/options/choices.h"
 #include "sd/core/error.h"
 #include "sd/text/clip_tokenizer.h"
 #include "support/expect_error.h"

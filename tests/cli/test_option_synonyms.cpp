@@ -4,12 +4,12 @@
 #include <vector>
 
 #include "cli/commands/commands.h"
-#include "cli/options/draw_parser.h"
-#include "cli/options/given_options.h"
+#include "cli/parser/given_command.h"
 #include "cli/options/size_option.h"
-#include "cli/shell/command_words.h"
-#include "cli/shell/option_synonyms.h"
-#include "cli/shell/typed_names.h"
+#include "cli/parser/command_words.h"
+#include "cli/parser/draw_parser.h"
+#include "cli/parser/option_synonyms.h"
+#include "cli/parser/typed_names.h"
 #include "sd/core/error.h"
 #include "support/expect_error.h"
 
@@ -90,7 +90,7 @@ TEST(SizeOption, IsBothSidesAtOnce) {
 TEST(SizeOption, YieldsToASide) {
   CLI::App app("", "txt2img");
   DrawOptions options;
-  add_draw_options(app, options);
+  add_draw_options(app, options, kTxt2ImgCommand);
   parse_words(app, app, {"--size", "512x768", "--W", "640"});
   EXPECT_EQ(options.W, 640);
   EXPECT_EQ(options.H, 768);

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "cli/commands/commands.h"
-#include "cli/shell/option_groups.h"
+#include "cli/parser/option_groups.h"
 
 namespace sd::cli {
 namespace {

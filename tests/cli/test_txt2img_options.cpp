@@ -3,9 +3,9 @@
 #include <string>
 #include <vector>
 
-#include "cli/options/draw_parser.h"
+#include "cli/parser/command_words.h"
+#include "cli/parser/draw_parser.h"
 #include "cli/plan/draw_check.h"
-#include "cli/shell/command_words.h"
 #include "sd/core/error.h"
 #include "support/expect_error.h"
 #include "support/temp_folder.h"
@@ -21,7 +21,7 @@ using test::write_text;
 DrawOptions parse(const std::vector<std::string>& arguments) {
   CLI::App app("", "txt2img");
   DrawOptions options;
-  add_draw_options(app, options);
+  add_draw_options(app, options, kTxt2ImgCommand);
   parse_words(app, app, arguments);
   return options;
 }

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "cli/shell/interrupt.h"
-#include "cli/shell/option_groups.h"
+#include "cli/parser/option_groups.h"
 #include "cli/shell/text_output.h"
 #include "sd/core/compute.h"
 #include "sd/core/error.h"

@@ -11,11 +11,11 @@
 #include <optional>
 #include <string>
 
-#include "cli/shell/command_words.h"
-#include "cli/shell/help.h"
+#include "cli/parser/command_words.h"
+#include "cli/parser/help.h"
 #include "cli/shell/interrupt.h"
 #include "cli/shell/memory_guard.h"
-#include "cli/shell/option_groups.h"
+#include "cli/parser/option_groups.h"
 #include "cli/shell/standard_streams.h"
 #include "cli/shell/text_output.h"
 #include "pipeline/device.h"

@@ -5,10 +5,9 @@
 #include "cli/commands/attn_from_options.h"
 #include "cli/commands/commands.h"
 #include "cli/options/attn_lists.h"
-#include "cli/options/control_options.h"
-#include "cli/options/draw_parser.h"
+#include "cli/parser/draw_parser.h"
+#include "cli/parser/option_groups.h"
 #include "cli/shell/json_lines.h"
-#include "cli/shell/option_groups.h"
 #include "cli/shell/text_output.h"
 #include "cli/tasks/draw_command.h"
 #include "sd/core/error.h"
@@ -61,9 +60,7 @@ std::shared_ptr<AttnCommand> add_parser(CLI::App& app) {
   command->draw.attn.always = true;
   command->draw.n_samples = 1;
   command->draw.n_iter = 1;
-  add_draw_options(*parser, command->draw);
-  parser->option_defaults()->group("Attention control");
-  add_scope_options_but_res(*parser, command->draw.control);
+  add_draw_options(*parser, command->draw, kAttnCommand);
   add_attn_files_options(*parser, command->files, command->draw);
   return command;
 }

@@ -3,13 +3,13 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <array>
 #include <nlohmann/json.hpp>
 #include <vector>
 
 #include "cli/maps/attn_drawings.h"
+#include "cli/parser/draw_parser.h"
+#include "cli/parser/option_groups.h"
 #include "cli/shell/json_lines.h"
-#include "cli/shell/option_groups.h"
 #include "cli/shell/text_output.h"
 #include "sd/core/error.h"
 
@@ -18,17 +18,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kGroup = "From saved maps";
 constexpr double kForkAlpha = 0.7;
 constexpr Range<int64_t> kLevelRange{0, 2};
 constexpr Range<int64_t> kTimeRange{0, 999};
 constexpr Range<int64_t> kResolutionRange{0, 1024};
 constexpr Range<int64_t> kTokenRange{0, 4095};
 constexpr Range<int64_t> kCountRange{1, 100'000};
-
-/// Options that say nothing where a prompt is drawn.
-constexpr std::array<const char*, 11> kOfFiles = {
-    "--img",    "--slevel",     "--elevel",    "--stime",        "--etime",       "--token_idx",
-    "--is_mid", "--num_sample", "--num_level", "--num_att_comp", "--num_att_maps"};
 
 bool given(const CLI::App& app, const char* name) { return app.get_option(name)->count() > 0; }
 
@@ -98,7 +94,7 @@ std::vector<fs::path> compose(const CLI::App& app, const AttnFilesOptions& optio
 }  // namespace
 
 void add_attn_files_options(CLI::App& app, AttnFilesOptions& options, DrawOptions& draw) {
-  app.option_defaults()->group("From saved maps");
+  app.option_defaults()->group(kGroup);
   auto& from = options.from;
   add_path(app, "from,root", from.from, "DIR", "Draw from maps that --is_get_attn saved");
   add_path(app, "img,img_path", from.image, "FILE",
@@ -110,13 +106,7 @@ void add_attn_files_options(CLI::App& app, AttnFilesOptions& options, DrawOption
       "else latent pixels\n(1); without --from, control only such layers: 16,32");
   app.add_flag("--is_mid,--is-mid", options.is_mid,
                "As --slevel 1 --elevel 1 --res 0, of which those\nthat are named win");
-  add_parsed(
-      app, "save_dir",
-      [&draw](const std::string& folder) {
-        draw.outdir = folder;
-        draw.outdir_given = true;
-      },
-      "DIR", "The fork's name of --outdir");
+  add_draw_option(app, draw, "save_dir");
   add_compose_options(app, options);
 }
 
@@ -125,9 +115,12 @@ bool draws_from_files(const AttnFilesOptions& options) {
 }
 
 void reject_attn_files_options(const CLI::App& app) {
-  for (const char* name : kOfFiles) {
-    if (!given(app, name)) continue;
-    throw UsageError(fmt::format("{}: belongs to saved maps, named with --from DIR", name));
+  for (const CLI::Option* option : app.get_options()) {
+    const auto name = option->get_lnames().empty() ? "" : option->get_lnames().front();
+    // These two mean something where a prompt is drawn, too.
+    const bool of_files = option->get_group() == kGroup && name != "res" && name != "save_dir";
+    if (!of_files || option->count() == 0) continue;
+    throw UsageError(fmt::format("--{}: belongs to saved maps, named with --from DIR", name));
   }
 }
 

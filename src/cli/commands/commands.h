@@ -4,7 +4,7 @@
 #include <functional>
 #include <memory>
 
-#include "cli/shell/typed_names.h"
+#include "cli/parser/typed_names.h"
 
 namespace sd::cli {
 

@@ -6,8 +6,8 @@
 
 #include "cli/commands/commands.h"
 #include "cli/models/named_models.h"
-#include "cli/shell/choices.h"
-#include "cli/shell/option_groups.h"
+#include "cli/options/choices.h"
+#include "cli/parser/option_groups.h"
 #include "cli/shell/text_output.h"
 #include "sd/core/error.h"
 

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "cli/shell/app_outline.h"
+#include "cli/parser/app_outline.h"
 
 namespace sd::cli {
 

@@ -5,7 +5,7 @@
 #include <set>
 
 #include "cli/commands/completion.h"
-#include "cli/shell/option_synonyms.h"
+#include "cli/parser/option_synonyms.h"
 
 namespace sd::cli {
 namespace {

@@ -1,7 +1,7 @@
 #include <fmt/format.h>
 
 #include "cli/commands/completion.h"
-#include "cli/shell/option_synonyms.h"
+#include "cli/parser/option_synonyms.h"
 #include "cli/shell/text_output.h"
 
 namespace sd::cli {

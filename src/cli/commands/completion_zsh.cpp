@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "cli/commands/completion.h"
-#include "cli/shell/option_synonyms.h"
+#include "cli/parser/option_synonyms.h"
 
 namespace sd::cli {
 namespace {

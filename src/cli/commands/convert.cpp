@@ -10,9 +10,9 @@
 
 #include "cli/commands/commands.h"
 #include "cli/models/find_model.h"
+#include "cli/parser/option_groups.h"
 #include "cli/shell/interrupt.h"
 #include "cli/shell/json_lines.h"
-#include "cli/shell/option_groups.h"
 #include "cli/shell/progress_line.h"
 #include "cli/shell/text_output.h"
 #include "sd/core/error.h"

@@ -7,8 +7,8 @@
 #include <string_view>
 
 #include "cli/commands/doctor.h"
-#include "cli/shell/settings.h"
-#include "cli/shell/settings_check.h"
+#include "cli/parser/settings.h"
+#include "cli/parser/settings_check.h"
 #include "sd/core/error.h"
 #include "text/suggest.h"
 

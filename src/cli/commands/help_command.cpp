@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "cli/commands/commands.h"
-#include "cli/shell/option_groups.h"
+#include "cli/parser/option_groups.h"
 #include "cli/shell/text_output.h"
 #include "sd/core/error.h"
 

@@ -1,9 +1,7 @@
 #include <memory>
 
 #include "cli/commands/commands.h"
-#include "cli/options/control_options.h"
-#include "cli/options/draw_parser.h"
-#include "cli/shell/option_groups.h"
+#include "cli/parser/draw_parser.h"
 #include "cli/tasks/draw_command.h"
 #include "sd/core/error.h"
 
@@ -36,11 +34,7 @@ DrawCommand make(CLI::App& app) {
   options->n_samples = 2;
   options->n_iter = 1;
   options->scale = 5.0;
-  add_draw_options(*parser, *options);
-  parser->option_defaults()->group("Picture");
-  add_input_options(*parser, options->input);
-  parser->option_defaults()->group("Attention control");
-  add_scope_options(*parser, options->control);
+  add_draw_options(*parser, *options, kImg2ImgCommand);
   return {parser, options, settle};
 }
 

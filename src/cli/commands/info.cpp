@@ -11,9 +11,9 @@
 
 #include "cli/commands/commands.h"
 #include "cli/models/file_info.h"
+#include "cli/parser/option_groups.h"
 #include "cli/record/repeat_command.h"
 #include "cli/shell/json_lines.h"
-#include "cli/shell/option_groups.h"
 #include "cli/shell/text_output.h"
 #include "sd/core/error.h"
 #include "sd/core/mapped_file.h"

@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "cli/commands/commands.h"
-#include "cli/shell/app_outline.h"
-#include "cli/shell/option_synonyms.h"
-#include "cli/shell/settings.h"
+#include "cli/parser/app_outline.h"
+#include "cli/parser/option_synonyms.h"
+#include "cli/parser/settings.h"
 #include "cli/shell/text_output.h"
 #include "sd/core/error.h"
 

@@ -2,12 +2,10 @@
 
 #include <memory>
 
+#include "cli/commands/alignment_output.h"
 #include "cli/commands/commands.h"
-#include "cli/options/control_options.h"
-#include "cli/options/draw_parser.h"
-#include "cli/options/swap_options.h"
+#include "cli/parser/draw_parser.h"
 #include "cli/plan/draw_check.h"
-#include "cli/shell/option_groups.h"
 #include "cli/tasks/draw_command.h"
 #include "sd/core/error.h"
 
@@ -73,13 +71,7 @@ DrawCommand make(CLI::App& app) {
   options->outdir = "outputs/swap-samples";  // the fork's defaults from here on
   options->n_samples = 2;
   options->n_iter = 1;
-  add_draw_options(*parser, *options);
-  parser->option_defaults()->group("Picture");
-  add_input_options(*parser, options->input);
-  parser->option_defaults()->group("Swap");
-  add_swap_options(*parser, options->swap);
-  parser->option_defaults()->group("Attention control");
-  add_scope_options(*parser, options->control);
+  add_draw_options(*parser, *options, kSwapCommand);
   return {parser, options, settle};
 }
 

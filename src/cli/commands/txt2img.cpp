@@ -2,9 +2,7 @@
 #include <string>
 
 #include "cli/commands/commands.h"
-#include "cli/options/control_options.h"
-#include "cli/options/draw_parser.h"
-#include "cli/shell/option_groups.h"
+#include "cli/parser/draw_parser.h"
 #include "cli/tasks/draw_command.h"
 
 namespace sd::cli {
@@ -22,9 +20,7 @@ DrawCommand make(CLI::App& app) {
   auto* parser = app.add_subcommand("txt2img", kDescription)->group("Commands");
   parser->footer(kDrawFooter);
   auto options = std::make_shared<DrawOptions>();
-  add_draw_options(*parser, *options);
-  parser->option_defaults()->group("Attention control");
-  add_scope_options(*parser, options->control);
+  add_draw_options(*parser, *options, kTxt2ImgCommand);
   return {parser, options};
 }
 

@@ -4,7 +4,7 @@
 
 #include <map>
 
-#include "cli/options/attn_choices.h"
+#include "cli/options/choices.h"
 #include "sd/image/heatmap.h"
 
 namespace sd::cli {

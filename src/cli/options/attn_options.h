@@ -8,10 +8,6 @@
 
 #include "sd/image/heatmap.h"
 
-namespace CLI {
-class App;
-}
-
 namespace sd::cli {
 
 /// How maps become colours. All but kToken draw a word's map as it is and differ in what counts as
@@ -56,13 +52,6 @@ struct AttnOptions {
   bool draws() const { return dir.has_value(); }
   bool saves() const { return is_get_attn || save_attn_dir.has_value(); }
 };
-
-/// Adds `--attn`, `--attn-…`, `--words`, `--is_get_attn` and `--save_attn_dir`; `options` must
-/// outlive the parsing.
-void add_attn_options(CLI::App& app, AttnOptions& options);
-
-/// Only `--attn-norm`, `--attn-colormap` and `--attn-alpha`.
-void add_attn_look_options(CLI::App& app, AttnOptions& options);
 
 /// The word of `--attn-norm`, `--attn-kind`.
 std::string name_of(AttnNorm norm);

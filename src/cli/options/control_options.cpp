@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
+#include <string>
+#include <utility>
 
 #include "cli/options/attn_lists.h"
-#include "cli/shell/option_groups.h"
 #include "sd/core/error.h"
 
 namespace sd::cli {
@@ -36,44 +36,11 @@ WordSteps parse_word_steps(std::string_view option, std::string_view text) {
   return {std::move(word), parse_steps(option, steps, /*may_be_empty=*/true)};
 }
 
-void add_reweight_options(CLI::App& app, ControlOptions& options) {
-  add_repeated(
-      app, "reweight",
-      [&options](const std::string& text) { options.reweight.push_back(parse_word_weight(text)); },
-      "WORD=X[,X...]",
-      "Multiply the attention paid to a word (a phrase, cat#2\nfor its second occurrence, @8 for a "
-      "token); a value for\nall samples or one for each. May be given again");
-  add_parsed(
-      app, "reweight-steps",
-      [&options](const std::string& text) {
-        options.reweight_steps = parse_steps("--reweight-steps", text, true);
-      },
-      "A:B", "Only in these steps, in fractions of all (0:1)");
-}
-
-void add_scope_options(CLI::App& app, ControlOptions& options) {
-  add_scope_options_but_res(app, options);
-  add_parsed(
-      app, "res",
-      [&options](const std::string& text) {
-        options.resolutions = parse_resolutions("--res", text);
-      },
-      "LIST", "Control only layers of so many latent pixels: 16,32");
-}
-
-void add_scope_options_but_res(CLI::App& app, ControlOptions& options) {
-  add_parsed(
-      app, "layers",
-      [&options](const std::string& text) { options.parts = parse_parts("--layers", text); },
-      "LIST", "Control only these parts of the UNet: down,middle,up");
-  add_parsed(
-      app, "heads",
-      [&options](const std::string& text) { options.heads = parse_heads("--heads", text); }, "LIST",
-      "Control only these attention heads: 0-3,6");
-  const Choices<std::optional<bool>> rows = {{"cond", false}, {"both", true}};
-  add_choice(app, "rows", options.both_rows, rows,
-             "Control the prompt's rows, or the negative prompt's too\n(default: what each control "
-             "does where it comes from)");
+int64_t parse_blend_res(const std::string& text) {
+  for (const int64_t side : {8, 16, 32, 64}) {
+    if (text == std::to_string(side)) return side;
+  }
+  throw UsageError(fmt::format("--blend-res: expected 8, 16, 32 or 64, found '{}'", text));
 }
 
 }  // namespace sd::cli

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <limits>
 
-#include "cli/shell/option_groups.h"
+#include "cli/options/option_values.h"
 
 namespace sd::cli {
 
@@ -26,6 +26,8 @@ inline constexpr Range<int64_t> kIterRange{1, 1'000'000};
 inline constexpr Range<int64_t> kRowsRange{0, 1000};
 inline constexpr Range<int64_t> kChannelsRange{1, 64};
 inline constexpr Range<int64_t> kFactorRange{1, 64};
+inline constexpr Range<int64_t> kQualityRange{1, 100};
+inline constexpr Range<int64_t> kEveryRange{1, 1000};  // steps
 inline constexpr Range<int64_t> kThreadsRange{0, 1024};
 
 }  // namespace sd::cli

@@ -183,6 +183,10 @@ struct DrawOptions {
   SamplerKind chosen_sampler() const {
     return sampler.value_or(plms ? SamplerKind::kPlms : SamplerKind::kDdim);
   }
+  /// The schedule that is used; DDIM and PLMS name none.
+  SchedulerKind chosen_scheduler() const {
+    return scheduler.value_or(info_of(chosen_sampler()).scheduler);
+  }
 };
 
 }  // namespace sd::cli

@@ -1,45 +1,19 @@
 #include "cli/options/given_options.h"
 
-#include <CLI/CLI.hpp>
-#include <optional>
-#include <string>
-
-#include "cli/options/size_option.h"
+#include <algorithm>
 
 namespace sd::cli {
 
-namespace {
-
-/// What --size stands for, so that pictures tell of --W and --H alone.
-void add_sides(const PictureSize& size, GivenCommand& command) {
-  const bool width = command.has("W"), height = command.has("H");
-  if (!width) command.options.push_back({"W", std::to_string(size.width)});
-  if (!height) command.options.push_back({"H", std::to_string(size.height)});
+std::string dashed(std::string_view option) {
+  std::string text(option);
+  std::replace(text.begin(), text.end(), '_', '-');
+  return text;
 }
 
-}  // namespace
-
-GivenCommand given_command(const CLI::App& app) {
-  GivenCommand command{app.get_name(), {}};
-  std::optional<std::string> size;
-  for (const CLI::Option* option : app.get_options()) {
-    if (option->count() == 0 || option->get_lnames().empty()) continue;
-    const auto& name = option->get_lnames().front();
-    if (name == kSizeOption) {
-      size = option->reduced_results().front();
-      continue;
-    }
-    const bool flag = option->get_items_expected_max() == 0;
-    for (const auto& value : option->reduced_results()) {
-      if (!flag) {
-        command.options.push_back({name, value});
-      } else if (value == "true") {  // the environment and files may also say false
-        command.options.push_back({name, std::nullopt});
-      }
-    }
-  }
-  if (size) add_sides(parse_size(*size), command);
-  return command;
+bool GivenCommand::has(std::string_view option) const {
+  const auto wanted = dashed(option);
+  return std::any_of(options.begin(), options.end(),
+                     [&](const GivenOption& given) { return dashed(given.name) == wanted; });
 }
 
 }  // namespace sd::cli

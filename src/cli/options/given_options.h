@@ -5,10 +5,6 @@
 #include <string_view>
 #include <vector>
 
-namespace CLI {
-class App;
-}
-
 namespace sd::cli {
 
 /// An option as it was given, "seed" and "42", or a flag.
@@ -29,7 +25,7 @@ struct GivenCommand {
   bool has(std::string_view option) const;
 };
 
-/// What `app` was given, once it is parsed: of an option that may be given once the value that won.
-GivenCommand given_command(const CLI::App& app);
+/// "init-img" for "init_img".
+std::string dashed(std::string_view option);
 
 }  // namespace sd::cli

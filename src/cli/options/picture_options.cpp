@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <array>
 #include <cstdlib>
 #include <string_view>
@@ -11,7 +10,7 @@
 
 #include "cli/options/draw_options.h"
 #include "cli/options/name_template.h"
-#include "cli/shell/option_groups.h"
+#include "cli/options/option_values.h"
 #include "core/posix_file.h"
 #include "sd/core/dead_link.h"
 #include "sd/core/error.h"
@@ -20,9 +19,6 @@ namespace sd::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr Range<int64_t> kQualityRange{1, 100};
-constexpr Range<int64_t> kEveryRange{1, 1000};
 
 const Choices<TerminalGraphics>& terminal_choices() {
   static const Choices<TerminalGraphics> choices = {{"kitty", TerminalGraphics::kKitty},
@@ -77,35 +73,8 @@ void check_preview_file(const fs::path& file, const DrawOptions& options) {
 
 }  // namespace
 
-void add_picture_file_options(CLI::App& app, PictureOptions& options) {
-  const Choices<FileFormat> formats = {{"png", FileFormat::kPng},
-                                       {"jpeg", FileFormat::kJpeg},
-                                       {"webp", FileFormat::kWebp},
-                                       {"jpg", FileFormat::kJpeg}};
-  add_choice(app, "format", options.format, formats, "Files to write; each says how it was made")
-      ->type_name("{png,jpeg,webp}")
-      ->default_str("png");
-  add_whole(app, "quality", options.quality, kQualityRange,
-            "Of jpeg and webp, 1 to 100 (90); webp is lossless at 100");
-  add_parsed(
-      app, "name",
-      [&options](const std::string& text) {
-        NameTemplate::parse(text);
-        options.name = text;
-      },
-      "TEMPLATE",
-      "Names of single pictures, without ending, such as\n\"{seed}-{index}-{prompt:40}\" or "
-      "\"{date}/{number:05}\".\nFields: " +
-          NameTemplate::field_list(/*width=*/50))
-      ->default_str(kDefaultName);
-  add_parsed(
-      app, "preview",
-      [&options](const std::string& text) { options.preview = parse_preview(text); },
-      "{kitty,iterm,sixel,FILE.png}",
-      "Show roughly what is being drawn, in such a terminal\nor in a file that is replaced again "
-      "and again");
-  add_whole(app, "preview-every", options.preview_every, kEveryRange,
-            "Steps between previews (5); the last step has one");
+void read_preview(DrawOptions& options, const std::string&, const std::string& text) {
+  options.picture.preview = parse_preview(text);
 }
 
 void check_picture_files(const DrawOptions& options) {

@@ -9,10 +9,6 @@
 #include "sd/image/encode.h"
 #include "sd/image/terminal.h"
 
-namespace CLI {
-class App;
-}
-
 namespace sd::cli {
 
 struct DrawOptions;
@@ -34,9 +30,8 @@ struct PictureOptions {
   Encoding encoding() const { return {format, quality.value_or(kDefaultQuality)}; }
 };
 
-/// Adds `--format`, `--quality`, `--name`, `--preview` and `--preview-every`; `options` must
-/// outlive the parsing.
-void add_picture_file_options(CLI::App& app, PictureOptions& options);
+/// Reads a value of `--preview`. Throws UsageError.
+void read_preview(DrawOptions& options, const std::string& option, const std::string& text);
 
 /// Checks what belongs to those: quality and format, the template, whether there is a terminal for
 /// previews or a folder for their file. Throws UsageError, or IoError for a folder that is missing.

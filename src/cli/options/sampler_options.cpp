@@ -2,11 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <string>
 
-#include "cli/options/draw_limits.h"
-#include "cli/shell/option_groups.h"
+#include "cli/options/option_values.h"
 #include "cli/shell/shell_words.h"
 #include "sd/core/error.h"
 
@@ -22,8 +20,9 @@ namespace {
   reject_word("--sampler", text, sampler_names());
 }
 
-/// "DPM++ 2M Karras" names a schedule too.
-void read_sampler(const std::string& text, DrawOptions& options) {
+}  // namespace
+
+void read_sampler(DrawOptions& options, const std::string&, const std::string& text) {
   const auto named = find_sampler(text);
   if (!named) reject_sampler(text);
   options.sampler = named->kind;
@@ -38,7 +37,7 @@ void read_sampler(const std::string& text, DrawOptions& options) {
   options.scheduler = named->scheduler;
 }
 
-void read_scheduler(const std::string& text, DrawOptions& options) {
+void read_scheduler(DrawOptions& options, const std::string&, const std::string& text) {
   const auto scheduler = find_scheduler(text);
   if (!scheduler && find_sampler(text)) {
     throw UsageError(
@@ -49,29 +48,6 @@ void read_scheduler(const std::string& text, DrawOptions& options) {
   }
   if (!scheduler) reject_word("--scheduler", text, scheduler_names());
   options.scheduler = scheduler;
-}
-
-}  // namespace
-
-void add_sampler_options(CLI::App& app, DrawOptions& options) {
-  const auto read_steps = [&options](const std::string& text) {
-    options.ddim_steps = parse_whole("--ddim_steps", text, kStepsRange);
-  };
-  add_parsed(app, "ddim_steps,steps", read_steps, "N", "Sampling steps, 1 to 1000")
-      ->default_str(std::to_string(options.ddim_steps));
-  app.add_flag("--plms", options.plms, "Sample with PLMS instead of DDIM");
-  // Read before --sampler, which may name a schedule too, whatever the order on the command line.
-  add_parsed(
-      app, "scheduler", [&options](const std::string& text) { read_scheduler(text, options); },
-      words_type(scheduler_names()), "How noise levels are spaced (the sampler's)");
-  add_parsed(
-      app, "sampler,sampler_name",
-      [&options](const std::string& text) { read_sampler(text, options); },
-      words_type(sampler_names()),
-      "ddim, plms, euler_a, \"DPM++ 2M Karras\", ...: 'sd\nsamplers' lists them")
-      ->default_str("ddim");
-  add_number(app, "ddim_eta", options.ddim_eta, kEtaRange,
-             "Noise added while sampling, 0 to 1 (DDIM only)");
 }
 
 void check_sampler(const DrawOptions& options) {

@@ -1,15 +1,16 @@
 #pragma once
 
-#include "cli/options/draw_options.h"
+#include <string>
 
-namespace CLI {
-class App;
-}
+#include "cli/options/draw_options.h"
 
 namespace sd::cli {
 
-/// Adds the number of steps, the sampler and what belongs to it.
-void add_sampler_options(CLI::App& app, DrawOptions& options);
+/// Reads a value of `--sampler`: "DPM++ 2M Karras" names a schedule too. Throws UsageError.
+void read_sampler(DrawOptions& options, const std::string& option, const std::string& text);
+
+/// Reads a value of `--scheduler`. Throws UsageError.
+void read_scheduler(DrawOptions& options, const std::string& option, const std::string& text);
 
 /// Checks that sampler, schedule and eta fit each other. Throws UsageError.
 void check_sampler(const DrawOptions& options);

@@ -2,15 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <charconv>
 #include <limits>
 #include <random>
 #include <string>
 
-#include "cli/options/draw_limits.h"
-#include "cli/shell/choices.h"
-#include "cli/shell/option_groups.h"
 #include "cli/shell/text_output.h"
 #include "sd/core/error.h"
 
@@ -45,29 +41,6 @@ std::optional<uint64_t> parse_seed(std::string_view text) {
   if (parse_all(text.substr(plus ? 1 : 0), seed)) return seed;
   throw UsageError(fmt::format("--seed: '{}' is not a whole number from -1 to {}", text,
                                std::numeric_limits<uint64_t>::max()));
-}
-
-void add_seed_options(CLI::App& app, DrawOptions& options) {
-  add_parsed(
-      app, "seed", [&options](const std::string& text) { options.seed = parse_seed(text); }, "N",
-      "Start of the random numbers, below 2^64\n(-1: a random one)")
-      ->default_str("42");
-  const Choices<SeedMode> modes = {{"batch", SeedMode::kBatch}, {"image", SeedMode::kImage}};
-  add_choice(
-      app, "seed-mode", options.seed_mode, modes,
-      "batch: one draw a batch, as the original; image:\npicture i is that of SEED + i drawn "
-      "alone")
-      ->default_str("batch");
-  add_whole(
-      app, "only", options.only, kPictureRange,
-      "Draw only this picture of the run, counted from 0;\nthe same bytes as among the others");
-  add_parsed(
-      app, "variation",
-      [&options](const std::string& text) { options.variation = parse_variation(text); }, "SEED:X",
-      "Start X of the way (0 to 1) to the noise of SEED");
-  add_choice(app, "rng", options.rng, rng_choices(),
-             "Whose random numbers: cuda gives a GPU's anywhere")
-      ->default_str("device");
 }
 
 void settle_seed(DrawOptions& options) {

@@ -6,14 +6,7 @@
 
 #include "cli/options/draw_options.h"
 
-namespace CLI {
-class App;
-}
-
 namespace sd::cli {
-
-/// Adds `--seed` and what else decides the random numbers.
-void add_seed_options(CLI::App& app, DrawOptions& options);
 
 /// "123:0.2". Throws UsageError.
 Variation parse_variation(std::string_view text);

@@ -2,11 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
-
 #include "cli/options/draw_limits.h"
 #include "cli/options/draw_options.h"
-#include "cli/shell/option_groups.h"
+#include "cli/options/option_values.h"
 #include "sd/core/error.h"
 
 namespace sd::cli {
@@ -27,14 +25,10 @@ PictureSize parse_size(const std::string& text) {
   return {width, cross == std::string::npos ? width : side(text.substr(cross + 1))};
 }
 
-void add_size_option(CLI::App& app, DrawOptions& options) {
-  const auto parse = [&options](const std::string& text) {
-    const auto size = parse_size(text);
-    if (!options.W) options.W = size.width;
-    if (!options.H) options.H = size.height;
-  };
-  add_parsed(app, kSizeOption, parse, "WxH",
-             "Both at once: 512x768, or one number for a square (--W and --H win over it)");
+void read_size(DrawOptions& options, const std::string&, const std::string& text) {
+  const auto size = parse_size(text);
+  if (!options.W) options.W = size.width;
+  if (!options.H) options.H = size.height;
 }
 
 }  // namespace sd::cli

@@ -3,10 +3,6 @@
 #include <cstdint>
 #include <string>
 
-namespace CLI {
-class App;
-}
-
 namespace sd::cli {
 
 struct DrawOptions;
@@ -21,7 +17,8 @@ struct PictureSize {
 /// "512x768", or "512" for both sides. Throws UsageError.
 PictureSize parse_size(const std::string& text);
 
-/// Adds `--size`, another way to say `--W` and `--H`, which win over it. Add it behind those.
-void add_size_option(CLI::App& app, DrawOptions& options);
+/// Reads a value of `--size`, another way to say `--W` and `--H`, which are read before it and win
+/// over it. Throws UsageError.
+void read_size(DrawOptions& options, const std::string& option, const std::string& text);
 
 }  // namespace sd::cli

@@ -10,6 +10,8 @@
 #include <string_view>
 
 #include "cli/options/draw_limits.h"
+#include "cli/options/option_table.h"
+#include "sd/core/error.h"
 #include "sd/core/sampler_table.h"
 #include "sd/image/infotext.h"
 
@@ -57,17 +59,18 @@ class Guess {
     add("prompt", info_.prompt);
     if (!info_.negative_prompt.empty()) add("negative-prompt", info_.negative_prompt);
     add_syntax();
-    add_number("Clip skip", "clip-skip", kClipSkipRange);
-    add_number("Steps", "steps", kStepsRange);
+    add_as_it_is("Clip skip");
+    add_as_it_is("Steps");
     add_sampler();
-    add_number("CFG scale", "scale", kScaleRange);
+    add_as_it_is("CFG scale");
     add_seed();
     add_variation();
     add_size();
     add_batch();
     add_noise();
     if (strength) add_strength(*strength);
-    if (strength) add_number("Image CFG scale", "img-scale", kScaleRange);
+    if (strength) add_as_it_is("Image CFG scale");
+    add_others(strength.has_value());
     note_model();
     note_rest();
     return {std::move(command_), std::move(notes_)};
@@ -81,7 +84,7 @@ class Guess {
     }
     return std::nullopt;
   }
-  void add(const char* name, std::string value) {
+  void add(const std::string& name, std::string value) {
     command_.options.push_back({name, std::move(value)});
   }
   void note(std::string text) { notes_.push_back(std::move(text)); }
@@ -89,14 +92,36 @@ class Guess {
     note(fmt::format("{}: {} cannot be used here", key, value));
   }
 
-  template <typename Number>
-  void add_number(const std::string& key, const char* name, Range<Number> range) {
-    const auto value = take(key);
+  /// An option that is given what the infotext says, if its own parser takes that.
+  void add_as_it_is(const OptionRow& row) {
+    const auto value = take(std::string(row.infotext.key));
     if (!value) return;
     const auto text = without_point(*value);
-    const auto number = parse<Number>(text);
-    if (!number || !(*number >= range.least && *number <= range.most)) return refuse(key, *value);
+    const std::string name(row.infotext.read_back);
+    try {
+      DrawOptions ignored;
+      row.value.read(ignored, name, text);
+    } catch (const UsageError&) {
+      return refuse(std::string(row.infotext.key), *value);
+    }
     add(name, text);
+  }
+  void add_as_it_is(std::string_view key) {
+    for (const auto& row : option_rows()) {
+      if (row.infotext.key == key && !row.infotext.read_back.empty()) return add_as_it_is(row);
+    }
+  }
+  /// Those that no method here is for. What only a picture that starts from another has is noted
+  /// for others.
+  void add_others(bool starts_from_picture) {
+    for (const auto& row : option_rows()) {
+      const std::string key(row.infotext.key);
+      const bool fits = starts_from_picture || (row.commands & kTxt2ImgCommand) != 0;
+      if (fits && !row.infotext.read_back.empty() && !taken_.contains(key) &&
+          !unused_.contains(key)) {
+        add_as_it_is(row);
+      }
+    }
   }
 
   void add_seed() {
@@ -154,7 +179,11 @@ class Guess {
     if (!named) return note(fmt::format("Sampler: there is no {} here", *sampler));
     const auto& info = info_of(named->kind);
     add("sampler", std::string(info.name));
-    if (named->kind == SamplerKind::kDdim) add_number("Eta", "ddim_eta", kEtaRange);
+    if (named->kind == SamplerKind::kDdim) {
+      add_as_it_is("Eta");
+    } else {
+      unused_.insert("Eta");
+    }
     const bool chosen = schedule && *schedule != "Automatic";
     const auto scheduler = chosen ? find_scheduler(*schedule) : named->scheduler;
     if (chosen && !scheduler) return refuse("Schedule type", *schedule);
@@ -274,6 +303,7 @@ class Guess {
 
   Infotext info_;
   std::set<std::string> taken_;
+  std::set<std::string> unused_;  // keys that mean nothing beside what was taken
   GivenCommand command_;
   std::vector<std::string> notes_;
   bool ours_ = false;

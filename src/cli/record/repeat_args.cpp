@@ -8,6 +8,7 @@
 #include <system_error>
 #include <utility>
 
+#include "cli/options/option_table.h"
 #include "sd/core/error.h"
 #include "sd/core/sha256.h"
 
@@ -18,25 +19,17 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kShortHash = 10;  // as model hashes are shown
 
-/// Options that change no byte of a picture: where things go, what is shown and said. A picture
-/// from elsewhere must not choose them for the reader either.
-constexpr std::array kElsewhere = {
-    "outdir", "name",      "preview", "preview-every", "save-latents",  "json",
-    "quiet",  "verbose",   "words",   "is-get-attn",   "save-attn-dir", "dry-run",
-    "only",   "no-config", "shard",   "resume",        "confined",      "save-dir"};
-/// Those whose values are known only to the run, and `precision`, which says what dtype says.
-constexpr std::array kSettled = {"seed", "device", "dtype", "precision", "threads"};
-constexpr std::array kInputFiles = {"init-img",     "init-mask", "blend-mask",
-                                    "init-latents", "from-file", "config"};
-constexpr std::array kModelFiles = {"ckpt", "vae", "clip"};
-
-template <std::size_t N>
-bool is_one_of(const std::array<const char*, N>& names, std::string_view name) {
-  return std::ranges::find(names, dashed(name)) != names.end();
+bool has_role(std::string_view option, Role role) {
+  const auto* row = find_row(option);
+  return row != nullptr && row->role == role;
 }
 
-bool is_elsewhere(std::string_view name) {
-  return is_one_of(kElsewhere, name) || name == "attn" || name.starts_with("attn-");
+/// Changes no byte of a picture. A picture from elsewhere must not choose it for the reader either.
+bool is_elsewhere(std::string_view option) { return has_role(option, Role::kElsewhere); }
+
+bool is_settled(std::string_view option) {
+  const auto* row = find_row(option);
+  return row != nullptr && row->settled;
 }
 
 std::string home_folder() {
@@ -74,21 +67,17 @@ void append_words(std::vector<std::string>& words, const GivenOption& option) {
 
 }  // namespace
 
-std::string dashed(std::string_view option) {
-  std::string text(option);
-  std::replace(text.begin(), text.end(), '_', '-');
-  return text;
-}
-
 std::vector<std::string> words_of(const GivenCommand& command) {
   std::vector<std::string> words = {command.name};
   for (const auto& option : command.options) append_words(words, option);
   return words;
 }
 
-std::optional<GivenCommand> command_of_words(const std::vector<std::string>& words) {
-  constexpr std::array kCommands = {"txt2img", "img2img", "swap", "attn"};
-  if (words.empty() || !is_one_of(kCommands, words.front())) return std::nullopt;
+std::optional<GivenCommand> command_of_words(const std::vector<std::string>& words,
+                                             std::vector<std::string>* unknown) {
+  constexpr std::array<std::string_view, 4> kCommands = {"txt2img", "img2img", "swap", "attn"};
+  if (words.empty() || std::ranges::find(kCommands, words.front()) == kCommands.end())
+    return std::nullopt;
   GivenCommand command{words.front(), {}};
   for (std::size_t i = 1; i < words.size(); ++i) {
     if (!words[i].starts_with("--")) return std::nullopt;
@@ -103,8 +92,11 @@ std::optional<GivenCommand> command_of_words(const std::vector<std::string>& wor
       command.options.push_back({name, std::nullopt});
     }
   }
-  std::erase_if(command.options,
-                [](const GivenOption& option) { return is_elsewhere(option.name); });
+  std::erase_if(command.options, [unknown](const GivenOption& option) {
+    if (find_row(option.name) != nullptr) return is_elsewhere(option.name);
+    if (unknown != nullptr) unknown->push_back(option.name);
+    return true;
+  });
   for (auto& option : command.options) {
     if (option.value) option.value = show_home(*option.value);
   }
@@ -121,15 +113,9 @@ std::string short_hash(const fs::path& file) {
   }
 }
 
-bool names_input_file(std::string_view option) { return is_one_of(kInputFiles, option); }
+bool names_input_file(std::string_view option) { return has_role(option, Role::kInputFile); }
 
-bool names_model_file(std::string_view option) { return is_one_of(kModelFiles, option); }
-
-bool GivenCommand::has(std::string_view option) const {
-  const auto wanted = dashed(option);
-  return std::ranges::any_of(
-      options, [&](const GivenOption& given) { return dashed(given.name) == wanted; });
-}
+bool names_model_file(std::string_view option) { return has_role(option, Role::kModelFile); }
 
 nlohmann::ordered_json repeat_args(const RunRecord& run) {
   const auto& options = run.options;
@@ -137,7 +123,7 @@ nlohmann::ordered_json repeat_args(const RunRecord& run) {
   const bool has_picture = options.input.init_img.has_value();  // which decides the size
   for (auto option : options.given.options) {
     const bool size = option.name == "W" || option.name == "H";
-    if (is_elsewhere(option.name) || is_one_of(kSettled, option.name)) continue;
+    if (is_elsewhere(option.name) || is_settled(option.name)) continue;
     if (size && !has_picture) continue;
     if (option.value) option.value = hide_home(*option.value);
     command.options.push_back(std::move(option));

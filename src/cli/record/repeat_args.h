@@ -31,11 +31,10 @@ std::string short_hash(const std::filesystem::path& file);
 std::vector<std::string> words_of(const GivenCommand& command);
 
 /// Undoes words_of and what repeat_args does to paths, without what only says where things go;
-/// nothing if they cannot have made `words`.
-std::optional<GivenCommand> command_of_words(const std::vector<std::string>& words);
-
-/// "init-img" for "init_img".
-std::string dashed(std::string_view option);
+/// nothing if they cannot have made `words`. Options that there are not here, as of a newer
+/// version, are left out and named in `unknown`, if that is given.
+std::optional<GivenCommand> command_of_words(const std::vector<std::string>& words,
+                                             std::vector<std::string>* unknown = nullptr);
 
 /// Whether an option, such as "init-img", names a file that decides about pixels; a dash is as good
 /// as an underscore.

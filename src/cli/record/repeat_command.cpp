@@ -28,7 +28,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kMostArgs = 10'000;
 
-std::optional<GivenCommand> command_of(const Json& settings) {
+std::optional<GivenCommand> command_of(const Json& settings, std::vector<std::string>& notes) {
   if (!settings.is_object() || !settings.contains("args")) return std::nullopt;
   const auto& args = settings["args"];
   if (!args.is_array() || args.size() > kMostArgs) return std::nullopt;
@@ -38,7 +38,11 @@ std::optional<GivenCommand> command_of(const Json& settings) {
     if (text == nullptr || text->find('\0') != std::string::npos) return std::nullopt;
     words.push_back(*text);
   }
-  return command_of_words(words);
+  std::vector<std::string> unknown;
+  auto command = command_of_words(words, &unknown);
+  for (const auto& name : unknown)
+    notes.push_back(fmt::format("--{}: there is no such option here, so it is left out", name));
+  return command;
 }
 
 void note_files(const GivenCommand& command, const Json& settings,
@@ -112,9 +116,9 @@ RepeatCommand repeat_command(const fs::path& picture) {
   for (const auto& [keyword, text] : metadata.texts) {
     if (keyword != "sd") continue;
     const auto settings = parse_object(text).value_or(Json());
-    auto command = command_of(settings);
-    if (!command) continue;  // not ours, or spoiled: the infotext may be whole
     std::vector<std::string> notes;
+    auto command = command_of(settings, notes);
+    if (!command) continue;  // not ours, or spoiled: the infotext may be whole
     std::string pipe;
     if (lost_its_list(*command, settings)) {
       pipe = draw_without_list(*command, settings, notes);

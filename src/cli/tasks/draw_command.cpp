@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "cli/engine/engine.h"
+#include "cli/parser/given_command.h"
 #include "cli/plan/draw_check.h"
 #include "cli/shell/text_output.h"
 #include "cli/tasks/grid_run.h"

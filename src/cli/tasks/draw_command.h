@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "cli/options/draw_options.h"
-#include "cli/shell/typed_names.h"
+#include "cli/parser/typed_names.h"
 
 namespace sd::cli {
 

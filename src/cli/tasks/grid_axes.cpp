@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "cli/shell/app_outline.h"
+#include "cli/parser/app_outline.h"
 #include "sd/core/error.h"
 
 namespace sd::cli {

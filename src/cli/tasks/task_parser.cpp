@@ -11,13 +11,15 @@
 #include <utility>
 
 #include "cli/options/draw_limits.h"
+#include "cli/options/option_table.h"
+#include "cli/parser/command_words.h"
+#include "cli/parser/given_command.h"
+#include "cli/parser/option_groups.h"
+#include "cli/parser/option_hints.h"
+#include "cli/parser/repeated_options.h"
+#include "cli/parser/settings_check.h"
 #include "cli/plan/prompt_list.h"
 #include "cli/record/confined_paths.h"
-#include "cli/shell/command_words.h"
-#include "cli/shell/option_groups.h"
-#include "cli/shell/option_hints.h"
-#include "cli/shell/repeated_options.h"
-#include "cli/shell/settings_check.h"
 #include "sd/core/dead_link.h"
 #include "sd/core/error.h"
 #include "text/suggest.h"
@@ -27,20 +29,15 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// Options of the run as a whole. A task can neither have nor inherit them.
-constexpr std::array<std::string_view, 12> kOfTheRun = {
-    "from_file", "shard",   "resume",    "confined", "grid",     "json",
-    "quiet",     "verbose", "no_config", "outdir",   "save_dir", "dry_run"};
-/// What a task inherits but cannot have.
-constexpr std::array<std::string_view, 2> kOfTheMachine = {"threads", "device"};
-
-bool is_of_the_run(std::string_view name) {
-  return std::ranges::find(kOfTheRun, bare_name(name)) != kOfTheRun.end();
+/// Whether tasks have nothing to say of an option: of `name`, "--outdir", in this scope.
+bool is_of(Scope scope, std::string_view name) {
+  const auto* row = find_row(bare_name(name));
+  return row != nullptr && row->scope == scope;
 }
 
-bool is_of_the_machine(std::string_view name) {
-  return std::ranges::find(kOfTheMachine, bare_name(name)) != kOfTheMachine.end();
-}
+bool is_of_the_run(std::string_view name) { return is_of(Scope::kRun, name); }
+
+bool is_of_the_machine(std::string_view name) { return is_of(Scope::kMachine, name); }
 
 /// The options that were given, in the order in which the parser lists them.
 std::vector<Setting> given_settings(const CLI::App& command) {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/shell/settings.h"
+#include "cli/parser/settings.h"
 #include "cli/tasks/draw_command.h"
 #include "cli/tasks/task_list.h"
 
