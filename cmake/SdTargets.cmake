@@ -26,15 +26,19 @@ endfunction()
 # Test code runs for milliseconds: optimising it would double the time that it takes to compile.
 set(SD_TEST_OPTIONS -O0)
 
+# Where tests read their data (tests/tools/test_data).
+set(SD_TEST_DATA "${PROJECT_BINARY_DIR}/tests/data")
+
 # sd_add_test(NAME SOURCES … DEPENDS … [TORCH] [LABELS …]): a GoogleTest binary whose every test CTest knows.
 function(sd_add_test name)
   cmake_parse_arguments(ARG "TORCH" "TIMEOUT" "SOURCES;DEPENDS;LABELS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/tests")
   target_compile_definitions(${name} PRIVATE
-    SD_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data" SD_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
+    SD_TEST_DATA="${SD_TEST_DATA}" SD_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
     SD_BINARY="${PROJECT_BINARY_DIR}/sd")
   target_link_libraries(${name} PRIVATE ${ARG_DEPENDS} sd_warnings GTest::gtest GTest::gtest_main)
+  add_dependencies(${name} test_data)
   # libsd_sentencepiece.so is opened from there.
   set_target_properties(${name} PROPERTIES BUILD_RPATH "${PROJECT_BINARY_DIR}")
   target_compile_options(${name} PRIVATE ${SD_TEST_OPTIONS})
