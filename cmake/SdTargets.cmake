@@ -26,13 +26,16 @@ endfunction()
 # Test code runs for milliseconds: optimising it would double the time that it takes to compile.
 set(SD_TEST_OPTIONS -O0)
 
+set(SD_SLOW 1000)  # CTest starts tests of a high cost first; a suite of LibTorch's costs the number of its tests
+
 # Where tests read their data (tests/tools/test_data).
 set(SD_TEST_DATA "${PROJECT_BINARY_DIR}/tests/data")
 
-# sd_add_test(NAME SOURCES … DEPENDS … [TORCH] [LABELS …]): a GoogleTest binary whose every test CTest knows. With TORCH
-# CTest knows its suites, each of which runs in one process: LibTorch takes longer to start than most tests take.
+# sd_add_test(NAME SOURCES … DEPENDS … [TORCH] [SLOW] [LABELS …]): a GoogleTest binary whose every test CTest knows. With
+# TORCH CTest knows its suites, each of which runs in one process: LibTorch takes longer to start than most tests take.
+# SLOW tests start first, so that the last ones to run are short and no core waits for another.
 function(sd_add_test name)
-  cmake_parse_arguments(ARG "TORCH" "TIMEOUT" "SOURCES;DEPENDS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH;SLOW" "TIMEOUT" "SOURCES;DEPENDS;LABELS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/tests")
   target_compile_definitions(${name} PRIVATE
@@ -63,6 +66,9 @@ function(sd_add_test name)
   endif()
   # Threads that wait in loops for one that has no core make a busy machine a hundred times slower.
   set(properties TIMEOUT ${ARG_TIMEOUT} ENVIRONMENT "GOMP_SPINCOUNT=1000" ${libraries})
+  if(ARG_SLOW)
+    list(APPEND properties COST ${SD_SLOW})
+  endif()
   if(ARG_LABELS)
     list(APPEND properties LABELS "${ARG_LABELS}")
   endif()
