@@ -31,11 +31,11 @@ set(SD_SLOW 1000)  # CTest starts tests of a high cost first; a suite of LibTorc
 # Where tests read their data (tests/tools/test_data).
 set(SD_TEST_DATA "${PROJECT_BINARY_DIR}/tests/data")
 
-# sd_add_test(NAME SOURCES … DEPENDS … [TORCH] [SLOW] [LABELS …]): a GoogleTest binary whose every test CTest knows. With
+# sd_add_test(NAME SOURCES … DEPENDS … [TORCH] [SLOW | SLOW_SUITES …] [LABELS …]): a GoogleTest binary whose every test CTest knows. With
 # TORCH CTest knows its suites, each of which runs in one process: LibTorch takes longer to start than most tests take.
-# SLOW tests start first, so that the last ones to run are short and no core waits for another.
+# SLOW tests and SLOW_SUITES (of TORCH) start first, so that the last ones to run are short and no core waits for another.
 function(sd_add_test name)
-  cmake_parse_arguments(ARG "TORCH;SLOW" "TIMEOUT" "SOURCES;DEPENDS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH;SLOW" "TIMEOUT" "SOURCES;DEPENDS;SLOW_SUITES;LABELS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/tests")
   target_compile_definitions(${name} PRIVATE
@@ -77,6 +77,8 @@ function(sd_add_test name)
     file(GENERATE OUTPUT "${suites}" CONTENT "set(sd_program [[$<TARGET_FILE:${name}>]])
 set(sd_label ${name})
 set(sd_properties [[${properties}]])
+set(sd_slow_suites [[${ARG_SLOW_SUITES}]])
+set(sd_slow ${SD_SLOW})
 include([[${PROJECT_SOURCE_DIR}/cmake/SdTestSuites.cmake]])
 ")
     set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES "${suites}")

@@ -1,6 +1,7 @@
 # Read by CTest before it runs tests: registers each suite of one GoogleTest program as one test, so that what its tests
-# share is loaded once a suite. Wants sd_program, sd_label and sd_properties to be set (sd_add_test in SdTargets.cmake).
-# A suite with many tests starts early, so that none is left over for one core at the end.
+# share is loaded once a suite. sd_add_test (SdTargets.cmake) sets what it reads: sd_program, sd_label, sd_properties,
+# sd_slow_suites and sd_slow. A suite with many tests starts early, one of sd_slow_suites first, so that none is left over
+# for one core at the end.
 if(NOT EXISTS "${sd_program}")
   add_test("${sd_label}_NOT_BUILT" "${sd_label}_NOT_BUILT")
   return()
@@ -19,8 +20,13 @@ endif()
 # sd_add_suite(NAME COUNT): COUNT is how many tests it has.
 macro(sd_add_suite name count)
   if(NOT "${name}" STREQUAL "" AND ${count} GREATER 0)
+    set(sd_cost ${count})
+    list(FIND sd_slow_suites "${name}" sd_found)
+    if(sd_found GREATER_EQUAL 0)
+      set(sd_cost ${sd_slow})
+    endif()
     add_test("${name}" "${sd_program}" "--gtest_filter=${name}.*" --gtest_brief=1)
-    set_tests_properties("${name}" PROPERTIES COST ${count} ${sd_properties})
+    set_tests_properties("${name}" PROPERTIES COST ${sd_cost} ${sd_properties})
   endif()
 endmacro()
 
