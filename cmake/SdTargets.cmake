@@ -26,15 +26,23 @@ endfunction()
 # Test code runs for milliseconds: optimising it would double the time that it takes to compile.
 set(SD_TEST_OPTIONS -O0)
 
-# sd_add_test(NAME SOURCES … DEPENDS … [TORCH] [LABELS …]): a GoogleTest binary whose every test CTest knows.
+set(SD_SLOW 1000)  # CTest starts tests of a high cost first; a suite of LibTorch's costs the number of its tests
+
+# Where tests read their data (tests/tools/test_data).
+set(SD_TEST_DATA "${PROJECT_BINARY_DIR}/tests/data")
+
+# sd_add_test(NAME SOURCES … DEPENDS … [TORCH] [SLOW | SLOW_SUITES …] [LABELS …]): a GoogleTest binary whose every test CTest knows. With
+# TORCH CTest knows its suites, each of which runs in one process: LibTorch takes longer to start than most tests take.
+# SLOW tests and SLOW_SUITES (of TORCH) start first, so that the last ones to run are short and no core waits for another.
 function(sd_add_test name)
-  cmake_parse_arguments(ARG "TORCH" "TIMEOUT" "SOURCES;DEPENDS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH;SLOW" "TIMEOUT" "SOURCES;DEPENDS;SLOW_SUITES;LABELS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/tests")
   target_compile_definitions(${name} PRIVATE
-    SD_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data" SD_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
+    SD_TEST_DATA="${SD_TEST_DATA}" SD_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
     SD_BINARY="${PROJECT_BINARY_DIR}/sd")
   target_link_libraries(${name} PRIVATE ${ARG_DEPENDS} sd_warnings GTest::gtest GTest::gtest_main)
+  add_dependencies(${name} test_data)
   # libsd_sentencepiece.so is opened from there.
   set_target_properties(${name} PROPERTIES BUILD_RPATH "${PROJECT_BINARY_DIR}")
   target_compile_options(${name} PRIVATE ${SD_TEST_OPTIONS})
@@ -46,6 +54,9 @@ function(sd_add_test name)
   endif()
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 300)
+    if(ARG_TORCH)
+      set(ARG_TIMEOUT 600)  # for a whole suite
+    endif()
   endif()
   set(libraries)
   if(SD_SANITIZE)
@@ -53,11 +64,27 @@ function(sd_add_test name)
     # A sanitizer's dlopen does not follow run paths, and test programs do not lie beside our libraries.
     set(libraries ENVIRONMENT_MODIFICATION "LD_LIBRARY_PATH=path_list_prepend:${PROJECT_BINARY_DIR}")
   endif()
-  include(GoogleTest)
-  # NO_PRETTY_VALUES: a parameter's name stands in the test's name, not its value, which may print as bytes.
-  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST NO_PRETTY_VALUES
-                       # Threads that wait in loops for one that has no core make a busy machine a hundred times
-                       # slower. (LABELS stands last: an empty one would swallow what follows.)
-                       PROPERTIES TIMEOUT ${ARG_TIMEOUT} ENVIRONMENT "GOMP_SPINCOUNT=1000" ${libraries}
-                                  LABELS "${ARG_LABELS}")
+  # Threads that wait in loops for one that has no core make a busy machine a hundred times slower.
+  set(properties TIMEOUT ${ARG_TIMEOUT} ENVIRONMENT "GOMP_SPINCOUNT=1000" ${libraries})
+  if(ARG_SLOW)
+    list(APPEND properties COST ${SD_SLOW})
+  endif()
+  if(ARG_LABELS)
+    list(APPEND properties LABELS "${ARG_LABELS}")
+  endif()
+  if(ARG_TORCH)
+    set(suites "${CMAKE_CURRENT_BINARY_DIR}/${name}_suites.cmake")
+    file(GENERATE OUTPUT "${suites}" CONTENT "set(sd_program [[$<TARGET_FILE:${name}>]])
+set(sd_label ${name})
+set(sd_properties [[${properties}]])
+set(sd_slow_suites [[${ARG_SLOW_SUITES}]])
+set(sd_slow ${SD_SLOW})
+include([[${PROJECT_SOURCE_DIR}/cmake/SdTestSuites.cmake]])
+")
+    set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES "${suites}")
+  else()
+    include(GoogleTest)
+    # NO_PRETTY_VALUES: a parameter's name stands in the test's name, not its value, which may print as bytes.
+    gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST NO_PRETTY_VALUES PROPERTIES ${properties})
+  endif()
 endfunction()

@@ -7,10 +7,11 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
 
 usage() {
   cat <<'TEXT'
-usage: scripts/setup.sh [--cpu | --cuda] [--fuzz] [--no-packages]
+usage: scripts/setup.sh [--cpu | --cuda] [--fuzz] [--check] [--no-packages]
   --cuda         also get NVIDIA's libraries (2.1 GB; the default where an NVIDIA GPU is found)
   --cpu          not even where a GPU is found
   --fuzz         also get clang, for the fuzz targets
+  --check        also get what scripts/check_format runs
   --no-packages  leave Debian's packages alone (no root rights needed)
 LibTorch lands in $SD_DEPS_DIR, by default ${XDG_CACHE_HOME:-$HOME/.cache}/sd/deps. With $Torch_ROOT set, that
 LibTorch is used and nothing is downloaded. The wheels come from wherever your pip is configured to look.
@@ -26,6 +27,7 @@ while [[ $# -gt 0 ]]; do
     --cuda) cuda=yes ;;
     --cpu) cuda=no ;;
     --fuzz) packages+=(fuzz) ;;
+    --check) packages+=(check) ;;
     --no-packages) packages=() ;;
     -h | --help) usage; exit 0 ;;
     *) usage >&2; exit 2 ;;

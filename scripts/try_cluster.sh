@@ -94,9 +94,9 @@ until (($(count) >= 4)); do
 done
 victim=$(pgrep -f "^$sd txt2img --from-file $work/prompts.txt" | sort -n | sed -n 2p)
 kill -KILL "$victim"
-wait "$run" && echo "the launcher noticed nothing" || true
+if wait "$run"; then echo "the launcher noticed nothing"; fi
 echo "$launcher: a worker was killed after $(count) of $tasks pictures"
-ls "$work/out" | sed 's/^/  /'
+find "$work/out" -mindepth 1 -maxdepth 1 -printf '  %f\n' | sort
 
 draw > "$work/second.log" 2>&1 || { cat "$work/second.log" >&2; exit 1; }
 echo "$launcher: $(count) pictures after --resume"

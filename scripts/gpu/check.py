@@ -92,7 +92,7 @@ def tests(checks: Checks, name: str, limit: float, environment: dict[str, str]) 
     done = checks.run(
         [checks.sd / "tests" / name, f"--gtest_output=json:{results}", "--gtest_brief=1"],
         limit,
-        {"SD_TEST_DATA_DIR": str(checks.root / "tests" / "data")} | environment,
+        {"SD_TEST_DATA_DIR": str(checks.sd / "data")} | environment,
     )
     found: dict[str, object] = {"seconds": done.seconds, "code": done.code}
     if not results.is_file():

@@ -41,5 +41,6 @@ trap 'rm -rf "$work"' EXIT
 tar -C "$work" -xJf "$pack"
 # LibTorch's own folder comes before the libraries that were brought along.
 export Torch_ROOT LD_LIBRARY_PATH="$Torch_ROOT/lib:$work/sd/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+"$work/sd/tests/make_test_data" "$root/tests/data" "$work/sd/data"
 mkdir -p "$out"
 "$python" "$root/scripts/gpu/check.py" --root "$root" --sd "$work/sd" --out "$out" "${rest[@]}"

@@ -27,7 +27,7 @@ while [[ $# -gt 0 ]]; do
   shift
 done
 
-tests=(pipeline/test_pipeline pipeline/test_families)
+tests=(pipeline/test_pipeline pipeline/test_families tools/test_data/make_test_data)
 
 if [[ -z ${Torch_ROOT:-} ]]; then
   deps="${SD_DEPS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/sd/deps}/oldest"

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154  # sd_root is common.sh's
 # Running one fuzz target, for the scripts. To be sourced behind common.sh; build-fuzz/ holds the targets.
 
 fuzz_targets() { find "$sd_root/build-fuzz/tests/fuzz" -maxdepth 1 -type f -name 'fuzz_*' -perm -u+x -printf '%f\n' | sort; }

@@ -24,7 +24,6 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-TINY_MODEL = ROOT / "tests" / "data" / "tiny-v1.ckpt"
 
 # The ends that `sd` promises (README, "Exit codes"); 130 and 143 are those of Ctrl-C and `kill`.
 PROMISED_CODES = (0, 2, 3, 4, 5, 6, 130, 143)
@@ -149,13 +148,15 @@ def parse_options(description, count, argv=None, add=None):
     parser.add_argument("--count", type=int, default=count, help=f"how many trials (default {count})")
     parser.add_argument("--first", type=int, default=0, help="the number of the first trial (default 0)")
     parser.add_argument("--sd", type=pathlib.Path, default=ROOT / "build" / "sd", help="the program (default build/sd)")
-    parser.add_argument("--model", type=pathlib.Path, default=TINY_MODEL, help="a small checkpoint")
+    parser.add_argument("--model", type=pathlib.Path, help="a small checkpoint (default: that of the tests, in the build folder of the program)")
     parser.add_argument("--limit", type=float, default=60, help="seconds after which a run counts as hung (default 60)")
     parser.add_argument("--keep", action="store_true", help="leave the folders of failed trials")
     if add is not None:
         add(parser)
     options = parser.parse_args(argv)
-    options.sd, options.model = options.sd.resolve(), options.model.resolve()
+    options.sd = options.sd.resolve()
+    options.data = options.sd.parent / "tests" / "data"
+    options.model = (options.model or options.data / "tiny-v1.ckpt").resolve()
     for path in (options.sd, options.model):
         if not path.is_file():
             parser.error(f"{path}: no such file")

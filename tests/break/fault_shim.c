@@ -1,4 +1,5 @@
-/* Lets the n-th call of a kind fail, as a full or broken disk would. Preloaded by faults.py; settings are variables:
+/* Lets the n-th call of a kind fail, as a full or broken disk would. Preloaded by faults.py.
+   Settings are variables:
      SD_FAULT_OP     write read sync close rename mkdir create
      SD_FAULT_ERROR  number of an error; 0: the call does half of what it was asked to (write, read)
      SD_FAULT_AT     the first call that fails, from 1
@@ -99,18 +100,19 @@ ssize_t write(int fd, const void* bytes, size_t size) {
 ssize_t writev(int fd, const struct iovec* pieces, int count) {
   if (is_fd_below(fd) && fails("write")) {
     if (error() != 0) return fail();
-    if (count > 0 && pieces[0].iov_len > 0) return NEXT(write)(fd, pieces[0].iov_base, half(pieces[0].iov_len));
+    if (count > 0 && pieces[0].iov_len > 0)
+      return NEXT(write)(fd, pieces[0].iov_base, half(pieces[0].iov_len));
   }
   return NEXT(writev)(fd, pieces, count);
 }
 
-#define PWRITE(name, offset_type)                                          \
+#define PWRITE(name, offset_type)                                        \
   ssize_t name(int fd, const void* bytes, size_t size, offset_type at) { \
-    if (is_fd_below(fd) && fails("write")) {                               \
-      if (error() != 0) return fail();                                     \
-      size = half(size);                                                   \
-    }                                                                      \
-    return NEXT(name)(fd, bytes, size, at);                                \
+    if (is_fd_below(fd) && fails("write")) {                             \
+      if (error() != 0) return fail();                                   \
+      size = half(size);                                                 \
+    }                                                                    \
+    return NEXT(name)(fd, bytes, size, at);                              \
   }
 PWRITE(pwrite, off_t)
 PWRITE(pwrite64, off64_t)
@@ -137,31 +139,41 @@ PREAD(pread64, off64_t)
 int fsync(int fd) { return is_fd_below(fd) && fails("sync") ? fail() : NEXT(fsync)(fd); }
 int fdatasync(int fd) { return is_fd_below(fd) && fails("sync") ? fail() : NEXT(fdatasync)(fd); }
 
-/* Some network disks report only here what they could not write. The descriptor is closed all the same. */
+/* Some network disks report only here what they could not write. The descriptor is closed all the
+ * same. */
 int close(int fd) {
   const int flags = (int)syscall(SYS_fcntl, fd, F_GETFL);
-  const int counts = flags >= 0 && (flags & O_ACCMODE) != O_RDONLY && is_fd_below(fd) && fails("close");
+  const int counts =
+      flags >= 0 && (flags & O_ACCMODE) != O_RDONLY && is_fd_below(fd) && fails("close");
   const int result = NEXT(close)(fd);
   return counts ? fail() : result;
 }
 
-int rename(const char* from, const char* to) { return is_below(to) && fails("rename") ? fail() : NEXT(rename)(from, to); }
-int renameat2(int from_fd, const char* from, int to_fd, const char* to, unsigned flags) {
-  return is_below(to) && fails("rename") ? fail() : NEXT(renameat2)(from_fd, from, to_fd, to, flags);
+int rename(const char* from, const char* to) {
+  return is_below(to) && fails("rename") ? fail() : NEXT(rename)(from, to);
 }
-int link(const char* from, const char* to) { return is_below(to) && fails("rename") ? fail() : NEXT(link)(from, to); }
-int mkdir(const char* path, mode_t mode) { return is_below(path) && fails("mkdir") ? fail() : NEXT(mkdir)(path, mode); }
+int renameat2(int from_fd, const char* from, int to_fd, const char* to, unsigned flags) {
+  return is_below(to) && fails("rename") ? fail()
+                                         : NEXT(renameat2)(from_fd, from, to_fd, to, flags);
+}
+int link(const char* from, const char* to) {
+  return is_below(to) && fails("rename") ? fail() : NEXT(link)(from, to);
+}
+int mkdir(const char* path, mode_t mode) {
+  return is_below(path) && fails("mkdir") ? fail() : NEXT(mkdir)(path, mode);
+}
 
-#define OPEN(name)                                                                       \
-  int name(const char* path, int flags, ...) {                                           \
-    mode_t mode = 0;                                                                     \
-    if (flags & (O_CREAT | O_TMPFILE)) {                                                 \
-      va_list rest;                                                                      \
-      va_start(rest, flags);                                                             \
-      mode = va_arg(rest, mode_t);                                                       \
-      va_end(rest);                                                                      \
-    }                                                                                    \
-    return (flags & O_CREAT) && is_below(path) && fails("create") ? fail() : NEXT(name)(path, flags, mode); \
+#define OPEN(name)                                                                                 \
+  int name(const char* path, int flags, ...) {                                                     \
+    mode_t mode = 0;                                                                               \
+    if (flags & (O_CREAT | O_TMPFILE)) {                                                           \
+      va_list rest;                                                                                \
+      va_start(rest, flags);                                                                       \
+      mode = va_arg(rest, mode_t);                                                                 \
+      va_end(rest);                                                                                \
+    }                                                                                              \
+    return (flags & O_CREAT) && is_below(path) && fails("create") ? fail()                         \
+                                                                  : NEXT(name)(path, flags, mode); \
   }
 OPEN(open)
 OPEN(open64)

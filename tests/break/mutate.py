@@ -137,7 +137,7 @@ def try_gguf(bench, random):
 
 def try_folder(bench, random):
     """A diffusers folder with one of its settings changed; the weights are links."""
-    original, folder = DATA / "tiny-v1-diffusers", bench.folder / "model"
+    original, folder = bench.options.data / "tiny-v1-diffusers", bench.folder / "model"
     for path in sorted(original.rglob("*")):
         if path.is_dir():
             continue

@@ -6,8 +6,8 @@ Shows that the folder holds the same model as the checkpoint it was made of: tex
 schedule and decoder. Prints the largest difference of each, relative to the largest reference
 value; exits with 1 if one is above --eps.
 
-    python tests/tools/check_tiny_diffusers.py tests/data/tiny-v1-diffusers \
-        --goldens tests/data/goldens/txt2img.safetensors
+    python tests/tools/check_tiny_diffusers.py build/tests/data/tiny-v1-diffusers \
+        --goldens build/tests/data/goldens/txt2img.safetensors
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ folder.
 
 The diffusers folder of the tests was made so, and its loading checked with diffusers itself:
 
-    python tests/tools/convert_fixture.py tests/data/tiny-v1.ckpt \\
-        --config tests/data/tiny-v1.yaml --out-diffusers tests/data/tiny-v1-diffusers --check
+    python tests/tools/convert_fixture.py build/tests/data/tiny-v1.ckpt \\
+        --config tests/data/tiny-v1.yaml --out-diffusers tiny-v1-diffusers --check
 
 Needs torch, safetensors, numpy and PyYAML (with --check: diffusers and transformers too).
 """

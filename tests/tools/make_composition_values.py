@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     args = parser.parse_args()
     peer = Peer(
-        ROOT / "tests" / "data" / "tiny-v1-diffusers", tokenizer=clip_tokenizer_folder()
+        ROOT / "build" / "tests" / "data" / "tiny-v1-diffusers", tokenizer=clip_tokenizer_folder()
     )
     values = {"noise": peer.start_noise(1, 128, 128, seed=11)}
     for name in RUNS:

@@ -29,6 +29,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 from diffusers_peer import Peer  # noqa: E402  (found through the line above)
 
 DATA = ROOT / "tests" / "data"
+BUILT = ROOT / "build" / "tests" / "data"  # the tiny model is made there
 PREFIX = "cond_stage_model.transformer."
 EMBEDDING = PREFIX + "token_emb.weight"
 HEADS = 8
@@ -81,7 +82,7 @@ class LaionPeer(Peer):
 
     def __init__(self, weights: Tensors) -> None:
         super().__init__(
-            DATA / "tiny-v1-diffusers", tokenizer=clip_tokenizer_folder()
+            BUILT / "tiny-v1-diffusers", tokenizer=clip_tokenizer_folder()
         )
         self.weights = weights
 

@@ -91,7 +91,7 @@ class JapanesePeer(Peer):
     """tiny-v1 in diffusers under a tokenizer like the Japanese Stable Diffusion's."""
 
     def __init__(self, processor: sentencepiece.SentencePieceProcessor) -> None:
-        tiny = ROOT / "tests" / "data" / "tiny-v1-diffusers"
+        tiny = ROOT / "build" / "tests" / "data" / "tiny-v1-diffusers"
         super().__init__(tiny, tokenizer=clip_tokenizer_folder())
         self.processor = processor
 

@@ -6,6 +6,7 @@
 #include "sd/weights/open.h"
 #include "weights/diffusers_names.h"
 #include "weights/expected_tensors.h"
+#include "weights/tiny_tensors.h"
 
 namespace sd {
 namespace {
@@ -33,6 +34,16 @@ void expect_inverse(const ModelConfig& config) {
 TEST(DiffusersKeys, AreTheWayBack) {
   expect_inverse(ModelConfig{});
   expect_inverse(*open_model(fs::path(SD_TEST_DATA) / "tiny-v1-diffusers").config);
+}
+
+TEST(DiffusersKeys, AreThoseOfTheFolderThatDiffusersRead) {
+  const DiffusersKeys keys(*open_model(fs::path(SD_TEST_DATA) / "tiny-v1-diffusers").config);
+  for (const auto& tensor : test::known_tensors()) {
+    const auto found = keys.of(tensor.name);
+    ASSERT_TRUE(found.has_value()) << tensor.name;
+    EXPECT_EQ(found->part, tensor.part) << tensor.name;
+    EXPECT_EQ(found->key, tensor.diffusers_name) << tensor.name;
+  }
 }
 
 TEST(DiffusersKeys, AreThoseThatDiffusersWrites) {

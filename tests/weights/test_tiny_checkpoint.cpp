@@ -2,14 +2,17 @@
 
 #include <algorithm>
 #include <cstring>
+#include <sstream>
 #include <string>
 
 #include "sd/core/error.h"
 #include "sd/core/mapped_file.h"
+#include "sd/core/sha256.h"
 #include "sd/models/config.h"
 #include "sd/weights/open.h"
 #include "weights/ckpt_source.h"
 #include "weights/sniff.h"
+#include "weights/tiny_tensors.h"
 
 namespace sd {
 namespace {
@@ -49,6 +52,23 @@ TEST(TinyCheckpoint, TextEncoderKeysGetTheirMiddlePartBack) {
       "cond_stage_model.transformer.text_model.embeddings.token_embedding.weight"));
   EXPECT_FALSE(
       model.tensors->contains("cond_stage_model.transformer.embeddings.token_embedding.weight"));
+}
+
+std::string joined(const std::vector<int64_t>& shape) {
+  std::ostringstream text;
+  for (std::size_t i = 0; i < shape.size(); ++i) text << (i > 0 ? "x" : "") << shape[i];
+  return text.str();
+}
+
+TEST(TinyCheckpoint, BothLayoutsHoldWhatWasWrittenOnce) {
+  for (const char* layout : {".ckpt", "-diffusers"}) {
+    const auto model = open_model(tiny(layout));
+    for (const auto& known : test::known_tensors()) {
+      const auto found = model.tensors->at(known.name);
+      EXPECT_EQ(joined(found.shape), known.shape) << layout << " " << known.name;
+      EXPECT_EQ(sha256_hex(found.bytes).substr(0, 16), known.hash) << layout << " " << known.name;
+    }
+  }
 }
 
 TEST(TinyCheckpoint, DetectionEqualsItsConfig) {
