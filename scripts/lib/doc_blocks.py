@@ -53,22 +53,24 @@ DEFAULTS = {
     "GOMP_SPINCOUNT": "1000",
 }
 LINKED = ("assets", "configs", "models", "scripts")
-PROMPTS = "a red apple on a white background\na cat on a blue background\na penguin on a green background\n"
 
 
-def demo_weights(target: pathlib.Path) -> None:
+def demo_weights(folder: pathlib.Path, target: pathlib.Path) -> None:
     """The demo model under the name of another; readers tell formats by content."""
     target.symlink_to(ROOT / "models/demo/model.safetensors")
     target.with_suffix(".yaml").symlink_to(ROOT / "models/demo/model.yaml")
 
 
-def diffusers_folder(target: pathlib.Path) -> None:
-    folder = target.parents[len(target.parts) - 1 - target.parts.index("path")]
-    subprocess.run([folder / "build/sd", "convert", ROOT / "models/demo", target, "-q"], check=True, stdout=subprocess.DEVNULL)
+def diffusers_folder(folder: pathlib.Path, target: pathlib.Path) -> None:
+    subprocess.run([folder / "build/sd", "convert", ROOT / "models/demo", target], check=True, capture_output=True)
 
 
-def picture(target: pathlib.Path) -> None:
+def picture(folder: pathlib.Path, target: pathlib.Path) -> None:
     target.symlink_to(ROOT / "assets/examples/edit-start.png")
+
+
+def prompts(folder: pathlib.Path, target: pathlib.Path) -> None:
+    target.write_text("a red apple on a white background\na cat on a blue background\na penguin on a green background\n")
 
 
 STAND_INS = {
@@ -76,7 +78,7 @@ STAND_INS = {
     "model.ckpt": demo_weights,
     "path/to/diffusers-folder": diffusers_folder,
     "photo.png": picture,
-    "prompts.txt": lambda target: target.write_text(PROMPTS),
+    "prompts.txt": prompts,
     "v1-5-pruned-emaonly.safetensors": demo_weights,
     "v1-5-pruned.ckpt": demo_weights,
 }
@@ -197,7 +199,7 @@ def put_stand_ins(folder: pathlib.Path, text: str) -> None:
         target = folder / name
         if re.search(rf"(?<![\w./-]){re.escape(name)}(?![\w/-])", text) and not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
-            make(target)
+            make(folder, target)
 
 
 def run_block(page: Page, block: Block, folder: pathlib.Path) -> bool:
