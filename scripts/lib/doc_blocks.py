@@ -13,7 +13,8 @@ What runs is a copy with fewer sampling steps: `--steps 25` becomes `--steps 2`,
 leaves out come from the environment (DEFAULTS). Pages stay as the reader sees them.
 
 A comment before a block says why it cannot run: <!-- not run: REASON --> or <!-- not run: REASON (detail) -->, with a REASON of REASONS.
-A page whose blocks another test runs says so once: <!-- this page's blocks are run by: NAME -->; a file in tests/ must name both.
+<!-- not run: another test runs it (NAME) --> must give the name of that test, which a file in tests/ holds. A page whose blocks another
+test runs says so once: <!-- this page's blocks are run by: NAME -->; a file in tests/ must name both.
 
 Exit codes: 0 all ran, 1 a command failed, 2 a page or an argument is wrong.
 """
@@ -30,6 +31,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 REASONS = (
+    "another test runs it",
     "builds the program",
     "installs outside the folder",
     "installs packages",
@@ -113,10 +115,19 @@ class Page:
         return sum(len(re.findall(r"build/sd ", block.text)) for block in self.to_run())
 
 
+def is_in_tests(*words: str) -> bool:
+    """Whether a file in tests/ holds all of these words."""
+    sources = [file for file in (ROOT / "tests").rglob("*") if file.suffix in (".cpp", ".sh", ".py") or file.name == "CMakeLists.txt"]
+    return any(all(word in text for word in words) for text in (file.read_text(encoding="utf-8") for file in sources))
+
+
 def reason_in(comment: str, where: str) -> str:
     reason = comment.removeprefix("not run:").strip()
-    if re.sub(r" \(.*\)$", "", reason) not in REASONS:
+    kind, detail = re.fullmatch(r"(.*?)(?: \((.*)\))?", reason).groups()
+    if kind not in REASONS:
         raise PageError(f"{where}: unknown reason \"{reason}\"\n    Known: {', '.join(REASONS)}")
+    if kind == "another test runs it" and not (detail and is_in_tests(detail)):
+        raise PageError(f"{where}: \"{kind} (NAME)\" must give the name of a test; no file in tests/ holds \"{detail or ''}\"")
     return reason
 
 
@@ -167,10 +178,7 @@ def check(page: Page) -> None:
         parsed = subprocess.run(["bash", "-n"], input=block.text, text=True, capture_output=True)
         if parsed.returncode != 0 or parsed.stderr:
             raise PageError(f"{page.name}:{block.line}: no commands of a shell\n    {parsed.stderr.strip()}")
-    if page.run_by and not any(
-        page.run_by in text and page.name in text
-        for text in (file.read_text(encoding="utf-8") for file in (ROOT / "tests").rglob("*.cpp"))
-    ):
+    if page.run_by and not is_in_tests(page.run_by, page.name):
         raise PageError(f"{page.name}: no file in tests/ names both {page.run_by} and {page.name}")
 
 

@@ -79,10 +79,16 @@ class DocBlocks(unittest.TestCase):
         self.assertEqual(self.run_text(text), (0, ""))
         self.assertIn("page.md:3: not run: needs a GPU (of any kind)", self.run_text(text, "--list")[1])
 
+    def test_a_block_may_name_the_test_that_runs_it(self):
+        text = "<!-- not run: another test runs it (Docs.WhatCannotRunIsReported) -->\n```sh\nbuild/sd fail\n```\n"
+        self.assertEqual(self.run_text(text), (0, ""))
+
     def test_what_a_page_says_wrongly_is_reported_by_its_line(self):
         block = "```sh\ntrue\n```\n"
         for text, line, words in [
             (f"<!-- not run: no time -->\n{block}", ":1", 'unknown reason "no time"'),
+            (f"<!-- not run: another test runs it -->\n{block}", ":1", "must give the name of a test"),
+            (f"<!-- not run: another test runs it ({'No' + 'SuchTest'}) -->\n{block}", ":1", "no file in tests/"),
             ("text\n```sh\ntrue\n", ":2", "never closed"),
             ("```bash\ntrue\n```\n", ":1", 'unknown kind of block "bash"'),
             ("```sh\nif true\n```\n", ":2", "no commands of a shell"),
@@ -90,7 +96,7 @@ class DocBlocks(unittest.TestCase):
             (f"<!-- not run: needs a GPU -->\nA sentence.\n\n{block}", ":2", "something else than a block"),
             ("<!-- not run: needs a GPU -->\n```cpp\n```\n", ":2", "none of commands"),
             (f"{block}<!-- not run: needs a GPU -->\n", "", "before nothing"),
-            (f"<!-- this page's blocks are run by: NoSuchTest -->\n{block}", "", "no file in tests/"),
+            (f"<!-- this page's blocks are run by: {'No' + 'SuchTest'} -->\n{block}", "", "no file in tests/"),
         ]:
             with self.subTest(text):
                 code, said = self.run_text(text)
