@@ -49,8 +49,10 @@ struct EditScope {
   const char* what = "";     // what the settings are called in messages
 };
 
-/// Calls f(setting, target, source) with views [rows,heads,Q,K] of probs: a target's rows and the
-/// source's beside them (undefined without a source), for the heads that are meant.
+/// Calls f(setting, target, source) for every target and every run of heads in the scope; `setting`
+/// is the index of the settings that hold for these rows. `target` and `source` are views
+/// [rows,heads,Q,K] of probs with the target's rows and the source rows that belong to them.
+/// `source` is undefined in a batch without a source.
 template <typename F>
 void for_each_edit(const torch::Tensor& probs, const EditScope& scope, F f) {
   const auto heads = heads_of(scope.sites, probs.size(1));

@@ -26,8 +26,8 @@ namespace fs = std::filesystem;
   throw IoError(fmt::format("{}: exists already and is not overwritten", path.string()));
 }
 
-/// What stands where a folder is expected: the part of the path that is something else; nothing if
-/// all that is there are folders.
+/// Names the part of the path that exists and is no folder. Nothing if every part that exists is a
+/// folder.
 std::optional<std::string> obstacle_in(const fs::path& folder) {
   if (auto dead = dead_link(folder)) return dead;
   for (auto part = folder; !part.empty(); part = part.parent_path()) {

@@ -30,9 +30,9 @@ std::optional<std::string> changed_since(const FileStamp& stamp, const FileDescr
                        ? fmt::format("its {} bytes were written over", stamp.size)
                        : fmt::format("{} bytes became {}", stamp.size, now.size);
   return fmt::format(
-      "{}: the file was changed while it was read: {}\nWhat was read of it is not used. Run this "
-      "again when the file is whole; a new file that is moved over an old one (mv, not cp) leaves "
-      "the old one whole for whoever reads it.",
+      "{}: the file was changed while it was read: {}\nNothing that was read of it is used. Run "
+      "this again when the file is whole. To replace a file in use, move the new one over it (mv, "
+      "not cp): programs that read the old one then keep it whole.",
       path.string(), how);
 }
 

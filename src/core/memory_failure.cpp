@@ -8,9 +8,9 @@
 namespace sd {
 namespace {
 
-/// Of LibTorch's allocator (two), oneDNN (three: its descriptors and kernels are made in memory,
-/// and what it says of a failure is what it was making), the dynamic loader (two), the kernel, new,
-/// and the thread library.
+/// Words that tell of a lack of memory. They come from LibTorch's allocator (two), oneDNN (three),
+/// the dynamic loader, the kernel, operator new and the thread library. oneDNN does not speak of
+/// memory: it says which object it could not make, and lack of memory is why it could not.
 constexpr std::array<std::string_view, 12> kWords = {
     "not enough memory",        "DefaultCPUAllocator",
     "could not create a prim",  "could not create a memory",

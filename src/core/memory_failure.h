@@ -13,8 +13,8 @@ bool tells_of_memory(std::string_view message);
 /// Whether errno means that: ENOMEM, and EAGAIN where a thread was to begin.
 bool means_no_memory(int error);
 
-/// Notes how many bytes an allocation that failed asked for, so that messages can say what is
-/// needed; `wanted_memory` is the last one's, 0 where it is not known.
+/// note_wanted_memory keeps the size of an allocation that failed, so that messages can say how
+/// much is needed. wanted_memory returns the size that was kept last, 0 if there is none.
 void note_wanted_memory(std::size_t bytes);
 int64_t wanted_memory();
 

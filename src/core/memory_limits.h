@@ -24,9 +24,9 @@ struct MemoryLimit {
   int64_t left() const { return bytes > used ? bytes - used : 0; }
 };
 
-/// What control groups (versions 1 and 2) allow this process and each group around it, as far as
-/// they are seen from here: in a container those above its own are not. `root` stands for "/" of
-/// /proc and /sys.
+/// The memory limits of the control group of this process and of every group around it (versions 1
+/// and 2). A container does not show the groups above its own. `root` stands for "/" of /proc and
+/// /sys.
 std::vector<MemoryLimit> control_group_limits(const std::filesystem::path& root = "/");
 
 /// Limits of the process itself: address space (ulimit -v) and data (ulimit -d), where there are

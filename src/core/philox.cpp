@@ -55,9 +55,10 @@ std::array<float, 4> normal4(uint64_t seed, uint64_t subsequence, uint64_t offse
 }
 
 // PyTorch's launch of a distribution kernel (aten/src/ATen/native/cuda/DistributionTemplates.h):
-// blocks of 256 threads, no more of them than fit on the GPU at once. 108 multiprocessors of 2048
-// threads are those of an A100; another GPU lays out draws of more numbers than the smaller of the
-// two has threads (221,184 here, 13 pictures of 512x512) differently.
+// blocks of 256 threads, no more of them than fit on the GPU at once. An A100 has 108
+// multiprocessors of 2048 threads, 221,184 threads in all. A GPU with another number of threads
+// lays out a draw differently if the draw has more numbers than the smaller GPU has threads (13
+// pictures of 512x512 for an A100).
 constexpr int64_t kBlock = 256;
 constexpr int64_t kMaxGrid = 108 * (2048 / kBlock);
 constexpr int64_t kUnroll = 4;  // a thread draws four numbers at a time

@@ -6,8 +6,8 @@
 
 namespace sd {
 
-/// A file or folder under a name of its own that will get its real one later, and the descriptor
-/// that keeps a lock on it: as long as its process lives, nobody takes it for left over.
+/// A file or folder with a temporary name, which gets its real name later. The descriptor holds a
+/// lock on it. As long as the process lives, the lock tells others that it is not left over.
 struct Temporary {
   std::filesystem::path path;  // empty if none could be made, with errno set
   FileDescriptor fd;
@@ -21,9 +21,10 @@ Temporary make_temporary_folder(const std::filesystem::path& folder);
 /// Removes what processes that no longer live left unfinished in `folder` under such names. The
 /// first call for a folder does it, further ones in this process do nothing.
 ///
-/// Whoever has the lock of a name lives, in whatever container. Locks of a shared folder need not
-/// reach other machines, nor a virtual one, so names also say which start of a system they are of:
-/// another's are removed only when nothing was written to them for a week.
+/// A name whose lock is held belongs to a process that lives, in whatever container. Locks in a
+/// shared folder may not reach other machines, real or virtual. Names therefore also say by which
+/// start of which system they were made. A name of another start is removed only if nothing was
+/// written to it for a week.
 void sweep_temporaries(const std::filesystem::path& folder);
 
 }  // namespace sd

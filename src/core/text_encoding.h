@@ -12,10 +12,10 @@ enum class TextEncoding { kUtf8, kUtf16Little, kUtf16Big, kUtf32Little, kUtf32Bi
 /// "UTF-16", for messages.
 const char* name_of(TextEncoding encoding);
 
-/// Reads a text byte by byte as UTF-8, whatever it is encoded in: a byte order mark at its
-/// beginning tells, or zeros that alternate with letters there, and is left out. What the encoding
-/// does not allow (half a surrogate pair, half a character at the end) comes out as bytes that are
-/// not UTF-8 either, so that whoever checks for UTF-8 notices.
+/// Reads a text of any of these encodings, byte by byte, as UTF-8. A byte order mark at the
+/// beginning tells the encoding, or zeros that alternate with letters there do. The mark is left
+/// out. What the encoding does not allow (half a surrogate pair, half a character at the end) comes
+/// out as bytes that are not UTF-8, so that a later check for UTF-8 finds it.
 class Utf8Reader {
  public:
   static constexpr int kEnd = -1;

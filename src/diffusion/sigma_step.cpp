@@ -20,7 +20,7 @@ torch::Tensor run_steps(
   if (sigmas.size() < 2) throw UsageError("a sampler needs at least two noise levels");
   for (std::size_t i = 0; i + 1 < sigmas.size(); ++i) {
     if (sigmas[i] > sigmas[i + 1] && sigmas[i + 1] >= 0) continue;
-    throw UsageError(fmt::format("noise levels must fall to 0 at the lowest; {} follows on {}",
+    throw UsageError(fmt::format("noise levels must fall and not be below 0; {} follows {}",
                                  sigmas[i + 1], sigmas[i]));
   }
   for (int64_t i = 0; i < run.num_steps(); ++i) {

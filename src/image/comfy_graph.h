@@ -5,9 +5,10 @@
 
 namespace sd {
 
-/// A ComfyUI `workflow` (the nodes as its editor keeps them) in the form of its `prompt` chunk:
-/// {"3": {"class_type": "KSampler", "inputs": {"seed": 5, "model": ["4", 0], …}}, …}; of the nodes
-/// whose values are known by their order.
+/// Turns a ComfyUI `workflow` (nodes as the editor keeps them) into the form of the `prompt` chunk:
+/// {"3": {"class_type": "KSampler", "inputs": {"seed": 5, "model": ["4", 0], …}}, …}. A workflow
+/// lists a node's values without names, so only nodes whose order of values is known here have
+/// values.
 nlohmann::ordered_json graph_of_workflow(const nlohmann::ordered_json& workflow);
 
 }  // namespace sd

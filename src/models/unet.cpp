@@ -176,8 +176,9 @@ torch::Tensor UNetImpl::apply(Stage& stage, torch::Tensor h, const torch::Tensor
 
 torch::Tensor UNetImpl::forward(const torch::Tensor& x, const torch::Tensor& t,
                                 const torch::Tensor& context, const ForwardContext& run) {
-  // What guidance multiplies, and what all layers see, is not rounded before it must be: the two
-  // ends and the embedding of the time cost next to nothing in float32.
+  // Three things stay in float32: the first and the last convolution, and the embedding of the
+  // time. Guidance multiplies the output and every layer sees the embedding, so rounding would
+  // show. They cost next to nothing.
   const auto dtype = context.scalar_type();
   const auto embedding = timestep_embedding(t, config_.model_channels);
   const auto time = time_out_->forward(at::silu(time_in_->forward(embedding)));  // [R,4·channels]

@@ -12,8 +12,9 @@
 namespace sd {
 namespace {
 
-/// LibTorch's fused kernel for the CPU does its matrix products one by one when it goes backward,
-/// and sets oneDNN up anew for each: at the sizes that are trained here most of a step went there.
+/// Training on a CPU does not use LibTorch's fused kernel. Its backward pass does the matrix
+/// products one by one and sets oneDNN up anew for each. At the sizes that are trained here, that
+/// took most of a step.
 bool trains_on_cpu(const torch::Tensor& q) {
   return q.is_cpu() && q.requires_grad() && c10::GradMode::is_enabled();
 }

@@ -257,8 +257,8 @@ std::optional<std::string> yaml_beside(const TensorSource& tensors, const Metada
   auto yaml = config_yaml(intended);
   if (read_beside(yaml, tensors, metadata) != intended) {
     throw CheckpointError(
-        fmt::format("{}: a setting of its text encoder (activation or padding) has no place beside "
-                    "a single file\n    Convert it to a folder: a name without a suffix.",
+        fmt::format("{}: a single file cannot say which activation or padding its text encoder "
+                    "has\n    Convert it to a folder: a name without a suffix.",
                     tensors.label()));
   }
   return yaml;
@@ -319,7 +319,7 @@ class Conversion {
     auto hash = model_sha256(model_.main_file);
     if (stamp_at(model_.main_file) != source_) {
       throw IoError(
-          fmt::format("{}: another file got its name while it was read\n    Run this again.",
+          fmt::format("{}: another file took its place while it was read\n    Run this again.",
                       model_.main_file.string()));
     }
     return hash;
@@ -356,8 +356,8 @@ class Conversion {
       // What cannot be read is not the same.
     }
     throw IoError(fmt::format(
-        "{}: exists already and would be read as the settings of {}, which has others\n    Rename "
-        "it, remove it if nothing needs it, or give OUT another name.",
+        "{}: exists already and holds other settings; it would be read as the settings of {}\n    "
+        "Rename it, remove it if nothing needs it, or give OUT another name.",
         path.string(), out_.string()));
   }
 
@@ -412,8 +412,8 @@ class Conversion {
     }
     if (!same) {
       throw Error(
-          fmt::format("{}: the folder would not be read back as the same model: a setting "
-                      "of it has no place there",
+          fmt::format("{}: a diffusers folder has no place for one of the model's settings, so it "
+                      "would be read back as another model",
                       out_.string()));
     }
   }

@@ -64,8 +64,9 @@ StepHooks make_hooks(const DrawRequest& request, const Start& start, const Batch
   return hooks;
 }
 
-/// What samplers with random steps draw: one noise a sample, which its branches share, so that a
-/// source is the picture of its prompt alone and equal prompts stay equal.
+/// The noise that samplers with random steps draw. Each sample gets one noise, and all branches of
+/// the sample share it. So a source is the picture of its prompt alone, and equal prompts stay
+/// equal.
 StepNoise make_step_noise(const DrawRequest& request, const BatchRows& rows, NoiseSource& noise) {
   const auto one_a_sample = [rows](const torch::Tensor& x) { return x.narrow(0, 0, rows.samples); };
   if (info_of(request.sampler).noise == StepNoiseKind::kBrownian) {

@@ -47,9 +47,9 @@ ModelConfig comparable(ModelConfig wanted, const ModelConfig& detected,
   return wanted;
 }
 
-/// Whether a configuration says how many layers of the text encoder run, which may be fewer than
-/// the weights hold: the text encoder then gives the hidden state behind that layer, as with a clip
-/// skip.
+/// Whether a configuration says how many layers of the text encoder run. That may be fewer than the
+/// weights hold. The context is then the hidden state behind the last layer that runs, as with a
+/// clip skip.
 bool says_layers(const OpenedModel& opened, const ModelConfig& wanted, bool has_yaml) {
   if (wanted.text.activation == TextActivation::kGelu) return true;  // OpenCLIP's last never runs
   if (!opened.replaced.clip_file.empty()) return opened.replaced.clip.has_value();

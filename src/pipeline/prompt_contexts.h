@@ -19,9 +19,9 @@ class PromptContexts {
   /// Both are lent. `num_steps` are those that run.
   PromptContexts(const LoadedModel& model, const DrawRequest& request, int64_t num_steps);
 
-  /// Rows of a conditional pass below those that are there: of each prompt its part number `part`,
-  /// the last where it has fewer. Prompts that need fewer chunks than others get empty ones behind,
-  /// so that their tokens keep their places.
+  /// Appends the rows of a conditional pass, one for each prompt: the context of its part number
+  /// `part`, or of its last part if it has fewer. A prompt that needs fewer chunks than others gets
+  /// empty chunks at its end, so that its tokens keep their places.
   void add(const std::vector<std::string>& prompts, int64_t part = 0);
   /// `rows` rows of the negative prompt below those, or of the samples' own, in turn. Its context
   /// is repeated where that comes out even, which leaves attention as it is.

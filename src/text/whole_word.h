@@ -5,8 +5,8 @@
 
 namespace sd {
 
-/// Whether the `length` bytes from `at` on stand between what is no part of a word, as a regular
-/// expression's \b has it; letters outside ASCII count as parts of words.
+/// Whether the `length` bytes from `at` on are a whole word: no part of a word touches them on
+/// either side, like \b in a regular expression. Bytes outside ASCII count as parts of words.
 inline bool is_whole_word(std::string_view text, std::size_t at, std::size_t length) {
   const auto joins = [](char c) {
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' ||

@@ -281,7 +281,7 @@ std::vector<int64_t> PromptWords::find(std::string_view given) const {
     const auto wanted = whole_number(query.occurrence);
     if (!wanted || *wanted < 1 || static_cast<std::size_t>(*wanted) > places.size()) {
       throw UsageError(fmt::format(
-          "'{}' is not in the prompt: '{}' occurs {} there (counted from #1). Words: {}",
+          "'{}' is not in the prompt: '{}' occurs {}, and the first one is #1. Words: {}",
           query.text, query.phrase_text, times(places.size()), list()));
     }
     places = {places[static_cast<std::size_t>(*wanted) - 1]};
@@ -300,8 +300,8 @@ std::vector<int64_t> PromptWords::find(std::string_view given) const {
     for (std::size_t i = place.first; i < place.end; ++i) {
       if (words_[i].moves) {
         throw UsageError(fmt::format(
-            "'{}' moves when the prompt changes on the way: put it in front of the change, "
-            "or give alternatives of as many tokens",
+            "'{}' moves when the prompt changes between steps: put it in front of the change, or "
+            "give the change alternatives with equally many tokens",
             words_[i].text));
       }
       positions.insert(positions.end(), words_[i].positions.begin(), words_[i].positions.end());

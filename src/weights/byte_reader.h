@@ -90,8 +90,9 @@ class ByteReader {
 
   [[noreturn]] void fail(uint64_t wanted) const {
     throw CheckpointError(
-        fmt::format("{}: cut short or damaged: {} bytes wanted at byte {}, of {} there", what_,
-                    wanted, position_, bytes_.size()));
+        fmt::format("{}: cut short or damaged: expected {} bytes from byte {} on, but it ends at "
+                    "byte {}",
+                    what_, wanted, position_, bytes_.size()));
   }
 
   std::span<const std::byte> bytes_;

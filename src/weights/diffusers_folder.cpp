@@ -31,9 +31,9 @@ struct Part {
 DiffusersFolder open_diffusers_folder(const fs::path& folder, const Elsewhere& elsewhere) {
   if (!is_present(folder / "model_index.json")) {
     throw CheckpointError(
-        fmt::format("{}: a folder without model_index.json, so no diffusers model, and without "
-                    "model.safetensors or model.ckpt. Give a .ckpt or .safetensors file, or the "
-                    "folder that holds model_index.json.",
+        fmt::format("{}: this folder holds no model: it has neither model_index.json (a diffusers "
+                    "folder) nor model.safetensors nor model.ckpt. Give a .ckpt or .safetensors "
+                    "file, or the folder that holds model_index.json.",
                     folder.string()));
   }
   DiffusersFolder opened;

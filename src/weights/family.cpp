@@ -21,7 +21,7 @@ struct Row {
 };
 
 constexpr std::string_view kLoraAdvice =
-    "It changes a model and is none itself: give the model with --ckpt.";
+    "It changes a model; it is not a model itself. Give the model with --ckpt.";
 constexpr std::string_view kOtherFamily =
     "Only models of the Stable Diffusion v1 and v2 families are drawn from.";
 constexpr std::string_view kNoPicture = "No picture can be drawn from it.";
@@ -133,8 +133,8 @@ std::vector<int64_t> shape_of(const TensorSource& tensors, const char* name) {
   }
 }
 
-/// What a model that has all of its parts takes beside text, by the channels of its UNet's input,
-/// of which latents have four.
+/// The family of a model that has all of its parts. The channels of the UNet's input tell it: four
+/// are the latents, and more than four show the UNet a mask, a picture or a depth map.
 Family whole_model(const TensorSource& tensors) {
   const bool second = is_second_generation(tensors);
   const std::string base = second ? "Stable Diffusion v2" : "Stable Diffusion v1";

@@ -14,9 +14,9 @@ struct NestedTensors {
   const pickle::Dict* dict = nullptr;
 };
 
-/// Where a checkpoint's pickle keeps its model: below "state_dict" or a key that other trainers
-/// use, below any other key if the tensors there have a model's names (averaged weights only if
-/// there are no others), else `top` itself.
+/// The dictionaries in which a checkpoint's pickle keeps its model. First choice is "state_dict",
+/// or a key that other trainers use for it. Second choice is any key below which tensors have a
+/// model's names; averaged weights count only if there are no others. Otherwise it is `top` itself.
 std::vector<NestedTensors> find_tensors(const pickle::Document& document, const pickle::Dict& top);
 
 /// The value of a key, null where there is none.

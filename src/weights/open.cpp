@@ -64,10 +64,11 @@ void replace_vae(OpenedModel& model, const std::filesystem::path& path) {
     const bool has_vae = std::ranges::any_of(
         names, [](const std::string& name) { return name.starts_with(kVaePrefix); });
     if (!has_vae) {
-      throw CheckpointError(fmt::format(
-          "{}: a UNet without a VAE, and {} is TAESD, which stands in for one while drawing and "
-          "does not replace it\n    Give a whole autoencoder with --vae.",
-          model.tensors->label(), path.string()));
+      throw CheckpointError(
+          fmt::format("{}: this model has a UNet but no VAE, and {} is TAESD, which decodes in a "
+                      "VAE's place but "
+                      "does not complete a model\n    Give a whole autoencoder with --vae.",
+                      model.tensors->label(), path.string()));
     }
     model.replaced.taesd = std::move(vae.tensors);
     return;

@@ -29,8 +29,9 @@ struct OpenClipName {
 /// The way back, for a name of this program's; nothing for one that is none of the text encoder's.
 std::optional<OpenClipName> openclip_name(std::string_view name);
 
-/// True where a file with OpenCLIP's names is read back as the same text encoder: for sizes as
-/// published, or with the layer behind the last that runs, whose absence could not be told.
+/// Whether the text encoder, written under OpenCLIP's names, would be read back as the same one.
+/// That holds for the published sizes. It also holds if the layer behind the last one that runs is
+/// there; without it a reader could not tell which layer is the last to run.
 bool has_openclip_names(const TensorSource& tensors, const TextConfig& text);
 
 }  // namespace sd

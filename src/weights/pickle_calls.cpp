@@ -110,8 +110,9 @@ bool is_number(Stack& stack, Id id) {
          stack.get<None>(id) || stack.get<BigInteger>(id);
 }
 
-/// Whether a class that is not known may be called with this: numbers, as enumerations and sizes
-/// are, or one text where the class is of a package that has such enumerations.
+/// Whether an unknown class may be called with these arguments. Numbers are allowed, since
+/// enumerations and sizes are stored so. One text is allowed if the class belongs to a package
+/// whose enumerations have texts as values.
 bool is_plain_data(Stack& stack, std::string_view module, const Tuple& arguments) {
   const auto& items = arguments.items;
   if (takes_a_text(module) && items.size() == 1 && stack.get<Text>(items[0])) return true;

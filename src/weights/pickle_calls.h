@@ -16,10 +16,10 @@ enum class Making {
   kInstance,  // NEWOBJ: callable.__new__(callable, *arguments)
 };
 
-/// What stands for that: the tensor, dictionary or shape that an allowed one makes, else a
-/// Placeholder. Throws CheckpointError, by name, unless it only makes data: for functions that are
-/// not known, classes that are not known with arguments that could be commands, and whatever was
-/// made before.
+/// Pushes the result of a call. An allowed callable gives its tensor, dictionary or shape; any
+/// other one gives a Placeholder. Throws CheckpointError, naming the callable, unless the call only
+/// makes data. Refused are unknown functions, unknown classes with arguments that could be
+/// commands, and callables that the pickle itself has made.
 void push_result(Stack& stack, Id callable, Id arguments, Making making);
 
 /// The ways to call that no checkpoint is known to use: NEWOBJ_EX, INST and OBJ. Throws

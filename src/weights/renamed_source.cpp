@@ -82,10 +82,10 @@ class RenamedSource final : public TensorSource {
 
   [[noreturn]] void refuse(const RenamedTensor& first, const RenamedTensor& second,
                            std::string_view how) const {
-    throw CheckpointError(
-        fmt::format("{}: '{}' and '{}' are both '{}', but {}\n    Which of them counts cannot be "
-                    "told: take one out, or take the model from where it was published.",
-                    label_, first.original, second.original, first.name, how));
+    throw CheckpointError(fmt::format(
+        "{}: '{}' and '{}' both stand for '{}', but {}\n    Nothing tells which of them "
+        "counts: take one out, or take the model from where it was published.",
+        label_, first.original, second.original, first.name, how));
   }
 
   /// Of what is no plain tensor nothing is known; whoever reads it will say so.

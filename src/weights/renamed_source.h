@@ -21,9 +21,9 @@ struct RenamedTensor {
   int64_t parts = 1;  // so many equal pieces of the first dimension
 };
 
-/// A view over one or several sources under other names; no tensor is copied. Of two tensors that
-/// get the same name the first counts, and reading it throws CheckpointError, naming both, if they
-/// differ; where shapes differ that is thrown at once.
+/// A view over one or several sources under other names; no tensor is copied. If two tensors get
+/// the same name, the first one counts. Reading it throws CheckpointError, naming both, if their
+/// values differ. If their shapes differ, this call throws that error at once.
 std::unique_ptr<TensorSource> rename_tensors(std::string label,
                                              std::vector<std::unique_ptr<TensorSource>> sources,
                                              std::vector<RenamedTensor> tensors);

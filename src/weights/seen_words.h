@@ -7,13 +7,15 @@
 
 namespace sd {
 
-/// What a file has beside the token embedding of a CLIP text encoder [n,width] where it leaves out
-/// the rows of words that training never saw: the ids [n] int32 of those it has, ascending.
+/// A tensor that says which rows a shortened token embedding has. A file may leave out the rows of
+/// words that training never saw; its embedding is then [n,width], and this tensor holds the n ids
+/// of those rows, int32, ascending.
 inline constexpr std::string_view kSeenWords =
     "cond_stage_model.transformer.text_model.embeddings.token_embedding.rows";
 
-/// The same tensors with all 49,408 rows of the embedding, zero where the file has none; `tensors`
-/// itself if it leaves out nothing. Throws CheckpointError for ids that make no sense.
+/// The same tensors with all 49,408 rows of the embedding; rows that the file leaves out are zero.
+/// Returns `tensors` itself if the file leaves out none. Throws CheckpointError for ids that make
+/// no sense.
 std::unique_ptr<TensorSource> with_all_words(std::unique_ptr<TensorSource> tensors);
 
 }  // namespace sd

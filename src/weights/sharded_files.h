@@ -26,17 +26,17 @@ bool is_shard_index(const std::filesystem::path& path);
 /// else. Throws IoError if it cannot be read, CheckpointError if it is no such index.
 ShardedFiles read_shard_index(const std::filesystem::path& index);
 
-/// What `path` is a part of: an index stands for its files, and `NAME-00001-of-00003.safetensors`
-/// (or any other of the three) for all of them, by the index beside it where there is one. Nothing
-/// for any other file. Throws like read_shard_index, and if a file of the row is not there.
+/// All shards of the model that `path` belongs to. `path` may be the index, or any of the shards,
+/// such as `NAME-00001-of-00003.safetensors`; the index beside a shard is read if there is one.
+/// Nothing for any other file. Throws like read_shard_index, and if one of the shards is missing.
 std::optional<ShardedFiles> find_shards(const std::filesystem::path& path);
 
 /// The index of a model in a folder: `model.safetensors.index.json` and the like, also a link of
 /// that name to nothing; nothing if there is none.
 std::optional<std::filesystem::path> find_shard_index(const std::filesystem::path& folder);
 
-/// "NAME.safetensors" for the index or a shard of it, whose settings lie in NAME.yaml as those of
-/// one file would; any other path as it is.
+/// "NAME.safetensors" for an index or a shard of that name; any other path as it is. So the
+/// settings of a sharded model lie in NAME.yaml, as those of a single file do.
 std::filesystem::path unsharded_name(const std::filesystem::path& path);
 
 /// The opened shards. Throws IoError or CheckpointError, also where the index names a tensor that

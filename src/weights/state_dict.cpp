@@ -126,8 +126,8 @@ StoredTensor StateDict::locate(const Document& document, const pickle::Tensor& t
                      place.bytes));
   }
   if (storage.view_begin < 0 || storage.view_begin > storage.count - storage.view_count) {
-    fail(fmt::format("'{}' lies in {} elements from {} on of '{}', which has {}", name,
-                     storage.view_count, storage.view_begin, place.name, storage.count));
+    fail(fmt::format("'{}' needs {} elements of '{}' from element {} on, but that has only {}",
+                     name, storage.view_count, place.name, storage.view_begin, storage.count));
   }
   stored.storage = place.number;
   stored.begin = static_cast<uint64_t>(storage.view_begin + tensor.offset) * element;

@@ -25,7 +25,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
-# The ends that `sd` promises (README, "Exit codes"); 130 and 143 are those of Ctrl-C and `kill`.
+# The ends that `sd` promises (docs/output.md, "Exit codes"); 130 and 143 are those of Ctrl-C and `kill`.
 PROMISED_CODES = (0, 2, 3, 4, 5, 6, 130, 143)
 
 

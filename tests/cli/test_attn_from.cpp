@@ -271,7 +271,7 @@ TEST(DrawFrom, OnePictureShowsTheSampleThatItSaysItIs) {
     EXPECT_NEAR(level_at(read_image(drawn[3]), 0, 0), 0.7 * expected[sample * 4], 1) << name;
   }
   ASSERT_EQ(said.lines.size(), 1u);  // of the one that says nothing
-  EXPECT_NE(said.lines[0].find("the first one's"), std::string::npos);
+  EXPECT_NE(said.lines[0].find("the map of the first sample"), std::string::npos);
 }
 
 }  // namespace

@@ -295,7 +295,7 @@ TEST(Resume, GoesByThePicturesWhereTheJournalIsLost) {
   const auto finished = run({"--from-file", list, "--resume", "--json"});
   ASSERT_EQ(finished.code, 0) << finished.err;
   EXPECT_EQ(statuses(finished), (Texts{"0:skipped", "1:done", "2:skipped"}));
-  EXPECT_TRUE(contains(finished.err, "prompts.txt, but pictures there are of 2 tasks"))
+  EXPECT_TRUE(contains(finished.err, "prompts.txt, but there are pictures of 2 tasks"))
       << finished.err;
   EXPECT_EQ(run.samples(), (Texts{"00000.png", "00001.png", "00002.png"}));
   // The journal is as good as before.

@@ -442,7 +442,7 @@ TEST_F(TaskJournalTest, IsNeverTheListItself) {
   test::write_text(folder_ / "tasks.jsonl", "{\"prompt\": \"cat\"}\n");
   test::expect_error<UsageError>(
       [&] { TaskJournal(outdir_, run((folder_ / "tasks.jsonl").string(), "cat\n", false)); },
-      "is where the journal");
+      "is the journal of --outdir");
 }
 
 /// As the first form of journals had it, with two lists behind each other.

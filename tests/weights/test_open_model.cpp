@@ -161,7 +161,7 @@ TEST(OpenModel, NamesAGgufOfALanguageModel) {
 TEST(OpenModel, AFolderWithoutAnIndexIsRefused) {
   const test::TempFolder folder;
   expect_error<CheckpointError>([&] { open_model(folder.path()); }, folder.path().string(),
-                                "without model_index.json");
+                                "neither model_index.json");
 }
 
 TEST(OpenModel, WhatIsNotThereIsAnIoError) {

@@ -19,9 +19,10 @@ bool inside(const PixelBox& box, double x, double y, double margin) {
          y < box.bottom + margin;
 }
 
-/// What stands in the picture for each object of the prompt, null if nothing does: the largest
-/// object for one; for two those of their kinds, else what is left of the two largest, told apart
-/// by the place.
+/// Finds the object in the picture that stands for each object of the prompt; null if there is
+/// none. For a prompt of one object it is the largest. For a prompt of two it is the object of the
+/// same kind. If a kind is missing, one of the two largest objects that is not taken yet stands for
+/// it; if both are missing, the place in the prompt says which of the two is which.
 std::vector<const FoundObject*> objects_for(const SceneSpec& spec, const PictureReading& reading) {
   const auto& there = reading.objects;
   if (spec.objects.size() == 1) return {there.empty() ? nullptr : &there.front()};

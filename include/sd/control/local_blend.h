@@ -21,9 +21,9 @@ struct LocalBlendOptions {
   PerRow<BlendTokens> except_source = {{}};
   double threshold = 0.3;  // of each mask's maximum
   double start = 0.2;      // fraction of the steps that run before it begins: int(start · steps)
-  /// Latent pixels a side for one of the layers that are watched: 4 is 16×16 of 64×64, the
-  /// published choice; 1 finds the finest outlines, and is what a small model's few latent pixels
-  /// need.
+  /// Which layers are watched: those in which one pixel stands for so many latent pixels a side. 4
+  /// is the published choice, 16×16 of 64×64. 1 finds the finest outlines; a small model with few
+  /// latent pixels needs it.
   int64_t downsampling = 4;
   /// Where the targets may differ, [1 or N,1,h,w] with 1 = edit; then words are not looked at.
   std::optional<torch::Tensor> mask = {};
@@ -32,8 +32,8 @@ struct LocalBlendOptions {
 /// Prompt-to-Prompt's local blend (arXiv:2208.01626, section 3.3 and its published code): outside
 /// the places where the words are looked at, a target's latents become the source's, bit for bit.
 /// It watches the cross-attention of the down and up layers of one size, summed over the steps so
-/// far; it goes to the end of a Chain, to see applied maps as the published code does, and to
-/// DrawSettings::latent_edit. For one batch.
+/// far. Put it at the end of a Chain, where it sees applied maps as the published code does, and
+/// into DrawSettings::latent_edit. For one batch.
 class LocalBlend final : public AttentionController, public LatentEdit {
  public:
   /// Throws UsageError for empty lists, or thresholds or starts outside [0, 1].

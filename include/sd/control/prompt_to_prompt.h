@@ -17,14 +17,14 @@ struct PromptToPromptOptions {
   PerRow<std::variant<TokenRefinement, WordReplacement>> edits = {};
   /// When each token of a target follows the source; published default 0 to 0.8.
   PerRow<TokenSchedule> schedules = {TokenSchedule{{StepWindow::cross_steps(0, 0.8)}}};
-  /// Source tokens of things whose places the targets take over. Published, a new thing is drawn
-  /// inside the old one's outline: a house that replaces a crescent moon is as small as fits into
-  /// it. With tokens here, pixels inside the bounding box of what looks at them that do not look at
-  /// them enough themselves count as if they did: they take the mean attention of those that do,
-  /// layer by layer, head by head. Empty: as published.
+  /// Source tokens of things whose boxes the targets may fill. As published, a new thing is drawn
+  /// inside the old one's outline: a house that replaces a crescent moon becomes as small as fits
+  /// into the crescent. Let S be the pixels that look at these tokens (see box_threshold). With
+  /// tokens here, every other pixel in the bounding box of S gets the mean attention row of S,
+  /// layer by layer and head by head. Empty: as published.
   PerRow<std::vector<int64_t>> boxes = {{}};
-  /// A pixel looks at the tokens where it pays them more than this share of the most that any
-  /// pixel pays them, mean over heads.
+  /// A pixel looks at the tokens if its attention to them, mean over heads, exceeds this share of
+  /// the largest attention that any pixel pays them.
   double box_threshold = 0.5;
   SiteFilter sites = {};
   RowChoice rows = RowChoice::kConditional;

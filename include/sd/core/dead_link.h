@@ -6,8 +6,8 @@
 
 namespace sd {
 
-/// "PATH is a link to TARGET, which does not exist" where `path`, or a folder on the way to it, is
-/// a link to nothing; nothing for whatever else.
+/// "PATH is a link to TARGET, which does not exist" if `path`, or a folder on the way to it, is a
+/// link whose target is missing. Nothing otherwise.
 std::optional<std::string> dead_link(const std::filesystem::path& path);
 
 /// Whether a file or folder is there, or a link to nothing of which dead_link speaks.

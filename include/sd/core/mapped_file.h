@@ -47,8 +47,9 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
-/// Tells whether files that are mapped now, or were mapped since it was made, still are what they
-/// were when they were mapped: weights of two models must not make one picture.
+/// Tells whether mapped files have changed since they were mapped. It looks at all files that are
+/// mapped when it is asked, and at files that were mapped since it was made. Weights of two models
+/// must not make one picture.
 class MappedFilesWatch {
  public:
   MappedFilesWatch();

@@ -4,9 +4,10 @@
 
 namespace sd {
 
-/// Where a shared library that belongs to the program lies: beside the binary, or in ../lib/sd
-/// where it is installed. By full path, since a sanitizer's dlopen does not follow the binary's run
-/// path; the bare name, for which the run path has to do, where it is in neither.
+/// The full path of a shared library that belongs to the program. It lies beside the binary or, in
+/// an installation, in ../lib/sd. A bare name would not do: a sanitizer's dlopen does not follow
+/// the binary's run path. If the library is in neither place, the bare name is returned and the run
+/// path decides.
 std::string own_library_path(const std::string& name);
 
 }  // namespace sd

@@ -31,14 +31,14 @@ int64_t longest_side(FileFormat format);
 /// Bytes of EXIF that a file of this format can hold.
 std::size_t most_exif_bytes(FileFormat format);
 
-/// An EXIF block (a TIFF file, without the name that stands before it in a JPEG) that says what
-/// `texts` say: `parameters` as UserComment, "UNICODE" and big-endian UTF-16 as piexif and thereby
-/// A1111 write it, and `sd` as ImageDescription, "sd:" before it and everything but ASCII escaped
-/// as JSON does. Other keywords are left out. Empty if there is nothing to say.
+/// An EXIF block that holds `texts`: a TIFF file, without the name that stands before it in a JPEG.
+/// `parameters` becomes the UserComment, as "UNICODE" and big-endian UTF-16; piexif, and with it
+/// A1111, writes it so. `sd` becomes the ImageDescription: "sd:" and the text, in which all but
+/// ASCII is escaped as in JSON. Other keywords are left out. Empty if neither keyword is there.
 std::vector<std::byte> encode_exif(const std::vector<PngText>& texts);
 
-/// Those of `texts` that a file of this format can hold: without our settings, then without any,
-/// where they are too long.
+/// The texts that a file of this format can hold. If all of them are too long, the settings under
+/// `sd` are left out; if that is not enough, all texts are.
 std::vector<PngText> texts_that_fit(FileFormat format, std::vector<PngText> texts);
 
 /// The bytes of a picture file that says `texts` of itself: PNG as encode_png writes them, JPEG and

@@ -43,8 +43,8 @@ struct TextMark {
 };
 
 /// A text of a sheet in as many lines as it needs, broken at blanks and where it says so (\n).
-/// Marked stretches are coloured and underlined. A text of more than six lines is shortened: at its
-/// end, or where it has marks between them, since what is marked is what the text is there for.
+/// Marked stretches are coloured and underlined. A text of more than six lines is shortened. Marks
+/// are what a text is there for: if it has any, it is shortened between them, else at its end.
 struct Label {
   Label() = default;
   Label(std::string label_text, std::vector<TextMark> label_marks = {})  // NOLINT: a text is one

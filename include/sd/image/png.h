@@ -9,8 +9,9 @@
 
 namespace sd {
 
-/// A text chunk: written as tEXt where the text is Latin-1 (whose bytes are no UTF-8, which other
-/// programs write there and which is read as that), else as iTXt. `text` is UTF-8 here.
+/// A text chunk; `text` is UTF-8 here. It is written as tEXt, which holds Latin-1, or else as iTXt.
+/// Other programs write UTF-8 into tEXt, and it is read as UTF-8 there; so a text whose Latin-1
+/// bytes are another text in UTF-8 is written as iTXt.
 struct PngText {
   std::string keyword;
   std::string text;

@@ -16,12 +16,13 @@ bool ends_as_picture(const std::filesystem::path& path);
 /// Whether a file is empty, or begins as a PNG, JPEG or WebP (or with zeros) without ending as one.
 bool may_be_cut(const std::filesystem::path& path);
 
-/// What a picture says of itself: of a PNG the texts before its pixels, also where it is cut behind
-/// them, and no more of it is read; of others as read_metadata. Empty for what cannot be read.
+/// The texts of a picture file. For a PNG these are the texts before its pixels; nothing behind
+/// them is read, so the file may be cut there. For other formats they are those of read_metadata.
+/// Empty if the file cannot be read.
 std::vector<PngText> leading_texts(const std::filesystem::path& path);
 
-/// Whether a file is what is left of one that was to hold `bytes`: cut, or nothing but zeros from
-/// some byte on, as a file system leaves files after a power failure. Not one that is whole.
+/// Whether a file holds the beginning of `bytes` and then ends, or holds nothing but zeros from
+/// some byte on. A power failure leaves such files. False for a file that holds all of `bytes`.
 bool is_remainder_of(const std::filesystem::path& path, std::span<const std::byte> bytes);
 
 }  // namespace sd

@@ -48,12 +48,11 @@ struct LoadedModel {
   torch::Dtype compute_dtype = torch::kFloat;  // of activations; weights may be held narrower
 };
 
-/// Opens, detects, checks and loads a model, and sets what LibTorch needs to be fast in this
-/// process: its number of threads (`threads`), and that waiting ones sleep soon instead of turning
-/// in loops, which another busy program on the machine would make many times slower. For the latter
-/// a few threads stand by asleep; OMP_WAIT_POLICY or GOMP_SPINCOUNT in the environment are obeyed
-/// instead. Throws IoError, CheckpointError, UsageError (config contradicts weights, no such
-/// device) or OutOfMemory.
+/// Opens, detects, checks and loads a model. It also makes LibTorch fast in this process. It sets
+/// the number of threads (`threads`), and it lets waiting threads sleep soon: threads that wait in
+/// loops become many times slower when another program is busy. To that end a few threads stand by
+/// asleep. OMP_WAIT_POLICY or GOMP_SPINCOUNT in the environment win over this. Throws IoError,
+/// CheckpointError, UsageError (config contradicts weights, no such device) or OutOfMemory.
 LoadedModel load_model(const LoadRequest& request);
 
 }  // namespace sd

@@ -7,9 +7,9 @@
 
 namespace sd {
 
-/// Which of these ids, each below the text encoder's vocabulary, a model has learnt: training that
-/// never met a word leaves its row of the token embedding zero, as sd-train does with all words
-/// that no caption has.
+/// Tells for each id whether the model has learnt it. An id that training never met has a row of
+/// zeros in the token embedding: sd-train leaves such rows for all words that no caption has. Ids
+/// must be below the text encoder's vocabulary.
 std::vector<bool> learnt_ids(const LoadedModel& model, const std::vector<int64_t>& ids);
 
 }  // namespace sd

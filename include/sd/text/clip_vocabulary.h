@@ -7,9 +7,9 @@
 
 namespace sd {
 
-/// CLIP's tokenizer as transformers' CLIPTokenizer reads it, by file name: merges.txt, vocab.json,
-/// tokenizer_config.json and special_tokens_map.json, for a text encoder of `length` ids that fills
-/// up with the id `padding`: 0 as OpenCLIP's, or that of the end as CLIP's.
+/// The files of CLIP's tokenizer, by name, as transformers' CLIPTokenizer reads them: merges.txt,
+/// vocab.json, tokenizer_config.json and special_tokens_map.json. The text encoder takes `length`
+/// ids. `padding` is the id that fills them up: 0 for OpenCLIP, the id of the end for CLIP.
 std::vector<std::pair<std::string, std::string>> clip_tokenizer_files(int64_t length,
                                                                       int64_t padding);
 

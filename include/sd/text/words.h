@@ -34,11 +34,11 @@ class PromptWords {
   /// All of them, in order, those cut off included.
   const std::vector<PromptWord>& words() const { return words_; }
 
-  /// The positions, ascending, of what `query` names: a word ("cat", every time it occurs), a
-  /// phrase of consecutive words ("red car"; those that touch each other without a space), one
-  /// occurrence of either ("cat#2"), or a token by its index ("@8"). Case and punctuation around
-  /// words do not count, and what was cut off counts as not there. Throws UsageError, listing the
-  /// words there are, if nothing is left.
+  /// The positions, ascending, of the tokens that `query` names. A query is a word ("cat": every
+  /// time it occurs), a phrase of consecutive words ("red car"; words that touch each other are
+  /// written without a space), one occurrence of a word or phrase ("cat#2"), or the index of a
+  /// token ("@8"). Case and punctuation around words do not count, and what was cut off counts as
+  /// not there. Throws UsageError, listing the words there are, if nothing is left.
   std::vector<int64_t> find(std::string_view query) const;
 
   /// "A, photo, of, a(2), house": the words that fitted, with the number of a repeated one.

@@ -42,9 +42,10 @@ struct OpenedModel {
   ReplacedParts replaced;
 };
 
-/// Where a model's weights lie: `path` itself, or in a folder without model_index.json its
-/// `model.safetensors` or `model.ckpt` (what sd-train exports, and how the original scripts place
-/// theirs) or the index of its shards, if there is one.
+/// Where a model's weights lie. For a file and for a diffusers folder that is `path` itself. For a
+/// folder without model_index.json it is the folder's `model.safetensors` (which sd-train exports),
+/// its `model.ckpt` (which the original scripts look for) or the index of its shards. `path` itself
+/// if it has none of them.
 std::filesystem::path weights_path(const std::filesystem::path& path);
 
 /// The YAML that may lie beside a model's weights: NAME.yaml for NAME.ckpt, NAME.safetensors and
@@ -64,10 +65,10 @@ OpenedModel open_model(const std::filesystem::path& path, const SeparateFiles& s
 /// the file has none.
 std::unique_ptr<TensorSource> with_ema_weights(std::unique_ptr<TensorSource> tensors);
 
-/// What detect_config is to start from where no configuration comes with the weights: the published
-/// settings of the family that they look like (Stable Diffusion 2 has linear projections in its
-/// UNet), and what the model predicts if metadata (`modelspec.prediction_type`) or a marker tensor
-/// (`v_pred`) say it.
+/// The configuration that detect_config starts from where none comes with the weights. It holds the
+/// published settings of the family that the weights look like (Stable Diffusion 2 has linear
+/// projections in its UNet). It also says what the model predicts, if metadata
+/// (`modelspec.prediction_type`) or a marker tensor (`v_pred`) tell.
 ModelConfig family_config(const TensorSource& tensors, const Metadata& metadata);
 
 /// Sizes that names and shapes give away (CompVis names): channels, multipliers, blocks, attention

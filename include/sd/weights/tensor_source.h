@@ -53,8 +53,8 @@ class TensorSource {
   virtual TensorView at(std::string_view name) const = 0;
   /// Shape and dtype only (no bytes needed); same errors as `at`.
   virtual TensorView describe(std::string_view name) const { return at(name); }
-  /// What it is in the file, where that differs from what `at` gives; same errors as `at`, but
-  /// types that are not read have a name too.
+  /// How the file holds the tensor, which may differ from what `at` gives. Same errors as `at`,
+  /// except that types which `at` cannot read are named, too.
   virtual StoredAs stored(std::string_view name) const;
   /// What to call it in messages: the path the user gave.
   virtual const std::string& label() const = 0;

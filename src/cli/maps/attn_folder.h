@@ -25,12 +25,14 @@ struct AttnPicture {
   bool resumed = false;             // its process may have been killed behind its maps
 };
 
-/// Where `--attn` puts what it draws: DIR/00000/ for a picture 00000.png and so on, counting on
-/// from the highest number there; nothing is ever overwritten. In each folder:
-///   words/02_snowy.png, grey/…, masks/…   overlay, map and mask of each word, as large as the
-///   picture contact.png, timeline.png, layers.png  labelled sheets maps.npy     [tokens,h,w]
-///   float32, h and w of the latents, summed over the recorded steps index.json   what all of that
-///   is; a folder gets its name when all of this is in it
+/// The folders of `--attn`: DIR/00000/ for a picture 00000.png and so on. Numbers count on from the
+/// highest one there; nothing is ever overwritten. A folder gets its name when all of this is in
+/// it:
+/// - words/02_snowy.png, grey/…, masks/…: overlay, map and mask of each word, as large as the
+///   picture.
+/// - contact.png, timeline.png, layers.png: labelled sheets.
+/// - maps.npy: [tokens,h,w] float32, h and w of the latents, summed over the recorded steps.
+/// - index.json: what all of that is.
 class AttnFolder {
  public:
   /// Makes `options.dir`. Throws IoError if it cannot be written.

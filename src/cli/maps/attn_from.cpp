@@ -99,8 +99,8 @@ void keep_sample(SavedSum& sum, const fs::path& image,
   const int64_t kept = known.value_or(0);
   if (!known) {
     say(
-        fmt::format("--img: {} is one picture and there are maps of {} samples: the first one's "
-                    "map is laid over it",
+        fmt::format("--img: {} is one picture, but there are maps of {} samples; the map of the "
+                    "first sample is laid over it",
                     image.string(), sum.samples));
   }
   const auto map = map_of(sum.values, sum, kept);

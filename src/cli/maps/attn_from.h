@@ -33,9 +33,10 @@ struct GridLayout {
   int64_t height = 0;
 };
 
-/// How `picture` is divided into at least `sum.samples` pictures of the maps' aspect: one, several
-/// side by side, a grid as make_grid makes it, or a sheet with captions as labelled_sheet does; one
-/// picture alone also where there are maps of several. Throws UsageError if it cannot be.
+/// How `picture` is divided into at least `sum.samples` pictures of the maps' aspect. It may be one
+/// picture, several side by side, a grid of make_grid's, or a sheet with captions of
+/// labelled_sheet's. One picture alone is accepted even if there are maps of several samples.
+/// Throws UsageError if it cannot be.
 GridLayout find_grid(const Image& picture, const SavedSum& sum);
 
 /// The maps of all samples, 0 to 1: by the largest value of them all, or from their smallest to

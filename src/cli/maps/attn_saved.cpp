@@ -124,7 +124,7 @@ int64_t meant_resolution(const std::vector<SavedFile>& all, int64_t wanted) {
   if (wanted <= count) return *std::next(known.begin(), wanted - 1);
   if (count == 0) {
     throw UsageError(
-        fmt::format("--res {}: there are maps of the middle alone; its resolution is --res 0 (with "
+        fmt::format("--res {}: all maps are of the middle, whose resolution is --res 0 (with "
                     "--slevel 1 --elevel 1, or --is_mid)",
                     wanted));
   }

@@ -22,8 +22,8 @@ struct LooseWord {
   std::optional<GivenBefore> before;
 };
 
-/// What to say of them, of which there is at least one: what the first one is, and what it was
-/// probably meant for.
+/// A message about the first of `words`: which word it is, and what it was probably meant for.
+/// `words` must not be empty.
 std::string loose_trouble(const CLI::App& command, const std::vector<LooseWord>& words);
 
 }  // namespace sd::cli

@@ -5,8 +5,8 @@
 
 namespace sd::cli {
 
-/// A message for people: each word of it, such as a name or a path, is cut as cut_text does, and
-/// each line where it is too long to be read, whatever it is made of.
+/// Shortens a message for people. cut_text cuts each word, such as a name or a path. A line that is
+/// still too long to be read is cut, too.
 std::string cut_words(std::string_view message);
 
 }  // namespace sd::cli

@@ -2,10 +2,10 @@
 
 namespace sd::cli {
 
-/// Stands in main while the program works, so that it does not end by abort or with a library's
-/// exit code where memory is lacking and nobody could catch an exception: in a thread of LibTorch,
-/// while libraries are set up, in libgomp, which calls exit. Then exit code 6 and what is needed.
-/// One at a time.
+/// Ends the program with exit code 6, and says how much memory is needed, where memory is lacking
+/// and no exception can be caught: in a thread of LibTorch, while libraries are set up, and in
+/// libgomp, which calls exit. Without it the program would end by abort or with the library's exit
+/// code. Stands in main while the program works. One at a time.
 class MemoryGuard {
  public:
   /// With `json` an error line goes to stdout too.

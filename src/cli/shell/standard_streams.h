@@ -2,19 +2,20 @@
 
 namespace sd::cli {
 
-/// What every program's main begins with. Of the descriptors 0 to 2 those that are closed are
-/// opened on /dev/null, so that no file of ours gets such a number and, with it, what is printed.
-/// SIGPIPE and SIGXFSZ are ignored: the write that meets a reader who left, or a limit of `ulimit
-/// -f`, reports it.
+/// What every program's main begins with. Each of the descriptors 0 to 2 that is closed is opened
+/// on /dev/null. Otherwise a file of ours could get its number, and what is printed would go into
+/// that file. SIGPIPE and SIGXFSZ are ignored: the write that meets a reader who left, or a limit
+/// of `ulimit -f`, reports it.
 void prepare_standard_streams();
 
 /// Throws IoError if the working folder was deleted: relative paths lead nowhere then, and
 /// libraries that are loaded later end the process in their own words.
 void require_working_folder();
 
-/// What every program's main ends with: says it if stdout did not take everything that was printed
-/// (errno of the first write that failed in each half of the program, else 0). Returns the exit
-/// code: `code`, but that of an I/O error where everything else went well.
+/// What every program's main ends with. `error` and `error_of_engine` are errno of the first write
+/// to stdout that failed in each half of the program, 0 if none did. If one failed, a message says
+/// that stdout did not take everything. Returns the exit code: that of an I/O error if a write
+/// failed and all else went well, otherwise `code`.
 int conclude_output(int code, int error, int error_of_engine = 0);
 
 }  // namespace sd::cli

@@ -35,9 +35,9 @@ std::string counted(std::size_t count, std::string_view noun);
 /// than kMostShown are cut.
 void print_message(std::string_view message);
 
-/// Writes lines to stdout. Where it takes no more (its reader went away as in `sd … | head`, its
-/// disk is full), the lines that follow are dropped and the work goes on; `output_error` tells, and
-/// the program ends with conclude_output.
+/// Writes lines to stdout. stdout may take no more: its reader went away, as in `sd … | head`, or
+/// its disk is full. The lines that follow are then dropped and the work goes on. `output_error`
+/// remembers it, and conclude_output tells it when the program ends.
 class StandardOutput {
  public:
   void line(std::string_view text);

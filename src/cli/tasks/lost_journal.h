@@ -23,11 +23,11 @@ struct FoundNumbers {
   std::set<int64_t> others;                     // of pictures that are no task's
 };
 
-/// Looks through OUTDIR/samples for the pictures of a list whose journal is lost, by what they say
-/// of themselves: `keys` tells those of its tasks (picture_key; empty where a task has none) and is
-/// asked only if there are pictures but those whose numbers are `known` to be others'. Of several
-/// runs of one list it finds the latest. Nothing if there is no picture of the list. Whether a
-/// picture was drawn with all of a task's settings is left to whoever draws.
+/// Looks through OUTDIR/samples for the pictures of a list whose journal is lost. Pictures are
+/// recognised by their metadata. `keys` returns the picture_key of each task, empty where a task
+/// has none. It is called only if OUTDIR holds a picture that is not `known` to be another list's
+/// by its number. Of several runs of one list it finds the latest. Nothing if there is no picture
+/// of the list. Whether a picture was drawn with all of a task's settings is left to whoever draws.
 std::optional<FoundNumbers> find_numbers(const std::filesystem::path& outdir,
                                          const std::string& name_template,
                                          const std::function<bool(int64_t)>& known,

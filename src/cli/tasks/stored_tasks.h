@@ -16,10 +16,10 @@ std::string hash_of(std::span<const TaskLine> tasks);
 /// Where a list is read from, as journals keep it: an absolute path, or "-".
 std::string list_name(const std::string& from_file);
 
-/// The run that `run` means with `--resume`: of the same command and the same list, which is one of
-/// equal content, else of the same name, else (on standard input and in journals that do not name
-/// their lists) one with most of its tasks. Of several it is one with the same options, or the
-/// latest. Null if there is none.
+/// Finds the run that `--resume` goes on with: a run of the same command over the same list. The
+/// same list is one of equal content, or else of the same name. If there is no name (standard
+/// input, or a journal that names none), it is one that shares most of the tasks. Of several such
+/// runs, one with the same options is taken, or else the latest. Null if there is none.
 const StoredRun* find_run(const std::vector<StoredRun>& runs, const TaskRun& run,
                           const std::string& hash);
 

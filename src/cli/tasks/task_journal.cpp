@@ -91,10 +91,10 @@ TaskJournal::TaskJournal(const fs::path& outdir, const TaskRun& run)
   constexpr std::size_t kDigits = 5;
   std::error_code ignored;
   if (fs::equivalent(run.list, path_, ignored)) {
-    throw UsageError(fmt::format(
-        "--from-file: {} is where the journal of --outdir is kept\nGive the list another name, or "
-        "its pictures another --outdir.",
-        run.list));
+    throw UsageError(
+        fmt::format("--from-file: {} is the journal of --outdir, not a list\nGive the list another "
+                    "name, or its pictures another --outdir.",
+                    run.list));
   }
   make_writable_folder(outdir_);
   const FolderLock lock(outdir_);
@@ -129,10 +129,11 @@ void TaskJournal::begin(const StoredJournals& journals, const TaskRun& run, int6
     const bool alike =
         shares != stored.header.end() && count_in(*shares, "count", 0) == run.shard->count;
     if (stored.file == path_ || !alike) {
-      throw UsageError(fmt::format(
-          "--shard: this list was begun before, by {}\n--resume goes on with its tasks, in "
-          "whatever shares; to draw all of them anew give another --outdir.",
-          stored.file.string()));
+      throw UsageError(
+          fmt::format("--shard: this list was begun before; {} says so\nTo go on with its tasks, "
+                      "give --resume; the shares may be others. To draw all of them anew, give "
+                      "another --outdir.",
+                      stored.file.string()));
     }
     check_same_options(stored, run);
     if (found == nullptr || stored.id > found->id) found = &stored;

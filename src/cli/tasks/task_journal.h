@@ -38,10 +38,9 @@ std::string task_json_line(const TaskRecord& record, const std::string& status);
 /// may be killed at any moment: what is not in the journal is drawn again under the same names.
 ///
 /// A folder holds any number of lists, of which several may be drawn at the same time. Each run
-/// takes picture numbers of its own. A list that is resumed is the one of the same content, or else
-/// of the same name; its tasks are found by their texts, so that lines of an edited list that were
-/// not touched are done wherever they stand now. Where the journal was lost, pictures tell what is
-/// there.
+/// takes picture numbers of its own. A list is resumed from the run over a list of the same
+/// content, or else of the same name. Tasks are found by their texts: a line that was not edited
+/// stays done wherever it stands now. If the journal was lost, pictures tell what is there.
 class TaskJournal {
  public:
   /// Begins a run, or with `resume` goes on with the latest one of this list in `outdir`, whoever's

@@ -178,10 +178,10 @@ std::string mixed_list_notice(const std::vector<TaskLine>& tasks, const std::str
   });
   if (told == tasks.end() || std::ranges::none_of(tasks, is_prompt)) return {};
   return fmt::format(
-      "{}: line {} has options of its own, so each of the {} lines is a task by itself: one "
-      "picture "
-      "unless --n_samples or --n_iter say more, from --seed + its number, under its number\n"
-      "Prompts alone would be drawn together, --n_samples at a time, each --n_iter times.",
+      "{}: line {} has options of its own, so each of the {} lines is a task. A task draws one "
+      "picture (unless --n_samples or --n_iter say more) with the seed --seed + its number, and "
+      "its number names the file\n"
+      "A list of prompts alone is drawn --n_samples at a time, each prompt --n_iter times.",
       file == "-" ? "standard input" : file, told->line, tasks.size());
 }
 

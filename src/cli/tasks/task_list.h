@@ -33,8 +33,8 @@ bool has_tasks(const PromptList& list, const std::string& file);
 /// What holds for every line of such a list.
 std::vector<TaskLine> task_lines(const PromptList& list, const std::string& file);
 
-/// What becomes of the prompts of a list some of whose lines have options, which are tasks for that
-/// reason alone; empty where all lines are of one kind.
+/// A message for a list in which only some lines have options. All of its lines are tasks then,
+/// also those that are plain prompts. Empty if all lines are of one kind.
 std::string mixed_list_notice(const std::vector<TaskLine>& tasks, const std::string& file);
 
 /// Reads what `--from-file` names: a line a task, or the objects of an array (a .json file, or

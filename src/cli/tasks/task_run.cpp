@@ -57,7 +57,8 @@ class TaskLoop {
     const auto outdir = options_.outdir.string();
     if (journal_.orphans() > 0) {
       print_message(fmt::format(
-          "{}: the beginning of its journal is lost, and {} with it; pictures tell what is done",
+          "{}: the beginning of the journal is lost, so {} cannot be assigned to a list; pictures "
+          "tell what is done",
           outdir, counted(journal_.orphans(), "record")));
     }
     if (journal_.found_tasks() == 0) {
@@ -65,10 +66,11 @@ class TaskLoop {
           fmt::format("--resume: {} was not begun in {}, so none of its tasks is done yet",
                       list_label(), outdir));
     } else {
-      print_message(fmt::format(
-          "--resume: no journal in {} knows {}, but pictures there are of {}: each is looked at "
-          "before it is drawn again, and the journal is written anew",
-          outdir, list_label(), counted(journal_.found_tasks(), "task")));
+      print_message(
+          fmt::format("--resume: no journal in {} knows {}, but there are pictures of {}. A "
+                      "picture that is whole and has all settings of its task is kept; the "
+                      "journal is written anew",
+                      outdir, list_label(), counted(journal_.found_tasks(), "task")));
     }
   }
 
