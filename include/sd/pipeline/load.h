@@ -55,5 +55,7 @@ struct LoadedModel {
 /// instead. Throws IoError, CheckpointError, UsageError (config contradicts weights, no such
 /// device) or OutOfMemory.
 LoadedModel load_model(const LoadRequest& request);
+/// A model's file or folder on the best device that is there, in that device's usual precision.
+LoadedModel load_model(const std::filesystem::path& checkpoint);
 
 }  // namespace sd

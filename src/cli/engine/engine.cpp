@@ -20,6 +20,7 @@ constexpr const char* kLibrary = "libsd_engine.so";
 #define SD_TEXT_OF(name) #name
 #define SD_SPELLED(name) SD_TEXT_OF(name)
 constexpr const char* kEntry = SD_SPELLED(SD_ENGINE_ENTRY);
+constexpr const char* kVersion = "sd_engine_version";
 constexpr const char* kReport = "sd_engine_report";
 constexpr const char* kOutputError = "sd_engine_output_error";
 
@@ -58,10 +59,24 @@ void* open_library() {
   return library;
 }
 
+/// The two halves are of different builds: what each passes to the other has another shape there.
+[[noreturn]] void refuse_other_build(void* library) {
+  const auto version = reinterpret_cast<const char* (*)()>(dlsym(library, kVersion));
+  Dl_info file{};
+  if (version != nullptr) dladdr(reinterpret_cast<const void*>(version), &file);
+  throw Error(
+      fmt::format("{} is the drawing half of another build of sd\n"
+                  "It is of {}; this program is of {} (interface {}).\n"
+                  "Build or install both together: cmake --install BUILD --prefix PREFIX.",
+                  file.dli_fname != nullptr ? file.dli_fname : own_library_path(kLibrary),
+                  version != nullptr ? version() : "a version that does not say which it is",
+                  SD_VERSION, SD_ENGINE_INTERFACE));
+}
+
 void* find_in_engine(const char* name) {
   static void* library = open_library();
   void* entry = dlsym(library, name);
-  if (entry == nullptr) fail();
+  if (entry == nullptr) refuse_other_build(library);
   return entry;
 }
 
