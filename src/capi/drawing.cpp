@@ -5,7 +5,7 @@
 
 #include "capi/call.h"
 #include "capi/handles.h"
-#include "sd/image/encode.h"
+#include "sd/image/write.h"
 #include "sd/pipeline/word_maps.h"
 
 namespace sd::capi {

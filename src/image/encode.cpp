@@ -7,7 +7,6 @@
 #include "image/checks.h"
 #include "image/encoders.h"
 #include "image/exif_block.h"
-#include "sd/core/atomic_file.h"
 #include "sd/core/error.h"
 
 namespace sd {
@@ -74,21 +73,6 @@ std::vector<std::byte> encode_picture(const Image& image, const Encoding& encodi
   check_encoding(image, encoding, exif.size());
   const auto encode = encoding.format == FileFormat::kJpeg ? encode_jpeg : encode_webp;
   return encode(image, static_cast<int>(encoding.quality), exif);
-}
-
-void write_picture(const std::filesystem::path& path, const Image& image,
-                   const std::vector<PngText>& texts) {
-  const auto ending = path.extension();
-  Encoding encoding;
-  if (ending == ".jpg" || ending == ".jpeg") {
-    encoding.format = FileFormat::kJpeg;
-  } else if (ending == ".webp") {
-    encoding.format = FileFormat::kWebp;
-  } else if (ending != ".png") {
-    throw UsageError(
-        fmt::format("{}: a picture's name ends in .png, .jpg, .jpeg or .webp", path.string()));
-  }
-  write_file(path, encode_picture(image, encoding, texts), /*overwrite=*/true);
 }
 
 }  // namespace sd

@@ -10,7 +10,6 @@
 #include "image/finite.h"
 #include "sd/core/error.h"
 #include "sd/image/fit.h"
-#include "sd/image/resize.h"
 
 namespace sd {
 namespace {
@@ -92,13 +91,6 @@ Image overlay(const Image& picture, const Image& heat, double alpha) {
         static_cast<uint8_t>(std::lround((1 - alpha) * blend.pixels[i] + alpha * colour.pixels[i]));
   }
   return blend;
-}
-
-Image heat_over(const Image& picture, const WordMap& map, Colormap colormap, double alpha) {
-  const auto fitted = resize_map(map.values, map.height, map.width, picture.height, picture.width,
-                                 Filter::kBicubic);
-  const auto heat = colorize(by_maximum(fitted), picture.height, picture.width, colormap);
-  return overlay(to_gray(picture), heat, alpha);
 }
 
 Image threshold_mask(std::span<const float> map, int64_t h, int64_t w, double threshold) {

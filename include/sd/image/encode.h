@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,11 +47,5 @@ std::vector<PngText> texts_that_fit(FileFormat format, std::vector<PngText> text
 /// than 1, 3 or 4 (JPEG: 1 or 3), sides longer than longest_side, or too much to say of itself.
 std::vector<std::byte> encode_picture(const Image& image, const Encoding& encoding,
                                       const std::vector<PngText>& texts = {});
-
-/// Writes a picture in the format that the name's ending says (.png, .jpg, .jpeg, .webp), whole or
-/// not at all, over what had this name. Throws UsageError for another ending and as encode_picture
-/// does, IoError where it cannot be written.
-void write_picture(const std::filesystem::path& path, const Image& image,
-                   const std::vector<PngText>& texts = {});
 
 }  // namespace sd

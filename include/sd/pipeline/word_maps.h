@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "sd/control/map_recorder.h"
-#include "sd/image/heatmap.h"
+#include "sd/image/word_map.h"
 #include "sd/text/tokenizer.h"
 
 namespace sd {
