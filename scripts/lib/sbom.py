@@ -59,7 +59,7 @@ def loaded_libraries(prefix):
     own = [prefix / "bin" / "sd", *sorted((prefix / "lib").glob("libsd.so")), *sorted((prefix / "lib" / "sd").glob("*.so"))]
     found = set()
     for line in output_of("ldd", *map(str, own)).splitlines():
-        place = re.search(r"(?:=> )?(/\S+) \(0x", line)
+        place = re.search(r"(?:=> |^\s*)(/.+) \(0x", line)
         if place and not pathlib.Path(place[1]).resolve().is_relative_to(prefix):
             found.add(os.path.realpath(place[1]))
     return sorted(found)

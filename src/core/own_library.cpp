@@ -33,7 +33,7 @@ std::string own_library_path(const std::string& name) {
     folders.push_back(program / ".." / "lib" / "sd");
   }
   for (const auto& folder : folders) {
-    if (fs::exists(folder / name, error)) return (folder / name).string();
+    if (fs::exists(folder / name, error)) return (folder / name).lexically_normal().string();
   }
   return name;
 }

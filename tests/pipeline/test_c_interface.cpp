@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "sd/image/read.h"
+#include "sd/pipeline/txt2img.h"
 #include "sd/pipeline/word_swap.h"
 #include "sd/sd.h"
 #include "support/temp_folder.h"

@@ -3,6 +3,7 @@
 
 #include "sd/control/chain.h"
 #include "sd/core/error.h"
+#include "sd/pipeline/txt2img.h"
 #include "sd/pipeline/word_maps.h"
 #include "sd/pipeline/word_swap.h"
 #include "support/drawing.h"

@@ -101,7 +101,7 @@ refuses() {
 missing() {
   local as=() tree="$work/tree" half="lib/sd/libsd_engine.so" version
   said="$work/missing-said"
-  mkdir "$work/empty"
+  mkdir -p "$work/empty"
   cd "$work/empty"
   without() {  # PATH: a copy of the installation (of links) that has it not
     rm -rf "$tree"
@@ -115,7 +115,7 @@ missing() {
   without share/sd/models/demo
   refuses 5 "$tree/share/sd/models/demo" --
   without share/sd/models/demo/model.safetensors
-  refuses 5 "$tree/share/sd/models/demo" --
+  refuses 4 "$tree/share/sd/models/demo" "without model.safetensors" --
   without share/sd/configs
   mkdir -p models/ldm/text2img-large
   touch models/ldm/text2img-large/model.ckpt

@@ -24,7 +24,7 @@ constexpr const char* kVersion = "sd_engine_version";
 constexpr const char* kReport = "sd_engine_report";
 constexpr const char* kOutputError = "sd_engine_output_error";
 
-bool is_opened = false;
+void* opened_library = nullptr;
 
 [[noreturn]] void fail() {
   const char* reason = dlerror();
@@ -55,7 +55,7 @@ void* open_library() {
   void* library = dlopen(own_library_path(kLibrary).c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) fail();
   MemoryGuard::watch_exit();
-  is_opened = true;
+  opened_library = library;
   return library;
 }
 
@@ -93,7 +93,9 @@ const Engine& engine() {
 }
 
 int engine_output_error() {
-  return is_opened ? reinterpret_cast<int (*)()>(find_in_engine(kOutputError))() : 0;
+  // Asked for at the very end: a half of another build, which was refused, has written nothing.
+  void* entry = opened_library == nullptr ? nullptr : dlsym(opened_library, kOutputError);
+  return entry == nullptr ? 0 : reinterpret_cast<int (*)()>(entry)();
 }
 
 std::string engine_report() {
