@@ -45,6 +45,7 @@ file(CONFIGURE OUTPUT "${OUTPUT}" @ONLY CONTENT
 @names@#pragma once
 
 #define SD_ENGINE_ENTRY sd_engine_@hash@
+#define SD_ENGINE_INTERFACE \"@hash@\"
 ")
 list(JOIN headers " " headers)
 file(WRITE "${DEPFILE}" "${OUTPUT}: ${headers}\n")

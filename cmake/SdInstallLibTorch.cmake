@@ -13,13 +13,21 @@ endif()
 install(CODE "${_sd_install_steps}
   sd_copy_libtorch([[${_sd_torch_lib}]])" COMPONENT libtorch ${_sd_in_all})
 
-# sd_install_beside_libtorch(TARGET): installs a library into lib/sd, where it looks for LibTorch; in the build folder it
-# looks where LibTorch was found.
+# sd_install_beside_libtorch(TARGET [FOLDER FOLDER] [EXPORT SET]): installs a library into FOLDER (lib/sd, or lib above it), where it
+# looks for LibTorch in lib/sd; in the build folder it looks where LibTorch was found.
 function(sd_install_beside_libtorch target)
-  set(places "$ORIGIN" "$ORIGIN/torch/lib")
+  cmake_parse_arguments(ARG "" "FOLDER;EXPORT" "" ${ARGN})
+  if(NOT ARG_FOLDER)
+    set(ARG_FOLDER lib/sd)
+  endif()
+  set(origin "$ORIGIN")
+  if(ARG_FOLDER STREQUAL "lib")
+    set(origin "$ORIGIN/sd")
+  endif()
+  set(places "${origin}" "${origin}/torch/lib")
   set(outside "${_sd_torch_lib}")
   if(SD_CUDA)
-    list(APPEND places "$ORIGIN/nvidia/cu${CUDAToolkit_VERSION_MAJOR}/lib" "$ORIGIN/nvidia/cudnn/lib")
+    list(APPEND places "${origin}/nvidia/cu${CUDAToolkit_VERSION_MAJOR}/lib" "${origin}/nvidia/cudnn/lib")
     foreach(library IN ITEMS "${LibTorch_CUDART_LIBRARY}" "${LibTorch_CUDNN_LIBRARY}")
       cmake_path(GET library PARENT_PATH folder)
       list(APPEND outside "${folder}")
@@ -27,12 +35,17 @@ function(sd_install_beside_libtorch target)
   endif()
   set_target_properties(${target} PROPERTIES
     BUILD_WITH_INSTALL_RPATH ON INSTALL_RPATH "${places}" INSTALL_RPATH_USE_LINK_PATH ON)
-  install(TARGETS ${target} LIBRARY DESTINATION lib/sd)
+  set(export)
+  if(ARG_EXPORT)
+    set(export EXPORT ${ARG_EXPORT})
+  endif()
+  install(TARGETS ${target} ${export} LIBRARY DESTINATION "${ARG_FOLDER}" INCLUDES DESTINATION include)
   # Twice: LibTorch may be copied before or after the program.
+  set(library "${ARG_FOLDER}/$<TARGET_FILE_NAME:${target}>")
   install(CODE "${_sd_install_steps}
-    sd_set_run_path([[$<TARGET_FILE_NAME:${target}>]] [[${places}]] [[${outside}]])")
+    sd_set_run_path([[${library}]] [[${places}]] [[${outside}]])")
   install(CODE "${_sd_install_steps}
-    if(EXISTS \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/lib/sd/$<TARGET_FILE_NAME:${target}>\")
-      sd_set_run_path([[$<TARGET_FILE_NAME:${target}>]] [[${places}]] [[${outside}]])
+    if(EXISTS \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${library}\")
+      sd_set_run_path([[${library}]] [[${places}]] [[${outside}]])
     endif()" COMPONENT libtorch ${_sd_in_all})
 endfunction()

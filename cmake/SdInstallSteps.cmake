@@ -93,7 +93,7 @@ function(sd_find_private out path)
   set(${out} "${private}" PARENT_SCOPE)
 endfunction()
 
-# sd_set_run_path(LIBRARY PLACES OUTSIDE): LIBRARY, installed in lib/sd, looks for LibTorch in PLACES, which are relative to it,
+# sd_set_run_path(LIBRARY PLACES OUTSIDE): LIBRARY, a path below the prefix, looks for LibTorch in PLACES, which are relative to it,
 # and where LibTorch is not installed beside it also in the folders OUTSIDE (the first is LibTorch's). CMake's own change of run
 # paths would leave an empty entry, which means the working directory.
 function(sd_set_run_path library places outside)
@@ -119,7 +119,8 @@ function(sd_set_run_path library places outside)
   foreach(place IN LISTS outside_used)
     string(APPEND run_path ":${place}")
   endforeach()
-  file(RPATH_SET FILE "${folder}/${library}" NEW_RPATH "${run_path}")
+  sd_installed(file "${library}")
+  file(RPATH_SET FILE "${file}" NEW_RPATH "${run_path}")
 endfunction()
 
 cmake_policy(POP)

@@ -56,10 +56,10 @@ def wheels(prefix, sources):
 
 def loaded_libraries(prefix):
     """The system's libraries that the installed files load, those of others too."""
-    own = [prefix / "bin" / "sd", *sorted((prefix / "lib" / "sd").glob("*.so"))]
+    own = [prefix / "bin" / "sd", *sorted((prefix / "lib").glob("libsd.so")), *sorted((prefix / "lib" / "sd").glob("*.so"))]
     found = set()
     for line in output_of("ldd", *map(str, own)).splitlines():
-        place = re.search(r"(?:=> )?(/\S+) \(0x", line)
+        place = re.search(r"(?:=> |^\s*)(/.+) \(0x", line)
         if place and not pathlib.Path(place[1]).resolve().is_relative_to(prefix):
             found.add(os.path.realpath(place[1]))
     return sorted(found)
@@ -110,7 +110,8 @@ def data():
 
 def installed_files(prefix):
     """Those that are the installation's own: its folders may be shared with other programs, as /usr/local is."""
-    places = ("bin/sd", "lib/sd", "include/sd", "share/sd", "share/man/man1/sd.1", "share/bash-completion/completions/sd",
+    places = ("bin/sd", "lib/sd", *sorted(str(path.relative_to(prefix)) for path in prefix.glob("lib/libsd.so*")), "lib/cmake/sd",
+              "include/sd", "share/sd", "share/man/man1/sd.1", "share/bash-completion/completions/sd",
               "share/zsh/site-functions/_sd", "share/fish/vendor_completions.d/sd.fish")
     found = []
     for place in places:

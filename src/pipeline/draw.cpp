@@ -156,6 +156,10 @@ DrawResult draw_watched(const LoadedModel& model, const DrawRequest& request, No
 
 }  // namespace
 
+SeededNoise noise_of(const LoadedModel& model, const DrawSettings& settings) {
+  return {settings.seed, RngChoice::kDevice, torch::Device(model.device)};
+}
+
 DrawResult draw(const LoadedModel& model, const DrawRequest& request, NoiseSource& noise) {
   // Weights may be read where they lie in their file, in every step.
   return with_files_unchanged([&] { return draw_watched(model, request, noise); });

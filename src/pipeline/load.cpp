@@ -76,4 +76,10 @@ LoadedModel load_model(const LoadRequest& request) {
       [&] { return guard_torch("loading the model", [&] { return load_watched(request); }); });
 }
 
+LoadedModel load_model(const std::filesystem::path& checkpoint) {
+  LoadRequest request;
+  request.checkpoint = checkpoint;
+  return load_model(request);
+}
+
 }  // namespace sd

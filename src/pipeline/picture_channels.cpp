@@ -8,6 +8,7 @@
 #include <fmt/ranges.h>
 
 #include "pipeline/encode.h"
+#include "pipeline/start.h"
 #include "sd/core/error.h"
 
 namespace sd {
@@ -15,11 +16,7 @@ namespace {
 
 /// Which pixels are drawn anew, [1 or N,1,H,W] of ones and zeros. Without a mask, all.
 torch::Tensor masked_pixels(const LoadedModel& model, const DrawRequest& request) {
-  int64_t height = request.height, width = request.width;
-  if (request.init_image) {
-    height = request.init_image->size(2);
-    width = request.init_image->size(3);
-  }
+  const auto [width, height] = size_of(model, request);
   torch::Tensor mask = at::ones({1, 1, height, width});
   if (request.pixel_mask) {
     mask = *request.pixel_mask;

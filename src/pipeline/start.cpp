@@ -30,19 +30,17 @@ void check_shape(const torch::Tensor& found, const std::vector<int64_t>& expecte
                                fmt::join(found.sizes(), ", "), fmt::join(expected, ", ")));
 }
 
-/// [N,C,h,w] of the batch; the input picture's size goes before width and height.
+/// [N,C,h,w] of the batch.
 std::vector<int64_t> latent_shape(const LoadedModel& model, const DrawRequest& request,
                                   const BatchRows& rows) {
-  int64_t width = request.width, height = request.height;
   if (const auto& picture = request.init_image) {
     const int64_t count = picture->dim() == 4 ? picture->size(0) : 0;
     if ((count != 1 && count != rows.samples) || picture->size(1) != 3) {
       throw UsageError(fmt::format("the input picture has shape [{}], expected [1 or {},3,H,W]",
                                    fmt::join(picture->sizes(), ", "), rows.samples));
     }
-    height = picture->size(2);
-    width = picture->size(3);
   }
+  const auto [width, height] = size_of(model, request);
   check_sides(model, width, height);
   const int64_t factor = model.config.vae.factor();
   return {rows.samples, model.config.latent_channels(), height / factor, width / factor};
@@ -83,6 +81,14 @@ std::optional<double> strength_to_run(const LoadedModel& model, const DrawReques
 }
 
 }  // namespace
+
+Size size_of(const LoadedModel& model, const DrawRequest& request) {
+  if (const auto& picture = request.init_image) return {picture->size(3), picture->size(2)};
+  const auto side = [&](int64_t pixels) {
+    return pixels == 0 ? model.config.default_pixels() : pixels;
+  };
+  return {side(request.width), side(request.height)};
+}
 
 NoiseSchedule noise_schedule(const ModelConfig& config) {
   return NoiseSchedule::sqrt_linear(config.linear_start, config.linear_end, config.timesteps);

@@ -2,6 +2,7 @@
 
 #include "pipeline/batch_rows.h"
 #include "pipeline/sampling_plan.h"
+#include "sd/image/fit.h"
 
 namespace sd {
 
@@ -13,6 +14,9 @@ struct Start {
   torch::Tensor mask;     // [1 or N,1,h,w]: where x0 is put back; undefined where it is not
   torch::Tensor extra;    // [1 or N,C,h,w]: see picture_channels
 };
+
+/// The batch's size in pixels: the input picture's, else what was asked for, else the model's own.
+Size size_of(const LoadedModel& model, const DrawRequest& request);
 
 /// ᾱ of the model's timesteps.
 NoiseSchedule noise_schedule(const ModelConfig& config);

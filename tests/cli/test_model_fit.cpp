@@ -2,6 +2,7 @@
 
 #include "cli/plan/model_fit.h"
 #include "sd/core/error.h"
+#include "sd/text/control_words.h"
 #include "support/expect_error.h"
 
 namespace sd::cli {

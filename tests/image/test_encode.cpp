@@ -8,6 +8,8 @@
 #include "sd/image/exif.h"
 #include "sd/image/metadata.h"
 #include "sd/image/read.h"
+#include "sd/image/write.h"
+#include "support/temp_folder.h"
 
 namespace sd {
 namespace {
@@ -197,6 +199,24 @@ TEST(Encode, RefusesWhatAFormatCannotHold) {
   refuses({2, 2, 3, std::vector<uint8_t>(5)}, {FileFormat::kJpeg, 90});
   EXPECT_FALSE(encode_picture({16'383, 1, 1, std::vector<uint8_t>(16'383)}, {FileFormat::kWebp, 90})
                    .empty());
+}
+
+TEST(WritePicture, TheNamesEndingSaysTheFormat) {
+  const test::TempFolder folder;
+  const auto image = load_expected("rgb.png");
+  for (const std::string name : {"a.png", "a.jpg", "a.jpeg", "a.webp"}) {
+    write_picture(folder / name, image);
+    EXPECT_EQ(read_image(folder / name).width, image.width) << name;
+  }
+  EXPECT_EQ(read_image(folder / "a.png").pixels, image.pixels);
+  EXPECT_EQ(test::read_text(folder / "a.jpg").substr(0, 3), "\xFF\xD8\xFF");
+  EXPECT_EQ(test::read_text(folder / "a.webp").substr(0, 4), "RIFF");
+}
+
+TEST(WritePicture, AnotherEndingIsRefusedAndNothingWritten) {
+  const test::TempFolder folder;
+  EXPECT_THROW(write_picture(folder / "a.gif", load_expected("rgb.png")), UsageError);
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
 }
 
 }  // namespace

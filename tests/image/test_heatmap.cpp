@@ -2,7 +2,9 @@
 #include <limits>
 
 #include "image/fixtures.h"
+#include "sd/core/error.h"
 #include "sd/image/heatmap.h"
+#include "sd/image/word_map.h"
 
 namespace sd {
 namespace {
@@ -120,6 +122,19 @@ TEST(AreaMatchedIou, TiesAndFullMasksAreSettled) {
   const Image first{3, 1, 1, {255, 0, 0}};
   EXPECT_EQ(area_matched_iou(std::vector<float>{1, 1, 1}, first), 1);
   EXPECT_THROW(area_matched_iou(std::vector<float>{1, 1}, first), UsageError);
+}
+
+TEST(HeatOver, IsTheGreyPictureUnderTheMapFromZeroToItsLargestValue) {
+  const Image picture{2, 1, 3, {255, 0, 0, 0, 0, 255}};
+  const WordMap map{1, 2, {0, 0.2F}};
+  const auto expected =
+      overlay({2, 1, 1, {76, 29}}, colorize(std::vector<float>{0, 1}, 1, 2, Colormap::kJet), 0.5);
+  EXPECT_EQ(heat_over(picture, map, Colormap::kJet, 0.5).pixels, expected.pixels);
+}
+
+TEST(HeatOver, AMapThatContradictsItselfIsRefused) {
+  const Image picture{2, 1, 1, {0, 0}};
+  EXPECT_THROW(heat_over(picture, {2, 2, {1, 2, 3}}), UsageError);
 }
 
 }  // namespace

@@ -4,10 +4,10 @@
 
 namespace sd {
 
-/// The full path of a shared library that belongs to the program. It lies beside the binary or, in
-/// an installation, in ../lib/sd. A bare name would not do: a sanitizer's dlopen does not follow
-/// the binary's run path. If the library is in neither place, the bare name is returned and the run
-/// path decides.
+/// Where a shared library that belongs to the program lies: beside what this was linked into
+/// (libsd.so, or a half of the program) or in sd/ there, beside the running program, or in
+/// ../lib/sd of it where it is installed. By full path, since a sanitizer's dlopen does not follow
+/// run paths; the bare name, for which the run path has to do, where it is in none.
 std::string own_library_path(const std::string& name);
 
 }  // namespace sd

@@ -30,8 +30,10 @@ struct DrawSettings {
   /// Which hidden state from the end of the text encoder, then its final norm, is the context: 1 is
   /// the last (as AUTOMATIC1111 counts).
   int64_t clip_skip = 1;
-  int64_t width = 512;  // pixels, a multiple of 64; with an input picture that picture's size
-  int64_t height = 512;
+  /// Pixels, a multiple of 64; 0: what the model was trained for. With an input picture that
+  /// picture's size.
+  int64_t width = 0;
+  int64_t height = 0;
   int64_t steps = 50;
   double guidance_scale = 7.5;        // 1: no guidance, conditional rows only
   double image_guidance_scale = 1.5;  // InstructPix2Pix: how closely to follow the input picture
@@ -105,6 +107,10 @@ struct DrawResult {
 /// Draws one batch. Throws UsageError (sizes, steps, strength, eta, mask, a list that has not one
 /// value a sample), Cancelled, OutOfMemory, Error (NaN or infinity, naming the stage).
 DrawResult draw(const LoadedModel& model, const DrawRequest& request, NoiseSource& noise);
+
+/// What draws without a noise of their own take their random numbers from: `settings.seed`, with
+/// the generator of the model's device.
+SeededNoise noise_of(const LoadedModel& model, const DrawSettings& settings);
 
 /// A picture [1,3,H,W] in [-1,1] as the autoencoder takes it; grey becomes RGB. Throws UsageError
 /// for another number of channels than 1 or 3.

@@ -54,5 +54,7 @@ struct LoadedModel {
 /// asleep. OMP_WAIT_POLICY or GOMP_SPINCOUNT in the environment win over this. Throws IoError,
 /// CheckpointError, UsageError (config contradicts weights, no such device) or OutOfMemory.
 LoadedModel load_model(const LoadRequest& request);
+/// A model's file or folder on the best device that is there, in that device's usual precision.
+LoadedModel load_model(const std::filesystem::path& checkpoint);
 
 }  // namespace sd

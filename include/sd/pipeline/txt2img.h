@@ -17,5 +17,7 @@ using Txt2ImgResult = DrawResult;
 
 /// Draws prompts from noise. Errors as `draw`.
 Txt2ImgResult txt2img(const LoadedModel& model, const Txt2ImgRequest& request, NoiseSource& noise);
+/// The same with the noise of the request's seed.
+Txt2ImgResult txt2img(const LoadedModel& model, const Txt2ImgRequest& request);
 
 }  // namespace sd

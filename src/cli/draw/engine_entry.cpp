@@ -62,6 +62,11 @@ extern "C" __attribute__((visibility("default"))) const sd::cli::Engine* SD_ENGI
   return &sd::cli::kEngine;
 }
 
+/// What a half of another build says of this one.
+extern "C" __attribute__((visibility("default"))) const char* sd_engine_version() {
+  return SD_VERSION " (interface " SD_ENGINE_INTERFACE ")";
+}
+
 extern "C" __attribute__((visibility("default"))) int sd_engine_output_error() {
   return sd::cli::output_error();
 }

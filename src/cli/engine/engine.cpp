@@ -20,10 +20,11 @@ constexpr const char* kLibrary = "libsd_engine.so";
 #define SD_TEXT_OF(name) #name
 #define SD_SPELLED(name) SD_TEXT_OF(name)
 constexpr const char* kEntry = SD_SPELLED(SD_ENGINE_ENTRY);
+constexpr const char* kVersion = "sd_engine_version";
 constexpr const char* kReport = "sd_engine_report";
 constexpr const char* kOutputError = "sd_engine_output_error";
 
-bool is_opened = false;
+void* opened_library = nullptr;
 
 [[noreturn]] void fail() {
   const char* reason = dlerror();
@@ -54,14 +55,28 @@ void* open_library() {
   void* library = dlopen(own_library_path(kLibrary).c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) fail();
   MemoryGuard::watch_exit();
-  is_opened = true;
+  opened_library = library;
   return library;
+}
+
+/// The two halves are of different builds: what each passes to the other has another shape there.
+[[noreturn]] void refuse_other_build(void* library) {
+  const auto version = reinterpret_cast<const char* (*)()>(dlsym(library, kVersion));
+  Dl_info file{};
+  if (version != nullptr) dladdr(reinterpret_cast<const void*>(version), &file);
+  throw Error(
+      fmt::format("{} is the drawing half of another build of sd\n"
+                  "It is of {}; this program is of {} (interface {}).\n"
+                  "Build or install both together: cmake --install BUILD --prefix PREFIX.",
+                  file.dli_fname != nullptr ? file.dli_fname : own_library_path(kLibrary),
+                  version != nullptr ? version() : "a version that does not say which it is",
+                  SD_VERSION, SD_ENGINE_INTERFACE));
 }
 
 void* find_in_engine(const char* name) {
   static void* library = open_library();
   void* entry = dlsym(library, name);
-  if (entry == nullptr) fail();
+  if (entry == nullptr) refuse_other_build(library);
   return entry;
 }
 
@@ -78,7 +93,9 @@ const Engine& engine() {
 }
 
 int engine_output_error() {
-  return is_opened ? reinterpret_cast<int (*)()>(find_in_engine(kOutputError))() : 0;
+  // Asked for at the very end: a half of another build, which was refused, has written nothing.
+  void* entry = opened_library == nullptr ? nullptr : dlsym(opened_library, kOutputError);
+  return entry == nullptr ? 0 : reinterpret_cast<int (*)()>(entry)();
 }
 
 std::string engine_report() {

@@ -4,58 +4,19 @@
 
 #include <algorithm>
 #include <string_view>
-#include <utility>
 
 #include "sd/core/error.h"
-#include "sd/text/words.h"
 
 namespace sd::cli {
 namespace {
 
-/// Whether any of the prompts has the word; the last error of those that have it not.
-bool any_has(std::string_view option, const std::vector<std::string>& prompts,
-             const std::string& word, const Tokenizer& tokenizer, std::string& problem) {
-  for (const auto& prompt : prompts) {
-    try {
-      word_positions(option, prompt, word, tokenizer);
-      return true;
-    } catch (const UsageError& error) {
-      problem = error.what();
-    }
-  }
-  return false;
-}
-
-/// What is said of a word that neither source nor targets have: with the words of each.
-std::string in_no_prompt(std::string_view option, const std::string& word, const PromptSet& prompts,
-                         const Tokenizer& tokenizer) {
-  auto text = fmt::format("{}: '{}' is in no prompt", option, word);
-  const auto add = [&](const char* name, const std::string& prompt) {
-    text += fmt::format("\n{} has the words: {}", name,
-                        PromptWords(prompt, tokenizer.encode(prompt)).list());
-  };
-  if (prompts.source) add("--sprompt", *prompts.source);
-  for (const auto& target : prompts.targets) add("--prompt", target);
-  return text;
-}
-
-void check_swap_words(const SwapOptions& swap, const PromptSet& prompts,
-                      const Tokenizer& tokenizer) {
-  std::vector<std::string> sources, all = prompts.targets;
-  if (prompts.source) sources.push_back(*prompts.source);
-  all.insert(all.end(), sources.begin(), sources.end());
-  const auto check = [&](std::string_view option, const std::vector<std::string>& words,
-                         const std::vector<std::string>& in) {
-    for (const auto& word : words) {
-      std::string problem;
-      if (any_has(option, in, word, tokenizer, problem)) continue;
-      throw UsageError(in.size() == 1 ? problem : in_no_prompt(option, word, prompts, tokenizer));
-    }
-  };
-  if (prompts.source) check("--cross-box takes a word of the source", swap.cross_box, sources);
-  check("--local-blend", swap.local_blend, all);
-  check("--blend-except", swap.blend_except, all);
-}
+constexpr WordFieldNames kOptionNames{.source = "--sprompt",
+                                      .targets = "--prompt",
+                                      .reweight = "--reweight",
+                                      .cross_steps = "--cross-steps",
+                                      .cross_box = "--cross-box",
+                                      .local_blend = "--local-blend",
+                                      .blend_except = "--blend-except"};
 
 void forbid(bool given, std::string_view option, std::string_view why) {
   if (given) throw UsageError(fmt::format("--{}: {}", option, why));
@@ -78,14 +39,18 @@ void check_restrictions(const DrawOptions& options, bool swaps) {
 
 }  // namespace
 
-std::vector<int64_t> word_positions(std::string_view option, const std::string& prompt,
-                                    const std::string& word, const Tokenizer& tokenizer) {
-  const auto tokens = tokenizer.encode(prompt);
-  try {
-    return PromptWords(tokenizer.readable(prompt), tokens).find(word);
-  } catch (const UsageError& error) {
-    throw UsageError(fmt::format("{}: {}", option, error.what()));
+ControlWords words_of(const DrawOptions& options) {
+  ControlWords words;
+  for (const auto& [word, steps] : options.swap.cross_steps) {
+    words.cross_steps.push_back({word, {steps.begin, steps.end}});
   }
+  words.cross_box = options.swap.cross_box;
+  words.local_blend = options.swap.local_blend;
+  words.blend_except = options.swap.blend_except;
+  for (const auto& weight : options.control.reweight) {
+    words.reweight.push_back({weight.word, weight.values});
+  }
+  return words;
 }
 
 void check_controls(const DrawOptions& options, const std::vector<PromptSet>& prompts,
@@ -102,21 +67,9 @@ void check_controls(const DrawOptions& options, const std::vector<PromptSet>& pr
   check_restrictions(options, std::any_of(prompts.begin(), prompts.end(), [](const PromptSet& set) {
                        return set.source.has_value();
                      }));
+  const auto words = words_of(options);
   for (const auto& set : prompts) {
-    for (const auto& weight : options.control.reweight) {
-      std::string problem;
-      if (!any_has("--reweight", set.targets, weight.word, tokenizer, problem)) {
-        throw UsageError(problem);
-      }
-    }
-    for (const auto& steps : options.swap.cross_steps) {
-      std::string problem;
-      if (!steps.word.empty() &&
-          !any_has("--cross-steps", set.targets, steps.word, tokenizer, problem)) {
-        throw UsageError(problem);
-      }
-    }
-    check_swap_words(options.swap, set, tokenizer);
+    check_words(words, {set.targets, set.source}, tokenizer, kOptionNames);
   }
 }
 

@@ -2,9 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <functional>
-
 #include "cli/options/draw_limits.h"
 #include "sd/core/error.h"
 #include "sd/image/infotext.h"
@@ -47,19 +44,6 @@ void fit_to_model(DrawOptions& options, const ModelConfig& config, const std::st
         model));
   }
   if (input.init_img) input.strength = input.strength.value_or(default_strength(options, extra));
-}
-
-int64_t default_blend_res(const ModelConfig& config, int64_t latent_side) {
-  constexpr int64_t kReferenceSide = 64;  // what --blend-res is stated for
-  auto layers = config.unet.attention_resolutions;
-  std::erase_if(layers, [](int64_t downsampling) {
-    return downsampling < 1 || downsampling > kReferenceSide / kDefaultBlendRes;
-  });
-  if (layers.empty()) return kDefaultBlendRes;
-  std::ranges::sort(layers, std::greater());
-  const auto fine = std::ranges::find_if(
-      layers, [&](int64_t downsampling) { return latent_side / downsampling >= kDefaultBlendRes; });
-  return kReferenceSide / (fine != layers.end() ? *fine : layers.back());
 }
 
 int64_t checked_default_side(int64_t pixels, const std::string& model) {

@@ -14,11 +14,6 @@ namespace sd::cli {
 /// without a picture.
 void fit_to_model(DrawOptions& options, const ModelConfig& config, const std::string& model);
 
-/// The `--blend-res` that a local blend looks at unless told otherwise: the published code's maps
-/// of 16x16 (of latents of 64 a side, 16), or where latents of `latent_side` are smaller those of
-/// the layers that still have 16, since maps of 4x4 would let a blend change nearly everything.
-int64_t default_blend_res(const ModelConfig& config, int64_t latent_side);
-
 /// `pixels` if pictures of that side can be drawn; else throws UsageError asking for --H and --W.
 int64_t checked_default_side(int64_t pixels, const std::string& model);
 

@@ -1,0 +1,82 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sd/core/model_config.h"
+#include "sd/text/tokenizer.h"
+
+namespace sd {
+
+/// A part of a run in fractions of its steps.
+struct StepShare {
+  double begin = 0;
+  double end = 1;
+};
+
+/// When one word follows the source, or all words do.
+struct WordSteps {
+  std::string word;  // as PromptWords::find takes it; empty: all words
+  StepShare steps;
+};
+
+/// How much more, or less, attention a word is paid.
+struct WordWeight {
+  std::string word;            // as PromptWords::find takes it
+  std::vector<double> values;  // one, or one for each sample of a batch; may be negative
+};
+
+/// The words that attention control goes by. Torch-free, so that they can be checked before a model
+/// is loaded; sd/pipeline/word_controls.h makes controllers of them. Words are named as
+/// PromptWords::find takes them.
+struct ControlWords {
+  /// Cross-attention follows the source from 0 to 0.8 of the steps unless all words, or one, are
+  /// told otherwise; later ones win.
+  std::vector<WordSteps> cross_steps;
+  std::vector<std::string> cross_box;  // of the source: PromptToPromptOptions::boxes
+  /// Where these are looked at, and only there, a target may differ from its source; none:
+  /// everywhere.
+  std::vector<std::string> local_blend;
+  std::vector<std::string> blend_except;  // and not where these are looked at
+  std::vector<WordWeight> reweight;
+};
+
+/// The prompts of one sample; all samples of a batch have equally many targets.
+struct PromptSet {
+  std::vector<std::string> targets;
+  std::optional<std::string> source;  // absent: nothing is drawn beside
+  const ControlWords* own = nullptr;  // the words of this sample; null: the batch's
+};
+
+/// How errors call the fields of ControlWords.
+struct WordFieldNames {
+  std::string_view source = "source";
+  std::string_view targets = "targets";
+  std::string_view reweight = "reweight";
+  std::string_view cross_steps = "cross_steps";
+  std::string_view cross_box = "cross_box";
+  std::string_view local_blend = "local_blend";
+  std::string_view blend_except = "blend_except";
+};
+
+/// Positions of `word` in the ids of `prompt`. Throws UsageError, beginning with `field`, if it is
+/// not there or was cut off.
+std::vector<int64_t> word_positions(std::string_view field, const std::string& prompt,
+                                    const std::string& word, const Tokenizer& tokenizer);
+
+/// Checks that each word of `words` is in the prompts that it is looked for in. Throws
+/// UsageError, listing the words there are.
+void check_words(const ControlWords& words, const PromptSet& prompts, const Tokenizer& tokenizer,
+                 const WordFieldNames& names = {});
+
+inline constexpr int64_t kPublishedBlendRes = 16;
+
+/// The layers that a local blend looks at unless told otherwise: the published code's maps of 16x16
+/// (of latents of 64 a side, 16), or where latents of `latent_side` are smaller those of the layers
+/// that still have 16, since maps of 4x4 would let a blend change nearly everything.
+int64_t default_blend_res(const ModelConfig& config, int64_t latent_side);
+
+}  // namespace sd
