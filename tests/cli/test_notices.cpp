@@ -42,9 +42,7 @@ TEST(Notices, AStrengthWithoutAPictureChangesNothing) {
   options.input.strength = 0.99;
   EXPECT_TRUE(one_begins(draw_notices(options, kModel, gpu_machine()),
                          "--strength 0.99 changes nothing without --init-img"));
-  options.place.emplace().follows = true;  // said once for a list
-  EXPECT_EQ(draw_notices(options, kModel, gpu_machine()), Lines());
-  options.place.reset();
+  EXPECT_EQ(draw_notices(options, kModel, gpu_machine(), /*follows=*/true), Lines());
   options.input.init_img = "start.png";
   EXPECT_EQ(draw_notices(options, kModel, gpu_machine()), Lines());
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/maps/attn_drawings.h"
+#include "cli/options/attn_lists.h"
 #include "cli/shell/json_lines.h"
 #include "cli/shell/option_groups.h"
 #include "cli/shell/text_output.h"
@@ -54,6 +55,16 @@ void add_compose_options(CLI::App& app, AttnFilesOptions& options) {
   add_whole(app, "num_att_maps", expected.maps, kCountRange, "Of maps a sample");
 }
 
+/// The layers that `--res` of a picture drawn anew names; none where it can only be one of saved
+/// maps (reject_attn_files_options refuses it beside a prompt).
+std::vector<int64_t> layers_in(const std::string& text) {
+  try {
+    return parse_resolutions("--res", text);
+  } catch (const UsageError&) {
+    return {};
+  }
+}
+
 /// Drawings are found where a run of the fork's second script expects them: in the folder that its
 /// first one was told to save in.
 std::optional<fs::path> composed_folder(const AttnFilesOptions& options) {
@@ -92,7 +103,7 @@ std::vector<fs::path> compose(const CLI::App& app, const AttnFilesOptions& optio
   if (given(app, "--token_idx")) choice.token = options.from.choice.token;
   if (given(app, "--stime")) choice.first_time = options.from.choice.first_time;
   choice.last_time = options.from.choice.last_time;
-  return compose_drawings(folder, choice, draw.outdir_given ? draw.outdir : folder);
+  return compose_drawings(folder, choice, draw.outdir.value_or(folder));
 }
 
 }  // namespace
@@ -105,18 +116,19 @@ void add_attn_files_options(CLI::App& app, AttnFilesOptions& options, DrawOption
            "The picture or grid of those maps, to lay them over");
   add_choice_options(app, from.choice);
   add_parsed(
-      app, "res", [&options](const std::string& text) { options.res = text; }, "N",
+      app, "res",
+      [&options, &draw](const std::string& text) {
+        options.res = text;
+        draw.control.resolutions = layers_in(text);
+      },
+      "N",
       "Resolution of saved maps: 0 the middle's, 1 to 3 those\nof down and up from the smallest, "
       "else latent pixels\n(1); without --from, control only such layers: 16,32");
   app.add_flag("--is_mid,--is-mid", options.is_mid,
                "As --slevel 1 --elevel 1 --res 0, of which those\nthat are named win");
   add_parsed(
-      app, "save_dir",
-      [&draw](const std::string& folder) {
-        draw.outdir = folder;
-        draw.outdir_given = true;
-      },
-      "DIR", "The fork's name of --outdir");
+      app, "save_dir", [&draw](const std::string& folder) { draw.outdir = folder; }, "DIR",
+      "The fork's name of --outdir");
   add_compose_options(app, options);
 }
 
@@ -124,11 +136,12 @@ bool draws_from_files(const AttnFilesOptions& options) {
   return options.from.from || options.compose;
 }
 
-void reject_attn_files_options(const CLI::App& app) {
+void reject_attn_files_options(const CLI::App& app, const AttnFilesOptions& options) {
   for (const char* name : kOfFiles) {
     if (!given(app, name)) continue;
     throw UsageError(fmt::format("{}: belongs to saved maps, named with --from DIR", name));
   }
+  if (options.res) parse_resolutions("--res", *options.res);
 }
 
 int draw_from_files(const CLI::App& app, const AttnFilesOptions& options, const DrawOptions& draw) {
@@ -147,7 +160,7 @@ int draw_from_files(const CLI::App& app, const AttnFilesOptions& options, const 
     }
     paths = compose(app, options, draw, *folder);
   } else {
-    paths = draw_from(from, look_of(app, draw.attn), draw.outdir, say);
+    paths = draw_from(from, look_of(app, draw.attn), draw.folder(), say);
   }
   StandardOutput output;
   for (const auto& path : paths) {

@@ -20,7 +20,7 @@ Examples:
   sd img2img --init-img cat.png --prompt "a red cat" --reweight "red=2"
   sd img2img --ckpt instruct-pix2pix.safetensors --init-img cat.png --prompt "make it snow")";
 
-void settle(DrawOptions& options) {
+void require_picture(const DrawOptions& options) {
   if (!options.input.init_img) {
     throw UsageError("--init-img: name the picture to start from");
   }
@@ -32,7 +32,7 @@ DrawCommand make(CLI::App& app) {
   parser->footer(kDrawFooter);
   auto options = std::make_shared<DrawOptions>();
   options->task = DrawTask::kImg2Img;
-  options->outdir = "outputs/img2img-samples";  // the original's defaults from here on
+  options->default_outdir = "outputs/img2img-samples";  // the original's defaults from here on
   options->n_samples = 2;
   options->n_iter = 1;
   options->scale = 5.0;
@@ -41,7 +41,7 @@ DrawCommand make(CLI::App& app) {
   add_input_options(*parser, options->input);
   parser->option_defaults()->group("Attention control");
   add_scope_options(*parser, options->control);
-  return {parser, options, settle};
+  return {parser, options, require_picture};
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 #include "cli/options/control_options.h"
 #include "cli/options/draw_parser.h"
 #include "cli/options/swap_options.h"
-#include "cli/plan/draw_check.h"
+#include "cli/plan/draw_plan.h"
 #include "cli/shell/option_groups.h"
 #include "cli/tasks/draw_command.h"
 #include "sd/core/error.h"
@@ -46,11 +46,9 @@ void require_target(const SwapOptions& swap) {
       "dog\". The target alone is drawn as txt2img draws it.");
 }
 
-void settle(DrawOptions& options) {
-  auto& swap = options.swap;
+void check(const DrawOptions& options) {
+  const auto& swap = options.swap;
   if (!options.from_file) require_target(swap);
-  if (swap.targets.empty()) swap.targets = {options.prompt};
-  options.prompt = swap.targets.front();
   if (swap.is_swap && !swap.source && !options.from_file) {
     throw UsageError("--is-swap: name the source with --sprompt");
   }
@@ -59,9 +57,11 @@ void settle(DrawOptions& options) {
   }
 }
 
-int show_alignment(DrawOptions& options) {
-  settle(options);
-  print_alignment(options, *check(options));
+int show_alignment(const DrawOptions& options) {
+  check(options);
+  auto context = plan_context(options.quiet);
+  const auto plan = make_plan(options, context);
+  print_alignment(plan.options, *plan.reader);
   return static_cast<int>(ExitCode::kDone);
 }
 
@@ -70,7 +70,7 @@ DrawCommand make(CLI::App& app) {
   parser->footer(kFooter);
   auto options = std::make_shared<DrawOptions>();
   options->task = DrawTask::kSwap;
-  options->outdir = "outputs/swap-samples";  // the fork's defaults from here on
+  options->default_outdir = "outputs/swap-samples";  // the fork's defaults from here on
   options->n_samples = 2;
   options->n_iter = 1;
   add_draw_options(*parser, *options);
@@ -80,7 +80,7 @@ DrawCommand make(CLI::App& app) {
   add_swap_options(*parser, options->swap);
   parser->option_defaults()->group("Attention control");
   add_scope_options(*parser, options->control);
-  return {parser, options, settle};
+  return {parser, options, check};
 }
 
 }  // namespace

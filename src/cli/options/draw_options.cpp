@@ -152,11 +152,10 @@ void add_file_options(CLI::App& app, DrawOptions& options) {
          [&options](const std::string& folder) {
            reject_picture_name(folder);
            options.outdir = folder;
-           options.outdir_given = true;
          },
          "Where to write (--laion400m: the same with -laion400m)")
       ->type_name("DIR")
-      ->default_str(options.outdir.string());
+      ->default_str(options.default_outdir.string());
   app.add_flag("--skip_save,--skip-save", options.skip_save, "Write no single pictures");
   app.add_flag("--skip_grid,--skip-grid", options.skip_grid, "Write no grid");
   add_path(app, "save-latents", options.save_latents, "DIR",

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -110,17 +109,8 @@ struct Variation {
   double strength = 0;  // 0 to 1
 };
 
-struct PromptList;
-
-/// Where a task stands among others (task_run.h).
-struct TaskPlace {
-  std::string label;                      // before what is said of it: "line 7, "
-  std::optional<int64_t> picture_number;  // in its pictures' names; absent: as a run of its own
-  bool follows = false;                   // another one, which said what holds for all
-  bool returns_pictures = false;          // in the DrawOutcome, beside writing them
-};
-
-/// A drawing command as typed; names and defaults are the original scripts'. Torch-free.
+/// A drawing command as typed; names and defaults are the original scripts'. Nothing changes it: a
+/// DrawPlan (plan/draw_plan.h) has what was left open. Torch-free.
 struct DrawOptions {
   DrawTask task = DrawTask::kTxt2Img;
   std::string prompt = "a painting of a virus monster playing guitar";
@@ -128,8 +118,8 @@ struct DrawOptions {
   PromptSyntax prompt_syntax = PromptSyntax::kAuto;
   bool combinations = false;  // {a|b} are choices, and each combination a prompt of its own
   int64_t clip_skip = 1;
-  std::filesystem::path outdir = "outputs/txt2img-samples";
-  bool outdir_given = false;
+  std::optional<std::filesystem::path> outdir;  // absent: default_outdir
+  std::filesystem::path default_outdir = "outputs/txt2img-samples";
   bool skip_grid = false;
   bool skip_save = false;
   int64_t ddim_steps = 50;
@@ -147,15 +137,13 @@ struct DrawOptions {
   int64_t n_samples = 3;
   int64_t n_rows = 0;
   double scale = 7.5;
-  std::optional<std::string> from_file;      // "-" is stdin
-  std::shared_ptr<const PromptList> listed;  // what it holds, once it is read
+  std::optional<std::string> from_file;  // "-" is stdin
   BatchOptions batch;
-  std::optional<TaskPlace> place;
   std::optional<std::filesystem::path> config;
   std::optional<std::filesystem::path> ckpt;
   std::optional<std::filesystem::path> vae;   // an autoencoder from elsewhere, or TAESD
   std::optional<std::filesystem::path> clip;  // a text encoder from elsewhere
-  std::optional<uint64_t> seed = 42;          // absent until it is checked: a random one
+  std::optional<uint64_t> seed = 42;          // absent: a random one
   SeedMode seed_mode = SeedMode::kBatch;
   std::optional<Variation> variation;
   std::optional<int64_t> only;           // the one picture of the run to draw, from 0
@@ -178,6 +166,8 @@ struct DrawOptions {
   bool quiet = false;
   int verbose = 0;
 
+  /// Where to write as far as it was typed; --laion400m has a folder of its own beside it.
+  const std::filesystem::path& folder() const { return outdir ? *outdir : default_outdir; }
   /// Whether there are several prompts, of which each is drawn once an iteration.
   bool lists_prompts() const { return from_file.has_value() || combinations; }
   SamplerKind chosen_sampler() const {

@@ -5,13 +5,11 @@
 #include <CLI/CLI.hpp>
 #include <charconv>
 #include <limits>
-#include <random>
 #include <string>
 
 #include "cli/options/draw_limits.h"
 #include "cli/shell/choices.h"
 #include "cli/shell/option_groups.h"
-#include "cli/shell/text_output.h"
 #include "sd/core/error.h"
 
 namespace sd::cli {
@@ -68,24 +66,6 @@ void add_seed_options(CLI::App& app, DrawOptions& options) {
   add_choice(app, "rng", options.rng, rng_choices(),
              "Whose random numbers: cuda gives a GPU's anywhere")
       ->default_str("device");
-}
-
-void settle_seed(DrawOptions& options) {
-  if (options.variation && options.init_latents) {
-    throw UsageError("--variation: mixes noises, and --init-latents gives the start itself");
-  }
-  if (options.seed_mode == SeedMode::kImage && options.fixed_code) {
-    throw UsageError(
-        "--seed-mode image gives every picture a start of its own, --fixed_code one to all");
-  }
-  options.seed = settled_seed(options);
-}
-
-uint64_t settled_seed(const DrawOptions& options) {
-  if (options.seed) return *options.seed;
-  const uint64_t seed = std::random_device{}();
-  if (!options.quiet) print_message(fmt::format("seed: {}", seed));
-  return seed;
 }
 
 }  // namespace sd::cli

@@ -8,11 +8,12 @@
 
 namespace sd::cli {
 
-/// Fills in what depends on the kind of model: the strength of an input picture, how closely
+/// The input picture's options with what depends on the kind of model: its strength, how closely
 /// InstructPix2Pix follows it. Throws UsageError, naming `model`, where options and model do not
 /// fit: other latents than --C and --f say, --img-scale for a model that has none, InstructPix2Pix
 /// without a picture.
-void fit_to_model(DrawOptions& options, const ModelConfig& config, const std::string& model);
+PictureInput fitted_input(const DrawOptions& options, const ModelConfig& config,
+                          const std::string& model);
 
 /// The `--blend-res` that a local blend looks at unless told otherwise: the published code's maps
 /// of 16x16 (of latents of 64 a side, 16), or where latents of `latent_side` are smaller those of

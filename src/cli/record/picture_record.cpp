@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <ctime>
 
+#include "cli/options/seed_rule.h"
 #include "cli/record/repeat_args.h"
 #include "cli/shell/choices.h"
 #include "cli/shell/json_lines.h"
@@ -27,17 +28,6 @@ std::string sampler_name(const DrawOptions& options) {
 /// The schedule that is used; DDIM and PLMS name none.
 SchedulerKind scheduler_of(const DrawOptions& options) {
   return options.scheduler.value_or(info_of(options.chosen_sampler()).scheduler);
-}
-
-/// What a picture's own stream begins with; a batch's pictures share one.
-int64_t stream_of(const DrawOptions& options, const PictureRecord& picture) {
-  return options.seed_mode == SeedMode::kImage ? picture.sample_index : 0;
-}
-uint64_t seed_of(const DrawOptions& options, const PictureRecord& picture) {
-  return options.seed.value() + static_cast<uint64_t>(stream_of(options, picture));
-}
-uint64_t variation_seed_of(const DrawOptions& options, const PictureRecord& picture) {
-  return options.variation->seed + static_cast<uint64_t>(stream_of(options, picture));
 }
 
 const char* syntax_name(PromptSyntax syntax) {
@@ -203,7 +193,7 @@ Infotext infotext_of(const RunRecord& run, const PictureRecord& picture) {
   settings = {{"Steps", std::to_string(options.ddim_steps)},
               {"Sampler", sampler_name(options)},
               {"CFG scale", number_text(options.scale)},
-              {"Seed", std::to_string(seed_of(options, picture))},
+              {"Seed", std::to_string(seed_of(options, picture.sample_index))},
               {"Size", fmt::format("{}x{}", run.width, run.height)}};
   if (scheduler_of(options) != SchedulerKind::kUniform) {
     settings.insert(settings.begin() + 2,
@@ -217,7 +207,8 @@ Infotext infotext_of(const RunRecord& run, const PictureRecord& picture) {
     settings.emplace_back("VAE", part_name(*options.vae));
   }
   if (options.variation) {
-    settings.emplace_back("Variation seed", std::to_string(variation_seed_of(options, picture)));
+    settings.emplace_back("Variation seed",
+                          std::to_string(variation_seed_of(options, picture.sample_index)));
     settings.emplace_back("Variation seed strength", number_text(options.variation->strength));
   }
   if (options.input.init_img) {
@@ -293,7 +284,7 @@ Json settings_of(const RunRecord& run, const PictureRecord& picture) {
 NameFields name_fields_of(const RunRecord& run, const PictureRecord& picture) {
   const auto& options = run.options;
   NameFields fields;
-  fields.seed = seed_of(options, picture);
+  fields.seed = seed_of(options, picture.sample_index);
   fields.index = picture.index;
   fields.iteration = picture.iteration;
   fields.sample = picture.sample;
