@@ -18,7 +18,7 @@ std::vector<GuidancePass> Guidance::passes() const {
   std::vector<GuidancePass> passes;
   const bool composed = !part_weights.empty();
   if (picture_scale.value_or(1.0) != 1.0) passes = {kBlind, kUnconditional};
-  const bool guided = row_scales.empty() ? scale != 1.0
+  const bool guided = row_scales.empty() ? guidance_scale != 1.0
                                          : std::any_of(row_scales.begin(), row_scales.end(),
                                                        [](double of_row) { return of_row != 1.0; });
   if (passes.empty() && (guided || composed)) passes = {kUnconditional};
@@ -46,7 +46,7 @@ torch::Tensor GuidedDenoiser::eps(const torch::Tensor& x, double t, int64_t step
       model_(at::cat(std::vector(passes_, x)), t, step).chunk(static_cast<int64_t>(passes_));
   auto towards = towards_prompts(eps);
   if (guidance_.row_scales.empty()) {
-    towards = guidance_.scale * towards;
+    towards = guidance_.guidance_scale * towards;
   } else {
     towards = at::tensor(guidance_.row_scales, towards.options()).view({-1, 1, 1, 1}) * towards;
   }

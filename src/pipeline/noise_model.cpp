@@ -18,7 +18,7 @@ torch::Tensor below(const torch::Tensor& rows, const torch::Tensor& more) {
 }  // namespace
 
 Guidance guidance_of(const LoadedModel& model, const DrawRequest& request) {
-  Guidance guidance{request.guidance_scale, std::nullopt};
+  Guidance guidance{request};
   if (const auto& own = request.guidance_scales; !own.empty()) {
     const auto rows = BatchRows::of(request).total();
     for (int64_t row = 0; row < rows; ++row)

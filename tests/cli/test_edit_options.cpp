@@ -160,16 +160,19 @@ TEST(CheckSwap, OptionsOfTheOtherModeAreRefused) {
   options.swap.source = "a cat";
   options.swap.targets = {"a dog"};
   options.swap.cross_steps = {{"", {0, 0.5}}};
-  expect_error<UsageError>([&] { check_swap(options); }, "--cross-steps", "--mode p2p");
+  expect_error<UsageError>([&] { check_swap(options, [](const std::string&) {}); }, "--cross-steps",
+                           "--mode p2p");
   options.swap.mode = SwapMode::kPromptToPrompt;
-  EXPECT_NO_THROW(check_swap(options));
+  EXPECT_NO_THROW(check_swap(options, [](const std::string&) {}));
   options.swap.tthres = 200;
-  expect_error<UsageError>([&] { check_swap(options); }, "--tthres", "--mode fork");
+  expect_error<UsageError>([&] { check_swap(options, [](const std::string&) {}); }, "--tthres",
+                           "--mode fork");
   options = {};
   options.swap.source = "a cat";
   options.swap.targets = {"a dog"};
   options.swap.cross_box = {"cat"};
-  expect_error<UsageError>([&] { check_swap(options); }, "--cross-box", "--mode p2p");
+  expect_error<UsageError>([&] { check_swap(options, [](const std::string&) {}); }, "--cross-box",
+                           "--mode p2p");
 }
 
 TEST(CheckSwap, BlendSettingsWithoutABlendAreRefused) {
@@ -177,23 +180,26 @@ TEST(CheckSwap, BlendSettingsWithoutABlendAreRefused) {
   options.swap.source = "a cat";
   options.swap.targets = {"a dog"};
   options.swap.blend_threshold = 0.5;
-  expect_error<UsageError>([&] { check_swap(options); }, "--blend-threshold", "--mode p2p");
+  expect_error<UsageError>([&] { check_swap(options, [](const std::string&) {}); },
+                           "--blend-threshold", "--mode p2p");
   options.swap.mode = SwapMode::kPromptToPrompt;
-  expect_error<UsageError>([&] { check_swap(options); }, "--blend-threshold", "--local-blend");
+  expect_error<UsageError>([&] { check_swap(options, [](const std::string&) {}); },
+                           "--blend-threshold", "--local-blend");
   options.swap.blend_threshold.reset();
   options.swap.blend_res = 32;
-  expect_error<UsageError>([&] { check_swap(options); }, "--blend-res", "--local-blend");
+  expect_error<UsageError>([&] { check_swap(options, [](const std::string&) {}); }, "--blend-res",
+                           "--local-blend");
   options.swap.blend_threshold = 0.5;
   options.swap.blend_start = 0.1;
   options.swap.local_blend = {"cat"};
-  EXPECT_NO_THROW(check_swap(options));
+  EXPECT_NO_THROW(check_swap(options, [](const std::string&) {}));
 }
 
 TEST(CheckSwap, PromptToPromptNeedsASource) {
   DrawOptions options;
   options.swap.mode = SwapMode::kPromptToPrompt;
   options.swap.targets = {"a dog"};
-  expect_error<UsageError>([&] { check_swap(options); }, "--sprompt");
+  expect_error<UsageError>([&] { check_swap(options, [](const std::string&) {}); }, "--sprompt");
 }
 
 }  // namespace

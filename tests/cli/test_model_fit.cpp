@@ -24,12 +24,11 @@ DrawOptions with_picture(bool mask = false) {
 }
 
 /// The strength that a model with so many input channels is run at.
-double strength(DrawOptions options, int64_t channels) {
-  fit_to_model(options, with_inputs(channels), "m.ckpt");
-  return *options.input.strength;
+double strength(const DrawOptions& options, int64_t channels) {
+  return *fitted_input(options, with_inputs(channels), "m.ckpt").strength;
 }
 
-TEST(FitToModel, StrengthDependsOnWhetherTheModelIsShownThePicture) {
+TEST(FittedInput, StrengthDependsOnWhetherTheModelIsShownThePicture) {
   EXPECT_EQ(strength(with_picture(), 4), 0.75);
   EXPECT_EQ(strength(with_picture(true), 4), 0.75);
   EXPECT_EQ(strength(with_picture(), 9), 0.75);
@@ -59,7 +58,7 @@ TEST(NoStepNotice, IsEmptyWhereAStepIsDrawnOrNoneWasAskedFor) {
   EXPECT_EQ(no_step_notice({}, 1), "");  // no picture
 }
 
-TEST(FitToModel, AGivenStrengthWins) {
+TEST(FittedInput, AGivenStrengthWins) {
   auto options = with_picture(true);
   options.input.strength = 0.5;
   EXPECT_EQ(strength(options, 9), 0.5);
@@ -87,33 +86,29 @@ TEST(DefaultBlendRes, NamesLayersThatTheModelHas) {
   EXPECT_EQ(default_blend_res(config, 64), 16);
 }
 
-TEST(FitToModel, TextAloneGetsNoStrength) {
-  DrawOptions options;
-  fit_to_model(options, with_inputs(9), "m.ckpt");
-  EXPECT_FALSE(options.input.strength.has_value());
+TEST(FittedInput, TextAloneGetsNoStrength) {
+  EXPECT_FALSE(fitted_input({}, with_inputs(9), "m.ckpt").strength.has_value());
 }
 
-TEST(FitToModel, ImgScaleIsOfInstructPix2PixAlone) {
+TEST(FittedInput, ImgScaleIsOfInstructPix2PixAlone) {
   auto options = with_picture();
-  fit_to_model(options, with_inputs(8), "m.ckpt");
-  EXPECT_EQ(options.input.img_scale, 1.5);
+  EXPECT_EQ(fitted_input(options, with_inputs(8), "m.ckpt").img_scale, 1.5);
   options.input.img_scale = 2;
-  fit_to_model(options, with_inputs(8), "m.ckpt");
-  EXPECT_EQ(options.input.img_scale, 2);
-  expect_error<UsageError>([&] { fit_to_model(options, with_inputs(4), "m.ckpt"); }, "--img-scale",
+  EXPECT_EQ(fitted_input(options, with_inputs(8), "m.ckpt").img_scale, 2);
+  expect_error<UsageError>([&] { fitted_input(options, with_inputs(4), "m.ckpt"); }, "--img-scale",
                            "m.ckpt", "InstructPix2Pix");
 }
 
-TEST(FitToModel, InstructPix2PixNeedsAPicture) {
+TEST(FittedInput, InstructPix2PixNeedsAPicture) {
   DrawOptions options;
-  expect_error<UsageError>([&] { fit_to_model(options, with_inputs(8), "m.ckpt"); }, "m.ckpt",
+  expect_error<UsageError>([&] { fitted_input(options, with_inputs(8), "m.ckpt"); }, "m.ckpt",
                            "InstructPix2Pix", "--init-img");
 }
 
-TEST(FitToModel, LatentsMustBeAsCAndFSay) {
+TEST(FittedInput, LatentsMustBeAsCAndFSay) {
   DrawOptions options;
   options.C = 8;
-  expect_error<UsageError>([&] { fit_to_model(options, with_inputs(9), "m.ckpt"); },
+  expect_error<UsageError>([&] { fitted_input(options, with_inputs(9), "m.ckpt"); },
                            "m.ckpt has latents of 4 channels", "--C 8");
 }
 

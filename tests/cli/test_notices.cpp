@@ -42,16 +42,14 @@ TEST(Notices, AStrengthWithoutAPictureChangesNothing) {
   options.input.strength = 0.99;
   EXPECT_TRUE(one_begins(draw_notices(options, kModel, gpu_machine()),
                          "--strength 0.99 changes nothing without --init-img"));
-  options.place.emplace().follows = true;  // said once for a list
-  EXPECT_EQ(draw_notices(options, kModel, gpu_machine()), Lines());
-  options.place.reset();
+  EXPECT_EQ(draw_notices(options, kModel, gpu_machine(), /*follows=*/true), Lines());
   options.input.init_img = "start.png";
   EXPECT_EQ(draw_notices(options, kModel, gpu_machine()), Lines());
 }
 
 TEST(Notices, ManyStepsOnACpuOnly) {
   DrawOptions options;
-  options.ddim_steps = 101;
+  options.steps = 101;
   EXPECT_TRUE(one_begins(draw_notices(options, kModel, cpu_machine()), "101 steps on a CPU"));
   EXPECT_EQ(draw_notices(options, kModel, gpu_machine()), Lines());
   options.device.kind = DeviceChoice::Kind::kCpu;
@@ -60,7 +58,7 @@ TEST(Notices, ManyStepsOnACpuOnly) {
 
 TEST(Notices, SamplersThatCallTheModelTwice) {
   DrawOptions options;
-  options.ddim_steps = 20;
+  options.steps = 20;
   options.sampler = SamplerKind::kHeun;
   EXPECT_TRUE(one_begins(draw_notices(options, kModel, cpu_machine()),
                          "heun calls the UNet 2 times a step, so 20 steps take as long as 40"));

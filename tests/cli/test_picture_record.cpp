@@ -41,7 +41,7 @@ TEST(PictureRecord, WritesTheInfotextOthersRead) {
 TEST(PictureRecord, NamesInTheInfotextWhatIsNotTheDefault) {
   auto run = run_record();
   run.options.plms = false;
-  run.options.ddim_eta = 0.7;
+  run.options.eta = 0.7;
   run.options.rng = RngChoice::kCuda;
   auto record = picture("x");
   record.batch_size = 3;

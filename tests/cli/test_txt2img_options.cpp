@@ -5,7 +5,7 @@
 
 #include "cli/parser/command_words.h"
 #include "cli/parser/draw_parser.h"
-#include "cli/plan/draw_check.h"
+#include "cli/plan/draw_plan.h"
 #include "sd/core/error.h"
 #include "support/expect_error.h"
 #include "support/temp_folder.h"
@@ -26,26 +26,29 @@ DrawOptions parse(const std::vector<std::string>& arguments) {
   return options;
 }
 
-/// Parses and checks with a checkpoint and an output folder that exist.
-DrawOptions parse_and_check(std::vector<std::string> arguments) {
+DrawOptions settle(const DrawOptions& typed) {
+  PlanContext context;
+  return make_plan(typed, context).options;
+}
+
+/// Parses and settles with a checkpoint and an output folder that exist.
+DrawOptions parse_and_settle(std::vector<std::string> arguments) {
   const TempFolder folder;
   arguments.insert(arguments.end(),
                    {"--ckpt", SD_TEST_DATA "/tiny-v1.ckpt", "--outdir", folder / "out"});
-  auto options = parse(arguments);
-  check(options);
-  return options;
+  return settle(parse(arguments));
 }
 
 TEST(DrawOptions, HasTheDefaultsOfTheOriginal) {
   const auto options = parse({});
   EXPECT_EQ(options.prompt, "a painting of a virus monster playing guitar");
-  EXPECT_EQ(options.outdir, "outputs/txt2img-samples");
-  EXPECT_EQ(options.ddim_steps, 50);
-  EXPECT_EQ(options.ddim_eta, 0);
+  EXPECT_EQ(options.folder(), "outputs/txt2img-samples");
+  EXPECT_EQ(options.steps, 50);
+  EXPECT_EQ(options.eta, 0);
   EXPECT_EQ(options.n_iter, 2);
   EXPECT_EQ(options.n_samples, 3);
   EXPECT_EQ(options.n_rows, 0);
-  EXPECT_EQ(options.scale, 7.5);
+  EXPECT_EQ(options.guidance_scale, 7.5);
   EXPECT_EQ(options.seed, 42U);
   EXPECT_FALSE(options.plms || options.fixed_code || options.skip_grid || options.skip_save ||
                options.laion400m);
@@ -95,14 +98,14 @@ TEST(DrawOptions, KnowsEveryArgumentOfTheOriginalInBothSpellings) {
   EXPECT_EQ(options.outdir, "o");
   EXPECT_TRUE(options.skip_grid && options.skip_save && options.plms && options.laion400m &&
               options.fixed_code);
-  EXPECT_EQ(options.ddim_steps, 7);
-  EXPECT_EQ(options.ddim_eta, 0.5);
+  EXPECT_EQ(options.steps, 7);
+  EXPECT_EQ(options.eta, 0.5);
   EXPECT_EQ(options.n_iter, 4);
   EXPECT_EQ(options.H, 128);
   EXPECT_EQ(options.W, 192);
   EXPECT_EQ(options.n_samples, 5);
   EXPECT_EQ(options.n_rows, 2);
-  EXPECT_EQ(options.scale, 1.5);
+  EXPECT_EQ(options.guidance_scale, 1.5);
   EXPECT_EQ(options.from_file, "-");
   EXPECT_EQ(options.config, "c");
   EXPECT_EQ(options.ckpt, "m");
@@ -202,71 +205,74 @@ TEST(DrawOptions, RejectsNumbersOutOfRange) {
 TEST(Txt2ImgCheck, AsksForMultiplesOf64) {
   expect_error<UsageError>(
       [] {
-        parse_and_check({"--W", "500"});
+        parse_and_settle({"--W", "500"});
       },
       "--W 500: width must be a multiple of 64 (nearest: 512)");
   expect_error<UsageError>(
       [] {
-        parse_and_check({"--H", "500"});
+        parse_and_settle({"--H", "500"});
       },
       "--H 500: height must be a multiple of 64 (nearest: 512)");
-  expect_error<UsageError>([] { parse_and_check({"--H", "3"}); }, "(nearest: 64)");
+  expect_error<UsageError>([] { parse_and_settle({"--H", "3"}); }, "(nearest: 64)");
 }
 
 TEST(Txt2ImgCheck, RefusesEtaWithPlmsAsTheOriginalDoes) {
   expect_error<UsageError>(
       [] {
-        parse_and_check({"--plms", "--ddim_eta", "0.5"});
+        parse_and_settle({"--plms", "--ddim_eta", "0.5"});
       },
       "ddim_eta must be 0 for PLMS");
 }
 
 TEST(Txt2ImgCheck, KnowsTheLatentsOfVersion1) {
-  expect_error<UsageError>([] { parse_and_check({"--C", "3"}); }, "--C 3", "4 channels");
-  expect_error<UsageError>([] { parse_and_check({"--f", "4"}); }, "--f 4", "8 pixels");
+  expect_error<UsageError>([] { parse_and_settle({"--C", "3"}); }, "--C 3", "4 channels");
+  expect_error<UsageError>([] { parse_and_settle({"--f", "4"}); }, "--f 4", "8 pixels");
 }
 
 TEST(Txt2ImgCheck, LaionLeavesWhatWasNamedAlone) {
-  const auto options = parse_and_check({"--laion400m"});
+  const auto options = parse_and_settle({"--laion400m"});
   EXPECT_EQ(options.ckpt, SD_TEST_DATA "/tiny-v1.ckpt");
   EXPECT_FALSE(options.config.has_value());
-  EXPECT_EQ(options.outdir.filename(), "out");
+  EXPECT_EQ(options.outdir->filename(), "out");
 }
 
 TEST(Txt2ImgCheck, LaionHasAFolderOfItsOwn) {
-  auto options = parse({"--laion400m", "--ckpt", SD_TEST_DATA "/tiny-v1.ckpt"});
-  check(options);
+  const auto options = settle(parse({"--laion400m", "--ckpt", SD_TEST_DATA "/tiny-v1.ckpt"}));
   EXPECT_EQ(options.outdir, "outputs/txt2img-samples-laion400m");
 }
 
 TEST(Txt2ImgCheck, SaysWhereTheLaionModelShouldBe) {
-  auto options = parse({"--laion400m"});
-  expect_error<IoError>([&] { check(options); }, "--laion400m",
+  const auto options = parse({"--laion400m"});
+  expect_error<IoError>([&] { settle(options); }, "--laion400m",
                         "models/ldm/text2img-large/model.ckpt is not there");
 }
 
 TEST(Txt2ImgCheck, HearsPrecisionAndDtype) {
-  EXPECT_EQ(parse_and_check({"--precision", "full"}).dtype, DTypeChoice::kF32);
-  EXPECT_EQ(parse_and_check({"--precision", "autocast"}).dtype, DTypeChoice::kAuto);
-  EXPECT_EQ(parse_and_check({"--precision", "autocast", "--dtype", "bf16"}).dtype,
+  EXPECT_EQ(parse_and_settle({"--precision", "full"}).dtype, DTypeChoice::kF32);
+  EXPECT_EQ(parse_and_settle({"--precision", "autocast"}).dtype, DTypeChoice::kAuto);
+  EXPECT_EQ(parse_and_settle({"--precision", "autocast", "--dtype", "bf16"}).dtype,
             DTypeChoice::kBF16);
   expect_error<UsageError>(
       [] {
-        parse_and_check({"--precision", "full", "--dtype", "bf16"});
+        parse_and_settle({"--precision", "full", "--dtype", "bf16"});
       },
       "contradict");
   expect_error<UsageError>(
       [] {
-        parse_and_check({"--precision", "autocast", "--dtype", "f32"});
+        parse_and_settle({"--precision", "autocast", "--dtype", "f32"});
       },
       "contradict");
 }
 
 TEST(Txt2ImgCheck, RefusesPromptsThatAreNoText) {
-  expect_error<UsageError>([] { parse_and_check({"--prompt", "a\xFF"}); }, "--prompt", "not UTF-8");
   expect_error<UsageError>(
       [] {
-        parse_and_check({"--negative-prompt", "a\xFF"});
+        parse_and_settle({"--prompt", "a\xFF"});
+      },
+      "--prompt", "not UTF-8");
+  expect_error<UsageError>(
+      [] {
+        parse_and_settle({"--negative-prompt", "a\xFF"});
       },
       "--negative-prompt");
 }
@@ -274,17 +280,12 @@ TEST(Txt2ImgCheck, RefusesPromptsThatAreNoText) {
 TEST(Txt2ImgCheck, LooksForFilesBeforeLoadingAnything) {
   expect_error<IoError>(
       [] {
-        parse_and_check({"--from-file", "absent.txt"});
-      },
-      "--from-file: absent.txt does not exist");
-  expect_error<IoError>(
-      [] {
-        parse_and_check({"--config", "absent.yaml"});
+        parse_and_settle({"--config", "absent.yaml"});
       },
       "--config: absent.yaml does not exist");
   expect_error<IoError>(
       [] {
-        parse_and_check({"--init-latents", "/"});
+        parse_and_settle({"--init-latents", "/"});
       },
       "--init-latents: / is not a file");
 }
@@ -294,7 +295,7 @@ TEST(Txt2ImgCheck, NeverOverwritesLatents) {
   write_text(folder / "latents.npy", "mine");
   expect_error<IoError>(
       [&] {
-        parse_and_check({"--save-latents", folder.path()});
+        parse_and_settle({"--save-latents", folder.path()});
       },
       "latents.npy is there already");
 }

@@ -147,15 +147,14 @@ TEST(GuidedDenoiser, MixesTheTwoHalves) {
         eps.narrow(0, x.size(0) / 2, x.size(0) / 2).fill_(3.0);  // conditional rows
         return eps;
       },
-      {.scale = 7.5});
+      {{7.5}});
   const auto eps = denoiser.eps(picture(), 1, 0);
   ASSERT_EQ(eps.size(0), 1);
   EXPECT_FLOAT_EQ(eps.max().item<float>(), 1.0F + 7.5F * 2.0F);
 }
 
 TEST(GuidedDenoiser, ScaleOneCallsTheConditionalRowsOnly) {
-  GuidedDenoiser denoiser([](const torch::Tensor& x, double, int64_t) { return x; },
-                          {.scale = 1.0});
+  GuidedDenoiser denoiser([](const torch::Tensor& x, double, int64_t) { return x; }, {{1.0}});
   EXPECT_EQ(denoiser.eps(picture(), 1, 0).size(0), 1);
 }
 
@@ -169,7 +168,7 @@ TEST(GuidedDenoiser, FollowsAPictureAndATextByTheirOwnScales) {
         eps.narrow(0, 2 * rows, rows).fill_(10.0);
         return eps;
       },
-      {.scale = 7.5, .picture_scale = 1.5});
+      {{7.5}, 1.5});
   const auto eps = denoiser.eps(picture(), 1, 0);
   ASSERT_EQ(eps.size(0), 1);
   EXPECT_FLOAT_EQ(eps.max().item<float>(), 1.0F + 1.5F * 2.0F + 7.5F * 7.0F);
@@ -183,7 +182,7 @@ TEST(GuidedDenoiser, AddsUpThePartsOfEachRow) {
             .view({6, 1, 1, 1})
             .expand(x.sizes());
       },
-      {.scale = 7.5, .part_weights = {{0.5, 1}, {-2, 0}}});
+      {{7.5}, {}, {{0.5, 1}, {-2, 0}}});
   const auto eps = denoiser.eps(at::zeros({2, 4, 8, 8}), 1, 0);
   EXPECT_FLOAT_EQ(eps[0].max().item<float>(), 1.0F + 7.5F * (0.5F * 2.0F - 2.0F * 9.0F));
   EXPECT_FLOAT_EQ(eps[1].max().item<float>(), 2.0F + 7.5F * 2.0F);
@@ -195,14 +194,14 @@ TEST(GuidedDenoiser, PartsFollowAPictureToo) {
       [](const torch::Tensor& x, double, int64_t) {
         return at::tensor({1.0F, 3.0F, 10.0F, 20.0F}).view({4, 1, 1, 1}).expand(x.sizes());
       },
-      {.scale = 7.5, .picture_scale = 1.5, .part_weights = {{1}, {0.5}}});
+      {{7.5}, 1.5, {{1}, {0.5}}});
   EXPECT_FLOAT_EQ(denoiser.eps(picture(), 1, 0).max().item<float>(),
                   1.0F + 1.5F * 2.0F + 7.5F * (7.0F + 0.5F * 17.0F));
 }
 
 TEST(Guidance, PartsAreAPassEachAndNeedTheUnconditional) {
   using enum GuidancePass;
-  const Guidance guidance{.scale = 1, .part_weights = {{1}, {0.5}}};
+  const Guidance guidance{{1}, {}, {{1}, {0.5}}};
   EXPECT_EQ(guidance.passes(),
             (std::vector<GuidancePass>{kUnconditional, kConditional, kConditional}));
 }
@@ -210,15 +209,12 @@ TEST(Guidance, PartsAreAPassEachAndNeedTheUnconditional) {
 TEST(Guidance, ScalesOfOneSavePasses) {
   using enum GuidancePass;
   using Passes = std::vector<GuidancePass>;
-  EXPECT_EQ((Guidance{.scale = 7.5}.passes()), (Passes{kUnconditional, kConditional}));
-  EXPECT_EQ((Guidance{.scale = 1}.passes()), (Passes{kConditional}));
-  EXPECT_EQ((Guidance{.scale = 7.5, .picture_scale = 1.5}.passes()),
-            (Passes{kBlind, kUnconditional, kConditional}));
-  EXPECT_EQ((Guidance{.scale = 1, .picture_scale = 1.5}.passes()),
-            (Passes{kBlind, kUnconditional, kConditional}));
-  EXPECT_EQ((Guidance{.scale = 7.5, .picture_scale = 1}.passes()),
-            (Passes{kUnconditional, kConditional}));
-  EXPECT_EQ((Guidance{.scale = 1, .picture_scale = 1}.passes()), (Passes{kConditional}));
+  EXPECT_EQ((Guidance{{7.5}}.passes()), (Passes{kUnconditional, kConditional}));
+  EXPECT_EQ((Guidance{{1}}.passes()), (Passes{kConditional}));
+  EXPECT_EQ((Guidance{{7.5}, 1.5}.passes()), (Passes{kBlind, kUnconditional, kConditional}));
+  EXPECT_EQ((Guidance{{1}, 1.5}.passes()), (Passes{kBlind, kUnconditional, kConditional}));
+  EXPECT_EQ((Guidance{{7.5}, 1}.passes()), (Passes{kUnconditional, kConditional}));
+  EXPECT_EQ((Guidance{{1}, 1}.passes()), (Passes{kConditional}));
 }
 
 TEST(EpsFromVelocity, UndoesTheDefinitionOfV) {

@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "sd/core/guidance_settings.h"
+
 namespace sd {
 
 /// What a sampler sees of a model.
@@ -35,14 +37,13 @@ enum class GuidancePass {
 };
 
 /// How far predictions are pushed along.
-struct Guidance {
-  double scale = 7.5;  // of all rows, unless `row_scales` has one for each
+struct Guidance : GuidanceSettings {
   std::optional<double> picture_scale =
       {};  // InstructPix2Pix; nothing for models that take no picture
   /// Of prompts that are drawn together, [parts][B]: how much each part counts in each row, 0 where
   /// a row has fewer. Empty: every row has one prompt.
   std::vector<std::vector<double>> part_weights = {};
-  /// [B]; empty: `scale` everywhere.
+  /// [B]; empty: `guidance_scale` everywhere.
   std::vector<double> row_scales = {};
 
   /// The passes that are needed, in the order of their rows; a conditional one for each part.

@@ -10,37 +10,25 @@
 
 #include "sd/control/latent_edit.h"
 #include "sd/core/noise_source.h"
-#include "sd/core/sampler_table.h"
 #include "sd/diffusion/samplers.h"
 #include "sd/image/image.h"
 #include "sd/nn/attention_controller.h"
 #include "sd/pipeline/load.h"
+#include "sd/pipeline/picture_settings.h"
 #include "sd/pipeline/progress.h"
-#include "sd/text/prompt_reader.h"
 
 namespace sd {
 
 /// What every way of drawing a batch of N samples asks for.
-struct DrawSettings {
-  std::string negative_prompt;
-  /// How prompts are read. The default is what the original scripts do.
-  PromptSyntax prompt_syntax = PromptSyntax::kPlain;
+struct DrawSettings : PictureSettings {
   /// Chunks of 77 ids that the context of prompts has at least; controls must be made for as many.
   int64_t prompt_chunks = 1;
-  /// Which hidden state from the end of the text encoder, then its final norm, is the context: 1 is
-  /// the last (as AUTOMATIC1111 counts).
-  int64_t clip_skip = 1;
   /// Pixels, a multiple of 64; 0: what the model was trained for. With an input picture that
   /// picture's size.
   int64_t width = 0;
   int64_t height = 0;
-  int64_t steps = 50;
-  double guidance_scale = 7.5;        // 1: no guidance, conditional rows only
   double image_guidance_scale = 1.5;  // InstructPix2Pix: how closely to follow the input picture
-  double eta = 0.0;                   // DDIM's; must be 0 for all others
   SamplerKind sampler = SamplerKind::kDdim;
-  /// How noise levels are spaced; absent: as is usual for the sampler. DDIM and PLMS take none.
-  std::optional<SchedulerKind> scheduler;
   /// Seeds of the samples' Brownian paths are this and the following numbers (SDE samplers only).
   uint64_t seed = 42;
   /// Start [N,4,h,w] float32, or with an input picture the noise that covers it; drawn from `noise`

@@ -4,9 +4,7 @@
 
 #include "cli/commands/attn_from_options.h"
 #include "cli/commands/commands.h"
-#include "cli/options/attn_lists.h"
 #include "cli/parser/draw_parser.h"
-#include "cli/parser/option_groups.h"
 #include "cli/shell/json_lines.h"
 #include "cli/shell/text_output.h"
 #include "cli/tasks/draw_command.h"
@@ -42,13 +40,11 @@ struct AttnCommand {
 };
 
 /// What is drawn anew.
-void settle(const AttnCommand& command, DrawOptions& options) {
+void check_anew(const AttnCommand& command) {
   if (draws_from_files(command.files)) {
     throw UsageError("--from and --compose show saved maps and draw nothing anew");
   }
-  reject_attn_files_options(*command.parser);
-  const auto& res = command.files.res;
-  if (res) options.control.resolutions = parse_resolutions("--res", *res);
+  reject_attn_files_options(*command.parser, command.files);
 }
 
 std::shared_ptr<AttnCommand> add_parser(CLI::App& app) {
@@ -56,7 +52,7 @@ std::shared_ptr<AttnCommand> add_parser(CLI::App& app) {
   parser->footer(kFooter);
   auto command = std::make_shared<AttnCommand>();
   command->parser = parser;
-  command->draw.outdir = "outputs/attn-samples";
+  command->draw.default_outdir = "outputs/attn-samples";
   command->draw.attn.always = true;
   command->draw.n_samples = 1;
   command->draw.n_iter = 1;
@@ -67,7 +63,7 @@ std::shared_ptr<AttnCommand> add_parser(CLI::App& app) {
 
 DrawCommand drawing(const std::shared_ptr<AttnCommand>& command) {
   return {command->parser, std::shared_ptr<DrawOptions>(command, &command->draw),
-          [command](DrawOptions& options) { settle(*command, options); }};
+          [command](const DrawOptions&) { check_anew(*command); }};
 }
 
 DrawCommand make(CLI::App& app) { return drawing(add_parser(app)); }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cli/maps/attn_drawings.h"
+#include "cli/options/attn_lists.h"
 #include "cli/parser/draw_parser.h"
 #include "cli/parser/option_groups.h"
 #include "cli/shell/json_lines.h"
@@ -50,6 +51,16 @@ void add_compose_options(CLI::App& app, AttnFilesOptions& options) {
   add_whole(app, "num_att_maps", expected.maps, kCountRange, "Of maps a sample");
 }
 
+/// The layers that `--res` of a picture drawn anew names; none where it can only be one of saved
+/// maps (reject_attn_files_options refuses it beside a prompt).
+std::vector<int64_t> layers_in(const std::string& text) {
+  try {
+    return parse_resolutions("--res", text);
+  } catch (const UsageError&) {
+    return {};
+  }
+}
+
 /// Drawings are found where a run of the fork's second script expects them: in the folder that its
 /// first one was told to save in.
 std::optional<fs::path> composed_folder(const AttnFilesOptions& options) {
@@ -88,7 +99,7 @@ std::vector<fs::path> compose(const CLI::App& app, const AttnFilesOptions& optio
   if (given(app, "--token_idx")) choice.token = options.from.choice.token;
   if (given(app, "--stime")) choice.first_time = options.from.choice.first_time;
   choice.last_time = options.from.choice.last_time;
-  return compose_drawings(folder, choice, draw.outdir_given ? draw.outdir : folder);
+  return compose_drawings(folder, choice, draw.outdir.value_or(folder));
 }
 
 }  // namespace
@@ -101,7 +112,12 @@ void add_attn_files_options(CLI::App& app, AttnFilesOptions& options, DrawOption
            "The picture or grid of those maps, to lay them over");
   add_choice_options(app, from.choice);
   add_parsed(
-      app, "res", [&options](const std::string& text) { options.res = text; }, "N",
+      app, "res",
+      [&options, &draw](const std::string& text) {
+        options.res = text;
+        draw.control.resolutions = layers_in(text);
+      },
+      "N",
       "Resolution of saved maps: 0 the middle's, 1 to 3 those\nof down and up from the smallest, "
       "else latent pixels\n(1); without --from, control only such layers: 16,32");
   app.add_flag("--is_mid,--is-mid", options.is_mid,
@@ -114,7 +130,7 @@ bool draws_from_files(const AttnFilesOptions& options) {
   return options.from.from || options.compose;
 }
 
-void reject_attn_files_options(const CLI::App& app) {
+void reject_attn_files_options(const CLI::App& app, const AttnFilesOptions& options) {
   for (const CLI::Option* option : app.get_options()) {
     const auto name = option->get_lnames().empty() ? "" : option->get_lnames().front();
     // These two mean something where a prompt is drawn, too.
@@ -122,6 +138,7 @@ void reject_attn_files_options(const CLI::App& app) {
     if (!of_files || option->count() == 0) continue;
     throw UsageError(fmt::format("--{}: belongs to saved maps, named with --from DIR", name));
   }
+  if (options.res) parse_resolutions("--res", *options.res);
 }
 
 int draw_from_files(const CLI::App& app, const AttnFilesOptions& options, const DrawOptions& draw) {
@@ -140,7 +157,7 @@ int draw_from_files(const CLI::App& app, const AttnFilesOptions& options, const 
     }
     paths = compose(app, options, draw, *folder);
   } else {
-    paths = draw_from(from, look_of(app, draw.attn), draw.outdir, say);
+    paths = draw_from(from, look_of(app, draw.attn), draw.folder(), say);
   }
   StandardOutput output;
   for (const auto& path : paths) {

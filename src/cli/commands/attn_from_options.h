@@ -31,8 +31,9 @@ void add_attn_files_options(CLI::App& app, AttnFilesOptions& options, DrawOption
 /// Whether the command line asks for a drawing from files.
 bool draws_from_files(const AttnFilesOptions& options);
 
-/// Throws UsageError for an option of theirs where neither `--from` nor `--compose` is given.
-void reject_attn_files_options(const CLI::App& app);
+/// Throws UsageError for an option of theirs, or a `--res` that names no layers, where neither
+/// `--from` nor `--compose` is given.
+void reject_attn_files_options(const CLI::App& app, const AttnFilesOptions& options);
 
 /// Draws and prints the paths. Returns the exit code; may throw.
 int draw_from_files(const CLI::App& app, const AttnFilesOptions& options, const DrawOptions& draw);

@@ -18,7 +18,7 @@ Examples:
   sd img2img --init-img cat.png --prompt "a red cat" --reweight "red=2"
   sd img2img --ckpt instruct-pix2pix.safetensors --init-img cat.png --prompt "make it snow")";
 
-void settle(DrawOptions& options) {
+void require_picture(const DrawOptions& options) {
   if (!options.input.init_img) {
     throw UsageError("--init-img: name the picture to start from");
   }
@@ -30,12 +30,12 @@ DrawCommand make(CLI::App& app) {
   parser->footer(kDrawFooter);
   auto options = std::make_shared<DrawOptions>();
   options->task = DrawTask::kImg2Img;
-  options->outdir = "outputs/img2img-samples";  // the original's defaults from here on
+  options->default_outdir = "outputs/img2img-samples";  // the original's defaults from here on
   options->n_samples = 2;
   options->n_iter = 1;
-  options->scale = 5.0;
+  options->guidance_scale = 5.0;
   add_draw_options(*parser, *options, kImg2ImgCommand);
-  return {parser, options, settle};
+  return {parser, options, require_picture};
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 #include "cli/commands/alignment_output.h"
 #include "cli/commands/commands.h"
 #include "cli/parser/draw_parser.h"
-#include "cli/plan/draw_check.h"
+#include "cli/plan/draw_plan.h"
 #include "cli/tasks/draw_command.h"
 #include "sd/core/error.h"
 
@@ -44,11 +44,9 @@ void require_target(const SwapOptions& swap) {
       "dog\". The target alone is drawn as txt2img draws it.");
 }
 
-void settle(DrawOptions& options) {
-  auto& swap = options.swap;
+void check(const DrawOptions& options) {
+  const auto& swap = options.swap;
   if (!options.from_file) require_target(swap);
-  if (swap.targets.empty()) swap.targets = {options.prompt};
-  options.prompt = swap.targets.front();
   if (swap.is_swap && !swap.source && !options.from_file) {
     throw UsageError("--is-swap: name the source with --sprompt");
   }
@@ -57,9 +55,11 @@ void settle(DrawOptions& options) {
   }
 }
 
-int show_alignment(DrawOptions& options) {
-  settle(options);
-  print_alignment(options, *check(options));
+int show_alignment(const DrawOptions& options) {
+  check(options);
+  auto context = plan_context(options.quiet);
+  const auto plan = make_plan(options, context);
+  print_alignment(plan.options, *plan.reader);
   return static_cast<int>(ExitCode::kDone);
 }
 
@@ -68,11 +68,11 @@ DrawCommand make(CLI::App& app) {
   parser->footer(kFooter);
   auto options = std::make_shared<DrawOptions>();
   options->task = DrawTask::kSwap;
-  options->outdir = "outputs/swap-samples";  // the fork's defaults from here on
+  options->default_outdir = "outputs/swap-samples";  // the fork's defaults from here on
   options->n_samples = 2;
   options->n_iter = 1;
   add_draw_options(*parser, *options, kSwapCommand);
-  return {parser, options, settle};
+  return {parser, options, check};
 }
 
 }  // namespace

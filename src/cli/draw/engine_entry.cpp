@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "cli/draw/draw.h"
+#include "cli/draw/kept_model.h"
 #include "cli/engine/engine.h"
 #include "cli/shell/json_lines.h"
 #include "cli/shell/text_output.h"
@@ -11,31 +12,34 @@
 namespace sd::cli {
 namespace {
 
-int draw_command(const DrawOptions& options) {
+KeptModel& kept_model() {
+  // Never destroyed: LibTorch's own statics may be gone before it.
+  static auto& model = *new KeptModel();
+  return model;
+}
+
+int draw_command(const DrawPlan& plan) {
   std::string message;
+  DrawOutcome outcome;
   const int code =
-      run_caught([&] { return static_cast<int>(run_draw(options)); }, options.verbose > 0, message);
-  if (!message.empty()) report_error(message, code, options.json);
+      run_caught([&] { return static_cast<int>(draw_plan(plan, kept_model(), outcome)); },
+                 plan.options.verbose > 0, message);
+  if (!message.empty()) report_error(message, code, plan.options.json);
   return code;
 }
 
-DrawSession& session() {
-  // Never destroyed: LibTorch's own statics may be gone before it.
-  static auto& session = *new DrawSession();
-  return session;
-}
-
-void draw_task_command(const DrawOptions& options, DrawOutcome& outcome) {
-  outcome.code = run_caught([&] { return static_cast<int>(session().draw(options, outcome)); },
-                            options.verbose > 0, outcome.error);
+void draw_task_command(const DrawPlan& plan, DrawOutcome& outcome) {
+  outcome.code =
+      run_caught([&] { return static_cast<int>(draw_plan(plan, kept_model(), outcome)); },
+                 plan.options.verbose > 0, outcome.error);
 }
 
 void draw_cells_command(const GridCells& cells, std::vector<DrawOutcome>& outcomes) {
   outcomes.assign(cells.cells.size(), {});
   std::string why;
   const int code =
-      run_caught([&] { return static_cast<int>(session().draw_cells(cells, outcomes)); },
-                 cells.cells.front().verbose > 0, why);
+      run_caught([&] { return static_cast<int>(draw_cells(cells, kept_model(), outcomes)); },
+                 cells.cells.front().options.verbose > 0, why);
   if (code == 0) return;
   const bool stopped = code == static_cast<int>(ExitCode::kInterrupted);
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
@@ -56,7 +60,7 @@ constexpr Engine kEngine{draw_command, draw_task_command, draw_cells_command};
 }  // namespace sd::cli
 
 /// What `sd` looks up. The build makes the name (cmake/SdEngineEntry.cmake), so that halves which
-/// know Engine or DrawOptions in different shapes are not mixed.
+/// know Engine or DrawPlan in different shapes are not mixed.
 extern "C" __attribute__((visibility("default"))) const sd::cli::Engine* SD_ENGINE_ENTRY() {
   sd::guard_mapped_files();  // this half's own; the other's are asked after it
   return &sd::cli::kEngine;

@@ -3,7 +3,10 @@
 #include <ATen/ops/from_blob.h>
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "cli/plan/mask_notice.h"
+#include "sd/image/fit.h"
 #include "sd/image/mask.h"
 #include "sd/image/read.h"
 #include "sd/image/resize.h"
@@ -18,48 +21,61 @@ torch::Tensor to_latents(const Image& mask, int64_t factor) {
   return at::from_blob(values.data(), {1, 1, h, w}, torch::kFloat).clone();
 }
 
+/// `--init-mask` as it is drawn with, beside a picture that was `given` in this size.
+Image read_mask(const DrawPlan& plan, Size given, const Say& say) {
+  const auto& input = plan.options.input;
+  const auto picture = read_image(*input.init_mask);
+  auto fitted = fit_mask(picture, {plan.width(), plan.height()});
+  if (fitted.resized && Size{picture.width, picture.height} != given) {
+    say(fmt::format("--init-mask: {}x{} is resized to {}x{}", picture.width, picture.height,
+                    plan.width(), plan.height()));
+  }
+  for (const auto& notice : mask_notices(fitted)) {
+    say(fmt::format("--init-mask: {}{}", notice,
+                    input.invert_mask ? "; --invert-mask turns that around" : ""));
+  }
+  const auto mask = input.invert_mask ? invert_mask(fitted.mask) : std::move(fitted.mask);
+  return blur_mask(grow_mask(mask, input.mask_grow), input.mask_blur);
+}
+
+InputPicture read_picture(const DrawPlan& plan, const Say& say) {
+  InputPicture result;
+  result.picture = to_rgb(read_image(*plan.options.input.init_img));
+  const Size given{result.picture.width, result.picture.height};
+  if (given != Size{plan.width(), plan.height()})
+    result.picture = resize(result.picture, plan.width(), plan.height(), Filter::kLanczos);
+  result.tensor = to_tensor(result.picture);
+  if (!plan.options.input.init_mask) return result;
+  result.mask = read_mask(plan, given, say);
+  result.latent_mask = to_latents(*result.mask, plan.options.f);
+  result.pixel_mask = to_latents(*result.mask, 1);
+  return result;
+}
+
+torch::Tensor read_blend_mask(const DrawPlan& plan, const Say& say) {
+  const auto fitted =
+      fit_mask(read_image(*plan.options.swap.blend_mask), {plan.width(), plan.height()});
+  for (const auto& notice : mask_notices(fitted)) say("--blend-mask: " + notice);
+  return to_latents(fitted.mask, plan.options.f);
+}
+
 }  // namespace
 
 Image InputPicture::paste(const Image& drawn) const {
   return mask ? paste_outside(drawn, picture, *mask) : drawn;
 }
 
-InputPicture read_input(const PictureInput& input, std::optional<int64_t> width,
-                        std::optional<int64_t> height, int64_t factor,
-                        const std::function<void(const std::string&)>& say) {
-  InputPicture result;
-  const auto given = to_rgb(read_image(*input.init_img));
-  const auto size = fit_size({given.width, given.height}, width, height);
-  result.picture = given;
-  if (size != Size{given.width, given.height}) {
-    result.picture = resize(given, size.width, size.height, Filter::kLanczos);
-    say(fmt::format("--init-img: {}x{} is drawn as {}x{}", given.width, given.height, size.width,
-                    size.height));
-  }
-  result.tensor = to_tensor(result.picture);
-  if (!input.init_mask) return result;
-  const auto picture = read_image(*input.init_mask);
-  auto fitted = fit_mask(picture, size);
-  if (fitted.resized && Size{picture.width, picture.height} != Size{given.width, given.height}) {
-    say(fmt::format("--init-mask: {}x{} is resized to {}x{}", picture.width, picture.height,
-                    size.width, size.height));
-  }
-  for (const auto& notice : mask_notices(fitted)) {
-    say(fmt::format("--init-mask: {}{}", notice,
-                    input.invert_mask ? "; --invert-mask turns that around" : ""));
-  }
-  auto mask = input.invert_mask ? invert_mask(fitted.mask) : std::move(fitted.mask);
-  result.mask = blur_mask(grow_mask(mask, input.mask_grow), input.mask_blur);
-  result.latent_mask = to_latents(*result.mask, factor);
-  result.pixel_mask = to_latents(*result.mask, 1);
-  return result;
+RunInputs read_inputs(const DrawPlan& plan, const Say& say) {
+  RunInputs inputs;
+  if (plan.options.input.init_img) inputs.picture = read_picture(plan, say);
+  if (!plan.is_shared()) inputs.start.emplace(plan.options, latent_shape(plan));
+  if (plan.options.swap.blend_mask) inputs.blend_mask = read_blend_mask(plan, say);
+  return inputs;
 }
 
-torch::Tensor read_latent_mask(const std::filesystem::path& path, Size size, int64_t factor,
-                               const std::function<void(const std::string&)>& say) {
-  const auto fitted = fit_mask(read_image(path), size);
-  for (const auto& notice : mask_notices(fitted)) say("--blend-mask: " + notice);
-  return to_latents(fitted.mask, factor);
+std::array<int64_t, 3> latent_shape(const DrawPlan& plan) {
+  const auto& options = plan.options;
+  return {options.C, plan.height() / options.f, plan.width() / options.f};
 }
 
 }  // namespace sd::cli

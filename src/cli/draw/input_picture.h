@@ -2,12 +2,12 @@
 
 #include <torch/types.h>
 
-#include <functional>
+#include <array>
+#include <cstdint>
 #include <optional>
-#include <string>
 
-#include "cli/options/draw_options.h"
-#include "sd/image/fit.h"
+#include "cli/draw/start_latents.h"
+#include "cli/plan/draw_plan.h"
 #include "sd/image/image.h"
 
 namespace sd::cli {
@@ -24,15 +24,18 @@ struct InputPicture {
   Image paste(const Image& drawn) const;
 };
 
-/// Reads and resizes (Lanczos) the input; `factor` pixels a latent. Says through `say` what was
-/// resized that one might not expect. Throws IoError, UsageError.
-InputPicture read_input(const PictureInput& input, std::optional<int64_t> width,
-                        std::optional<int64_t> height, int64_t factor,
-                        const std::function<void(const std::string&)>& say);
+/// What a run is given in files, read once before its model is loaded.
+struct RunInputs {
+  std::optional<InputPicture> picture;
+  std::optional<torch::Tensor> blend_mask;  // [1,1,h,w] in [0,1]
+  std::optional<StartLatents> start;        // what its batches start from; cells have their own
+};
 
-/// A mask file (`--blend-mask`) as latents [1,1,h,w] in [0,1] for pictures of `size`. Says through
-/// `say` what of it was taken that one might not expect.
-torch::Tensor read_latent_mask(const std::filesystem::path& path, Size size, int64_t factor,
-                               const std::function<void(const std::string&)>& say);
+/// Reads and resizes (Lanczos) them to the plan's size. Says through `say` what of a mask was taken
+/// that one might not expect. Throws IoError, UsageError.
+RunInputs read_inputs(const DrawPlan& plan, const Say& say);
+
+/// Channels, height and width of the plan's latents.
+std::array<int64_t, 3> latent_shape(const DrawPlan& plan);
 
 }  // namespace sd::cli

@@ -4,21 +4,23 @@
 #include <ATen/ops/sin.h>
 #include <ATen/ops/where.h>
 
+#include "cli/options/seed_rule.h"
+
 namespace sd::cli {
 
 RunNoise::RunNoise(const DrawOptions& options, torch::Device device)
-    : by_image_(options.seed_mode == SeedMode::kImage),
+    : mode_(options.seed_mode),
       seed_(options.seed.value()),
       rng_(options.rng),
       variation_(options.variation),
       device_(device) {}
 
 NoiseSource& RunNoise::of_batch(int64_t first) {
-  const int64_t stream = by_image_ ? first : 0;
+  const int64_t stream = stream_of(mode_, first);
   if (current_ != stream) {
     current_ = stream;
-    noise_.emplace(make(seed_ + static_cast<uint64_t>(stream)));
-    if (variation_) other_.emplace(make(variation_->seed + static_cast<uint64_t>(stream)));
+    noise_.emplace(make(stream_seed(seed_, stream)));
+    if (variation_) other_.emplace(make(stream_seed(variation_->seed, stream)));
   }
   return *noise_;
 }

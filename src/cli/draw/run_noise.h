@@ -27,7 +27,7 @@ class RunNoise {
  private:
   SeededNoise make(uint64_t seed) const { return {seed, rng_, device_}; }
 
-  bool by_image_;
+  SeedMode mode_;
   uint64_t seed_;
   RngChoice rng_;
   std::optional<Variation> variation_;

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "cli/options/draw_options.h"
-#include "cli/plan/prompt_list.h"  // what DrawOptions points to is shared by both halves too
+#include "cli/plan/draw_plan.h"
+#include "cli/plan/grid_cells.h"
 #include "cli/record/picture_record.h"
 #include "sd/image/image.h"
 
@@ -24,29 +24,18 @@ struct DrawOutcome {
   std::string error;
   std::vector<std::filesystem::path> pictures;  // written
   bool was_there = false;                       // all of them were, so that nothing was drawn
-  std::vector<Image> drawn;                     // if the options ask for them
+  std::vector<Image> drawn;                     // if its place asks for them
   std::optional<Making> making;                 // of the first of those
-};
-
-/// Cells of a `--grid` that are drawn in common batches. One picture each, or a swap's; they differ
-/// in prompts, guidance scale, seed and the words of controls, and in nothing else.
-struct GridCells {
-  std::vector<DrawOptions> cells;
-  std::vector<int64_t> numbers;  // of each among all cells of the grid, from 0
-  int64_t count = 0;             // of all cells
-  GivenCommand given;            // the command that draws the grid
-  std::optional<std::size_t>
-      only;  // which of `cells` to draw alone, to the bit as among the others
 };
 
 /// The half of the program that needs LibTorch lies in libsd_engine.so beside the binary and is
 /// opened only when a picture is to be drawn: linking LibTorch costs 0.3 s a start, which `--help`,
 /// `info` and wrong options need not pay.
 struct Engine {
-  int (*draw)(const DrawOptions& options);  // never throws; returns the exit code, having said why
+  int (*draw)(const DrawPlan& plan);  // never throws; returns the exit code, having said why
   /// The same for one task of many: the model stays loaded for the next one, and why it failed is
   /// left to the caller to say.
-  void (*draw_task)(const DrawOptions& options, DrawOutcome& outcome);
+  void (*draw_task)(const DrawPlan& plan, DrawOutcome& outcome);
   /// Draws cells together, where that fails one at a time as tasks are: one outcome each, empty for
   /// those that are not wanted.
   void (*draw_cells)(const GridCells& cells, std::vector<DrawOutcome>& outcomes);

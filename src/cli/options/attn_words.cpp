@@ -100,11 +100,6 @@ std::vector<AttnWord> choose_words(const std::string& prompt,
   return chosen;
 }
 
-void settle_attn(AttnOptions& options, const std::filesystem::path& outdir) {
-  if (options.always && !options.dir) options.dir = outdir / "attn";
-  if (options.saves() && !options.save_attn_dir) options.save_attn_dir = outdir / "attn_maps";
-}
-
 void check_attn(const AttnOptions& options, const AttnSubject& subject,
                 const Tokenizer& tokenizer) {
   require_attn(options);

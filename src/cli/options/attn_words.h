@@ -44,9 +44,6 @@ std::vector<AttnWord> choose_words(const std::string& prompt,
 /// `--attn`.
 void check_attn(const AttnOptions& options, const AttnSubject& subject, const Tokenizer& tokenizer);
 
-/// Fills in where `sd attn` and `--is_get_attn` write if that was left open.
-void settle_attn(AttnOptions& options, const std::filesystem::path& outdir);
-
 /// `text` as part of a file name: letters, digits and hyphens of any script stay, all else becomes
 /// "_"; at most so many bytes. Never empty.
 std::string file_name_part(std::string_view text, std::size_t most_bytes = 48);

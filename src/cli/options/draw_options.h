@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,7 +13,7 @@
 #include "sd/core/compute.h"
 #include "sd/core/model_config.h"
 #include "sd/core/sampler_table.h"
-#include "sd/text/prompt_reader.h"
+#include "sd/pipeline/picture_settings.h"
 
 namespace sd::cli {
 
@@ -110,35 +109,22 @@ struct Variation {
   double strength = 0;  // 0 to 1
 };
 
-struct PromptList;
+/// A drawing command as typed; names and defaults are the original scripts'. Nothing changes it: a
+/// DrawPlan (plan/draw_plan.h) has what was left open. Torch-free.
+struct DrawOptions : PictureSettings {
+  DrawOptions() { prompt_syntax = PromptSyntax::kAuto; }
 
-/// Where a task stands among others (task_run.h).
-struct TaskPlace {
-  std::string label;                      // before what is said of it: "line 7, "
-  std::optional<int64_t> picture_number;  // in its pictures' names; absent: as a run of its own
-  bool follows = false;                   // another one, which said what holds for all
-  bool returns_pictures = false;          // in the DrawOutcome, beside writing them
-};
-
-/// A drawing command as typed; names and defaults are the original scripts'. Torch-free.
-struct DrawOptions {
   DrawTask task = DrawTask::kTxt2Img;
   std::string prompt = "a painting of a virus monster playing guitar";
-  std::string negative_prompt;
-  PromptSyntax prompt_syntax = PromptSyntax::kAuto;
   bool combinations = false;  // {a|b} are choices, and each combination a prompt of its own
-  int64_t clip_skip = 1;
-  std::filesystem::path outdir = "outputs/txt2img-samples";
-  bool outdir_given = false;
+  std::optional<std::filesystem::path> outdir;  // absent: default_outdir
+  std::filesystem::path default_outdir = "outputs/txt2img-samples";
   bool skip_grid = false;
   bool skip_save = false;
-  int64_t ddim_steps = 50;
   bool plms = false;
   std::optional<SamplerKind> sampler;  // absent: DDIM, or PLMS with its flag
-  std::optional<SchedulerKind> scheduler;
   bool laion400m = false;
   bool fixed_code = false;
-  double ddim_eta = 0.0;
   int64_t n_iter = 2;
   std::optional<int64_t> H;  // absent: what the model was trained for, or the input picture's
   std::optional<int64_t> W;
@@ -146,16 +132,13 @@ struct DrawOptions {
   int64_t f = 8;
   int64_t n_samples = 3;
   int64_t n_rows = 0;
-  double scale = 7.5;
-  std::optional<std::string> from_file;      // "-" is stdin
-  std::shared_ptr<const PromptList> listed;  // what it holds, once it is read
+  std::optional<std::string> from_file;  // "-" is stdin
   BatchOptions batch;
-  std::optional<TaskPlace> place;
   std::optional<std::filesystem::path> config;
   std::optional<std::filesystem::path> ckpt;
   std::optional<std::filesystem::path> vae;   // an autoencoder from elsewhere, or TAESD
   std::optional<std::filesystem::path> clip;  // a text encoder from elsewhere
-  std::optional<uint64_t> seed = 42;          // absent until it is checked: a random one
+  std::optional<uint64_t> seed = 42;          // absent: a random one
   SeedMode seed_mode = SeedMode::kBatch;
   std::optional<Variation> variation;
   std::optional<int64_t> only;           // the one picture of the run to draw, from 0
@@ -178,6 +161,8 @@ struct DrawOptions {
   bool quiet = false;
   int verbose = 0;
 
+  /// Where to write as far as it was typed; --laion400m has a folder of its own beside it.
+  const std::filesystem::path& folder() const { return outdir ? *outdir : default_outdir; }
   /// Whether there are several prompts, of which each is drawn once an iteration.
   bool lists_prompts() const { return from_file.has_value() || combinations; }
   SamplerKind chosen_sampler() const {

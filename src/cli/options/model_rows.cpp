@@ -39,7 +39,7 @@ OptionValue device() {
 
 OptionValue outdir() {
   auto value = parsed("DIR", read_outdir);
-  value.preset = [](const DrawOptions& options) { return options.outdir.string(); };
+  value.preset = [](const DrawOptions& options) { return options.default_outdir.string(); };
   return value;
 }
 

@@ -43,7 +43,6 @@ void read_outdir(DrawOptions& options, const std::string& option, const std::str
 
 void read_outdir_as_it_is(DrawOptions& options, const std::string&, const std::string& text) {
   options.outdir = text;
-  options.outdir_given = true;
 }
 
 }  // namespace sd::cli

@@ -56,10 +56,10 @@ void check_sampler(const DrawOptions& options) {
                                  info_of(options.chosen_sampler()).name));
   }
   const auto& info = info_of(options.chosen_sampler());
-  if (options.ddim_eta != 0 && info.kind == SamplerKind::kPlms) {
+  if (options.eta != 0 && info.kind == SamplerKind::kPlms) {
     throw UsageError("ddim_eta must be 0 for PLMS\nLeave out --ddim_eta or --plms.");
   }
-  if (options.ddim_eta != 0 && info.kind != SamplerKind::kDdim) {
+  if (options.eta != 0 && info.kind != SamplerKind::kDdim) {
     throw UsageError(fmt::format(
         "--ddim_eta belongs to DDIM; {} {}", info.name,
         info.noise == StepNoiseKind::kNone ? "adds no noise" : "adds noise by its own rule"));

@@ -4,10 +4,8 @@
 
 #include <charconv>
 #include <limits>
-#include <random>
 #include <string>
 
-#include "cli/shell/text_output.h"
 #include "sd/core/error.h"
 
 namespace sd::cli {
@@ -43,22 +41,6 @@ std::optional<uint64_t> parse_seed(std::string_view text) {
                                std::numeric_limits<uint64_t>::max()));
 }
 
-void settle_seed(DrawOptions& options) {
-  if (options.variation && options.init_latents) {
-    throw UsageError("--variation: mixes noises, and --init-latents gives the start itself");
-  }
-  if (options.seed_mode == SeedMode::kImage && options.fixed_code) {
-    throw UsageError(
-        "--seed-mode image gives every picture a start of its own, --fixed_code one to all");
-  }
-  options.seed = settled_seed(options);
-}
-
-uint64_t settled_seed(const DrawOptions& options) {
-  if (options.seed) return *options.seed;
-  const uint64_t seed = std::random_device{}();
-  if (!options.quiet) print_message(fmt::format("seed: {}", seed));
-  return seed;
 }
 
 }  // namespace sd::cli

@@ -46,9 +46,8 @@ std::string choices_notice(const DrawOptions& options) {
 }
 
 /// The fork's own command lines give a strength to swaps that start from noise.
-std::string strength_notice(const DrawOptions& options) {
-  const bool said = options.place && options.place->follows;
-  if (said || !options.input.strength || options.input.init_img) return {};
+std::string strength_notice(const DrawOptions& options, bool follows) {
+  if (follows || !options.input.strength || options.input.init_img) return {};
   return fmt::format(
       "--strength {} changes nothing without --init-img, as in the original: the start is noise",
       number_text(*options.input.strength));
@@ -59,13 +58,13 @@ std::string strength_notice(const DrawOptions& options) {
 bool is_full_size(const ModelConfig& model) { return model.unet.model_channels >= kFullChannels; }
 
 std::vector<std::string> draw_notices(const DrawOptions& options, const ModelConfig& model,
-                                      const Machine& machine) {
+                                      const Machine& machine, bool follows) {
   std::vector<std::string> lines;
   const bool on_cpu = computes_on_cpu(options.device, machine);
-  if (on_cpu && options.ddim_steps > kManySteps) {
+  if (on_cpu && options.steps > kManySteps) {
     lines.push_back(fmt::format(
         "{} steps on a CPU take long; 20 to 50 show the same picture with most samplers",
-        options.ddim_steps));
+        options.steps));
   }
   if (on_cpu && options.dtype == DTypeChoice::kF16) {
     lines.push_back(fmt::format("f16 is for GPUs; on this CPU bf16 takes its place{}",
@@ -75,7 +74,7 @@ std::vector<std::string> draw_notices(const DrawOptions& options, const ModelCon
   if (on_cpu && sampler.calls > 1) {
     lines.push_back(fmt::format(
         "{} calls the UNet {} times a step, so {} steps take as long as {} of dpm++_2m or euler",
-        sampler.name, sampler.calls, options.ddim_steps, sampler.calls * options.ddim_steps));
+        sampler.name, sampler.calls, options.steps, sampler.calls * options.steps));
   }
   if (on_cpu && is_full_size(model) && machine.bf16 && options.dtype == DTypeChoice::kF32) {
     lines.emplace_back(
@@ -88,15 +87,10 @@ std::vector<std::string> draw_notices(const DrawOptions& options, const ModelCon
   if (!size.empty()) {
     lines.push_back(fmt::format("{}\nWithout --W and --H it draws {}x{}.", size, trained, trained));
   }
-  for (const auto& line : {choices_notice(options), strength_notice(options)}) {
+  for (const auto& line : {choices_notice(options), strength_notice(options, follows)}) {
     if (!line.empty()) lines.push_back(line);
   }
   return lines;
-}
-
-void print_notices(const DrawOptions& options, const ModelConfig& model) {
-  if (options.quiet) return;
-  for (const auto& line : draw_notices(options, model, this_machine())) print_message(line);
 }
 
 std::string foreign_notice(const std::string& model, const std::vector<std::string>& names) {
@@ -112,14 +106,16 @@ std::string foreign_notice(const std::string& model, const std::vector<std::stri
                      names.size() > kShown ? " ('sd info' lists them)" : "");
 }
 
-void print_foreign_names(const DrawOptions& options, const std::filesystem::path& checkpoint) {
-  static std::set<std::filesystem::path> told;
-  if (options.quiet) return;
-  for (const auto& file : {std::optional(checkpoint), options.vae, options.clip}) {
+std::vector<std::string> foreign_notices(const ModelFiles& files,
+                                         std::set<std::filesystem::path>& told) {
+  std::vector<std::string> lines;
+  for (const auto& file :
+       {std::optional(files.checkpoint), files.separate.vae, files.separate.clip}) {
     if (!file || !told.insert(*file).second) continue;
-    const auto notice = foreign_notice(file->string(), foreign_names(*file));
-    if (!notice.empty()) print_message(notice);
+    auto notice = foreign_notice(file->string(), foreign_names(*file));
+    if (!notice.empty()) lines.push_back(std::move(notice));
   }
+  return lines;
 }
 
 }  // namespace sd::cli

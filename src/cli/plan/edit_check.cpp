@@ -7,7 +7,6 @@
 #include <system_error>
 
 #include "cli/options/draw_limits.h"
-#include "cli/shell/text_output.h"
 #include "sd/core/error.h"
 #include "sd/image/fit.h"
 #include "sd/image/metadata.h"
@@ -28,13 +27,15 @@ Size require_picture(std::string_view option, const std::optional<std::filesyste
 }
 
 /// A picture may be as large as it likes, what is drawn may not.
-void check_drawn_size(const DrawOptions& options, Size given) {
-  const auto size = fit_size(given, options.W, options.H, kSideStep);
-  if (std::max(size.width, size.height) <= kSideRange.most) return;
+std::optional<InputSize> size_of_input(const DrawOptions& options) {
+  if (!options.input.init_img) return std::nullopt;
+  const auto given = require_picture("init-img", options.input.init_img);
+  const auto drawn = fit_size(given, options.W, options.H, kSideStep);
+  if (std::max(drawn.width, drawn.height) <= kSideRange.most) return InputSize{given, drawn};
   throw UsageError(
       fmt::format("--init-img: {}x{} would be drawn as {}x{}, more than {} pixels a "
                   "side\nSay how large with --W, --H or both.",
-                  given.width, given.height, size.width, size.height, kSideRange.most));
+                  given.width, given.height, drawn.width, drawn.height, kSideRange.most));
 }
 
 void forbid(bool given, std::string_view option, std::string_view why) {
@@ -43,7 +44,7 @@ void forbid(bool given, std::string_view option, std::string_view why) {
 
 }  // namespace
 
-void check_input(const DrawOptions& options) {
+std::optional<InputSize> check_input(const DrawOptions& options) {
   const auto& input = options.input;
   const bool image = input.init_img.has_value(), mask = input.init_mask.has_value();
   constexpr std::string_view kNeedsImage = "needs a picture to start from: --init-img";
@@ -58,12 +59,12 @@ void check_input(const DrawOptions& options) {
   forbid(input.mask_grow > 0 && !mask, "mask-grow", kNeedsMask);
   forbid(input.mask_blur > 0 && !mask, "mask-blur", kNeedsMask);
   forbid(input.no_paste && !mask, "no-paste", kNeedsMask);
-  const auto size = require_picture("init-img", input.init_img);
-  if (image) check_drawn_size(options, size);
+  const auto size = size_of_input(options);
   require_picture("init-mask", input.init_mask);
+  return size;
 }
 
-void check_swap(const DrawOptions& options) {
+void check_swap(const DrawOptions& options, const Say& say) {
   const auto& swap = options.swap;
   const bool fork = swap.mode == SwapMode::kFork;
   constexpr std::string_view kBelongs = "belongs to --mode p2p";
@@ -98,7 +99,7 @@ void check_swap(const DrawOptions& options) {
   if (!swap.source || options.quiet) return;
   for (const auto& target : swap.targets) {
     if (target != *swap.source) continue;
-    print_message("--prompt equals --sprompt: the target will be the source again");
+    say("--prompt equals --sprompt: the target will be the source again");
   }
 }
 

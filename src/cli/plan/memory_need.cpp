@@ -50,7 +50,7 @@ int64_t bytes_of(const std::filesystem::path& checkpoint) {
 int64_t rows_of(const DrawOptions& options) {
   const auto targets = static_cast<int64_t>(std::max<std::size_t>(options.swap.targets.size(), 1));
   const int64_t branches = targets + (options.swap.source ? 1 : 0);
-  return options.n_samples * branches * (options.scale == 1 ? 1 : 2);
+  return options.n_samples * branches * (options.guidance_scale == 1 ? 1 : 2);
 }
 
 bool halves_weights(DTypeChoice dtype) {

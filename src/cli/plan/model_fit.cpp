@@ -21,13 +21,14 @@ double default_strength(const DrawOptions& options, UNetExtra extra) {
 
 }  // namespace
 
-void fit_to_model(DrawOptions& options, const ModelConfig& config, const std::string& model) {
+PictureInput fitted_input(const DrawOptions& options, const ModelConfig& config,
+                          const std::string& model) {
   if (config.latent_channels() != options.C || config.vae.factor() != options.f) {
     throw UsageError(fmt::format(
         "{} has latents of {} channels for {} pixels a side, expected --C {} and --f {}", model,
         config.latent_channels(), config.vae.factor(), options.C, options.f));
   }
-  auto& input = options.input;
+  auto input = options.input;
   const auto extra = config.extra();
   if (extra == UNetExtra::kPicture) {
     if (!input.init_img) {
@@ -44,6 +45,7 @@ void fit_to_model(DrawOptions& options, const ModelConfig& config, const std::st
         model));
   }
   if (input.init_img) input.strength = input.strength.value_or(default_strength(options, extra));
+  return input;
 }
 
 int64_t checked_default_side(int64_t pixels, const std::string& model) {

@@ -8,11 +8,12 @@
 
 namespace sd::cli {
 
-/// Fills in what depends on the kind of model: the strength of an input picture, how closely
+/// The input picture's options with what depends on the kind of model: its strength, how closely
 /// InstructPix2Pix follows it. Throws UsageError, naming `model`, where options and model do not
 /// fit: other latents than --C and --f say, --img-scale for a model that has none, InstructPix2Pix
 /// without a picture.
-void fit_to_model(DrawOptions& options, const ModelConfig& config, const std::string& model);
+PictureInput fitted_input(const DrawOptions& options, const ModelConfig& config,
+                          const std::string& model);
 
 /// `pixels` if pictures of that side can be drawn; else throws UsageError asking for --H and --W.
 int64_t checked_default_side(int64_t pixels, const std::string& model);

@@ -18,7 +18,7 @@ std::shared_ptr<const PromptReader> reader_of(const DrawOptions& options,
   std::vector<sd::PromptSet> sets;
   for (const auto& set : prompts) sets.push_back({set.targets, set.source});
   try {
-    return read_prompts(sets, {options.prompt_syntax, options.ddim_steps, options.negative_prompt},
+    return read_prompts(sets, {options.prompt_syntax, options.steps, options.negative_prompt},
                         tokenizer);
   } catch (const ComposedSwap& error) {
     throw UsageError(

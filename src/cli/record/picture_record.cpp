@@ -10,6 +10,7 @@
 #include <map>
 
 #include "cli/options/option_table.h"
+#include "cli/options/seed_rule.h"
 #include "cli/record/key_order.h"
 #include "cli/record/repeat_args.h"
 #include "cli/shell/json_lines.h"
@@ -20,17 +21,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kShortHash = 10;  // A1111's "Model hash"
-
-/// What a picture's own stream begins with; a batch's pictures share one.
-int64_t stream_of(const DrawOptions& options, const PictureRecord& picture) {
-  return options.seed_mode == SeedMode::kImage ? picture.sample_index : 0;
-}
-uint64_t seed_of(const DrawOptions& options, const PictureRecord& picture) {
-  return options.seed.value() + static_cast<uint64_t>(stream_of(options, picture));
-}
-uint64_t variation_seed_of(const DrawOptions& options, const PictureRecord& picture) {
-  return options.variation->seed + static_cast<uint64_t>(stream_of(options, picture));
-}
 
 std::string dump(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -195,13 +185,13 @@ Infotext infotext_of(const RunRecord& run, const PictureRecord& picture) {
     if (row.infotext.key.empty() || !is_in_infotext(row, options)) continue;
     told[std::string(row.infotext.key)] = infotext_of(row, options);
   }
-  told["Seed"] = std::to_string(seed_of(options, picture));
+  told["Seed"] = std::to_string(seed_of(options, picture.sample_index));
   told["Size"] = fmt::format("{}x{}", run.width, run.height);
   if (!run.model_hash.empty()) told["Model hash"] = run.model_hash.substr(0, kShortHash);
   told["Model"] = run.model_name;
   if (options.vae && !run.vae_hash.empty()) told["VAE hash"] = run.vae_hash;
   if (options.variation) {
-    told["Variation seed"] = std::to_string(variation_seed_of(options, picture));
+    told["Variation seed"] = std::to_string(variation_seed_of(options, picture.sample_index));
   }
   // Cells of a grid share a batch, but no random numbers, which is what this is said for.
   if (picture.batch_size > 1 && !options.batch.grid) {
@@ -239,19 +229,19 @@ Json settings_of(const RunRecord& run, const PictureRecord& picture) {
 NameFields name_fields_of(const RunRecord& run, const PictureRecord& picture) {
   const auto& options = run.options;
   NameFields fields;
-  fields.seed = seed_of(options, picture);
+  fields.seed = seed_of(options, picture.sample_index);
   fields.index = picture.index;
   fields.iteration = picture.iteration;
   fields.sample = picture.sample;
   fields.target = picture.target;
-  fields.steps = options.ddim_steps;
+  fields.steps = options.steps;
   fields.width = run.width;
   fields.height = run.height;
   fields.prompt = picture.prompt;
   fields.source = picture.source.value_or("");
   fields.model = run.model_name;
   fields.sampler = std::string(info_of(options.chosen_sampler()).name);
-  fields.scale = number_text(options.scale);
+  fields.scale = number_text(options.guidance_scale);
   const std::time_t now = std::time(nullptr);
   std::tm local{};
   localtime_r(&now, &local);

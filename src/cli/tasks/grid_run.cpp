@@ -11,10 +11,11 @@
 
 #include "cli/engine/engine.h"
 #include "cli/maps/caption_marks.h"
-#include "cli/options/seed_options.h"
 #include "cli/parser/option_hints.h"
 #include "cli/parser/settings_check.h"
-#include "cli/plan/draw_check.h"
+#include "cli/plan/draw_plan.h"
+#include "cli/plan/grid_cells.h"
+#include "cli/plan/settled_options.h"
 #include "cli/record/output_folder.h"
 #include "cli/record/picture_record.h"
 #include "cli/shell/json_lines.h"
@@ -170,14 +171,14 @@ class GridRun {
       : base_(*command.options), grid_(*base_.batch.grid, *command.parser) {
     const TaskParser parser(command, make);
     // One seed for all cells, also where it is a random one.
-    const auto seed = settled_seed(base_);
+    auto context = plan_context(base_.quiet);
+    const auto seed = settled_seed(base_, context.say);
     for (std::size_t i = 0; i < grid_.cells(); ++i) {
       auto run = parser.parse(grid_.settings(i));
       if (!run.seed) run.seed = seed;
       run.only.reset();  // is the grid's
-      run.place = {grid_.label(i) + ": ", std::nullopt, i > 0, true};
-      check(run);
-      runs_.push_back(std::move(run));
+      context.place = {grid_.label(i) + ": ", std::nullopt, i > 0, true};
+      runs_.push_back(make_plan(run, context));
     }
     outcomes_.resize(runs_.size());
     if (base_.only && *base_.only >= static_cast<int64_t>(runs_.size())) {
@@ -211,7 +212,7 @@ class GridRun {
   /// A swap's branches stand side by side in a batch; a scale of 1 saves the negative prompt's
   /// rows.
   bool may_share(std::size_t a, std::size_t b) const {
-    const auto &first = runs_[a], &second = runs_[b];
+    const auto &first = runs_[a].options, &second = runs_[b].options;
     return is_one_picture(first) && is_one_picture(second) &&
            grid_.batch_key(a) == grid_.batch_key(b) && (first.scale == 1) == (second.scale == 1) &&
            first.swap.targets.size() == second.swap.targets.size() &&
@@ -245,12 +246,14 @@ class GridRun {
   }
 
   void draw_together(const std::vector<std::size_t>& cells) {
-    GridCells shared{{}, {}, static_cast<int64_t>(runs_.size()), base_.given, std::nullopt};
+    GridCells shared;
+    shared.count = static_cast<int64_t>(runs_.size());
+    shared.given = base_.given;
+    shared.grid = base_.batch.grid;
     for (const auto i : cells) {
       if (base_.only && i == static_cast<std::size_t>(*base_.only))
         shared.only = shared.cells.size();
       shared.cells.push_back(runs_[i]);
-      shared.cells.back().batch.grid = base_.batch.grid;
       shared.numbers.push_back(static_cast<int64_t>(i));
     }
     std::vector<DrawOutcome> outcomes;
@@ -272,7 +275,7 @@ class GridRun {
     for (auto& cell : cells) cell.image = on_white(cell.image, width, height);
     const auto sheet = labelled_sheet(cells, static_cast<int64_t>(grid_.columns()), grid_.labels());
     const auto path =
-        OutputFolder(base_.outdir)
+        OutputFolder(base_.folder())
             .write_sheet(encode_png(sheet, texts_of(*drawn->making, base_, cells.size())));
     StandardOutput().line(base_.json ? grid_json_line(path, cells.size()) : path.string());
   }
@@ -286,7 +289,7 @@ class GridRun {
 
   const DrawOptions& base_;
   Grid grid_;
-  std::vector<DrawOptions> runs_;
+  std::vector<DrawPlan> runs_;
   std::vector<DrawOutcome> outcomes_;
   std::size_t failed_ = 0;
 };

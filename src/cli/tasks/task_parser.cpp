@@ -183,7 +183,7 @@ bool is_model_name(const OptionOutline& option, const std::string& value) {
 /// `--confined`: what a task writes stays below the folder of the run, what it reads is there too
 /// or beside the list.
 void confine(const CLI::App& command, const std::vector<Setting>& own, const DrawOptions& run) {
-  std::vector<std::filesystem::path> readable = {run.outdir};
+  std::vector<std::filesystem::path> readable = {run.folder()};
   if (run.from_file && *run.from_file != "-")
     readable.push_back(std::filesystem::absolute(*run.from_file).parent_path());
   for (const auto& setting : own) {
@@ -196,7 +196,7 @@ void confine(const CLI::App& command, const std::vector<Setting>& own, const Dra
       if (preview && !value.ends_with(".png")) continue;  // a terminal
       if (is_model_name(option, value)) continue;
       if (preview || option.kind == ValueKind::kFolder) {
-        require_confined(run.outdir, value, setting.option);
+        require_confined(run.folder(), value, setting.option);
       } else {
         require_readable(readable, value, setting.option);
       }
@@ -271,12 +271,11 @@ DrawOptions TaskParser::finish(DrawCommand& task, SettingLayers layers, int64_t 
   }
   options.given = given_command(*task.parser);
   options.outdir = base_.outdir;
-  options.outdir_given = base_.outdir_given;
   options.json = base_.json;
   options.quiet = base_.quiet;
   options.verbose = base_.verbose;
   if (options.seed) *options.seed += static_cast<uint64_t>(seed_offset);
-  if (task.settle) task.settle(options);
+  if (task.check) task.check(options);
   return options;
 }
 

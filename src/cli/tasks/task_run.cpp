@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "cli/engine/engine.h"
-#include "cli/plan/draw_check.h"
+#include "cli/plan/draw_plan.h"
 #include "cli/shell/json_lines.h"
 #include "cli/shell/memory_words.h"
 #include "cli/shell/text_output.h"
@@ -22,27 +22,28 @@ namespace {
 
 class TaskLoop {
  public:
-  TaskLoop(const DrawCommand& command, MakeDrawCommand make, const std::vector<TaskLine>& tasks)
+  TaskLoop(const DrawCommand& command, MakeDrawCommand make, const std::vector<TaskLine>& tasks,
+           const std::optional<Shard>& shard)
       : options_(*command.options),
         parser_(command, make),
-        journal_(options_.outdir,
+        journal_(options_.folder(),
                  {command.parser->get_name(), parser_.own_options(), *options_.from_file, tasks,
-                  options_.batch.shard, options_.batch.resume, options_.picture.name,
+                  shard, options_.batch.resume, options_.picture.name,
                   [this](const TaskLine& task) { return key_of(task); }}),
-        tasks_(tasks) {
-    // Objects in, objects out.
-    options_.json = options_.json || (!tasks.empty() && tasks.front().form == TaskForm::kObject);
-  }
+        tasks_(tasks),
+        shard_(shard),
+        context_(plan_context(options_.quiet)),
+        // Objects in, objects out.
+        json_(options_.json || (!tasks.empty() && tasks.front().form == TaskForm::kObject)) {}
 
   int run() {
-    const auto& shard = options_.batch.shard;
     if (options_.batch.resume && !journal_.goes_on() && !options_.quiet) say_what_is_known();
-    for (const auto& task : tasks_) share_ += !shard || shard->takes(task.number) ? 1 : 0;
+    for (const auto& task : tasks_) share_ += is_ours(task) ? 1 : 0;
     for (const auto& task : tasks_) {
-      if (shard && !shard->takes(task.number)) continue;
+      if (!is_ours(task)) continue;
       if (const auto* done = journal_.done(task.number)) {
         ++skipped_;
-        if (options_.json) output_.line(task_json_line(*done, "skipped"));
+        if (json_) output_.line(task_json_line(*done, "skipped"));
         continue;
       }
       const bool hopeless = draw(task);
@@ -52,9 +53,11 @@ class TaskLoop {
   }
 
  private:
+  bool is_ours(const TaskLine& task) const { return !shard_ || shard_->takes(task.number); }
+
   /// Before a list is begun that was to be gone on with.
   void say_what_is_known() const {
-    const auto outdir = options_.outdir.string();
+    const auto outdir = options_.folder().string();
     if (journal_.orphans() > 0) {
       print_message(fmt::format(
           "{}: the beginning of the journal is lost, so {} cannot be assigned to a list; pictures "
@@ -99,17 +102,17 @@ class TaskLoop {
     TypedNames typed;
     try {
       auto options = parser_.parse(task, typed);
-      options.json = options_.json;
+      options.json = json_;
       options.batch.resume = options_.batch.resume;
       options.batch.confined = options_.batch.confined;
-      options.place = {fmt::format("line {}, ", task.line), journal_.picture_number(task.number),
-                       model_loaded_};
-      check(options);
+      context_.place = {fmt::format("line {}, ", task.line), journal_.picture_number(task.number),
+                        model_loaded_};
+      const auto plan = make_plan(options, context_);
       opening = true;
       const auto& drawing = engine();
       opening = false;
       DrawOutcome outcome;
-      drawing.draw_task(options, outcome);
+      drawing.draw_task(plan, outcome);
       model_loaded_ = true;
       record.code = outcome.code;
       record.error = std::move(outcome.error);
@@ -154,7 +157,7 @@ class TaskLoop {
       print_message(fmt::format("line {}: {}", record.line, record.error));
     }
     const char* status = was_there ? "skipped" : record.code == 0 ? "done" : "failed";
-    if (options_.json) output_.line(task_json_line(record, status));
+    if (json_) output_.line(task_json_line(record, status));
   }
 
   int conclude(int code) {
@@ -165,15 +168,18 @@ class TaskLoop {
     if (failed_ > 0) text += fmt::format(", {} failed", failed_);
     if (!all_well) text += fmt::format("\n--resume with {} draws what is missing.", list_label());
     print_message(text);
-    if (code == static_cast<int>(ExitCode::kInterrupted) && options_.json)
+    if (code == static_cast<int>(ExitCode::kInterrupted) && json_)
       output_.line(error_json_line("interrupted", code));
     return code;
   }
 
-  DrawOptions options_;
+  const DrawOptions& options_;
   TaskParser parser_;
   TaskJournal journal_;
   const std::vector<TaskLine>& tasks_;
+  const std::optional<Shard>& shard_;
+  PlanContext context_;
+  const bool json_;
   StandardOutput output_;
   std::size_t share_ = 0, skipped_ = 0, done_ = 0, failed_ = 0, lacked_memory_ = 0;
   bool model_loaded_ = false;
@@ -182,9 +188,9 @@ class TaskLoop {
 
 }  // namespace
 
-int draw_tasks(const DrawCommand& command, MakeDrawCommand make,
-               const std::vector<TaskLine>& tasks) {
-  return TaskLoop(command, make, tasks).run();
+int draw_tasks(const DrawCommand& command, MakeDrawCommand make, const std::vector<TaskLine>& tasks,
+               const std::optional<Shard>& shard) {
+  return TaskLoop(command, make, tasks, shard).run();
 }
 
 }  // namespace sd::cli

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "sd/core/guidance_settings.h"
+#include "sd/core/sampler_table.h"
+#include "sd/text/prompt_reader.h"
+
+namespace sd {
+
+/// What decides about a picture and needs no LibTorch to be said. The options of the command line
+/// and the requests of the library share it: a field that is added here is filled in by an option's
+/// row and read where the picture is drawn, and nobody hands it over in between.
+struct PictureSettings : GuidanceSettings {
+  std::string negative_prompt;
+  /// How prompts are read. The default is what the original scripts do.
+  PromptSyntax prompt_syntax = PromptSyntax::kPlain;
+  /// Which hidden state from the end of the text encoder, then its final norm, is the context: 1 is
+  /// the last (as AUTOMATIC1111 counts).
+  int64_t clip_skip = 1;
+  int64_t steps = 50;
+  double eta = 0.0;  // DDIM's; must be 0 for all others
+  /// How noise levels are spaced; absent: as is usual for the sampler. DDIM and PLMS take none.
+  std::optional<SchedulerKind> scheduler;
+};
+
+}  // namespace sd

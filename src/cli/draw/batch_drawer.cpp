@@ -1,0 +1,148 @@
+#include "cli/draw/batch_drawer.h"
+
+#include <ATen/ops/cat.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "cli/options/seed_rule.h"
+
+namespace sd::cli {
+
+BatchDrawer::BatchDrawer(const Drawing& drawing, const LoadedModel& model, const RunInputs& inputs,
+                         AttnRun& attn, RunWords& words)
+    : plan_(drawing.plan),
+      shares_cells_(drawing.cells != nullptr),
+      model_(model),
+      inputs_(inputs),
+      attn_(attn),
+      words_(words),
+      previews_(plan_, model, words),
+      noise_(plan_.options, torch::Device(model.device)),
+      start_(inputs.start) {}
+
+DrawResult BatchDrawer::draw(const Batch& batch) {
+  previews_.begin_batch();
+  auto request = request_for(batch);
+  attach_controls(request, batch);
+  return run(batch, request);
+}
+
+void BatchDrawer::skip(const Batch& batch) {
+  const bool shares = !shares_cells_ && plan_.options.seed_mode != SeedMode::kImage;
+  if (!shares || batch.first_sample >= *plan_.options.only) return;
+  auto request = request_for(batch);
+  request.noise_only = true;
+  run(batch, request);
+}
+
+DrawResult BatchDrawer::run(const Batch& batch, DrawRequest& request) {
+  if (!shares_cells_) return sd::draw(model_, request, noise_.of_batch(batch.first_sample));
+  give_cells_their_own(request, batch);
+  const auto own = noise_of_cells(batch);
+  request.start_latents = starts_of_cells(batch, *own);
+  return sd::draw(model_, request, *own);
+}
+
+std::vector<PromptSet> BatchDrawer::sets_of(const Batch& batch) const {
+  const auto first = plan_.prompts.sets.begin() + static_cast<std::ptrdiff_t>(batch.first);
+  return {first, first + static_cast<std::ptrdiff_t>(batch.size)};
+}
+
+DrawRequest BatchDrawer::request_for(const Batch& batch) {
+  const auto& options = plan_.options;
+  DrawRequest request;
+  static_cast<PictureSettings&>(request) = options;
+  attach_prompts(request, batch);
+  request.width = plan_.width();
+  request.height = plan_.height();
+  request.sampler = options.chosen_sampler();
+  request.seed = path_seed_of(options, batch.first_sample);
+  if (start_) {
+    request.start_latents =
+        start_->batch(batch.first_sample, static_cast<int64_t>(batch.size), noise_);
+  }
+  if (options.only) request.decode_only = *options.only - batch.first_sample;
+  request.decode = !options.skip_save || !options.skip_grid || options.attn.draws() ||
+                   (plan_.place && plan_.place->returns_pictures);
+  attach_input(request);
+  if (previews_.shown()) {
+    request.on_step = [this](const StepReport& step) {
+      previews_.show(step);
+      return true;
+    };
+  }
+  request.on_progress = [this, batch](const Progress& progress) {
+    return words_.on_step(batch, progress);
+  };
+  return request;
+}
+
+void BatchDrawer::attach_prompts(DrawRequest& request, const Batch& batch) const {
+  const auto targets = plan_.prompts.targets();
+  request.targets.resize(targets);
+  for (const auto& set : sets_of(batch)) {
+    for (std::size_t t = 0; t < targets; ++t) request.targets[t].push_back(set.targets[t]);
+    if (set.source) request.source.push_back(*set.source);
+  }
+  request.prompt_chunks = plan_.reader->chunks();
+}
+
+void BatchDrawer::attach_input(DrawRequest& request) const {
+  const auto& options = plan_.options;
+  if (const auto& input = inputs_.picture) {
+    request.init_image = input->tensor;
+    if (input->mask) {
+      request.mask = input->latent_mask;
+      request.pixel_mask = input->pixel_mask;
+    }
+    request.strength = options.input.strength;
+    request.image_guidance_scale = options.input.img_scale.value_or(1.0);
+  } else if (options.task == DrawTask::kSwap) {
+    request.strength = 1.0;  // as the fork: the last `steps` of a schedule that may have one more
+  }
+}
+
+void BatchDrawer::attach_controls(DrawRequest& request, const Batch& batch) {
+  auto options = plan_.options;
+  // A value a sample is that of the samples drawn at a time, of which a batch may be one. Cells
+  // have one value each.
+  for (auto& [word, values] : options.control.reweight) {
+    if (values.size() == 1) continue;
+    values.erase(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(batch.offset));
+    values.resize(std::min(values.size(), batch.size));
+  }
+  controls_ = make_controls(options, sets_of(batch), inputs_.blend_mask, *plan_.reader);
+  controller_ = attn_.begin_batch(controls_.links);
+  request.controller = controller_.get();
+  request.latent_edit = controls_.blend.get();
+}
+
+void BatchDrawer::give_cells_their_own(DrawRequest& request, const Batch& batch) const {
+  for (const auto& set : sets_of(batch)) {
+    request.guidance_scales.push_back(set.own->guidance_scale);
+    request.negative_prompts.push_back(set.own->negative_prompt);
+    request.seeds.push_back(path_seed_of(*set.own, 0));
+  }
+}
+
+std::unique_ptr<CellNoise> BatchDrawer::noise_of_cells(const Batch& batch) const {
+  std::vector<std::unique_ptr<RunNoise>> streams;
+  for (const auto& set : sets_of(batch)) {
+    streams.push_back(std::make_unique<RunNoise>(*set.own, torch::Device(model_.device)));
+  }
+  return std::make_unique<CellNoise>(std::move(streams));
+}
+
+torch::Tensor BatchDrawer::starts_of_cells(const Batch& batch, CellNoise& noise) const {
+  const auto shape = latent_shape(plan_);
+  std::vector<torch::Tensor> starts;
+  for (const auto& set : sets_of(batch)) {
+    auto& stream = noise.of(starts.size());
+    auto start = StartLatents(*set.own, shape).batch(0, 1, stream);
+    starts.push_back(start ? *start : stream.of_batch(0).randn({1, shape[0], shape[1], shape[2]}));
+  }
+  return at::cat(starts);
+}
+
+}  // namespace sd::cli

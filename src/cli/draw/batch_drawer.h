@@ -1,0 +1,63 @@
+#pragma once
+
+#include <torch/types.h>
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "cli/draw/attn_run.h"
+#include "cli/draw/cell_noise.h"
+#include "cli/draw/draw_controls.h"
+#include "cli/draw/input_picture.h"
+#include "cli/draw/previews.h"
+#include "cli/draw/run_noise.h"
+#include "cli/draw/run_records.h"
+#include "cli/draw/run_words.h"
+#include "cli/draw/start_latents.h"
+#include "cli/plan/run_extent.h"
+#include "sd/pipeline/draw.h"
+
+namespace sd::cli {
+
+/// Draws the batches of a run in their order: gives each its noise, its start, its input picture
+/// and its controls, and runs the model.
+class BatchDrawer {
+ public:
+  /// All of these must outlive it.
+  BatchDrawer(const Drawing& drawing, const LoadedModel& model, const RunInputs& inputs,
+              AttnRun& attn, RunWords& words);
+
+  DrawResult draw(const Batch& batch);
+  /// Passes over a batch that `--only` leaves out: one before the picture takes its random numbers
+  /// from the common stream.
+  void skip(const Batch& batch);
+
+  /// What blended the batch that was drawn last; null where nothing did.
+  const LocalBlend* blend() const { return controls_.blend.get(); }
+
+ private:
+  std::vector<PromptSet> sets_of(const Batch& batch) const;
+  DrawRequest request_for(const Batch& batch);
+  void attach_prompts(DrawRequest& request, const Batch& batch) const;
+  void attach_input(DrawRequest& request) const;
+  void attach_controls(DrawRequest& request, const Batch& batch);
+  void give_cells_their_own(DrawRequest& request, const Batch& batch) const;
+  DrawResult run(const Batch& batch, DrawRequest& request);
+  std::unique_ptr<CellNoise> noise_of_cells(const Batch& batch) const;
+  torch::Tensor starts_of_cells(const Batch& batch, CellNoise& noise) const;
+
+  const DrawPlan& plan_;
+  const bool shares_cells_;
+  const LoadedModel& model_;
+  const RunInputs& inputs_;
+  AttnRun& attn_;
+  RunWords& words_;
+  Previews previews_;
+  RunNoise noise_;
+  std::optional<StartLatents> start_;                // cells have one each
+  BatchControls controls_;                           // of the batch being drawn
+  std::shared_ptr<AttentionController> controller_;  // those with what observes them
+};
+
+}  // namespace sd::cli
