@@ -176,7 +176,10 @@ TEST(MakePlan, DrawsTheUsableLinesOfAList) {
   options.combinations = true;
   PlanContext context;
   context.listed = list_of({{{1, "a {red|blue} circle"}, {4, "a square"}}, {{2, "is not UTF-8"}}});
+  std::vector<int64_t> refused;
+  context.refuse = [&](const BadLine& bad) { refused.push_back(bad.line); };
   const auto plan = make_plan(options, context);
+  EXPECT_EQ(refused, std::vector<int64_t>{2});
   EXPECT_EQ(plan.prompts.size(), 3u);
   EXPECT_EQ(plan.prompts.listed[1].line, 1);
   EXPECT_EQ(plan.prompts.listed[1].text, "a blue circle");

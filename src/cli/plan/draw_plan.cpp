@@ -119,7 +119,7 @@ Size settled_size(const SettledOptions& typed, const DrawPlan& plan, const Say& 
   return {options.W.value_or(side), options.H.value_or(side)};
 }
 
-/// What depends on the model, and how much is drawn.
+/// What depends on the model.
 void settle_by_model(DrawPlan& plan, const SettledOptions& typed, const FoundModel& found,
                      const Say& say) {
   const auto& options = typed.options;
@@ -137,7 +137,17 @@ void settle_by_model(DrawPlan& plan, const SettledOptions& typed, const FoundMod
       default_blend_res(config, std::min(size.width, size.height) / options.f));
   settled.prediction = config.prediction;
   if (!options.config) settled.config = sidecar_config(found.checkpoint);
-  settle_extent(plan, say);
+}
+
+/// Reads the prompts and checks that what looks for words in them finds some.
+void read_prompts(DrawPlan& plan, const DrawOptions& options, const PlanContext& context) {
+  plan.prompts = run_prompts(options, options.from_file ? context.listed.get() : nullptr);
+  for (const auto& bad : plan.prompts.bad_lines) context.refuse(bad);
+  check_sources(options, plan.prompts, context.say);
+  plan.reader = reader_of(options, plan.prompts.sets, plan.model->tokenizer);
+  check_controls(options, plan.prompts.sets, *plan.reader);
+  check_attn(options.attn, attn_subject(options, plan.prompts),
+             *reader_of_maps(options, plan.reader));
 }
 
 }  // namespace
@@ -152,12 +162,8 @@ DrawPlan make_plan(const DrawOptions& typed, PlanContext& context) {
   plan.model = inspected_model(
       {found.checkpoint, options.config, {options.vae, options.clip}, options.prediction}, context);
   plan.model_name = model_name(found.checkpoint);
-  plan.prompts = run_prompts(options, options.from_file ? context.listed.get() : nullptr);
-  check_sources(options, plan.prompts, context.say);
-  plan.reader = reader_of(options, plan.prompts.sets, plan.model->tokenizer);
-  check_controls(options, plan.prompts.sets, *plan.reader);
-  check_attn(options.attn, attn_subject(options, plan.prompts),
-             *reader_of_maps(options, plan.reader));
+  const bool lists = options.from_file.has_value();
+  if (!lists) read_prompts(plan, options, context);
   check_latents(options);
   if (options.swap.dry_run) {
     say_tags(plan, options, context.say);
@@ -167,6 +173,9 @@ DrawPlan make_plan(const DrawOptions& typed, PlanContext& context) {
   say_notices(plan, options, context);
   check_memory(plan, options, context.say);
   settle_by_model(plan, settled, found, context.say);
+  // What is said of a list's lines stands behind what is said of the run.
+  if (lists) read_prompts(plan, options, context);
+  settle_extent(plan, context.say);
   check_confined(options);
   return plan;
 }

@@ -42,9 +42,10 @@ struct DrawPlan {
 /// Settles what `typed` left open and checks all that needs no loaded model: sizes, contradictions,
 /// that files are there, that words are in the prompts, that the model fits. Reads the prompts and
 /// the headers of the model, changes nothing and prints nothing: what is to be said goes to
-/// `context.say`, nothing of it where the options are quiet. A list (--from-file) must be in
-/// `context.listed`. Throws UsageError, IoError for a missing file, CheckpointError for a model
-/// that cannot be drawn from, OutOfMemory where it cannot be held.
+/// `context.say`, nothing of it where the options are quiet, and lines of a list that cannot be
+/// drawn go to `context.refuse`. A list (--from-file) must be in `context.listed`. Throws
+/// UsageError, IoError for a missing file, CheckpointError for a model that cannot be drawn from,
+/// OutOfMemory where it cannot be held.
 DrawPlan make_plan(const DrawOptions& typed, PlanContext& context);
 
 }  // namespace sd::cli

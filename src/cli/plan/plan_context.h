@@ -40,6 +40,8 @@ struct PlanContext {
   /// plan then fails.
   Say say = [](const std::string&) {};
   std::shared_ptr<const PromptList> listed = {};  // what --from-file holds
+  /// Takes a line of the list that cannot be drawn.
+  std::function<void(const BadLine&)> refuse = [](const BadLine&) {};
   std::optional<TaskPlace> place = {};
 
   std::shared_ptr<const InspectedModel> inspected = {};  // the last plan's

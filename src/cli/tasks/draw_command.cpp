@@ -31,22 +31,17 @@ std::optional<Shard> shard_of(const DrawOptions& options) {
   return launched->shard;
 }
 
-void report_bad_lines(const DrawPlan& plan) {
-  for (const auto& bad : plan.prompts.bad_lines) {
-    report_error(fmt::format("line {} {}", bad.line, bad.reason),
-                 static_cast<int>(ExitCode::kUsage), plan.options.json, {{"lines", {bad.line}}});
-  }
-}
-
 /// One run, of the prompts that the options name or of those of a list.
 int draw_run(const DrawCommand& command, std::shared_ptr<const PromptList> listed) {
   const auto& options = *command.options;
   if (command.check) command.check(options);
   auto context = plan_context(options.quiet);
   context.listed = std::move(listed);
-  const auto plan = make_plan(options, context);
-  report_bad_lines(plan);
-  return engine().draw(plan);
+  context.refuse = [&options](const BadLine& bad) {
+    report_error(fmt::format("line {} {}", bad.line, bad.reason),
+                 static_cast<int>(ExitCode::kUsage), options.json, {{"lines", {bad.line}}});
+  };
+  return engine().draw(make_plan(options, context));
 }
 
 }  // namespace
