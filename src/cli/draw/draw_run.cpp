@@ -37,7 +37,7 @@ ExitCode DrawRun::run() {
     load();
     if (may_be_there() && finds_all()) return ExitCode::kDone;
     announce_prompts();
-    RunNoise noise(options_, torch::Device(record_.device));
+    RunNoise noise(seed_rule_of(options_), torch::Device(record_.device));
     draw_all(noise);
   } catch (...) {
     progress_.clear();

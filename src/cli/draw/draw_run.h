@@ -11,12 +11,10 @@
 #include <vector>
 
 #include "cli/draw/attn_run.h"
-#include "cli/draw/cell_noise.h"
 #include "cli/draw/draw_controls.h"
 #include "cli/draw/input_picture.h"
 #include "cli/draw/kept_model.h"
 #include "cli/draw/preview_display.h"
-#include "cli/draw/run_noise.h"
 #include "cli/draw/start_latents.h"
 #include "cli/engine/engine.h"
 #include "cli/options/attn_words.h"
@@ -32,6 +30,8 @@
 #include "sd/image/label.h"
 #include "sd/pipeline/draw.h"
 #include "sd/pipeline/load.h"
+#include "sd/pipeline/run_noise.h"
+#include "sd/pipeline/sample_noise.h"
 
 namespace sd::cli {
 
@@ -85,8 +85,8 @@ class DrawRun {
   std::size_t drawn_together() const;
   DrawResult draw_rows(const Batch& batch, RunNoise& noise, bool noise_only);
   void give_cells_their_own(DrawRequest& request, const Batch& batch) const;
-  std::unique_ptr<CellNoise> noise_of_cells(const Batch& batch) const;
-  torch::Tensor starts_of_cells(const Batch& batch, CellNoise& noise) const;
+  std::unique_ptr<SampleNoise> noise_of_cells(const Batch& batch) const;
+  torch::Tensor starts_of_cells(const Batch& batch, SampleNoise& noise) const;
   std::array<int64_t, 3> latent_shape() const;
   std::size_t batch_size() const;
   void for_each_batch(const std::function<void(const Batch&)>& visit) const;

@@ -68,20 +68,21 @@ void DrawRun::give_cells_their_own(DrawRequest& request, const Batch& batch) con
   }
 }
 
-std::unique_ptr<CellNoise> DrawRun::noise_of_cells(const Batch& batch) const {
+std::unique_ptr<SampleNoise> DrawRun::noise_of_cells(const Batch& batch) const {
   std::vector<std::unique_ptr<RunNoise>> streams;
   for (const auto& set : sets_of(batch)) {
-    streams.push_back(std::make_unique<RunNoise>(*set.own, torch::Device(record_.device)));
+    streams.push_back(
+        std::make_unique<RunNoise>(seed_rule_of(*set.own), torch::Device(record_.device)));
   }
-  return std::make_unique<CellNoise>(std::move(streams));
+  return std::make_unique<SampleNoise>(std::move(streams));
 }
 
-torch::Tensor DrawRun::starts_of_cells(const Batch& batch, CellNoise& noise) const {
+torch::Tensor DrawRun::starts_of_cells(const Batch& batch, SampleNoise& noise) const {
   const auto shape = latent_shape();
   std::vector<torch::Tensor> starts;
   for (const auto& set : sets_of(batch)) {
     auto& stream = noise.of(starts.size());
-    auto start = StartLatents(*set.own, shape).batch(0, 1, stream);
+    auto start = start_latents_of(*set.own, shape).batch(0, 1, stream);
     starts.push_back(start ? *start : stream.of_batch(0).randn({1, shape[0], shape[1], shape[2]}));
   }
   return at::cat(starts);

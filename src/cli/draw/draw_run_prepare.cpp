@@ -39,7 +39,7 @@ void DrawRun::prepare() {
   if (cells_.empty()) record_.samples = samples;
   total_pictures_ = samples * static_cast<int64_t>(targets());
   settle_only();
-  if (cells_.empty()) start_.emplace(options_, latent_shape());
+  if (cells_.empty()) start_ = start_latents_of(options_, latent_shape());
   if (options_.swap.blend_mask) {
     blend_mask_ = read_latent_mask(*options_.swap.blend_mask, {record_.width, record_.height},
                                    options_.f, [this](const std::string& text) { say(text); });

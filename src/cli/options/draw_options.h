@@ -14,6 +14,8 @@
 #include "sd/core/compute.h"
 #include "sd/core/model_config.h"
 #include "sd/core/sampler_table.h"
+#include "sd/core/seed_rule.h"
+#include "sd/text/control_words.h"
 #include "sd/text/prompt_reader.h"
 
 namespace sd::cli {
@@ -44,14 +46,6 @@ inline constexpr double kDefaultBlendThreshold = 0.3;
 inline constexpr double kDefaultBlendStart = 0.2;
 inline constexpr int64_t kDefaultBlendRes = 16;
 
-enum class SwapMode { kFork, kPromptToPrompt };
-
-/// A value of `--cross-steps`: the steps of one word, or of all.
-struct WordSteps {
-  std::string word;  // empty: all words
-  AttnSteps steps;
-};
-
 /// `sd swap` beside what all commands have.
 struct SwapOptions {
   std::vector<std::string> targets;  // every --prompt
@@ -75,12 +69,6 @@ struct SwapOptions {
   bool blends() const { return !local_blend.empty() || blend_mask.has_value(); }
 };
 
-/// A value of `--reweight`: "snowy=-2,1,5".
-struct WordWeight {
-  std::string word;            // as PromptWords::find takes it
-  std::vector<double> values;  // one, or one for each sample of a batch
-};
-
 /// What restricts and weighs attention, in every command.
 struct ControlOptions {
   std::vector<WordWeight> reweight;
@@ -96,18 +84,6 @@ struct ControlOptions {
     }
     return false;
   }
-};
-
-/// What a picture's random numbers come from.
-enum class SeedMode {
-  kBatch,  // one draw for a batch, as the original scripts make it
-  kImage,  // picture i has the numbers of seed + i drawn alone
-};
-
-/// `--variation SEED:STRENGTH`: the start lies so far on the way to that of another seed.
-struct Variation {
-  uint64_t seed = 0;
-  double strength = 0;  // 0 to 1
 };
 
 struct PromptList;
