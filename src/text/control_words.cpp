@@ -92,8 +92,8 @@ int64_t default_blend_res(const ModelConfig& config, int64_t latent_side) {
     return downsampling < 1 || downsampling > kBlendReferenceSide / kPublishedBlendRes;
   });
   if (layers.empty()) return kPublishedBlendRes;
-  std::ranges::sort(layers, std::greater());
-  const auto fine = std::ranges::find_if(layers, [&](int64_t downsampling) {
+  std::sort(layers.begin(), layers.end(), std::greater<>());
+  const auto fine = std::find_if(layers.begin(), layers.end(), [&](int64_t downsampling) {
     return latent_side / downsampling >= kPublishedBlendRes;
   });
   return kBlendReferenceSide / (fine != layers.end() ? *fine : layers.back());

@@ -15,12 +15,6 @@
 
 namespace sd {
 
-/// What targets take from their source.
-enum class SwapMode {
-  kFork,            // the fork's swap of aligned ids (fork_swap.h)
-  kPromptToPrompt,  // arXiv:2208.01626 (prompt_to_prompt.h, self_injection.h)
-};
-
 /// Attention control as people say it, by words, and the rest of its settings. The defaults are
 /// Prompt-to-Prompt as published. Latent pixels are stated for latents of 64 a side, whatever size
 /// is drawn.

@@ -29,6 +29,12 @@ struct WordWeight {
   std::vector<double> values;  // one, or one for each sample of a batch; may be negative
 };
 
+/// What targets take from their source.
+enum class SwapMode {
+  kFork,            // the fork's swap of aligned ids (fork_swap.h)
+  kPromptToPrompt,  // arXiv:2208.01626 (prompt_to_prompt.h, self_injection.h)
+};
+
 /// The words that attention control goes by. Torch-free, so that they can be checked before a model
 /// is loaded; sd/pipeline/word_controls.h makes controllers of them. Words are named as
 /// PromptWords::find takes them.

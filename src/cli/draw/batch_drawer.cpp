@@ -18,7 +18,7 @@ BatchDrawer::BatchDrawer(const Drawing& drawing, const LoadedModel& model, const
       attn_(attn),
       words_(words),
       previews_(plan_, model, words),
-      noise_(plan_.options, torch::Device(model.device)),
+      noise_(seed_rule_of(plan_.options), torch::Device(model.device)),
       start_(inputs.start) {}
 
 DrawResult BatchDrawer::draw(const Batch& batch) {
@@ -126,20 +126,20 @@ void BatchDrawer::give_cells_their_own(DrawRequest& request, const Batch& batch)
   }
 }
 
-std::unique_ptr<CellNoise> BatchDrawer::noise_of_cells(const Batch& batch) const {
+std::unique_ptr<SampleNoise> BatchDrawer::noise_of_cells(const Batch& batch) const {
   std::vector<std::unique_ptr<RunNoise>> streams;
   for (const auto& set : sets_of(batch)) {
-    streams.push_back(std::make_unique<RunNoise>(*set.own, torch::Device(model_.device)));
+    streams.push_back(std::make_unique<RunNoise>(seed_rule_of(*set.own), torch::Device(model_.device)));
   }
-  return std::make_unique<CellNoise>(std::move(streams));
+  return std::make_unique<SampleNoise>(std::move(streams));
 }
 
-torch::Tensor BatchDrawer::starts_of_cells(const Batch& batch, CellNoise& noise) const {
+torch::Tensor BatchDrawer::starts_of_cells(const Batch& batch, SampleNoise& noise) const {
   const auto shape = latent_shape(plan_);
   std::vector<torch::Tensor> starts;
   for (const auto& set : sets_of(batch)) {
     auto& stream = noise.of(starts.size());
-    auto start = StartLatents(*set.own, shape).batch(0, 1, stream);
+    auto start = start_latents_of(*set.own, shape).batch(0, 1, stream);
     starts.push_back(start ? *start : stream.of_batch(0).randn({1, shape[0], shape[1], shape[2]}));
   }
   return at::cat(starts);

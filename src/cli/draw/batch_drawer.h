@@ -7,16 +7,16 @@
 #include <vector>
 
 #include "cli/draw/attn_run.h"
-#include "cli/draw/cell_noise.h"
 #include "cli/draw/draw_controls.h"
 #include "cli/draw/input_picture.h"
 #include "cli/draw/previews.h"
-#include "cli/draw/run_noise.h"
 #include "cli/draw/run_records.h"
 #include "cli/draw/run_words.h"
 #include "cli/draw/start_latents.h"
 #include "cli/plan/run_extent.h"
 #include "sd/pipeline/draw.h"
+#include "sd/pipeline/run_noise.h"
+#include "sd/pipeline/sample_noise.h"
 
 namespace sd::cli {
 
@@ -44,8 +44,8 @@ class BatchDrawer {
   void attach_controls(DrawRequest& request, const Batch& batch);
   void give_cells_their_own(DrawRequest& request, const Batch& batch) const;
   DrawResult run(const Batch& batch, DrawRequest& request);
-  std::unique_ptr<CellNoise> noise_of_cells(const Batch& batch) const;
-  torch::Tensor starts_of_cells(const Batch& batch, CellNoise& noise) const;
+  std::unique_ptr<SampleNoise> noise_of_cells(const Batch& batch) const;
+  torch::Tensor starts_of_cells(const Batch& batch, SampleNoise& noise) const;
 
   const DrawPlan& plan_;
   const bool shares_cells_;

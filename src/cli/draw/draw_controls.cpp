@@ -3,8 +3,6 @@
 namespace sd::cli {
 namespace {
 
-StepShare share_of(const AttnSteps& steps) { return {steps.begin, steps.end}; }
-
 SiteFilter sites_of(const ControlOptions& options) {
   SiteFilter filter;
   for (const auto& part : options.parts) {
@@ -22,17 +20,14 @@ WordControls controls_of(const DrawOptions& options) {
   const auto& swap = options.swap;
   WordControls controls;
   static_cast<ControlWords&>(controls) = words_of(options);
-  const bool p2p = swap.mode == SwapMode::kPromptToPrompt;
-  controls.mode = p2p ? sd::SwapMode::kPromptToPrompt : sd::SwapMode::kFork;
+  controls.mode = swap.mode;
   controls.tthres = swap.tthres;
-  if (swap.self_steps) controls.self_steps = share_of(*swap.self_steps);
+  controls.self_steps = swap.self_steps.value_or(controls.self_steps);
   controls.self_max_res = swap.self_max_res.value_or(controls.self_max_res);
   controls.blend_threshold = swap.blend_threshold.value_or(controls.blend_threshold);
   controls.blend_start = swap.blend_start.value_or(controls.blend_start);
   controls.blend_res = swap.blend_res;
-  if (options.control.reweight_steps) {
-    controls.reweight_steps = share_of(*options.control.reweight_steps);
-  }
+  controls.reweight_steps = options.control.reweight_steps.value_or(controls.reweight_steps);
   controls.sites = sites_of(options.control);
   if (options.control.both_rows) {
     controls.rows = *options.control.both_rows ? RowChoice::kBoth : RowChoice::kConditional;

@@ -68,7 +68,7 @@ Image InputPicture::paste(const Image& drawn) const {
 RunInputs read_inputs(const DrawPlan& plan, const Say& say) {
   RunInputs inputs;
   if (plan.options.input.init_img) inputs.picture = read_picture(plan, say);
-  if (!plan.is_shared()) inputs.start.emplace(plan.options, latent_shape(plan));
+  if (!plan.is_shared()) inputs.start = start_latents_of(plan.options, latent_shape(plan));
   if (plan.options.swap.blend_mask) inputs.blend_mask = read_blend_mask(plan, say);
   return inputs;
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "sd/image/heatmap.h"
+#include "sd/text/control_words.h"
 
 namespace sd::cli {
 
@@ -26,11 +27,7 @@ enum class AttnKind {
   kSource,   // the source prompt's, beside which targets are drawn
 };
 
-/// A part of a run in fractions of its steps.
-struct AttnSteps {
-  double begin = 0;
-  double end = 1;
-};
+using AttnSteps = StepShare;
 
 /// `--attn DIR` and what belongs to it, as typed; for every command that draws. Torch-free.
 struct AttnOptions {

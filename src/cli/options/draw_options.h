@@ -13,7 +13,9 @@
 #include "sd/core/compute.h"
 #include "sd/core/model_config.h"
 #include "sd/core/sampler_table.h"
+#include "sd/core/seed_rule.h"
 #include "sd/pipeline/picture_settings.h"
+#include "sd/text/control_words.h"
 
 namespace sd::cli {
 
@@ -43,14 +45,6 @@ inline constexpr double kDefaultBlendThreshold = 0.3;
 inline constexpr double kDefaultBlendStart = 0.2;
 inline constexpr int64_t kDefaultBlendRes = 16;
 
-enum class SwapMode { kFork, kPromptToPrompt };
-
-/// A value of `--cross-steps`: the steps of one word, or of all.
-struct WordSteps {
-  std::string word;  // empty: all words
-  AttnSteps steps;
-};
-
 /// `sd swap` beside what all commands have.
 struct SwapOptions {
   std::vector<std::string> targets;  // every --prompt
@@ -74,12 +68,6 @@ struct SwapOptions {
   bool blends() const { return !local_blend.empty() || blend_mask.has_value(); }
 };
 
-/// A value of `--reweight`: "snowy=-2,1,5".
-struct WordWeight {
-  std::string word;            // as PromptWords::find takes it
-  std::vector<double> values;  // one, or one for each sample of a batch
-};
-
 /// What restricts and weighs attention, in every command.
 struct ControlOptions {
   std::vector<WordWeight> reweight;
@@ -95,18 +83,6 @@ struct ControlOptions {
     }
     return false;
   }
-};
-
-/// What a picture's random numbers come from.
-enum class SeedMode {
-  kBatch,  // one draw for a batch, as the original scripts make it
-  kImage,  // picture i has the numbers of seed + i drawn alone
-};
-
-/// `--variation SEED:STRENGTH`: the start lies so far on the way to that of another seed.
-struct Variation {
-  uint64_t seed = 0;
-  double strength = 0;  // 0 to 1
 };
 
 /// A drawing command as typed; names and defaults are the original scripts'. Nothing changes it: a

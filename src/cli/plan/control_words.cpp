@@ -41,15 +41,11 @@ void check_restrictions(const DrawOptions& options, bool swaps) {
 
 ControlWords words_of(const DrawOptions& options) {
   ControlWords words;
-  for (const auto& [word, steps] : options.swap.cross_steps) {
-    words.cross_steps.push_back({word, {steps.begin, steps.end}});
-  }
+  words.cross_steps = options.swap.cross_steps;
   words.cross_box = options.swap.cross_box;
   words.local_blend = options.swap.local_blend;
   words.blend_except = options.swap.blend_except;
-  for (const auto& weight : options.control.reweight) {
-    words.reweight.push_back({weight.word, weight.values});
-  }
+  words.reweight = options.control.reweight;
   return words;
 }
 

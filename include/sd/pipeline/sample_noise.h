@@ -6,17 +6,17 @@
 #include <memory>
 #include <vector>
 
-#include "cli/draw/run_noise.h"
 #include "sd/core/noise_source.h"
+#include "sd/pipeline/run_noise.h"
 
-namespace sd::cli {
+namespace sd {
 
 /// The random numbers of samples that share a batch and nothing else: each has a stream of its own,
 /// from which it gets what it would get if it were drawn alone.
-class CellNoise final : public NoiseSource {
+class SampleNoise final : public NoiseSource {
  public:
   /// One stream a sample.
-  explicit CellNoise(std::vector<std::unique_ptr<RunNoise>> samples)
+  explicit SampleNoise(std::vector<std::unique_ptr<RunNoise>> samples)
       : samples_(std::move(samples)) {}
 
   RunNoise& of(std::size_t sample) { return *samples_[sample]; }
@@ -28,4 +28,4 @@ class CellNoise final : public NoiseSource {
   std::vector<std::unique_ptr<RunNoise>> samples_;
 };
 
-}  // namespace sd::cli
+}  // namespace sd

@@ -1,35 +1,26 @@
-#include "cli/draw/run_noise.h"
+#include "sd/pipeline/run_noise.h"
 
 #include <ATen/ops/acos.h>
 #include <ATen/ops/sin.h>
 #include <ATen/ops/where.h>
 
-#include "cli/options/seed_rule.h"
-
-namespace sd::cli {
-
-RunNoise::RunNoise(const DrawOptions& options, torch::Device device)
-    : mode_(options.seed_mode),
-      seed_(options.seed.value()),
-      rng_(options.rng),
-      variation_(options.variation),
-      device_(device) {}
+namespace sd {
 
 NoiseSource& RunNoise::of_batch(int64_t first) {
-  const int64_t stream = stream_of(mode_, first);
+  const int64_t stream = stream_of(rule_.mode, first);
   if (current_ != stream) {
     current_ = stream;
-    noise_.emplace(make(stream_seed(seed_, stream)));
-    if (variation_) other_.emplace(make(stream_seed(variation_->seed, stream)));
+    noise_.emplace(make(stream_seed(rule_.seed, stream)));
+    if (rule_.variation) other_.emplace(make(stream_seed(rule_.variation->seed, stream)));
   }
   return *noise_;
 }
 
 std::optional<torch::Tensor> RunNoise::start(int64_t first, at::IntArrayRef shape) {
-  if (!variation_) return std::nullopt;
+  if (!rule_.variation) return std::nullopt;
   auto& noise = of_batch(first);
   const auto own = noise.randn(shape), other = other_->randn(shape);
-  return slerp(own, other, variation_->strength);
+  return slerp(own, other, rule_.variation->strength);
 }
 
 torch::Tensor slerp(const torch::Tensor& a, const torch::Tensor& b, double part) {
@@ -46,4 +37,4 @@ torch::Tensor slerp(const torch::Tensor& a, const torch::Tensor& b, double part)
   return (weight(1 - part) * flat_a + weight(part) * flat_b).to(a.scalar_type()).view(a.sizes());
 }
 
-}  // namespace sd::cli
+}  // namespace sd

@@ -1,13 +1,13 @@
-#include "cli/draw/cell_noise.h"
+#include "sd/pipeline/sample_noise.h"
 
 #include <ATen/ops/stack.h>
 #include <fmt/format.h>
 
 #include "sd/core/error.h"
 
-namespace sd::cli {
+namespace sd {
 
-torch::Tensor CellNoise::randn(at::IntArrayRef shape) {
+torch::Tensor SampleNoise::randn(at::IntArrayRef shape) {
   const auto samples = static_cast<int64_t>(samples_.size());
   if (shape.empty() || shape[0] % samples != 0) {
     throw UsageError(fmt::format("noise of {} rows cannot be that of {} samples",
@@ -20,4 +20,4 @@ torch::Tensor CellNoise::randn(at::IntArrayRef shape) {
   return at::stack(drawn, 1).flatten(0, 1);  // [branches,N,...]
 }
 
-}  // namespace sd::cli
+}  // namespace sd

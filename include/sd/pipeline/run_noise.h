@@ -5,16 +5,16 @@
 #include <cstdint>
 #include <optional>
 
-#include "cli/options/draw_options.h"
 #include "sd/core/noise_source.h"
+#include "sd/core/seed_rule.h"
 
-namespace sd::cli {
+namespace sd {
 
 /// A run's random numbers: one stream for all batches, or one for each picture; and where a
 /// variation is asked for, starts between those of two seeds.
 class RunNoise {
  public:
-  RunNoise(const DrawOptions& options, torch::Device device);
+  RunNoise(const SeedRule& rule, torch::Device device) : rule_(rule), device_(device) {}
 
   /// What the batch whose first sample is number `first` of the run draws from. With one stream a
   /// picture, a batch is one picture.
@@ -25,12 +25,9 @@ class RunNoise {
   std::optional<torch::Tensor> start(int64_t first, at::IntArrayRef shape);
 
  private:
-  SeededNoise make(uint64_t seed) const { return {seed, rng_, device_}; }
+  SeededNoise make(uint64_t seed) const { return {seed, rule_.rng, device_}; }
 
-  SeedMode mode_;
-  uint64_t seed_;
-  RngChoice rng_;
-  std::optional<Variation> variation_;
+  SeedRule rule_;
   torch::Device device_;
   std::optional<SeededNoise> noise_, other_;
   std::optional<int64_t> current_;  // the picture that noise_ and other_ are of
@@ -40,4 +37,4 @@ class RunNoise {
 /// normal in between (Shoemake 1985).
 torch::Tensor slerp(const torch::Tensor& a, const torch::Tensor& b, double part);
 
-}  // namespace sd::cli
+}  // namespace sd
