@@ -27,8 +27,8 @@ std::shared_ptr<const PromptReader> read_prompts(
     const std::vector<PromptSet>& prompts, const PromptReading& reading,
     const std::shared_ptr<const Tokenizer>& tokenizer) {
   const PromptReader one(tokenizer, reading.syntax, reading.steps);
-  int64_t chunks = std::max(reading.least_chunks,
-                            one.without_composition()->chunks_of(reading.negative_prompt));
+  int64_t chunks =
+      std::max(reading.least_chunks, one.without_composition()->chunks_of(reading.negative_prompt));
   for (const auto& set : prompts) {
     for (const auto& target : set.targets) chunks = std::max(chunks, one.chunks_of(target));
     if (!set.source) continue;

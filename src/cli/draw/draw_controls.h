@@ -13,9 +13,9 @@
 
 namespace sd::cli {
 
-/// Makes the controllers that the options ask for, for samples with these prompts, one set a sample, all with equally many targets.
-/// `blend_mask` [1,1,h,w] is what --blend-mask holds.
-/// Throws UsageError for what does not fit the prompts.
+/// Makes the controllers that the options ask for, for samples with these prompts, one set a
+/// sample, all with equally many targets. `blend_mask` [1,1,h,w] is what --blend-mask holds. Throws
+/// UsageError for what does not fit the prompts.
 BatchControls make_controls(const DrawOptions& options, const std::vector<PromptSet>& samples,
                             const std::optional<torch::Tensor>& blend_mask,
                             const Tokenizer& tokenizer);
