@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "cli/commands/commands.h"
-#include "cli/parser/given_command.h"
 #include "cli/parser/command_words.h"
+#include "cli/parser/given_command.h"
 #include "cli/tasks/task_parser.h"
 #include "sd/core/error.h"
 #include "support/temp_folder.h"

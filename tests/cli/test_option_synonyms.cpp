@@ -4,10 +4,10 @@
 #include <vector>
 
 #include "cli/commands/commands.h"
-#include "cli/parser/given_command.h"
 #include "cli/options/size_option.h"
 #include "cli/parser/command_words.h"
 #include "cli/parser/draw_parser.h"
+#include "cli/parser/given_command.h"
 #include "cli/parser/option_synonyms.h"
 #include "cli/parser/typed_names.h"
 #include "sd/core/error.h"

@@ -10,8 +10,8 @@
 #include <string_view>
 #include <vector>
 
-#include "cli/shell/interrupt.h"
 #include "cli/parser/option_groups.h"
+#include "cli/shell/interrupt.h"
 #include "cli/shell/text_output.h"
 #include "sd/core/compute.h"
 #include "sd/core/error.h"

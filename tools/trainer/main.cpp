@@ -13,9 +13,9 @@
 
 #include "cli/parser/command_words.h"
 #include "cli/parser/help.h"
+#include "cli/parser/option_groups.h"
 #include "cli/shell/interrupt.h"
 #include "cli/shell/memory_guard.h"
-#include "cli/parser/option_groups.h"
 #include "cli/shell/standard_streams.h"
 #include "cli/shell/text_output.h"
 #include "pipeline/device.h"
