@@ -5,11 +5,15 @@ function(sd_precompile name from)
   endif()
 endfunction()
 
-# sd_add_library(NAME SOURCES … [DEPENDS …] [TORCH | PRECOMPILED TARGET]): one static library per folder of src/.
-# The DEPENDS of a folder are the arrows that ARCHITECTURE.md allows; the linker checks them.
+# sd_add_library(NAME SOURCES … [ALONE …] [DEPENDS …] [TORCH | PRECOMPILED TARGET]): one static library per folder of src/.
+# The DEPENDS of a folder are the arrows that ARCHITECTURE.md allows; the linker checks them. Files of a library are compiled
+# several at a time (SD_UNITY), those that are named in ALONE each for itself: their private names are others' too.
 function(sd_add_library name)
-  cmake_parse_arguments(ARG "TORCH" "PRECOMPILED" "SOURCES;DEPENDS;PRIVATE_DEPENDS" ${ARGN})
-  add_library(${name} STATIC ${ARG_SOURCES})
+  cmake_parse_arguments(ARG "TORCH" "PRECOMPILED" "SOURCES;ALONE;DEPENDS;PRIVATE_DEPENDS" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES} ${ARG_ALONE})
+  set_source_files_properties(${ARG_ALONE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+  # Two of a library with LibTorch, so that two cores are busy to the end.
+  set_target_properties(${name} PROPERTIES UNITY_BUILD ${SD_UNITY} UNITY_BUILD_BATCH_SIZE 10)
   target_include_directories(${name} PUBLIC "${PROJECT_SOURCE_DIR}/include"
                                      PRIVATE "${PROJECT_SOURCE_DIR}/src")
   target_link_libraries(${name} PUBLIC ${ARG_DEPENDS} PRIVATE sd_warnings ${ARG_PRIVATE_DEPENDS})

@@ -129,7 +129,8 @@ void BatchDrawer::give_cells_their_own(DrawRequest& request, const Batch& batch)
 std::unique_ptr<SampleNoise> BatchDrawer::noise_of_cells(const Batch& batch) const {
   std::vector<std::unique_ptr<RunNoise>> streams;
   for (const auto& set : sets_of(batch)) {
-    streams.push_back(std::make_unique<RunNoise>(seed_rule_of(*set.own), torch::Device(model_.device)));
+    streams.push_back(
+        std::make_unique<RunNoise>(seed_rule_of(*set.own), torch::Device(model_.device)));
   }
   return std::make_unique<SampleNoise>(std::move(streams));
 }

@@ -41,6 +41,4 @@ std::optional<uint64_t> parse_seed(std::string_view text) {
                                std::numeric_limits<uint64_t>::max()));
 }
 
-}
-
 }  // namespace sd::cli

@@ -214,7 +214,8 @@ class GridRun {
   bool may_share(std::size_t a, std::size_t b) const {
     const auto &first = runs_[a].options, &second = runs_[b].options;
     return is_one_picture(first) && is_one_picture(second) &&
-           grid_.batch_key(a) == grid_.batch_key(b) && (first.scale == 1) == (second.scale == 1) &&
+           grid_.batch_key(a) == grid_.batch_key(b) &&
+           (first.guidance_scale == 1) == (second.guidance_scale == 1) &&
            first.swap.targets.size() == second.swap.targets.size() &&
            first.swap.source.has_value() == second.swap.source.has_value();
   }
