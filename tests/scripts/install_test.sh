@@ -115,7 +115,7 @@ missing() {
   without share/sd/models/demo
   refuses 5 "$tree/share/sd/models/demo" --
   without share/sd/models/demo/model.safetensors
-  refuses 4 "$tree/share/sd/models/demo" "without model.safetensors" --
+  refuses 4 "$tree/share/sd/models/demo" "model.safetensors" --
   without share/sd/configs
   mkdir -p models/ldm/text2img-large
   touch models/ldm/text2img-large/model.ckpt
