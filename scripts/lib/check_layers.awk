@@ -1,7 +1,10 @@
 # The rules of scripts/check_layers. Reads the sources whose names are given relative to the project's folder; prints
 # FILE:LINE: for each breach and exits 1 if there was one.
 BEGIN {
-  max_lines = 500
+  max_lines = 400
+  # One class each, or a test of one subject, that would be harder to read in two files.
+  longer["src/pipeline/convert.cpp"] = longer["tests/cli/test_task_journal.cpp"] = 500
+  longer["scripts/gpu/check.py"] = longer["tests/cli/test_batch_binary.cpp"] = longer["tests/cli/test_edit_binary.cpp"] = 500
   # The folders of the command line, from the ground up: each may include those before it.
   floors = split("shell models options parser maps record plan engine draw tasks commands", floor_name, " ")
   for (i = 1; i <= floors; i++) floor_of[floor_name[i]] = i
@@ -52,7 +55,8 @@ FNR == 1 {
   if (FILENAME ~ /^src\/cli\/[^\/]+\.(cpp|h)$/ && stem != "main") breach("belongs into a folder of src/cli")
   if (FILENAME ~ /^src\/cli\/[^\/]+\// && !(cli_folder(substr(FILENAME, 5)) in floor_of)) breach("the folder is not in this table")
 }
-FNR == max_lines + 1 { breach("longer than " max_lines " lines; split it by purpose") }
+function limit() { return FILENAME in longer ? longer[FILENAME] : max_lines }
+FNR == limit() + 1 { breach("longer than " limit() " lines; split it by purpose") }
 room == "" || !(room in allowed) || !/^[ \t]*#[ \t]*include/ { next }
 /<(torch|ATen|c10)\// {
   if (room in torch_free && !(stem in sees_torch)) breach("the room \"" room "\" must not see LibTorch")

@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "cli/options/attn_options.h"
-#include "cli/options/batch_options.h"
 #include "cli/options/given_options.h"
 #include "cli/options/picture_options.h"
+#include "cli/options/shard.h"
 #include "sd/core/compute.h"
 #include "sd/core/model_config.h"
 #include "sd/core/sampler_table.h"
@@ -83,6 +83,14 @@ struct ControlOptions {
     }
     return false;
   }
+};
+
+/// Many runs from one call.
+struct BatchOptions {
+  std::optional<Shard> shard;       // of the tasks; absent: all, or as a launcher says
+  bool resume = false;              // leave out what is done
+  bool confined = false;            // no path of a task leads out of --outdir
+  std::optional<std::string> grid;  // "scale=1.5,5;sampler=ddim,plms"
 };
 
 /// A drawing command as typed; names and defaults are the original scripts'. Nothing changes it: a
