@@ -1,13 +1,30 @@
 #include "sd/diffusion/denoiser.h"
 
 #include <ATen/ops/cat.h>
+#include <ATen/ops/ones_like.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/where.h>
 #include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
 #include <cmath>
 
 namespace sd {
+
+namespace {
+
+/// φ·ε·σ(ε_cond)/σ(ε) + (1−φ)·ε, with the standard deviations of each picture over channels and
+/// pixels (arXiv:2305.08891, section 3.4). A prediction without contrast stays as it is.
+torch::Tensor rescaled(const torch::Tensor& guided, const torch::Tensor& conditional, double phi) {
+  const auto deviation = [](const torch::Tensor& eps) {
+    return eps.std(at::IntArrayRef{1, 2, 3}, /*unbiased=*/true, /*keepdim=*/true);
+  };
+  const auto own = deviation(guided);
+  const auto ratio = at::where(own > 0, deviation(conditional) / own, at::ones_like(own));
+  return guided * (phi * ratio + (1 - phi));
+}
+
+}  // namespace
 
 torch::Tensor eps_from_velocity(const torch::Tensor& v, const torch::Tensor& x, double alpha) {
   return std::sqrt(alpha) * v + std::sqrt(1 - alpha) * x;
@@ -44,15 +61,21 @@ torch::Tensor GuidedDenoiser::eps(const torch::Tensor& x, double t, int64_t step
   if (passes_ == 1) return model_(x, t, step);
   const auto eps =
       model_(at::cat(std::vector(passes_, x)), t, step).chunk(static_cast<int64_t>(passes_));
-  auto towards = towards_prompts(eps);
-  if (guidance_.row_scales.empty()) {
-    towards = guidance_.guidance_scale * towards;
-  } else {
-    towards = at::tensor(guidance_.row_scales, towards.options()).view({-1, 1, 1, 1}) * towards;
+  const auto prompts = towards_prompts(eps);
+  const auto towards =
+      guidance_.row_scales.empty()
+          ? guidance_.guidance_scale * prompts
+          : at::tensor(guidance_.row_scales, prompts.options()).view({-1, 1, 1, 1}) * prompts;
+  auto guided = eps.front() + towards;
+  if (guidance_.picture_scale.value_or(1.0) != 1.0) {
+    guided = guided + *guidance_.picture_scale * (eps[1] - eps[0]);
   }
-  const auto guided = eps.front() + towards;
-  if (!guidance_.picture_scale || *guidance_.picture_scale == 1.0) return guided;
-  return guided + *guidance_.picture_scale * (eps[1] - eps[0]);
+  const double phi = guidance_.guidance_rescale;
+  if (phi == 0) return guided;
+  const auto& parts = guidance_.part_weights;
+  // Of several prompts, what guidance at scale 1 would predict.
+  return rescaled(guided, parts.empty() ? eps.back() : eps[passes_ - parts.size() - 1] + prompts,
+                  phi);
 }
 
 }  // namespace sd

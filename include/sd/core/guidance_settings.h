@@ -6,6 +6,9 @@ namespace sd {
 /// here reaches the denoiser by itself.
 struct GuidanceSettings {
   double guidance_scale = 7.5;  // 1: no guidance, conditional rows only
+  /// φ, 0 to 1: how far the guided prediction's standard deviation is drawn back to that of the
+  /// conditional one (arXiv:2305.08891, section 3.4). 0: not at all.
+  double guidance_rescale = 0;
 };
 
 }  // namespace sd

@@ -14,6 +14,8 @@ namespace {
 
 using Json = OptionValue::Json;
 
+constexpr Range<double> kRescaleRange{0.0, 1.0};
+
 /// The prompts whose choices a picture's is one of; of a list they stand in the list.
 Json combinations_json(const DrawOptions& options) {
   if (options.from_file) return {{"prompts", nullptr}};
@@ -222,6 +224,15 @@ std::vector<OptionRow> prompt_rows() {
        .key = {"scale", "scheduler"},
        .infotext =
            {.key = "CFG scale", .after = "Schedule type", .always = true, .read_back = "scale"}},
+      {.names = "guidance-rescale",
+       .synonyms = "cfg_rescale",
+       .group = kGroup,
+       .help = "Draw the contrast of what is guided back to that of\nthe prompt's own prediction, "
+               "0 to 1",
+       .value = number(&DrawOptions::guidance_rescale, kRescaleRange),
+       .key = {"guidance_rescale", "scale"},
+       .told_if_given = true,
+       .infotext = {.key = "CFG rescale phi", .after = "Eta", .read_back = "guidance-rescale"}},
       {.names = "seed",
        .synonyms = "S,noise_seed",
        .group = kGroup,
