@@ -1,5 +1,6 @@
 # Writes a header that names the symbol by which `sd` finds its other half. The name holds a hash of every header of the
-# project that cli/engine/engine.h includes, directly or not: halves that were built from different ones do not find each other.
+# project that cli/engine/engine.h includes, directly or not, and of every option's row: halves that were built from different
+# ones do not find each other.
 #
 #   cmake -DSOURCE_DIR=DIR -DOUTPUT=FILE -DDEPFILE=FILE -P SdEngineEntry.cmake
 cmake_minimum_required(VERSION 3.25)
@@ -29,6 +30,8 @@ while(waiting)
   endforeach()
 endwhile()
 
+file(GLOB rows "${SOURCE_DIR}/src/cli/options/*_rows.cpp")
+list(APPEND headers ${rows})
 list(SORT headers)
 set(hashes)
 set(names)
@@ -41,7 +44,7 @@ endforeach()
 string(SHA256 hash "${hashes}")
 string(SUBSTRING "${hash}" 0 16 hash)
 file(CONFIGURE OUTPUT "${OUTPUT}" @ONLY CONTENT
-"// Made from the headers that both halves of the program share:
+"// Made from what both halves of the program share:
 @names@#pragma once
 
 #define SD_ENGINE_ENTRY sd_engine_@hash@

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The name by which the halves of the program find each other changes with every header that they share.
+# The name by which the halves of the program find each other changes with every header and option that they share.
 # usage: engine_entry_test.sh CMAKE COMPILER GENERATED_HEADER
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
@@ -39,7 +39,7 @@ cp -r "$root/src" "$root/include" "$work/tree"
 before="$(entry_of "$work/tree")"
 [[ $before == sd_engine_* ]] || { echo "no name: $before"; failed=1; }
 [[ $(entry_of "$work/tree") == "$before" ]] || { echo "the name differs from call to call"; failed=1; }
-for header in src/cli/options/draw_options.h include/sd/core/sampler_table.h src/cli/plan/prompt_list.h; do
+for header in src/cli/options/draw_options.h include/sd/core/sampler_table.h src/cli/plan/prompt_list.h src/cli/options/prompt_rows.cpp; do
   echo "// another version" >>"$work/tree/$header"
   after="$(entry_of "$work/tree")"
   [[ $after != "$before" ]] || { echo "$header changed and the name did not"; failed=1; }

@@ -13,7 +13,7 @@
 namespace sd::cli {
 namespace {
 
-constexpr const char* kDescription = R"(Draws which words the model looks at, and where.
+constexpr const char* kAttnDescription = R"(Draws which words the model looks at, and where.
 
 Examples:
   sd attn --prompt "a blue cat on a yellow background"
@@ -22,7 +22,7 @@ Examples:
   sd attn --from maps --img outputs/txt2img-samples/grid-0000.png --res 1 --token_idx 2
   sd attn --compose outputs/attn-samples --token_idx 2)";
 
-constexpr const char* kFooter =
+constexpr const char* kAttnFooter =
     R"(Draws as 'sd txt2img' does, one picture unless told otherwise, and writes its maps to
 OUTDIR/attn/00000: words/, grey/ and masks/ with a picture a word, contact.png with all words, timeline.png (words by
 stretches of the run), layers.png (parts of the UNet by words), maps.npy [tokens,h,w] (probabilities
@@ -48,8 +48,8 @@ void check_anew(const AttnCommand& command) {
 }
 
 std::shared_ptr<AttnCommand> add_parser(CLI::App& app) {
-  auto* parser = app.add_subcommand("attn", kDescription)->group("Commands");
-  parser->footer(kFooter);
+  auto* parser = app.add_subcommand("attn", kAttnDescription)->group("Commands");
+  parser->footer(kAttnFooter);
   auto command = std::make_shared<AttnCommand>();
   command->parser = parser;
   command->draw.default_outdir = "outputs/attn-samples";
@@ -66,7 +66,7 @@ DrawCommand drawing(const std::shared_ptr<AttnCommand>& command) {
           [command](const DrawOptions&) { check_anew(*command); }};
 }
 
-DrawCommand make(CLI::App& app) { return drawing(add_parser(app)); }
+DrawCommand make_attn(CLI::App& app) { return drawing(add_parser(app)); }
 
 }  // namespace
 
@@ -75,7 +75,7 @@ Command add_attn(CLI::App& app) {
   const auto draws = drawing(command);
   return {command->parser,
           [command, draws] {
-            if (!draws_from_files(command->files)) return draw_pictures(draws, make);
+            if (!draws_from_files(command->files)) return draw_pictures(draws, make_attn);
             return draw_from_files(*command->parser, command->files, command->draw);
           },
           draws.typed};

@@ -16,7 +16,7 @@ namespace {
 
 using Writer = std::string (*)(const AppOutline&);
 
-constexpr const char* kDescription =
+constexpr const char* kCompletionDescription =
     R"(Prints completions for a shell: commands, options, their values, models.
 
 Examples:
@@ -61,7 +61,7 @@ int run(const CompletionOptions& options, const CLI::App& app) {
 }  // namespace
 
 Command add_completion(CLI::App& app) {
-  auto* parser = app.add_subcommand("completion", kDescription)->group("Set-up");
+  auto* parser = app.add_subcommand("completion", kCompletionDescription)->group("Set-up");
   auto options = std::make_shared<CompletionOptions>();
   std::vector<std::string> shells;
   for (const auto& writer : writers()) shells.push_back(writer.first);

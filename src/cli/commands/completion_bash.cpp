@@ -10,7 +10,7 @@
 namespace sd::cli {
 namespace {
 
-constexpr const char* kBegin =
+constexpr const char* kCompletionBashBegin =
     R"(# Completion of sd for bash, made by 'sd completion bash'.
 # For this shell: source <(sd completion bash)
 # For all: sd completion bash > ~/.local/share/bash-completion/completions/sd
@@ -70,7 +70,7 @@ std::string words_of(const std::vector<std::string>& words) {
 }
 
 /// What completes the value of an option; empty: nothing does.
-std::string action_of(const OptionOutline& option) {
+std::string bash_action_of(const OptionOutline& option) {
   switch (option.kind) {
     case ValueKind::kWords:
       return "_sd_words" + words_of(option.words);
@@ -91,7 +91,8 @@ std::string value_cases(const AppOutline& command) {
     if (option.kind == ValueKind::kFlag) continue;
     std::vector<std::string> patterns;
     for (const auto& name : option.names) patterns.push_back(shell_word(command.name + " " + name));
-    text += fmt::format("    {}) {}; return ;;\n", fmt::join(patterns, " | "), action_of(option));
+    text +=
+        fmt::format("    {}) {}; return ;;\n", fmt::join(patterns, " | "), bash_action_of(option));
   }
   return text;
 }
@@ -108,7 +109,7 @@ std::string name_case(const AppOutline& command) {
   }
   std::string text = fmt::format("    {})\n", command.name);
   std::set<std::string> actions;
-  for (const auto& argument : command.positionals) actions.insert(action_of(argument));
+  for (const auto& argument : command.positionals) actions.insert(bash_action_of(argument));
   for (const auto& action : actions)
     text += fmt::format("      [[ $current == -* ]] || {}\n", action);
   text += fmt::format("      _sd_match{}", words_of(shown));
@@ -127,7 +128,7 @@ std::string shell_word(const std::string& text) {
 }
 
 std::string bash_completion(const AppOutline& app) {
-  std::string text = kBegin;
+  std::string text = kCompletionBashBegin;
   std::vector<std::string> first;
   for (const auto& command : app.commands) first.push_back(command.name);
   for (const auto& option : app.options) {

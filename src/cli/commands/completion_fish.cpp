@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::size_t kHelpCharacters = 80;  // fish shows a line
 
-constexpr const char* kBegin =
+constexpr const char* kCompletionFishBegin =
     R"(# Completion of sd for fish, made by 'sd completion fish'.
 # For this shell: sd completion fish | source
 # For all: sd completion fish > ~/.config/fish/completions/sd.fish
@@ -41,7 +41,7 @@ std::string quoted(const std::string& text) {
   return safe + "'";
 }
 
-std::string action_of(const OptionOutline& option) {
+std::string fish_action_of(const OptionOutline& option) {
   switch (option.kind) {
     case ValueKind::kFlag:
       return "";
@@ -62,14 +62,14 @@ std::string line_of(const std::string& condition, const OptionOutline& option) {
   std::string text = fmt::format("complete -c sd -n {}", quoted(condition));
   for (const auto& name : shown_names(option))
     text += name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1);
-  return fmt::format("{}{} -d {}\n", text, action_of(option),
+  return fmt::format("{}{} -d {}\n", text, fish_action_of(option),
                      quoted(shorten(option.help, kHelpCharacters)));
 }
 
 }  // namespace
 
 std::string fish_completion(const AppOutline& app) {
-  std::string text = kBegin;
+  std::string text = kCompletionFishBegin;
   for (const auto& option : app.options) text += line_of("__sd_no_command", option);
   for (const auto& command : app.commands) {
     text += fmt::format("\ncomplete -c sd -n __sd_no_command -a {} -d {}\n", command.name,
@@ -79,7 +79,7 @@ std::string fish_completion(const AppOutline& app) {
     for (const auto& argument : command.positionals) {
       const bool words = argument.kind == ValueKind::kWords;
       text += fmt::format("complete -c sd -n {} {}\n", quoted(condition),
-                          words ? action_of(argument).substr(4) : "-F");
+                          words ? fish_action_of(argument).substr(4) : "-F");
     }
   }
   text.pop_back();

@@ -8,7 +8,7 @@
 namespace sd::cli {
 namespace {
 
-constexpr const char* kBegin =
+constexpr const char* kCompletionZshBegin =
     R"sh(#compdef sd
 # Completion of sd for zsh, made by 'sd completion zsh'.
 # For this shell: source <(sd completion zsh)
@@ -40,7 +40,7 @@ std::string escaped(std::string text, const std::string& characters) {
   return safe;
 }
 
-std::string action_of(const OptionOutline& option) {
+std::string zsh_action_of(const OptionOutline& option) {
   switch (option.kind) {
     case ValueKind::kWords: {
       std::vector<std::string> words;
@@ -65,7 +65,7 @@ std::string specification(const OptionOutline& option, const std::string& name, 
   auto text =
       fmt::format("{}{}{}{}[{}]", shown ? "" : "!", option.repeated ? "*" : "", name,
                   flag || !name.starts_with("--") ? "" : "=", escaped(option.help, "\\[]:"));
-  if (!flag) text += fmt::format(":{}:{}", escaped(option.value, "\\:"), action_of(option));
+  if (!flag) text += fmt::format(":{}:{}", escaped(option.value, "\\:"), zsh_action_of(option));
   return shell_word(text);
 }
 
@@ -81,8 +81,8 @@ std::string arguments_of(const AppOutline& command) {
   for (std::size_t i = 0; i < command.positionals.size(); ++i) {
     const auto& argument = command.positionals[i];
     const auto place = argument.repeated ? "*" : std::to_string(i + 1);
-    text += " \\\n        " +
-            shell_word(fmt::format("{}:{}:{}", place, argument.names.front(), action_of(argument)));
+    text += " \\\n        " + shell_word(fmt::format("{}:{}:{}", place, argument.names.front(),
+                                                     zsh_action_of(argument)));
   }
   return text + "\n";
 }
@@ -90,7 +90,7 @@ std::string arguments_of(const AppOutline& command) {
 }  // namespace
 
 std::string zsh_completion(const AppOutline& app) {
-  std::string text = kBegin;
+  std::string text = kCompletionZshBegin;
   text += "  commands=(\n";
   for (const auto& command : app.commands) {
     text +=

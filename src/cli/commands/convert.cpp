@@ -20,14 +20,14 @@
 namespace sd::cli {
 namespace {
 
-constexpr const char* kDescription = R"(Writes a checkpoint in another format or precision.
+constexpr const char* kConvertDescription = R"(Writes a checkpoint in another format or precision.
 
 Examples:
   sd convert v1-5-pruned.ckpt v1-5.safetensors --dtype f16
   sd convert v1-5-pruned.ckpt v1-5-ema.safetensors --ema
   sd convert v1-5.safetensors v1-5-diffusers/)";
 
-constexpr const char* kFooter =
+constexpr const char* kConvertFooter =
     R"(OUT is NAME.safetensors, by the original's names, or a folder as the diffusers package reads it
 (a name without a suffix, or with a slash at its end). Where weights alone would be taken for
 another model, NAME.yaml is written beside them. Weights are streamed, read back and compared;
@@ -139,8 +139,8 @@ int run(const ConvertOptions& options) {
 }  // namespace
 
 Command add_convert(CLI::App& app) {
-  auto* parser = app.add_subcommand("convert", kDescription)->group("Commands");
-  parser->footer(kFooter);
+  auto* parser = app.add_subcommand("convert", kConvertDescription)->group("Commands");
+  parser->footer(kConvertFooter);
   auto options = std::make_shared<ConvertOptions>();
   set_parsing_rules(*parser);
   const auto add_positional = [&](const char* name, std::optional<std::string>& value,

@@ -27,10 +27,10 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 constexpr double kMiB = 1024.0 * 1024.0;
-constexpr double kGiB = 1024.0 * kMiB;
+constexpr double kDoctorGiB = 1024.0 * kMiB;
 constexpr int kColumn = 18;
 
-constexpr const char* kDescription =
+constexpr const char* kDoctorDescription =
     R"(Tells what this program finds on this machine, and what will be slow and why.
 
 Examples:
@@ -38,7 +38,7 @@ Examples:
   sd doctor --json
   sd doctor --torch)";
 
-constexpr const char* kFooter =
+constexpr const char* kDoctorFooter =
     R"(Exit code 2 if the configuration file or a variable is wrong, else 0. Only --torch loads LibTorch.)";
 
 struct DoctorOptions {
@@ -144,8 +144,8 @@ std::string text_or(const Json& value, const char* otherwise) {
 
 std::string size_text(const Json& bytes) {
   const auto count = static_cast<double>(bytes.get<int64_t>());
-  return count < kGiB ? fmt::format("{:.0f} MiB", count / kMiB)
-                      : fmt::format("{:.1f} GiB", count / kGiB);
+  return count < kDoctorGiB ? fmt::format("{:.0f} MiB", count / kMiB)
+                            : fmt::format("{:.1f} GiB", count / kDoctorGiB);
 }
 
 class Page {
@@ -293,8 +293,8 @@ int run(const DoctorOptions& options, const CLI::App& app) {
 }  // namespace
 
 Command add_doctor(CLI::App& app) {
-  auto* parser = app.add_subcommand("doctor", kDescription)->group("Set-up");
-  parser->footer(kFooter);
+  auto* parser = app.add_subcommand("doctor", kDoctorDescription)->group("Set-up");
+  parser->footer(kDoctorFooter);
   auto options = std::make_shared<DoctorOptions>();
   parser->add_flag("--json", options->json, "One JSON object");
   parser->add_flag("--torch", options->torch, "Load LibTorch and ask it too, for GPUs above all");

@@ -7,7 +7,7 @@
 namespace sd::cli {
 namespace {
 
-constexpr double kGiB = 1024.0 * 1024.0 * 1024.0;
+constexpr double kDoctorAdviceGiB = 1024.0 * 1024.0 * 1024.0;
 
 void advise_on_gpu(const Machine& machine, std::vector<std::string>& lines) {
   if (machine.may_use_gpu()) return;
@@ -57,8 +57,8 @@ void advise_on_memory(const Machine& machine, std::vector<std::string>& lines) {
                                             : "take --dtype bf16";
   lines.push_back(fmt::format(
       "a full-size model in f32: {:.1f} GiB of memory are free and about {:.1f} are needed; {}",
-      static_cast<double>(machine.memory_available) / kGiB,
-      static_cast<double>(kWeightsF32 + kWorkingMemory) / kGiB, way_out));
+      static_cast<double>(machine.memory_available) / kDoctorAdviceGiB,
+      static_cast<double>(kWeightsF32 + kWorkingMemory) / kDoctorAdviceGiB, way_out));
 }
 
 }  // namespace

@@ -8,7 +8,7 @@
 namespace sd::cli {
 namespace {
 
-constexpr const char* kDescription = R"(Draws a prompt over a picture, or over a part of it.
+constexpr const char* kImg2imgDescription = R"(Draws a prompt over a picture, or over a part of it.
 It is the fork's editimg.py too: 'sd editimg' is another name of it.
 
 Examples:
@@ -24,8 +24,8 @@ void require_picture(const DrawOptions& options) {
   }
 }
 
-DrawCommand make(CLI::App& app) {
-  auto* parser = app.add_subcommand("img2img", kDescription)->group("Commands");
+DrawCommand make_img2img(CLI::App& app) {
+  auto* parser = app.add_subcommand("img2img", kImg2imgDescription)->group("Commands");
   parser->alias("editimg");
   parser->footer(kDrawFooter);
   auto options = std::make_shared<DrawOptions>();
@@ -41,8 +41,9 @@ DrawCommand make(CLI::App& app) {
 }  // namespace
 
 Command add_img2img(CLI::App& app) {
-  const auto command = make(app);
-  return {command.parser, [command] { return draw_pictures(command, make); }, command.typed};
+  const auto command = make_img2img(app);
+  return {command.parser, [command] { return draw_pictures(command, make_img2img); },
+          command.typed};
 }
 
 }  // namespace sd::cli

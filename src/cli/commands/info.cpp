@@ -21,7 +21,7 @@
 namespace sd::cli {
 namespace {
 
-constexpr const char* kDescription =
+constexpr const char* kInfoDescription =
     R"(Prints what pictures and checkpoints hold, without loading a model.
 
 Examples:
@@ -81,7 +81,7 @@ int run(const InfoOptions& options) {
 }  // namespace
 
 Command add_info(CLI::App& app) {
-  auto* parser = app.add_subcommand("info", kDescription)->group("Commands");
+  auto* parser = app.add_subcommand("info", kInfoDescription)->group("Commands");
   auto options = std::make_shared<InfoOptions>();
   parser
       ->add_option("FILE", options->files,

@@ -12,7 +12,7 @@
 namespace sd::cli {
 namespace {
 
-constexpr const char* kDescription =
+constexpr const char* kManDescription =
     R"(Prints the manual page, made from the options that this program has.
 
 Examples:
@@ -166,7 +166,7 @@ std::string page(const CLI::App& app) {
 }  // namespace
 
 Command add_man(CLI::App& app) {
-  auto* parser = app.add_subcommand("man", kDescription)->group("Set-up");
+  auto* parser = app.add_subcommand("man", kManDescription)->group("Set-up");
   return {parser, [&app] {
             StandardOutput().line(page(app));
             return static_cast<int>(ExitCode::kDone);

@@ -13,7 +13,7 @@
 namespace sd::cli {
 namespace {
 
-constexpr const char* kDescription =
+constexpr const char* kSamplersDescription =
     R"(Lists the samplers: their names, order, calls of the UNet a step, and where they come from.
 
 Examples:
@@ -21,7 +21,7 @@ Examples:
   sd txt2img --prompt "a red apple" --sampler dpm++_2m --steps 20
   sd txt2img --prompt "a red apple" --sampler "Euler a" --scheduler karras)";
 
-constexpr const char* kFooter =
+constexpr const char* kSamplersFooter =
     R"(--sampler takes these names and those of other programs: "DPM++ 2M Karras", k_euler_a, dpmpp_2m.
 order: of the error, in the size of a step; the random part aside. noise: drawn in every step, fresh,
 or as increments of a path that depends on the seed and the noise level alone, so that more steps refine
@@ -59,8 +59,8 @@ int run(bool json) {
 }  // namespace
 
 Command add_samplers(CLI::App& app) {
-  auto* parser = app.add_subcommand("samplers", kDescription)->group("Commands");
-  parser->footer(kFooter);
+  auto* parser = app.add_subcommand("samplers", kSamplersDescription)->group("Commands");
+  parser->footer(kSamplersFooter);
   auto json = std::make_shared<bool>(false);
   parser->add_flag("--json", *json, "One JSON object a line");
   return {parser, [json] { return run(*json); }};

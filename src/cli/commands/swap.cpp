@@ -12,7 +12,7 @@
 namespace sd::cli {
 namespace {
 
-constexpr const char* kDescription =
+constexpr const char* kSwapDescription =
     R"(Draws a source and, beside it from the same start, targets that take their attention from it.
 
 Examples:
@@ -23,7 +23,7 @@ Examples:
   sd swap --mode p2p --sprompt "a moon" --prompt "a house" --cross-box moon
   sd swap --init-img photo.png --strength 0.7 --sprompt "a photo" --prompt "an oil painting")";
 
-constexpr const char* kFooter =
+constexpr const char* kSwapFooter =
     R"(Targets are written to OUTDIR/samples/00000.png and on, their sources under the same numbers to
 OUTDIR/source, two grids and a sheet side by side to OUTDIR; nothing is overwritten.
 
@@ -63,9 +63,9 @@ int show_alignment(const DrawOptions& options) {
   return static_cast<int>(ExitCode::kDone);
 }
 
-DrawCommand make(CLI::App& app) {
-  auto* parser = app.add_subcommand("swap", kDescription)->group("Commands");
-  parser->footer(kFooter);
+DrawCommand make_swap(CLI::App& app) {
+  auto* parser = app.add_subcommand("swap", kSwapDescription)->group("Commands");
+  parser->footer(kSwapFooter);
   auto options = std::make_shared<DrawOptions>();
   options->task = DrawTask::kSwap;
   options->default_outdir = "outputs/swap-samples";  // the fork's defaults from here on
@@ -78,11 +78,11 @@ DrawCommand make(CLI::App& app) {
 }  // namespace
 
 Command add_swap(CLI::App& app) {
-  const auto command = make(app);
+  const auto command = make_swap(app);
   return {command.parser,
           [command] {
             if (command.options->swap.dry_run) return show_alignment(*command.options);
-            return draw_pictures(command, make);
+            return draw_pictures(command, make_swap);
           },
           command.typed};
 }

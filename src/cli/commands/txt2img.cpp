@@ -8,7 +8,7 @@
 namespace sd::cli {
 namespace {
 
-constexpr const char* kDescription = R"(Draws pictures from a prompt.
+constexpr const char* kTxt2imgDescription = R"(Draws pictures from a prompt.
 
 Examples:
   sd txt2img --prompt "a red apple on a wooden table" --plms
@@ -16,8 +16,8 @@ Examples:
   sd txt2img --from-file prompts.txt --outdir pictures --skip_grid
   sd txt2img --ckpt v1-5-pruned-emaonly.safetensors --prompt "a fox in the snow" --json)";
 
-DrawCommand make(CLI::App& app) {
-  auto* parser = app.add_subcommand("txt2img", kDescription)->group("Commands");
+DrawCommand make_txt2img(CLI::App& app) {
+  auto* parser = app.add_subcommand("txt2img", kTxt2imgDescription)->group("Commands");
   parser->footer(kDrawFooter);
   auto options = std::make_shared<DrawOptions>();
   add_draw_options(*parser, *options, kTxt2ImgCommand);
@@ -27,8 +27,9 @@ DrawCommand make(CLI::App& app) {
 }  // namespace
 
 Command add_txt2img(CLI::App& app) {
-  const auto command = make(app);
-  return {command.parser, [command] { return draw_pictures(command, make); }, command.typed};
+  const auto command = make_txt2img(app);
+  return {command.parser, [command] { return draw_pictures(command, make_txt2img); },
+          command.typed};
 }
 
 }  // namespace sd::cli
