@@ -150,7 +150,7 @@ TEST(MetaDevice, SamplersAndGuidanceStayOnTheirDevice) {
         const auto timesteps = at::full({x.size(0)}, t, x.options());
         return model->unet->forward(x, timesteps, context, ForwardContext{});
       },
-      {.scale = 7.5});
+      {{7.5}});
   MetaNoise noise;
   SampleRun run;
   run.schedule = uniform_steps(NoiseSchedule::sqrt_linear(0.00085, 0.0120, 1000), 5);
