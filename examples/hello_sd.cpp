@@ -5,6 +5,6 @@ int main(int argc, char** argv) {
   sd::Txt2ImgRequest request;
   request.prompts = {"a blue cat on a yellow background"};
   request.steps = 20;
-  const auto drawn = sd::txt2img(model, request);
+  const auto drawn = sd::draw_prompts(model, request);
   sd::write_picture("hello.png", drawn.pictures.front());
 }

@@ -33,7 +33,7 @@ int main(int argc, char** argv) {
   sd::Txt2ImgRequest request;
   request.prompts = {prompt};
   request.steps = 20;
-  sd::write_picture("plain.png", sd::txt2img(model, request).pictures.front());
+  sd::write_picture("plain.png", sd::draw_prompts(model, request).pictures.front());
   request.controller = &spotlight;
-  sd::write_picture("spotlight.png", sd::txt2img(model, request).pictures.front());
+  sd::write_picture("spotlight.png", sd::draw_prompts(model, request).pictures.front());
 }

@@ -78,7 +78,7 @@ std::unique_ptr<sd_drawing> drawn(const LoadedModel& model, const sd_draw_option
   request.prompt_chunks = reader->chunks();
   MapRecorder recorder;
   if (options.maps != 0) request.controller = &recorder;
-  auto result = txt2img(model, request);
+  auto result = draw_prompts(model, request);
 
   auto drawing = std::make_unique<sd_drawing>();
   drawing->pictures = std::move(result.pictures);

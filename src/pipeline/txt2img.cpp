@@ -8,7 +8,7 @@ Txt2ImgResult txt2img(const LoadedModel& model, const Txt2ImgRequest& request, N
   return draw(model, batch, noise);
 }
 
-Txt2ImgResult txt2img(const LoadedModel& model, const Txt2ImgRequest& request) {
+Txt2ImgResult draw_prompts(const LoadedModel& model, const Txt2ImgRequest& request) {
   auto noise = noise_of(model, request);
   return txt2img(model, request, noise);
 }

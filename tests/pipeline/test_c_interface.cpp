@@ -68,7 +68,7 @@ TEST(CInterface, DrawsWhatTheLibraryDraws) {
   request.prompts = {kPrompt};
   request.width = request.height = 64;
   request.steps = 2;
-  const auto expected = txt2img(test::tiny_model(), request).pictures.front();
+  const auto expected = draw_prompts(test::tiny_model(), request).pictures.front();
   ASSERT_EQ(sd_drawing_count(drawing.get()), 1U);
   ASSERT_EQ(sd_drawing_width(drawing.get()), 64);
   ASSERT_EQ(sd_drawing_height(drawing.get()), 64);

@@ -103,7 +103,8 @@ TEST(Txt2Img, WithoutASizeDrawsWhatTheModelWasTrainedFor) {
   request.steps = 1;
   request.decode = false;
   const auto side = tiny_model().config.image_size;
-  EXPECT_EQ(txt2img(tiny_model(), request).latents.sizes(), at::IntArrayRef({1, 4, side, side}));
+  EXPECT_EQ(draw_prompts(tiny_model(), request).latents.sizes(),
+            at::IntArrayRef({1, 4, side, side}));
 }
 
 }  // namespace

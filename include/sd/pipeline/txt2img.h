@@ -18,6 +18,6 @@ using Txt2ImgResult = DrawResult;
 /// Draws prompts from noise. Errors as `draw`.
 Txt2ImgResult txt2img(const LoadedModel& model, const Txt2ImgRequest& request, NoiseSource& noise);
 /// The same with the noise of the request's seed.
-Txt2ImgResult txt2img(const LoadedModel& model, const Txt2ImgRequest& request);
+Txt2ImgResult draw_prompts(const LoadedModel& model, const Txt2ImgRequest& request);
 
 }  // namespace sd
