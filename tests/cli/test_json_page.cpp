@@ -75,8 +75,8 @@ Keys keys_of_runs() {
     collect(run_program(setup), keys);
   };
   txt2img({"--prompt", "a {red|blue} cat", "--combinations", "--n_iter", "1", "--reweight", "cat=2",
-           "--variation", "7:0.1", "--vae", model, "--clip", model, "--attn",
-           run.path("maps").string()},
+           "--variation", "7:0.1", "--guidance-rescale", "0.5", "--vae", model, "--clip", model,
+           "--attn", run.path("maps").string()},
           "txt2img");
   const auto picture = run.sample_path(0).string();
   txt2img({"--sprompt", "a cat", "--prompt", "a dog", "--mode", "p2p", "--init-img", picture,
