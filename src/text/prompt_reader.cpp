@@ -104,8 +104,8 @@ PromptVariant lay_out(const Tokenizer& tokenizer, const SourcedText& prompt, int
     const auto weight = static_cast<float>(stretch.weight);
     if (!std::isfinite(weight)) {
       throw UsageError(
-          fmt::format("the brackets give '{}' an infinite weight: use fewer, or a weight like "
-                      "({}:1.3)",
+          fmt::format("'{}' is weighted beyond all numbers: fewer brackets, or a "
+                      "weight like ({}:1.3)",
                       stretch.text, stretch.text));
     }
     const auto source = [&](std::size_t at) {

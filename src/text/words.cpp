@@ -281,7 +281,7 @@ std::vector<int64_t> PromptWords::find(std::string_view given) const {
     const auto wanted = whole_number(query.occurrence);
     if (!wanted || *wanted < 1 || static_cast<std::size_t>(*wanted) > places.size()) {
       throw UsageError(fmt::format(
-          "'{}' is not in the prompt: '{}' occurs {}, and the first one is #1. Words: {}",
+          "'{}' is not in the prompt: '{}' occurs {} there (counted from #1). Words: {}",
           query.text, query.phrase_text, times(places.size()), list()));
     }
     places = {places[static_cast<std::size_t>(*wanted) - 1]};

@@ -232,7 +232,7 @@ TEST(Txt2ImgCheck, KnowsTheLatentsOfVersion1) {
 TEST(Txt2ImgCheck, LaionLeavesWhatWasNamedAlone) {
   const auto options = parse_and_settle({"--laion400m"});
   EXPECT_EQ(options.ckpt, SD_TEST_DATA "/tiny-v1.ckpt");
-  EXPECT_FALSE(options.config.has_value());
+  EXPECT_EQ(options.config, SD_TEST_DATA "/tiny-v1.yaml");  // the one beside it
   EXPECT_EQ(options.outdir->filename(), "out");
 }
 

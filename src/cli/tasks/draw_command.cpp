@@ -41,7 +41,8 @@ int draw_run(const DrawCommand& command, std::shared_ptr<const PromptList> liste
     report_error(fmt::format("line {} {}", bad.line, bad.reason),
                  static_cast<int>(ExitCode::kUsage), options.json, {{"lines", {bad.line}}});
   };
-  return engine().draw(make_plan(options, context));
+  const auto plan = make_plan(options, context);  // before the drawing half is opened
+  return engine().draw(plan);
 }
 
 }  // namespace
