@@ -28,6 +28,8 @@ target_compile_options(sd_warnings INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow>
   # g++ 12 warns of overflows inside std::string once its header comes precompiled (it no longer counts as a system's).
   $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-stringop-overflow -Wno-stringop-overread -Wno-restrict>
+  # To clang a variable shadows what another file of the same unit has for itself alone.
+  $<$<AND:$<COMPILE_LANG_AND_ID:CXX,Clang>,$<BOOL:${SD_UNITY}>>:-Wno-shadow>
   $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<BOOL:${SD_WERROR}>>:-Werror>)
 
 if(SD_SANITIZE)

@@ -29,19 +29,19 @@ bool any_has(std::string_view field, const std::vector<std::string>& prompts,
 
 /// What is said of a word that neither source nor targets have: with the words of each.
 std::string in_no_prompt(std::string_view field, const std::string& word, const PromptSet& prompts,
-                         const Tokenizer& tokenizer, const WordFieldNames& names) {
+                         const Tokenizer& tokenizer, FieldLabel label) {
   auto text = fmt::format("{}: '{}' is in no prompt", field, word);
   const auto add = [&](std::string_view name, const std::string& prompt) {
     text += fmt::format("\n{} has the words: {}", name,
                         PromptWords(prompt, tokenizer.encode(prompt)).list());
   };
-  if (prompts.source) add(names.source, *prompts.source);
-  for (const auto& target : prompts.targets) add(names.targets, target);
+  if (prompts.source) add(label("source"), *prompts.source);
+  for (const auto& target : prompts.targets) add(label("targets"), target);
   return text;
 }
 
 void check_swap_words(const ControlWords& words, const PromptSet& prompts,
-                      const Tokenizer& tokenizer, const WordFieldNames& names) {
+                      const Tokenizer& tokenizer, FieldLabel label) {
   std::vector<std::string> sources, all = prompts.targets;
   if (prompts.source) sources.push_back(*prompts.source);
   all.insert(all.end(), sources.begin(), sources.end());
@@ -51,17 +51,20 @@ void check_swap_words(const ControlWords& words, const PromptSet& prompts,
       std::string problem;
       if (any_has(field, in, word, tokenizer, problem)) continue;
       throw UsageError(in.size() == 1 ? problem
-                                      : in_no_prompt(field, word, prompts, tokenizer, names));
+                                      : in_no_prompt(field, word, prompts, tokenizer, label));
     }
   };
   if (prompts.source) {
-    check(fmt::format("{} takes a word of the source", names.cross_box), words.cross_box, sources);
+    check(fmt::format("{} takes a word of the source", label("cross_box")), words.cross_box,
+          sources);
   }
-  check(names.local_blend, words.local_blend, all);
-  check(names.blend_except, words.blend_except, all);
+  check(label("local_blend"), words.local_blend, all);
+  check(label("blend_except"), words.blend_except, all);
 }
 
 }  // namespace
+
+std::string own_label(std::string_view field) { return std::string(field); }
 
 std::vector<int64_t> word_positions(std::string_view field, const std::string& prompt,
                                     const std::string& word, const Tokenizer& tokenizer) {
@@ -74,16 +77,16 @@ std::vector<int64_t> word_positions(std::string_view field, const std::string& p
 }
 
 void check_words(const ControlWords& words, const PromptSet& prompts, const Tokenizer& tokenizer,
-                 const WordFieldNames& names) {
+                 FieldLabel label) {
   const auto check = [&](std::string_view field, const std::string& word) {
     std::string problem;
     if (!any_has(field, prompts.targets, word, tokenizer, problem)) throw UsageError(problem);
   };
-  for (const auto& weight : words.reweight) check(names.reweight, weight.word);
+  for (const auto& weight : words.reweight) check(label("reweight"), weight.word);
   for (const auto& steps : words.cross_steps) {
-    if (!steps.word.empty()) check(names.cross_steps, steps.word);
+    if (!steps.word.empty()) check(label("cross_steps"), steps.word);
   }
-  check_swap_words(words, prompts, tokenizer, names);
+  check_swap_words(words, prompts, tokenizer, label);
 }
 
 int64_t default_blend_res(const ModelConfig& config, int64_t latent_side) {

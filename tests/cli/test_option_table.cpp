@@ -74,6 +74,17 @@ TEST(OptionTable, FoldersAreWrittenTo) {
   }
 }
 
+TEST(OptionTable, WhatBelongsSomewhereSaysWhereAndWhetherItIsGiven) {
+  for (const auto& row : option_rows()) {
+    SCOPED_TRACE(row.names);
+    EXPECT_EQ(row.needs == nullptr, row.without.empty());
+    if (row.needs != nullptr) {
+      ASSERT_TRUE(row.value.is_set);
+      EXPECT_FALSE(row.value.is_set(DrawOptions()));
+    }
+  }
+}
+
 TEST(OptionTable, WhatIsAnsweredIsAnOption) {
   for (const auto& row : option_rows()) {
     std::string names(row.answers);

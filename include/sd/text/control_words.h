@@ -35,10 +35,8 @@ enum class SwapMode {
   kPromptToPrompt,  // arXiv:2208.01626 (prompt_to_prompt.h, self_injection.h)
 };
 
-/// The words that attention control goes by. Torch-free, so that they can be checked before a model
-/// is loaded; sd/pipeline/word_controls.h makes controllers of them. Words are named as
-/// PromptWords::find takes them.
-struct ControlWords {
+/// The words that a swap goes by, named as PromptWords::find takes them.
+struct SwapWords {
   /// Cross-attention follows the source from 0 to 0.8 of the steps unless all words, or one, are
   /// told otherwise; later ones win.
   std::vector<WordSteps> cross_steps;
@@ -47,6 +45,11 @@ struct ControlWords {
   /// everywhere.
   std::vector<std::string> local_blend;
   std::vector<std::string> blend_except;  // and not where these are looked at
+};
+
+/// The words that attention control goes by. Torch-free, so that they can be checked before a model
+/// is loaded; sd/pipeline/word_controls.h makes controllers of them.
+struct ControlWords : SwapWords {
   std::vector<WordWeight> reweight;
 };
 
@@ -57,16 +60,10 @@ struct PromptSet {
   const ControlWords* own = nullptr;  // the words of this sample; null: the batch's
 };
 
-/// How errors call the fields of ControlWords.
-struct WordFieldNames {
-  std::string_view source = "source";
-  std::string_view targets = "targets";
-  std::string_view reweight = "reweight";
-  std::string_view cross_steps = "cross_steps";
-  std::string_view cross_box = "cross_box";
-  std::string_view local_blend = "local_blend";
-  std::string_view blend_except = "blend_except";
-};
+/// What errors call a field of ControlWords or PromptSet, "cross_box".
+using FieldLabel = std::string (*)(std::string_view field);
+/// The field's own name.
+std::string own_label(std::string_view field);
 
 /// Positions of `word` in the ids of `prompt`. Throws UsageError, beginning with `field`, if it is
 /// not there or was cut off.
@@ -76,7 +73,7 @@ std::vector<int64_t> word_positions(std::string_view field, const std::string& p
 /// Checks that each word of `words` is in the prompts that it is looked for in. Throws
 /// UsageError, listing the words there are.
 void check_words(const ControlWords& words, const PromptSet& prompts, const Tokenizer& tokenizer,
-                 const WordFieldNames& names = {});
+                 FieldLabel label = own_label);
 
 inline constexpr int64_t kPublishedBlendRes = 16;
 

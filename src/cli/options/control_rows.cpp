@@ -56,6 +56,7 @@ std::vector<OptionRow> reweight_rows() {
        .help = "Multiply the attention paid to a word (a phrase, cat#2\nfor its second occurrence, "
                "@8 for a token); a value for\nall samples or one for each. May be given again",
        .value = reweight(),
+       .of_a_sample = true,
        .key = {"control.reweight", "swap"},
        .told_if_given = true},
       {.names = "reweight-steps",

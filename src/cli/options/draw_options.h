@@ -45,19 +45,15 @@ inline constexpr double kDefaultBlendThreshold = 0.3;
 inline constexpr double kDefaultBlendStart = 0.2;
 inline constexpr int64_t kDefaultBlendRes = 16;
 
-/// `sd swap` beside what all commands have.
-struct SwapOptions {
+/// `sd swap` beside what all commands have; its words are the library's own.
+struct SwapOptions : SwapWords {
   std::vector<std::string> targets;  // every --prompt
   std::optional<std::string> source;
   bool is_swap = false;
   SwapMode mode = SwapMode::kFork;
   double tthres = 0;
-  std::vector<WordSteps> cross_steps;   // in the order given; later ones win
   std::optional<AttnSteps> self_steps;  // absent: kDefaultSelfSteps
   std::optional<int64_t> self_max_res;  // latent pixels of 64, scaled with the latents; absent: 16
-  std::vector<std::string> cross_box;   // words of the source
-  std::vector<std::string> local_blend;
-  std::vector<std::string> blend_except;
   std::optional<double> blend_threshold;  // absent: kDefaultBlendThreshold
   std::optional<double> blend_start;      // absent: kDefaultBlendStart
   std::optional<int64_t> blend_res;       // like self_max_res; absent: default_blend_res

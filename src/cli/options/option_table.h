@@ -74,6 +74,11 @@ struct OptionRow {
   Scope scope = Scope::kTask;
   /// The run settles it: metadata repeat what was taken, not what was typed.
   bool settled = false;
+  /// What it belongs to, and what is said where it is given without: "belongs to --mode p2p".
+  bool (*needs)(const DrawOptions&) = nullptr;
+  std::string_view without = {};
+  /// Samples of one batch may each have their own (cells of a grid).
+  bool of_a_sample = false;
   /// Options that are answered with this one: settings of a lower rank leave them alone.
   std::string_view answers = {};
 

@@ -55,6 +55,8 @@ struct OptionValue {
   /// What is taken where nothing is given, as help shows it; empty: help shows nothing.
   std::function<std::string(const DrawOptions&)> preset = {};
   std::function<Json(const DrawOptions&)> tell = {};
+  /// Whether the field holds something: is true, not empty, not absent, not its own default.
+  std::function<bool(const DrawOptions&)> is_set = {};
 };
 
 // Each makes the value of an option that fills `field`: a member of DrawOptions, or of one of its
@@ -64,13 +66,6 @@ struct OptionValue {
 template <typename Outer, typename Part, typename Inner, typename Field>
 auto in(Part Outer::*part, Field Inner::*field) {
   return [ part, field ](auto& options) -> auto& { return (options.*part).*field; };
-}
-
-template <typename Get>
-OptionValue flag(Get field) {
-  return {.type = {},
-          .flag = [field](DrawOptions& options) -> bool& { return std::invoke(field, options); },
-          .tell = [field](const DrawOptions& options) { return std::invoke(field, options); }};
 }
 
 namespace values {
@@ -98,7 +93,32 @@ nlohmann::ordered_json json_of(const Value& value) {
   }
 }
 
+/// Whether `field` of options holds something.
+template <typename Get>
+auto set_in(Get field) {
+  return [field](const DrawOptions& options) {
+    using Field = FieldOf<Get>;
+    const Field& value = std::invoke(field, options);
+    if constexpr (Plain<Field>::optional) {
+      return value.has_value();
+    } else if constexpr (requires { value.empty(); }) {
+      return !value.empty();
+    } else {
+      static const DrawOptions untouched;
+      return !(value == std::invoke(field, untouched));
+    }
+  };
+}
+
 }  // namespace values
+
+template <typename Get>
+OptionValue flag(Get field) {
+  return {.type = {},
+          .flag = [field](DrawOptions& options) -> bool& { return std::invoke(field, options); },
+          .tell = [field](const DrawOptions& options) { return std::invoke(field, options); },
+          .is_set = values::set_in(field)};
+}
 
 /// A whole number; the field may be optional.
 template <typename Get>
@@ -117,6 +137,7 @@ OptionValue whole(Get field, Range<int64_t> range) {
   value.tell = [field](const DrawOptions& options) {
     return values::json_of<Field>(std::invoke(field, options));
   };
+  value.is_set = values::set_in(field);
   return value;
 }
 
@@ -137,6 +158,7 @@ OptionValue number(Get field, Range<double> range) {
   value.tell = [field](const DrawOptions& options) {
     return values::json_of<Field>(std::invoke(field, options));
   };
+  value.is_set = values::set_in(field);
   return value;
 }
 
@@ -150,6 +172,7 @@ OptionValue text(Get field, std::string type = "TEXT") {
   value.tell = [field](const DrawOptions& options) {
     return values::json_of(std::invoke(field, options));
   };
+  value.is_set = values::set_in(field);
   return value;
 }
 
@@ -164,6 +187,7 @@ OptionValue path(Get field, std::string type) {
   value.tell = [field](const DrawOptions& options) {
     return file_name(std::invoke(field, options));
   };
+  value.is_set = values::set_in(field);
   return value;
 }
 
@@ -194,6 +218,7 @@ OptionValue choice(Get field, Choices<Value> choices, std::vector<std::string> s
     const auto word = word_of(options);
     return word.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(word);
   };
+  value.is_set = values::set_in(field);
   return value;
 }
 
@@ -217,16 +242,21 @@ OptionValue texts(Get field, std::string type) {
   value.tell = [field](const DrawOptions& options) {
     return nlohmann::ordered_json(std::invoke(field, options));
   };
+  value.is_set = values::set_in(field);
   return value;
 }
 
 /// Part of the steps, "0:0.8"; the field may be optional.
 template <typename Get>
 OptionValue steps(Get field, bool may_be_empty) {
-  return parsed("A:B", [field, may_be_empty](DrawOptions& options, const std::string& option,
-                                             const std::string& text) {
+  auto value = parsed("A:B", [field, may_be_empty](DrawOptions& options, const std::string& option,
+                                                   const std::string& text) {
     std::invoke(field, options) = parse_steps(option, text, may_be_empty);
   });
+  if constexpr (values::Plain<values::FieldOf<Get>>::optional) {
+    value.is_set = values::set_in(field);
+  }
+  return value;
 }
 
 /// [begin, end] in fractions of the steps.
@@ -243,6 +273,7 @@ OptionValue list(Get field, Parse parse, std::string type = "LIST") {
   value.tell = [field](const DrawOptions& options) {
     return values::json_of(std::invoke(field, options));
   };
+  value.is_set = values::set_in(field);
   return value;
 }
 

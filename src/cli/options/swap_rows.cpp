@@ -16,19 +16,20 @@ template <typename Field>
 auto input(Field PictureInput::*field) {
   return in(&DrawOptions::input, field);
 }
-template <typename Field>
-auto swap(Field SwapOptions::*field) {
+/// Of SwapOptions, or of the words that it has from the library.
+template <typename Owner, typename Field>
+auto swap(Field Owner::*field) {
   return in(&DrawOptions::swap, field);
 }
 
 bool has_picture(const DrawOptions& options) { return options.input.init_img.has_value(); }
 bool has_source(const DrawOptions& options) { return options.swap.source.has_value(); }
-bool is_fork(const DrawOptions& options) {
-  return has_source(options) && options.swap.mode == SwapMode::kFork;
+bool in_fork_mode(const DrawOptions& options) { return options.swap.mode == SwapMode::kFork; }
+bool in_p2p_mode(const DrawOptions& options) {
+  return options.swap.mode == SwapMode::kPromptToPrompt;
 }
-bool is_p2p(const DrawOptions& options) {
-  return has_source(options) && options.swap.mode == SwapMode::kPromptToPrompt;
-}
+bool is_fork(const DrawOptions& options) { return has_source(options) && in_fork_mode(options); }
+bool is_p2p(const DrawOptions& options) { return has_source(options) && in_p2p_mode(options); }
 bool blends(const DrawOptions& options) { return is_p2p(options) && options.swap.blends(); }
 
 /// `value`, told as `otherwise` where it is not given.
@@ -60,6 +61,7 @@ OptionValue cross_steps() {
       "[WORD=]A:B", [](DrawOptions& options, const std::string& option, const std::string& text) {
         options.swap.cross_steps.push_back(parse_word_steps(option, text));
       });
+  value.is_set = values::set_in(swap(&SwapOptions::cross_steps));
   value.tell = [](const DrawOptions& options) {
     const auto& all = options.swap.cross_steps;
     Json json = Json::array();
@@ -94,6 +96,7 @@ OptionValue blend_res() {
       parsed("{8,16,32,64}", [](DrawOptions& options, const std::string&, const std::string& text) {
         options.swap.blend_res = parse_blend_res(text);
       });
+  value.is_set = values::set_in(field);
   return told_with_default(std::move(value), field, kDefaultBlendRes);
 }
 
@@ -104,6 +107,8 @@ OptionValue fraction(std::optional<double> SwapOptions::*member, double otherwis
   return value;
 }
 
+constexpr std::string_view kOfP2p = "belongs to --mode p2p";
+
 std::vector<OptionRow> blend_rows() {
   constexpr const char* kGroup = "Swap";
   return {
@@ -112,6 +117,9 @@ std::vector<OptionRow> blend_rows() {
        .help = "p2p: edit only where this word is looked at (again: or)",
        .value = texts(swap(&SwapOptions::local_blend), "WORD"),
        .commands = kSwapCommand,
+       .needs = in_p2p_mode,
+       .without = kOfP2p,
+       .of_a_sample = true,
        .key = {"swap.local_blend"},
        .told_where = blends},
       {.names = "blend-except",
@@ -119,6 +127,9 @@ std::vector<OptionRow> blend_rows() {
        .help = "p2p: but not where this word is looked at",
        .value = texts(swap(&SwapOptions::blend_except), "WORD"),
        .commands = kSwapCommand,
+       .needs = in_p2p_mode,
+       .without = kOfP2p,
+       .of_a_sample = true,
        .key = {"swap.blend_except"},
        .told_where = blends},
       {.names = "blend-threshold",
@@ -126,6 +137,8 @@ std::vector<OptionRow> blend_rows() {
        .help = "p2p: of the largest attention, from 0 to 1",
        .value = fraction(&SwapOptions::blend_threshold, kDefaultBlendThreshold),
        .commands = kSwapCommand,
+       .needs = in_p2p_mode,
+       .without = kOfP2p,
        .key = {"swap.blend_threshold"},
        .told_where = blends},
       {.names = "blend-start",
@@ -133,6 +146,8 @@ std::vector<OptionRow> blend_rows() {
        .help = "p2p: part of the steps before blending begins",
        .value = fraction(&SwapOptions::blend_start, kDefaultBlendStart),
        .commands = kSwapCommand,
+       .needs = in_p2p_mode,
+       .without = kOfP2p,
        .key = {"swap.blend_start"},
        .told_where = blends},
       {.names = "blend-res",
@@ -141,6 +156,8 @@ std::vector<OptionRow> blend_rows() {
                "(16, more where latents are so\nsmall that it would be fewer than 16)",
        .value = blend_res(),
        .commands = kSwapCommand,
+       .needs = in_p2p_mode,
+       .without = kOfP2p,
        .key = {"swap.blend_res"},
        .told_where = blends},
       {.names = "blend-margin",
@@ -149,6 +166,8 @@ std::vector<OptionRow> blend_rows() {
                "(without: no pixel is put back)",
        .value = number(swap(&SwapOptions::blend_margin), kGrowRange),
        .commands = kSwapCommand,
+       .needs = in_p2p_mode,
+       .without = kOfP2p,
        .key = {"swap.blend_margin"},
        .told_where = blends},
       {.names = "blend-mask",
@@ -157,6 +176,8 @@ std::vector<OptionRow> blend_rows() {
        .value = path(swap(&SwapOptions::blend_mask), "FILE"),
        .commands = kSwapCommand,
        .role = Role::kInputFile,
+       .needs = in_p2p_mode,
+       .without = kOfP2p,
        .key = {"swap.blend_mask"},
        .told_where = blends},
   };
@@ -254,6 +275,7 @@ std::vector<OptionRow> swap_rows() {
        .help = "The source: what the targets take their attention from",
        .value = text(swap(&SwapOptions::source)),
        .commands = kSwapCommand,
+       .of_a_sample = true,
        .key = {"swap.source", "clip"},
        .told_where = has_source},
       {.names = "is-swap",
@@ -275,6 +297,8 @@ std::vector<OptionRow> swap_rows() {
        .help = "fork: swap while the timestep is not below this one",
        .value = number(swap(&SwapOptions::tthres), kTimestepRange),
        .commands = kSwapCommand,
+       .needs = in_fork_mode,
+       .without = "belongs to --mode fork; here --cross-steps says when",
        .key = {"swap.tthres"},
        .told_where = is_fork},
       {.names = "cross-steps",
@@ -283,6 +307,9 @@ std::vector<OptionRow> swap_rows() {
                "word's own: \"cat=0:0.4\"",
        .value = cross_steps(),
        .commands = kSwapCommand,
+       .needs = in_p2p_mode,
+       .without = kOfP2p,
+       .of_a_sample = true,
        .key = {"swap.cross_steps"},
        .told_where = is_p2p},
       {.names = "cross-box",
@@ -291,6 +318,9 @@ std::vector<OptionRow> swap_rows() {
                "outline alone. May be given again",
        .value = texts(swap(&SwapOptions::cross_box), "WORD"),
        .commands = kSwapCommand,
+       .needs = in_p2p_mode,
+       .without = kOfP2p,
+       .of_a_sample = true,
        .key = {"swap.cross_box"},
        .told_where = is_p2p},
       {.names = "self-steps",
@@ -298,6 +328,8 @@ std::vector<OptionRow> swap_rows() {
        .help = "p2p: steps in which self-attention is the source's\n(0:0.4)",
        .value = self_steps(),
        .commands = kSwapCommand,
+       .needs = in_p2p_mode,
+       .without = kOfP2p,
        .key = {"swap.self_steps"},
        .told_where = is_p2p},
       {.names = "self-max-res",
@@ -306,6 +338,8 @@ std::vector<OptionRow> swap_rows() {
                "latents",
        .value = self_max_res(),
        .commands = kSwapCommand,
+       .needs = in_p2p_mode,
+       .without = kOfP2p,
        .key = {"swap.self_max_res"},
        .told_where = is_p2p},
   };

@@ -5,18 +5,17 @@
 #include <algorithm>
 #include <string_view>
 
+#include "cli/options/given_options.h"
 #include "sd/core/error.h"
 
 namespace sd::cli {
 namespace {
 
-constexpr WordFieldNames kOptionNames{.source = "--sprompt",
-                                      .targets = "--prompt",
-                                      .reweight = "--reweight",
-                                      .cross_steps = "--cross-steps",
-                                      .cross_box = "--cross-box",
-                                      .local_blend = "--local-blend",
-                                      .blend_except = "--blend-except"};
+/// The option that fills a field.
+std::string option_label(std::string_view field) {
+  if (field == "source") return "--sprompt";
+  return field == "targets" ? "--prompt" : "--" + dashed(field);
+}
 
 void forbid(bool given, std::string_view option, std::string_view why) {
   if (given) throw UsageError(fmt::format("--{}: {}", option, why));
@@ -40,13 +39,7 @@ void check_restrictions(const DrawOptions& options, bool swaps) {
 }  // namespace
 
 ControlWords words_of(const DrawOptions& options) {
-  ControlWords words;
-  words.cross_steps = options.swap.cross_steps;
-  words.cross_box = options.swap.cross_box;
-  words.local_blend = options.swap.local_blend;
-  words.blend_except = options.swap.blend_except;
-  words.reweight = options.control.reweight;
-  return words;
+  return {options.swap, options.control.reweight};
 }
 
 void check_controls(const DrawOptions& options, const std::vector<PromptSet>& prompts,
@@ -65,7 +58,7 @@ void check_controls(const DrawOptions& options, const std::vector<PromptSet>& pr
                      }));
   const auto words = words_of(options);
   for (const auto& set : prompts) {
-    check_words(words, {set.targets, set.source}, tokenizer, kOptionNames);
+    check_words(words, {set.targets, set.source}, tokenizer, option_label);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "cli/options/draw_limits.h"
+#include "cli/options/option_table.h"
 #include "sd/core/error.h"
 #include "sd/image/fit.h"
 #include "sd/image/metadata.h"
@@ -67,20 +68,10 @@ std::optional<InputSize> check_input(const DrawOptions& options) {
 void check_swap(const DrawOptions& options, const Say& say) {
   const auto& swap = options.swap;
   const bool fork = swap.mode == SwapMode::kFork;
-  constexpr std::string_view kBelongs = "belongs to --mode p2p";
-  forbid(fork && !swap.cross_steps.empty(), "cross-steps", kBelongs);
-  forbid(fork && !swap.cross_box.empty(), "cross-box", kBelongs);
-  forbid(fork && swap.self_steps.has_value(), "self-steps", kBelongs);
-  forbid(fork && swap.self_max_res.has_value(), "self-max-res", kBelongs);
-  forbid(fork && !swap.local_blend.empty(), "local-blend", kBelongs);
-  forbid(fork && !swap.blend_except.empty(), "blend-except", kBelongs);
-  forbid(fork && swap.blend_mask.has_value(), "blend-mask", kBelongs);
-  forbid(fork && swap.blend_threshold.has_value(), "blend-threshold", kBelongs);
-  forbid(fork && swap.blend_start.has_value(), "blend-start", kBelongs);
-  forbid(fork && swap.blend_res.has_value(), "blend-res", kBelongs);
-  forbid(fork && swap.blend_margin.has_value(), "blend-margin", kBelongs);
-  forbid(!fork && swap.tthres > 0, "tthres",
-         "belongs to --mode fork; here --cross-steps says when");
+  for (const auto& row : option_rows()) {
+    if (row.needs == nullptr || row.needs(options)) continue;
+    forbid(row.value.is_set(options), first_name(row), row.without);
+  }
   forbid(!swap.blend_except.empty() && swap.local_blend.empty(), "blend-except",
          "takes from --local-blend, which is not given");
   forbid(swap.blend_threshold.has_value() && swap.local_blend.empty(), "blend-threshold",

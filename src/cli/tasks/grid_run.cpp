@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -11,6 +10,7 @@
 
 #include "cli/engine/engine.h"
 #include "cli/maps/caption_marks.h"
+#include "cli/options/option_table.h"
 #include "cli/parser/option_hints.h"
 #include "cli/parser/settings_check.h"
 #include "cli/plan/draw_plan.h"
@@ -31,11 +31,6 @@ namespace sd::cli {
 namespace {
 
 constexpr std::size_t kMaxCells = 10'000;
-
-/// Axes whose values samples of one batch may have of their own (GridCells).
-constexpr std::array<std::string_view, 11> kOfASample = {
-    "prompt",   "sprompt",     "negative_prompt", "scale",       "seed",        "variation",
-    "reweight", "cross_steps", "cross_box",       "local_blend", "blend_except"};
 
 /// The option that an axis names. Throws UsageError with the nearest one.
 OptionOutline option_of(const GridAxis& axis, const CLI::App& command) {
@@ -103,8 +98,8 @@ class Grid {
   std::vector<std::size_t> batch_key(std::size_t cell) const {
     auto key = values(cell);
     for (std::size_t i = 0; i < axes_.size(); ++i) {
-      const auto name = bare_name(axes_[i].option.names.front());
-      if (std::ranges::find(kOfASample, name) != kOfASample.end()) key[i] = 0;
+      const auto* row = find_row(bare_name(axes_[i].option.names.front()));
+      if (row != nullptr && row->of_a_sample) key[i] = 0;
     }
     return key;
   }
