@@ -12,8 +12,9 @@ BEGIN {
   apart["tasks", "draw"] = apart["commands", "draw"] = 1
   allowed["core"] = ""
   allowed["text"] = "core"
+  allowed["kernels"] = "core"
   allowed["weights"] = "core"
-  allowed["nn"] = "core"
+  allowed["nn"] = "core kernels"
   allowed["models"] = "nn core"
   allowed["diffusion"] = "core"
   allowed["control"] = "text core"  # and one header of nn, below

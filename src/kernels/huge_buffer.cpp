@@ -1,0 +1,54 @@
+#include "kernels/huge_buffer.h"
+
+#include <fmt/format.h>
+#include <sys/mman.h>
+
+#include <cstdint>
+#include <cstdlib>
+
+#include "sd/core/error.h"
+
+namespace sd::kernels {
+namespace {
+
+constexpr std::size_t kHugePage = std::size_t{2} << 20U, kPage = 4096, kLine = 64;
+
+std::size_t rounded_up(std::size_t bytes, std::size_t unit) {
+  return (bytes + unit - 1) / unit * unit;
+}
+
+bool is_mapped(std::size_t bytes) { return bytes >= kHugePage; }
+
+/// Maps `bytes` from the start of a huge page on and gives back what was mapped around them.
+void* map_aligned(std::size_t bytes) {
+  const std::size_t whole = bytes + kHugePage;
+  void* const raw =
+      mmap(nullptr, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (raw == MAP_FAILED) return nullptr;
+  const auto begin = reinterpret_cast<std::uintptr_t>(raw);
+  const auto aligned = rounded_up(begin, kHugePage);
+  if (aligned > begin) munmap(raw, aligned - begin);
+  const auto end = aligned + bytes;
+  if (begin + whole > end) munmap(reinterpret_cast<void*>(end), begin + whole - end);
+  madvise(reinterpret_cast<void*>(aligned), bytes, MADV_HUGEPAGE);  // only advice: may fail
+  return reinterpret_cast<void*>(aligned);
+}
+
+}  // namespace
+
+HugeBuffer::HugeBuffer(std::size_t bytes) : bytes_(bytes) {
+  if (bytes == 0) return;
+  data_ = is_mapped(bytes) ? map_aligned(rounded_up(bytes, kPage))
+                           : std::aligned_alloc(kLine, rounded_up(bytes, kLine));
+  if (data_ == nullptr) throw OutOfMemory(fmt::format("no memory for {} bytes", bytes));
+}
+
+HugeBuffer::~HugeBuffer() {
+  if (is_mapped(bytes_)) {
+    munmap(data_, rounded_up(bytes_, kPage));
+  } else {
+    std::free(data_);
+  }
+}
+
+}  // namespace sd::kernels
