@@ -1,3 +1,4 @@
+#include "kernels/finish_rows.h"
 #include "kernels/gemm_tables.h"
 #include "kernels/gemm_tile.h"
 #include "kernels/vec_avx2.h"
@@ -13,5 +14,7 @@ GemmTable gemm_avx2() {
       .bf16_pairs = {},
   };
 }
+
+Finish finish_avx2() { return &finish_with<Avx2>; }
 
 }  // namespace sd::kernels

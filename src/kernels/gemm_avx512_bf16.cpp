@@ -1,3 +1,4 @@
+#include "kernels/finish_rows.h"
 #include "kernels/gemm_tables.h"
 #include "kernels/gemm_tile.h"
 #include "kernels/vec_avx512.h"
@@ -23,5 +24,7 @@ struct PairStep {
 }  // namespace
 
 GemmMicro gemm_avx512_bf16_pairs() { return make_micro<Avx512Bf16, PairStep, 14, 2>(); }
+
+Finish finish_avx512_bf16() { return &finish_with<Avx512Bf16>; }
 
 }  // namespace sd::kernels

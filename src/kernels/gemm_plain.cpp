@@ -1,3 +1,4 @@
+#include "kernels/finish_rows.h"
 #include "kernels/gemm_tables.h"
 #include "kernels/gemm_tile.h"
 #include "kernels/vec_plain.h"
@@ -46,5 +47,7 @@ GemmTable gemm_plain() {
       .bf16_pairs = make_micro<Plain, PlainPairStep, 4, 2>(),
   };
 }
+
+Finish finish_plain() { return &finish_with<Plain>; }
 
 }  // namespace sd::kernels

@@ -75,11 +75,14 @@ void PackedWeights::fill(const WeightView& weights) {
         To* piece = to + (panel * padded_depth_ + begin) * taps_ * width;
         for (int64_t tap = 0; tap < taps_; ++tap) {
           To* tap_piece = piece + tap * count * width;
-          for (int64_t i = 0; i < count; ++i) {
-            const bool there = row != nullptr && begin + i < depth_;
-            const float value = there ? value_of(row[(begin + i) * taps_ + tap]) : 0.0F;
+          const int64_t there = row == nullptr ? 0 : std::clamp<int64_t>(depth_ - begin, 0, count);
+          const From* value = row + begin * taps_ + tap;
+          for (int64_t i = 0; i < there; ++i, value += taps_) {
             tap_piece[(i / unit * width + column) * unit + i % unit] =
-                stored<To>(value, inverse_scale);
+                stored<To>(value_of(*value), inverse_scale);
+          }
+          for (int64_t i = there; i < count; ++i) {
+            tap_piece[(i / unit * width + column) * unit + i % unit] = To{};
           }
         }
       }
