@@ -50,43 +50,89 @@ int64_t PackedWeights::source_column(int64_t panel, int64_t column) const {
 }
 
 template <typename From, typename To>
-void PackedWeights::fill(const WeightView& weights) {
-  const auto* from = static_cast<const From*>(weights.values);
-  auto* to = data_.as<To>();
+void PackedWeights::fill_from(const From* from, int64_t panel) {
   const int64_t width = micro_->columns, unit = micro_->depth;
-  if constexpr (std::is_same_v<To, int8_t>) {
-    scales_.assign(static_cast<std::size_t>(panels_ * width), 0.0F);
+  for (int64_t column = 0; column < width; ++column) {
+    const int64_t source = source_column(panel, column);
+    const From* row = source < columns_ ? from + source * depth_ * taps_ : nullptr;
+    float inverse_scale = 1.0F;
+    if constexpr (std::is_same_v<To, int8_t>) {
+      float largest = 0.0F;
+      for (int64_t i = 0; row != nullptr && i < depth_ * taps_; ++i) {
+        largest = std::max(largest, std::fabs(value_of(row[i])));
+      }
+      scales_[static_cast<std::size_t>(panel * width + column)] = largest / 127.0F;
+      inverse_scale = largest > 0.0F ? 127.0F / largest : 0.0F;
+    }
+    for (int64_t chunk = 0; chunk < chunks(); ++chunk) {
+      const int64_t begin = chunk_begin(chunk), count = chunk_depth(chunk);
+      To* piece = data_.as<To>() + (panel * padded_depth_ + begin) * taps_ * width;
+      const int64_t there = row == nullptr ? 0 : std::clamp<int64_t>(depth_ - begin, 0, count);
+      for (int64_t tap = 0; tap < taps_; ++tap) {
+        To* tap_piece = piece + tap * count * width;
+        for (int64_t i = 0; i < there; ++i) {
+          tap_piece[(i / unit * width + column) * unit + i % unit] =
+              stored<To>(value_of(row[(begin + i) * taps_ + tap]), inverse_scale);
+        }
+        for (int64_t i = there; i < count; ++i) {
+          tap_piece[(i / unit * width + column) * unit + i % unit] = To{};
+        }
+      }
+    }
   }
+}
+
+void PackedWeights::fill(const WeightView& weights, int64_t panel) {
+  const auto fill_as = [&](const auto* from) {
+    using From = std::remove_cvref_t<decltype(*from)>;
+    if (bytes_ == 4) {
+      fill_from<From, float>(from, panel);
+    } else if (bytes_ == 2) {
+      fill_from<From, uint16_t>(from, panel);
+    } else {
+      fill_from<From, int8_t>(from, panel);
+    }
+  };
+  if (weights.bf16) {
+    fill_as(static_cast<const uint16_t*>(weights.values));
+  } else {
+    fill_as(static_cast<const float*>(weights.values));
+  }
+}
+
+template <typename Stored, typename To>
+void PackedWeights::unpack_to(To* to) const {
+  const int64_t width = micro_->columns, unit = micro_->depth;
   for (int64_t panel = 0; panel < panels_; ++panel) {
     for (int64_t column = 0; column < width; ++column) {
       const int64_t source = source_column(panel, column);
-      const From* row = source < columns_ ? from + source * depth_ * taps_ : nullptr;
-      float inverse_scale = 1.0F;
-      if constexpr (std::is_same_v<To, int8_t>) {
-        float largest = 0.0F;
-        for (int64_t i = 0; row != nullptr && i < depth_ * taps_; ++i) {
-          largest = std::max(largest, std::fabs(value_of(row[i])));
-        }
-        scales_[static_cast<std::size_t>(panel * width + column)] = largest / 127.0F;
-        inverse_scale = largest > 0.0F ? 127.0F / largest : 0.0F;
-      }
-      for (int64_t chunk = 0; chunk < chunks(); ++chunk) {
-        const int64_t begin = chunk_begin(chunk), count = chunk_depth(chunk);
-        To* piece = to + (panel * padded_depth_ + begin) * taps_ * width;
+      if (source >= columns_) continue;
+      for (int64_t i = 0; i < depth_; ++i) {
+        const int64_t chunk = i / chunk_, inside = i % chunk_;
         for (int64_t tap = 0; tap < taps_; ++tap) {
-          To* tap_piece = piece + tap * count * width;
-          const int64_t there = row == nullptr ? 0 : std::clamp<int64_t>(depth_ - begin, 0, count);
-          const From* value = row + begin * taps_ + tap;
-          for (int64_t i = 0; i < there; ++i, value += taps_) {
-            tap_piece[(i / unit * width + column) * unit + i % unit] =
-                stored<To>(value_of(*value), inverse_scale);
-          }
-          for (int64_t i = there; i < count; ++i) {
-            tap_piece[(i / unit * width + column) * unit + i % unit] = To{};
+          const auto* piece =
+              reinterpret_cast<const Stored*>(at(panel, chunk)) + tap * chunk_depth(chunk) * width;
+          const Stored value = piece[(inside / unit * width + column) * unit + inside % unit];
+          auto& place = to[(source * depth_ + i) * taps_ + tap];
+          if constexpr (std::is_same_v<Stored, int8_t>) {
+            place = static_cast<float>(value) *
+                    scales_[static_cast<std::size_t>(panel * width + column)];
+          } else {
+            place = value;
           }
         }
       }
     }
+  }
+}
+
+void PackedWeights::unpack(void* values) const {
+  if (bytes_ == 4) {
+    unpack_to<float>(static_cast<float*>(values));
+  } else if (bytes_ == 2) {
+    unpack_to<uint16_t>(static_cast<uint16_t*>(values));
+  } else {
+    unpack_to<int8_t>(static_cast<float*>(values));
   }
 }
 
@@ -105,20 +151,7 @@ PackedWeights::PackedWeights(const WeightView& weights, Isa isa, Operands operan
   bytes_ = operands == Operands::kFloats ? 4 : operands == Operands::kInt8Weights ? 1 : 2;
   data_ = HugeBuffer(
       static_cast<std::size_t>(panels_ * padded_depth_ * taps_ * micro_->columns * bytes_));
-  const auto fill_from = [&]<typename From>(From) {
-    if (bytes_ == 4) {
-      fill<From, float>(weights);
-    } else if (bytes_ == 2) {
-      fill<From, uint16_t>(weights);
-    } else {
-      fill<From, int8_t>(weights);
-    }
-  };
-  if (weights.bf16) {
-    fill_from(uint16_t{});
-  } else {
-    fill_from(float{});
-  }
+  if (bytes_ == 1) scales_.resize(static_cast<std::size_t>(panels_ * micro_->columns));
 }
 
 }  // namespace sd::kernels

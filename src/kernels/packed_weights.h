@@ -27,9 +27,14 @@ struct WeightView {
 class PackedWeights {
  public:
   PackedWeights() = default;
-  /// Packs for the micro-kernel of `isa` and `operands`, which decide what is stored: float32, bf16
-  /// or 8 bits. For 8 bits each column gets a scale, its largest magnitude over 127.
+  /// Makes room for weights of the shape of `weights`, as the micro-kernel of `isa` and `operands`
+  /// takes them; those decide what is stored: float32, bf16 or 8 bits.
   PackedWeights(const WeightView& weights, Isa isa, Operands operands);
+  /// Packs one panel; panels may be packed by several threads. For 8 bits each column gets a scale,
+  /// its largest magnitude over 127.
+  void fill(const WeightView& weights, int64_t panel);
+  /// The weights as they came, [columns][depth][taps]: bf16 from 16 bits, else float32.
+  void unpack(void* values) const;
 
   const GemmMicro& micro() const { return *micro_; }
   Isa isa() const { return isa_; }
@@ -59,7 +64,9 @@ class PackedWeights {
 
  private:
   template <typename From, typename To>
-  void fill(const WeightView& weights);
+  void fill_from(const From* from, int64_t panel);
+  template <typename Stored, typename To>
+  void unpack_to(To* to) const;
 
   const GemmMicro* micro_ = nullptr;
   Isa isa_ = Isa::kPlain;

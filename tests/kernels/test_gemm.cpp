@@ -62,6 +62,12 @@ WeightView view_of(const Layer& layer, const void* weights, bool bf16, bool gate
   return {weights, bf16, layer.columns, layer.depth, 1, gated};
 }
 
+PackedWeights packed(const WeightView& view, Isa isa, Operands operands) {
+  PackedWeights weights(view, isa, operands);
+  for (int64_t panel = 0; panel < weights.panels(); ++panel) weights.fill(view, panel);
+  return weights;
+}
+
 void run_backwards(const GemmCall& call) {
   const GemmPlan plan(call);
   for (int64_t task = plan.tasks(); task-- > 0;) plan.run(task);
@@ -101,8 +107,8 @@ using Gemm = EachIsa;
 TEST_P(Gemm, MultipliesFloatsAsFloat64Does) {
   for (const auto& layer : kLayers) {
     const Inputs in(layer);
-    const PackedWeights weights(view_of(layer, in.weights.data(), false), GetParam(),
-                                Operands::kFloats);
+    const auto weights =
+        packed(view_of(layer, in.weights.data(), false), GetParam(), Operands::kFloats);
     const auto bias = packed_bias(weights, in.bias.data());
     Values out(layer.rows * layer.columns, std::numeric_limits<float>::quiet_NaN());
     auto call = call_of(layer, in.x.data(), weights, out.data());
@@ -116,8 +122,8 @@ TEST_P(Gemm, WidensBf16WeightsExactly) {
   for (const auto& layer : kLayers) {
     const Inputs in(layer);
     const auto bits = to_bf16(in.weights);
-    const PackedWeights weights(view_of(layer, bits.data(), true), GetParam(),
-                                Operands::kBf16Weights);
+    const auto weights =
+        packed(view_of(layer, bits.data(), true), GetParam(), Operands::kBf16Weights);
     Values out(layer.rows * layer.columns);
     run_backwards(call_of(layer, in.x.data(), weights, out.data()));
     expect_near(product(layer, in.x, through_bf16(in.weights), {}), out, 6e-6, text_of(layer));
@@ -128,8 +134,8 @@ TEST_P(Gemm, MultipliesPairsOfBf16WithFloat32Sums) {
   for (const auto& layer : kLayers) {
     const Inputs in(layer);
     const auto x = to_bf16(in.x), bits = to_bf16(in.weights);
-    const PackedWeights weights(view_of(layer, bits.data(), true), GetParam(),
-                                Operands::kBf16Pairs);
+    const auto weights =
+        packed(view_of(layer, bits.data(), true), GetParam(), Operands::kBf16Pairs);
     std::vector<uint16_t> out(layer.rows * layer.columns);
     run_backwards(call_of(layer, x.data(), weights, out.data()));
     Values found;
@@ -143,8 +149,8 @@ TEST_P(Gemm, MultipliesPairsOfBf16WithFloat32Sums) {
 TEST_P(Gemm, KeepsInt8WeightsWithinHalfAStepOfTheirScale) {
   for (const auto& layer : kLayers) {
     const Inputs in(layer);
-    const PackedWeights weights(view_of(layer, in.weights.data(), false), GetParam(),
-                                Operands::kInt8Weights);
+    const auto weights =
+        packed(view_of(layer, in.weights.data(), false), GetParam(), Operands::kInt8Weights);
     Values rounded = in.weights;
     for (int64_t column = 0; column < layer.columns; ++column) {
       float largest = 0.0F;
@@ -166,8 +172,8 @@ TEST_P(Gemm, KeepsInt8WeightsWithinHalfAStepOfTheirScale) {
 TEST_P(Gemm, AppliesEachActivationThenAddsTheResidual) {
   const Layer layer{17, 24, 37};
   const Inputs in(layer);
-  const PackedWeights weights(view_of(layer, in.weights.data(), false), GetParam(),
-                              Operands::kFloats);
+  const auto weights =
+      packed(view_of(layer, in.weights.data(), false), GetParam(), Operands::kFloats);
   const auto bias = packed_bias(weights, in.bias.data());
   const auto residual = random_values(layer.rows * layer.columns, 9);
   for (const auto activation :
@@ -189,7 +195,7 @@ TEST_P(Gemm, AppliesEachActivationThenAddsTheResidual) {
 TEST_P(Gemm, GatesTheFirstHalfByTheSecond) {
   for (const Layer layer : {Layer{5, 16, 2}, Layer{16, 40, 74}, Layer{33, 32, 128}}) {
     const Inputs in(layer);
-    const PackedWeights weights(view_of(layer, in.weights.data(), false, /*gated=*/true),
+    const auto weights = packed(view_of(layer, in.weights.data(), false, /*gated=*/true),
                                 GetParam(), Operands::kFloats);
     const auto bias = packed_bias(weights, in.bias.data());
     const auto both = product(layer, in.x, in.weights, in.bias);
@@ -212,8 +218,8 @@ TEST_P(Gemm, GatesTheFirstHalfByTheSecond) {
 TEST_P(Gemm, GivesARowTheSameBitsInAnyBatch) {
   const Layer many{150, 1300, 40}, one{1, 1300, 40};
   const Inputs in(many);
-  const PackedWeights weights(view_of(many, in.weights.data(), false), GetParam(),
-                              Operands::kFloats);
+  const auto weights =
+      packed(view_of(many, in.weights.data(), false), GetParam(), Operands::kFloats);
   Values all(many.rows * many.columns), single(many.columns);
   run_backwards(call_of(many, in.x.data(), weights, all.data()));
   for (const int64_t row : {0, 13, 14, 100, 149}) {
@@ -222,11 +228,28 @@ TEST_P(Gemm, GivesARowTheSameBitsInAnyBatch) {
   }
 }
 
+TEST_P(Gemm, UnpacksToTheBitsThatWerePacked) {
+  const int64_t columns = 37, depth = 141, taps = 9;
+  const auto values = random_values(columns * depth * taps, 5);
+  const auto bits = to_bf16(values);
+  for (const bool gated : {false, true}) {
+    const WeightView plain{values.data(), false, columns - gated, depth, taps, gated};
+    Values back(values.size());
+    packed(plain, GetParam(), Operands::kFloats).unpack(back.data());
+    const auto count = static_cast<std::ptrdiff_t>((columns - gated) * depth * taps);
+    EXPECT_TRUE(std::equal(values.begin(), values.begin() + count, back.begin()));
+    const WeightView halves{bits.data(), true, columns - gated, depth, taps, gated};
+    std::vector<uint16_t> back_bits(bits.size());
+    packed(halves, GetParam(), Operands::kBf16Pairs).unpack(back_bits.data());
+    EXPECT_TRUE(std::equal(bits.begin(), bits.begin() + count, back_bits.begin()));
+  }
+}
+
 TEST_P(Gemm, ReadsAndWritesSlicesOfWiderRows) {
   const Layer layer{20, 16, 10};
   const Inputs in(layer);
-  const PackedWeights weights(view_of(layer, in.weights.data(), false), GetParam(),
-                              Operands::kFloats);
+  const auto weights =
+      packed(view_of(layer, in.weights.data(), false), GetParam(), Operands::kFloats);
   Values wide(layer.rows * 40, 7.0F), out(layer.rows * 25, 5.0F);
   for (int64_t row = 0; row < layer.rows; ++row) {
     std::copy_n(in.x.data() + row * layer.depth, layer.depth, wide.data() + row * 40 + 3);
@@ -250,8 +273,8 @@ TEST_P(Gemm, ShowsInfinityAndNaNWhereTheyBelong) {
   Inputs in(layer);
   in.x[3 * layer.depth] = std::numeric_limits<float>::quiet_NaN();
   in.x[9 * layer.depth + 7] = std::numeric_limits<float>::infinity();
-  const PackedWeights weights(view_of(layer, in.weights.data(), false), GetParam(),
-                              Operands::kFloats);
+  const auto weights =
+      packed(view_of(layer, in.weights.data(), false), GetParam(), Operands::kFloats);
   for (const auto activation : {Activation::kNone, Activation::kSilu, Activation::kGelu}) {
     Values out(layer.rows * layer.columns);
     auto call = call_of(layer, in.x.data(), weights, out.data());
