@@ -1,7 +1,6 @@
 #include "sd/models/bert_text.h"
 
 #include <ATen/ops/arange.h>
-#include <ATen/ops/gelu.h>
 
 #include <string>
 
@@ -32,11 +31,12 @@ class BertLayer {
 
   torch::Tensor forward(torch::Tensor x) {
     const auto h = norm1_->forward(x);
-    const auto mixed = fused_attention(split_heads(to_q_->forward(h), heads_),  // [N,heads,T,d]
-                                       split_heads(to_k_->forward(h), heads_),
-                                       split_heads(to_v_->forward(h), heads_));
-    x = x + to_out_->forward(merge_heads(mixed));
-    return x + narrow_->forward(at::gelu(widen_->forward(norm2_->forward(x))));
+    const auto all = joined_linear(h, {to_q_.get(), to_k_.get(), to_v_.get()}).chunk(3, -1);
+    const auto mixed = attention_of_projections(all[0], all[1], all[2], heads_);
+    x = to_out_->forward(mixed, {.residual = x});
+    const auto inner =
+        widen_->forward(norm2_->forward(x), {.activation = LayerFinish::Activation::kGelu});
+    return narrow_->forward(inner, {.residual = x});
   }
 
  private:

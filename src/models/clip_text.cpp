@@ -1,8 +1,6 @@
 #include "sd/models/clip_text.h"
 
 #include <ATen/ops/arange.h>
-#include <ATen/ops/gelu.h>
-#include <ATen/ops/sigmoid.h>
 
 #include <string>
 
@@ -30,14 +28,15 @@ class ClipLayerImpl : public torch::nn::Module {
 
   torch::Tensor forward(torch::Tensor x) {
     const auto h = norm1_->forward(x);
-    const auto mixed = fused_attention(split_heads(q_proj_->forward(h), heads_),
-                                       split_heads(k_proj_->forward(h), heads_),
-                                       split_heads(v_proj_->forward(h), heads_), /*causal=*/true);
-    x = x + out_proj_->forward(merge_heads(mixed));
-    const auto inner = fc1_->forward(norm2_->forward(x));  // [N,T,feed_forward]
-    return x + fc2_->forward(activation_ == TextActivation::kGelu
-                                 ? at::gelu(inner)
-                                 : inner * at::sigmoid(1.702 * inner));
+    const auto all = joined_linear(h, {q_proj_.get(), k_proj_.get(), v_proj_.get()}).chunk(3, -1);
+    const auto mixed = attention_of_projections(all[0], all[1], all[2], heads_, /*causal=*/true);
+    x = out_proj_->forward(mixed, {.residual = x});
+    using Activation = LayerFinish::Activation;
+    const auto inner = fc1_->forward(
+        norm2_->forward(x), {.activation = activation_ == TextActivation::kGelu
+                                               ? Activation::kGelu
+                                               : Activation::kQuickGelu});  // [N,T,feed_forward]
+    return fc2_->forward(inner, {.residual = x});
   }
 
  private:

@@ -1,22 +1,18 @@
 #include "sd/models/unet.h"
 
-#include <ATen/ops/cat.h>
 #include <ATen/ops/silu.h>
-#include <ATen/ops/upsample_nearest2d.h>
 
 #include <algorithm>
 #include <string>
 
+#include "nn/join_channels.h"
+#include "sd/nn/equal_rows.h"
 #include "sd/nn/timestep_embedding.h"
 
 namespace sd {
 namespace {
 
 constexpr double kNormEps = 1e-5;  // GroupNorm32 of guided diffusion
-
-torch::Tensor double_size(const torch::Tensor& x) {
-  return at::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)});
-}
 
 }  // namespace
 
@@ -36,10 +32,9 @@ ResBlockImpl::ResBlockImpl(int64_t in_channels, int64_t embedding_width, int64_t
 }
 
 torch::Tensor ResBlockImpl::forward(const torch::Tensor& x, const torch::Tensor& activated) {
-  auto h = in_conv->forward(in_norm->forward_silu(x));          // [R,out,h,w]
-  h = out_norm->forward_silu(h, emb_proj->forward(activated));  // of h + the embedding [R,out]
-  h = out_conv->forward(h);
-  return (skip_ ? skip_->forward(x) : x) + h;
+  const auto h = in_conv->forward(
+      x, {.norm = in_norm.get(), .offset = emb_proj->forward(activated)});  // [R,out,h,w]
+  return out_conv->forward(h, {.norm = out_norm.get(), .residual = skip_ ? skip_->forward(x) : x});
 }
 
 UNetImpl::UNetImpl(const UNetConfig& config) : config_(config) {
@@ -170,7 +165,7 @@ torch::Tensor UNetImpl::apply(Stage& stage, torch::Tensor h, const torch::Tensor
   if (stage.downsample) return stage.downsample->forward(h);
   h = stage.res->forward(h, activated);
   if (stage.transformer) h = stage.transformer->forward(h, context, run);
-  if (stage.upsample) h = stage.upsample->forward(double_size(h));
+  if (stage.upsample) h = stage.upsample->forward(h, {.upsampled = true});
   return h;
 }
 
@@ -185,20 +180,20 @@ torch::Tensor UNetImpl::forward(const torch::Tensor& x, const torch::Tensor& t,
   const auto activated = at::silu(time).to(dtype);  // every residual block starts with this SiLU
 
   std::vector<torch::Tensor> skips;
-  torch::Tensor h = x;
+  torch::Tensor h = first_rows(x, run.same_as);
   for (auto& stage : input_stages_) {
     h = apply(stage, h, activated, context, run);
     skips.push_back(h);
   }
-  h = middle_first_->forward(h, activated);
+  h = middle_first_->forward(all_rows(h, run.same_as), activated);
   h = middle_transformer_->forward(h, context, run);
   h = middle_last_->forward(h, activated);
   for (auto& stage : output_stages_) {
-    h = at::cat({h, skips.back()}, 1);
+    h = join_channels(h, all_rows(skips.back(), run.same_as));
     skips.pop_back();
     h = apply(stage, h, activated, context, run);
   }
-  return conv_out_->forward(norm_out_->forward_silu(h).to(at::kFloat));
+  return conv_out_->forward(h.to(at::kFloat), {.norm = norm_out_.get()});
 }
 
 }  // namespace sd

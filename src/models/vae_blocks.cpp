@@ -1,8 +1,5 @@
 #include "models/vae_blocks.h"
 
-#include <ATen/ops/constant_pad_nd.h>
-#include <ATen/ops/upsample_nearest2d.h>
-
 #include <string>
 
 #include "sd/nn/attention.h"
@@ -25,9 +22,9 @@ VaeResBlockImpl::VaeResBlockImpl(int64_t in_channels, int64_t out_channels, int6
 }
 
 torch::Tensor VaeResBlockImpl::forward(const torch::Tensor& x) {
-  auto h = conv1->forward(norm1->forward_silu(x));
-  h = conv2->forward(norm2->forward_silu(h));
-  return (nin_shortcut ? nin_shortcut->forward(x) : x) + h;
+  const auto h = conv1->forward(x, {.norm = norm1.get()});
+  return conv2->forward(
+      h, {.norm = norm2.get(), .residual = nin_shortcut ? nin_shortcut->forward(x) : x});
 }
 
 VaeAttentionImpl::VaeAttentionImpl(int64_t channels, int64_t norm_groups) {
@@ -40,13 +37,12 @@ VaeAttentionImpl::VaeAttentionImpl(int64_t channels, int64_t norm_groups) {
 
 torch::Tensor VaeAttentionImpl::forward(const torch::Tensor& x) {
   const auto normed = norm->forward(x);
-  const auto to_sequence = [](const torch::Tensor& map) {
-    return map.flatten(2).transpose(1, 2).unsqueeze(1);  // [N,1,h·w,C]
-  };
-  const auto mixed =
-      fused_attention(to_sequence(q->forward(normed)), to_sequence(k->forward(normed)),
-                      to_sequence(v->forward(normed)));
-  return x + proj_out->forward(mixed.squeeze(1).transpose(1, 2).reshape(x.sizes()));
+  const auto sequence = [](const torch::Tensor& map) { return map.flatten(2).transpose(1, 2); };
+  const auto mixed = attention_of_projections(
+      sequence(q->forward(normed)), sequence(k->forward(normed)), sequence(v->forward(normed)),
+      /*heads=*/1);  // [N,h·w,C]
+  return proj_out->forward(mixed.transpose(1, 2).unflatten(2, {x.size(2), x.size(3)}),
+                           {.residual = x});
 }
 
 VaeMiddleImpl::VaeMiddleImpl(int64_t channels, int64_t norm_groups) {
@@ -75,9 +71,11 @@ VaeEncoderImpl::VaeEncoderImpl(const VaeConfig& config) {
       channels = out;
     }
     if (i + 1 < count) {
-      // Stride 2 without its own padding: the original pads below and to the right only.
-      level.resample = level_module->put("downsample", Group())
-                           ->put("conv", Conv2d(channels, channels, 3, 2, 0));
+      // The original pads below and to the right only.
+      level.resample =
+          level_module->put("downsample", Group())
+              ->put("conv", Conv2d(channels, channels, 3,
+                                   Conv2dOptions{.stride = 2, .padding = 1, .padding_before = 0}));
     }
     levels_.push_back(level);
   }
@@ -90,10 +88,10 @@ torch::Tensor VaeEncoderImpl::forward(const torch::Tensor& pictures) {
   auto h = conv_in->forward(pictures);
   for (auto& level : levels_) {
     for (auto& block : level.blocks) h = block->forward(h);
-    if (level.resample) h = level.resample->forward(at::constant_pad_nd(h, {0, 1, 0, 1}, 0));
+    if (level.resample) h = level.resample->forward(h);
   }
   h = mid->forward(h);
-  return conv_out->forward(norm_out->forward_silu(h));
+  return conv_out->forward(h, {.norm = norm_out.get()});
 }
 
 VaeDecoderImpl::VaeDecoderImpl(const VaeConfig& config) {
@@ -125,11 +123,9 @@ torch::Tensor VaeDecoderImpl::forward(const torch::Tensor& z) {
   auto h = mid->forward(conv_in->forward(z));
   for (auto level = levels_.rbegin(); level != levels_.rend(); ++level) {
     for (auto& block : level->blocks) h = block->forward(h);
-    if (level->resample) {
-      h = level->resample->forward(at::upsample_nearest2d(h, {2 * h.size(2), 2 * h.size(3)}));
-    }
+    if (level->resample) h = level->resample->forward(h, {.upsampled = true});
   }
-  return conv_out->forward(norm_out->forward_silu(h));
+  return conv_out->forward(h, {.norm = norm_out.get()});
 }
 
 }  // namespace sd

@@ -1,5 +1,6 @@
 #include "sd/nn/attention.h"
 
+#include <ATen/ops/empty.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
@@ -8,6 +9,9 @@
 
 #include <cmath>
 #include <limits>
+
+#include "nn/kernel_attention.h"
+#include "sd/nn/prompt_cache.h"
 
 namespace sd {
 namespace {
@@ -54,6 +58,13 @@ torch::Tensor merge_heads(const torch::Tensor& x) {
   return x.transpose(1, 2).reshape({x.size(0), x.size(2), x.size(1) * x.size(3)});
 }
 
+torch::Tensor attention_of_projections(const torch::Tensor& q, const torch::Tensor& k,
+                                       const torch::Tensor& v, int64_t heads, bool causal) {
+  if (can_attend(q)) return attend(q, hold_keys(k, v, heads), causal);
+  return merge_heads(
+      fused_attention(split_heads(q, heads), split_heads(k, heads), split_heads(v, heads), causal));
+}
+
 namespace {
 
 /// Computes the probabilities beside the fused kernel, for one group of rows at a time, and only
@@ -69,6 +80,45 @@ void show_rows(AttentionController& controller, const AttentionCall& call, const
   }
 }
 
+/// The kernels' attention; what is observed comes from the same pass.
+torch::Tensor attend_and_show(AttentionController& controller, const AttentionCall& call,
+                              const torch::Tensor& q, const HeldKeys& held) {
+  std::vector<int64_t> watched;
+  for (const auto& group : call.rows) {
+    if (!controller.observes(group, call)) continue;
+    for (int64_t i = 0; i < group.count; ++i) watched.push_back(group.begin + i);
+  }
+  if (watched.empty()) return attend(q, held);
+  const auto& shape = held.keys.shape();
+  const auto probs =
+      at::empty({static_cast<int64_t>(watched.size()), shape.heads, q.size(1), shape.keys},
+                at::TensorOptions().dtype(at::kFloat));
+  auto mixed = attend(q, held, /*causal=*/false, watched, probs);
+  int64_t shown = 0;
+  for (const auto& group : call.rows) {
+    if (!controller.observes(group, call)) continue;
+    controller.observe(probs.narrow(0, shown, group.count), group, call);
+    shown += group.count;
+  }
+  return mixed;
+}
+
+torch::Tensor attend_under(AttentionController* controller, const AttentionCall& call,
+                           const torch::Tensor& q, const HeldKeys& held) {
+  const auto use = controller != nullptr ? controller->use(call) : AttentionUse::kNone;
+  switch (use) {
+    case AttentionUse::kObserve:
+      return attend_and_show(*controller, call, q, held);
+    case AttentionUse::kChange:
+      // Here the probabilities of all rows are held at once: 10 MB a row and layer at 64x64 pixels
+      // and 77 tokens.
+      return weigh_values(controller->apply(probabilities(q, held), call), held, q.scalar_type());
+    case AttentionUse::kNone:
+      break;
+  }
+  return attend(q, held);
+}
+
 }  // namespace
 
 AttentionImpl::AttentionImpl(AttentionSite site, int64_t width, int64_t context_width,
@@ -81,24 +131,56 @@ AttentionImpl::AttentionImpl(AttentionSite site, int64_t width, int64_t context_
   to_out_proj = register_module("to_out", Group())->put("0", Linear(inner, width));
 }
 
-torch::Tensor AttentionImpl::forward(const torch::Tensor& x, const torch::Tensor& context,
-                                     const ForwardContext& run, int64_t grid_height,
-                                     int64_t grid_width) {
+bool AttentionImpl::is_watched(const ForwardContext& run, int64_t grid_height,
+                               int64_t grid_width) const {
+  return run.controller != nullptr && run.controller->use({site_, run.step, run.rows, grid_height,
+                                                           grid_width}) != AttentionUse::kNone;
+}
+
+torch::Tensor AttentionImpl::mix(const torch::Tensor& x, const torch::Tensor& context,
+                                 const ForwardContext& run, const AttentionCall& call) {
   const auto q = split_heads(to_q->forward(x), heads_);        // [R,heads,Q,d]
   const auto k = split_heads(to_k->forward(context), heads_);  // [R,heads,K,d]
   const auto v = split_heads(to_v->forward(context), heads_);
   if (run.controller != nullptr) {
-    const AttentionCall call{site_, run.step, run.rows, grid_height, grid_width};
     const AttentionUse use = run.controller->use(call);
     if (use == AttentionUse::kChange) {
-      // Here the probabilities of all rows are held at once: 10 MB a row and layer at 64x64 pixels
-      // and 77 tokens in float32.
       const auto probs = run.controller->apply(attention_probabilities(q, k), call);
-      return to_out_proj->forward(merge_heads(at::matmul(probs.to(v.scalar_type()), v)));
+      return merge_heads(at::matmul(probs.to(v.scalar_type()), v));
     }
     if (use == AttentionUse::kObserve) show_rows(*run.controller, call, q, k);
   }
-  return to_out_proj->forward(merge_heads(fused_attention(q, k, v)));
+  return merge_heads(fused_attention(q, k, v));
+}
+
+torch::Tensor AttentionImpl::mix_by_kernels(const torch::Tensor& x, const torch::Tensor& context,
+                                            const ForwardContext& run, const AttentionCall& call) {
+  const auto keys_and_values = [&](const torch::Tensor& both) {
+    const auto halves = both.chunk(2, -1);
+    return hold_keys(halves[0], halves[1], heads_);
+  };
+  if (site_.kind == AttentionKind::kSelf) {
+    const auto all = joined_linear(x, {to_q.get(), to_k.get(), to_v.get()}).chunk(3, -1);
+    return attend_under(run.controller, call, all[0], hold_keys(all[1], all[2], heads_));
+  }
+  const auto q = to_q->forward(x);
+  const auto make = [&] {
+    return keys_and_values(joined_linear(context, {to_k.get(), to_v.get()}));
+  };
+  if (run.prompt == nullptr) return attend_under(run.controller, call, q, make());
+  const auto* held = run.prompt->find(this, context);
+  if (held == nullptr) held = &run.prompt->keep(this, context, make());
+  return attend_under(run.controller, call, q, *held);
+}
+
+torch::Tensor AttentionImpl::forward(const torch::Tensor& x, const torch::Tensor& context,
+                                     const ForwardContext& run, int64_t grid_height,
+                                     int64_t grid_width, const torch::Tensor& residual) {
+  const AttentionCall call{site_, run.step, run.rows, grid_height, grid_width};
+  const bool by_kernels = can_attend(x) && x.scalar_type() == context.scalar_type();
+  const auto mixed =
+      by_kernels ? mix_by_kernels(x, context, run, call) : mix(x, context, run, call);
+  return to_out_proj->forward(mixed, {.residual = residual});
 }
 
 }  // namespace sd

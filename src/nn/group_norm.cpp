@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "nn/norm_kernels.h"
+#include "nn/parallel_tasks.h"
 
 namespace sd {
 namespace {
@@ -31,9 +32,8 @@ struct Affine {
   std::vector<float> scale, shift;
 };
 
-/// `offset`, where there is one, was added to the channels before.
 Affine affine_of(const Shape& shape, const float* mean, const float* deviation_inverse,
-                 const float* weight, const float* bias, const float* offset = nullptr) {
+                 const float* weight, const float* bias) {
   Affine affine;
   affine.scale.resize(static_cast<std::size_t>(shape.channels));
   affine.shift.resize(affine.scale.size());
@@ -41,8 +41,7 @@ Affine affine_of(const Shape& shape, const float* mean, const float* deviation_i
     const int64_t group = c / shape.group_size();
     const auto at = static_cast<std::size_t>(c);
     affine.scale[at] = weight[c] * deviation_inverse[group];
-    const float centre = offset == nullptr ? mean[group] : mean[group] - offset[c];
-    affine.shift[at] = bias[c] - centre * affine.scale[at];
+    affine.shift[at] = bias[c] - mean[group] * affine.scale[at];
   }
   return affine;
 }
@@ -65,112 +64,99 @@ void group_statistics(const Shape& shape, double eps, const std::vector<double>&
   }
 }
 
-/// Makes the channels' moments those of x + offset.
-void add_offset(const Shape& shape, const float* offset, std::vector<double>& sum,
-                std::vector<double>& square) {
-  if (offset == nullptr) return;
-  const auto count = static_cast<double>(shape.pixels);
-  for (std::size_t c = 0; c < sum.size(); ++c) {
-    const double by = offset[c];
-    square[c] += by * (2 * sum[c] + count * by);
-    sum[c] += count * by;
-  }
-}
+/// A picture's pixels in bands, which threads share out. How many there are depends on the picture
+/// alone, so that sums over them are the same however many threads and pictures there are.
+struct Bands {
+  int64_t pixels, band, count;
+  explicit Bands(int64_t of)
+      : pixels(of), band(std::max<int64_t>(256, of / 256)), count((of + band - 1) / band) {}
+  int64_t begin(int64_t i) const { return i * band; }
+  int64_t size(int64_t i) const { return std::min(band, pixels - i * band); }
+};
 
-struct Forward {
-  torch::Tensor y, mean, deviation_inverse;  // [N,C,h,w], [N,groups] float32 twice
+struct Statistics {
+  torch::Tensor mean, deviation_inverse;  // [N,groups] float32
 };
 
 template <typename T>
-void forward_pictures(const torch::Tensor& x, const Shape& shape, const GroupNormOptions& options,
-                      Forward& result) {
-  const float* weight = options.weight.const_data_ptr<float>();
-  const float* bias = options.bias.const_data_ptr<float>();
-  const double eps = options.eps;
-  const bool silu = options.silu;
-  const auto offset_of = [&](int64_t n) {
-    return options.offset.defined() ? options.offset.const_data_ptr<float>() + n * shape.channels
-                                    : nullptr;
-  };
-  const int64_t size = shape.channels * shape.pixels;
+Statistics statistics_of(const torch::Tensor& x, const Shape& shape, double eps) {
+  const auto options = x.options().dtype(at::kFloat);
+  Statistics result{at::empty({shape.pictures, shape.groups}, options),
+                    at::empty({shape.pictures, shape.groups}, options)};
   const T* in = x.const_data_ptr<T>();
-  T* out = result.y.mutable_data_ptr<T>();
-  float* mean = result.mean.mutable_data_ptr<float>();
-  float* deviation_inverse = result.deviation_inverse.mutable_data_ptr<float>();
-  // Few pictures are split into bands of pixels, so that all threads have work.
-  const int64_t bands = shape.pictures >= at::get_num_threads()
-                            ? 1
-                            : std::min<int64_t>(at::get_num_threads(), shape.pixels);
-  const int64_t band = (shape.pixels + bands - 1) / bands;
-  const auto range = [&](int64_t i) {
-    const int64_t begin = std::min(shape.pixels, i * band);
-    return std::pair(begin, std::min(shape.pixels, begin + band) - begin);
-  };
-  for (int64_t n = 0; n < (bands == 1 ? 0 : shape.pictures); ++n) {
-    const auto channels = static_cast<std::size_t>(shape.channels);
-    std::vector<std::vector<double>> sums(static_cast<std::size_t>(bands)), squares(sums);
-    at::parallel_for(0, bands, 1, [&](int64_t first, int64_t last) {
-      for (int64_t i = first; i < last; ++i) {
-        const auto [begin, count] = range(i);
-        auto& sum = sums[static_cast<std::size_t>(i)];
-        auto& square = squares[static_cast<std::size_t>(i)];
-        sum.assign(channels, 0);
-        square.assign(channels, 0);
-        norm_kernels::add_moments(in + n * size + begin * shape.channels, count, shape.channels,
-                                  sum.data(), square.data());
-      }
-    });
-    for (std::size_t i = 1; i < sums.size(); ++i) {
+  const auto channels = static_cast<std::size_t>(shape.channels);
+  const Bands bands(shape.pixels);
+  std::vector<double> moments(static_cast<std::size_t>(shape.pictures * bands.count) * 2 *
+                              channels);
+  run_tasks(shape.pictures * bands.count, [&](int64_t task) {
+    const int64_t n = task / bands.count, band = task % bands.count;
+    double* const sum = moments.data() + static_cast<std::size_t>(task) * 2 * channels;
+    norm_kernels::add_moments(in + (n * shape.pixels + bands.begin(band)) * shape.channels,
+                              bands.size(band), shape.channels, sum, sum + channels);
+  });
+  for (int64_t n = 0; n < shape.pictures; ++n) {
+    std::vector<double> sum(channels), square(channels);
+    for (int64_t band = 0; band < bands.count; ++band) {
+      const double* of =
+          moments.data() + static_cast<std::size_t>(n * bands.count + band) * 2 * channels;
       for (std::size_t c = 0; c < channels; ++c) {
-        sums[0][c] += sums[i][c];
-        squares[0][c] += squares[i][c];
+        sum[c] += of[c];
+        square[c] += of[channels + c];
       }
     }
-    float* const mean_n = mean + n * shape.groups;
-    float* const inverse_n = deviation_inverse + n * shape.groups;
-    add_offset(shape, offset_of(n), sums[0], squares[0]);
-    group_statistics(shape, eps, sums[0], squares[0], mean_n, inverse_n);
-    const auto affine = affine_of(shape, mean_n, inverse_n, weight, bias, offset_of(n));
-    at::parallel_for(0, bands, 1, [&](int64_t first, int64_t last) {
-      for (int64_t i = first; i < last; ++i) {
-        const auto [begin, count] = range(i);
-        const int64_t offset = n * size + begin * shape.channels;
-        norm_kernels::apply(in + offset, out + offset, count, shape.channels, affine.scale.data(),
-                            affine.shift.data(), silu);
-      }
-    });
+    group_statistics(shape, eps, sum, square,
+                     result.mean.mutable_data_ptr<float>() + n * shape.groups,
+                     result.deviation_inverse.mutable_data_ptr<float>() + n * shape.groups);
   }
-  if (bands != 1) return;
-  at::parallel_for(0, shape.pictures, 1, [&](int64_t first, int64_t last) {
-    std::vector<double> sum(static_cast<std::size_t>(shape.channels)), square(sum.size());
-    for (int64_t n = first; n < last; ++n) {
-      std::fill(sum.begin(), sum.end(), 0);
-      std::fill(square.begin(), square.end(), 0);
-      norm_kernels::add_moments(in + n * size, shape.pixels, shape.channels, sum.data(),
-                                square.data());
-      float* const mean_n = mean + n * shape.groups;
-      float* const inverse_n = deviation_inverse + n * shape.groups;
-      add_offset(shape, offset_of(n), sum, square);
-      group_statistics(shape, eps, sum, square, mean_n, inverse_n);
-      const auto affine = affine_of(shape, mean_n, inverse_n, weight, bias, offset_of(n));
-      norm_kernels::apply(in + n * size, out + n * size, shape.pixels, shape.channels,
-                          affine.scale.data(), affine.shift.data(), silu);
-    }
+  return result;
+}
+
+Statistics statistics_of(const torch::Tensor& x, const Shape& shape, double eps) {
+  return x.scalar_type() == at::kFloat ? statistics_of<float>(x, shape, eps)
+                                       : statistics_of<c10::BFloat16>(x, shape, eps);
+}
+
+template <typename T>
+void apply_to_pictures(const torch::Tensor& x, const Shape& shape, const GroupAffine& affine,
+                       bool silu, torch::Tensor& y) {
+  const T* in = x.const_data_ptr<T>();
+  T* out = y.mutable_data_ptr<T>();
+  const Bands bands(shape.pixels);
+  run_tasks(shape.pictures * bands.count, [&](int64_t task) {
+    const int64_t n = task / bands.count, band = task % bands.count;
+    const int64_t offset = (n * shape.pixels + bands.begin(band)) * shape.channels;
+    norm_kernels::apply(in + offset, out + offset, bands.size(band), shape.channels,
+                        affine.scale.const_data_ptr<float>() + n * shape.channels,
+                        affine.shift.const_data_ptr<float>() + n * shape.channels, silu);
   });
 }
 
-/// weight, bias and offset are float32 here.
-Forward forward(const torch::Tensor& x, const GroupNormOptions& options) {
-  const auto shape = shape_of(x, options.groups);
-  const auto statistics = x.options().dtype(at::kFloat);
-  Forward result{at::empty_like(x), at::empty({shape.pictures, options.groups}, statistics),
-                 at::empty({shape.pictures, options.groups}, statistics)};
-  if (x.scalar_type() == at::kFloat) {
-    forward_pictures<float>(x, shape, options, result);
-  } else {
-    forward_pictures<c10::BFloat16>(x, shape, options, result);
+GroupAffine affine_of(const Shape& shape, const Statistics& statistics, const torch::Tensor& weight,
+                      const torch::Tensor& bias) {
+  GroupAffine all{at::empty({shape.pictures, shape.channels}, statistics.mean.options()),
+                  at::empty({shape.pictures, shape.channels}, statistics.mean.options())};
+  for (int64_t n = 0; n < shape.pictures; ++n) {
+    const auto affine =
+        affine_of(shape, statistics.mean.const_data_ptr<float>() + n * shape.groups,
+                  statistics.deviation_inverse.const_data_ptr<float>() + n * shape.groups,
+                  weight.const_data_ptr<float>(), bias.const_data_ptr<float>());
+    std::copy(affine.scale.begin(), affine.scale.end(),
+              all.scale.mutable_data_ptr<float>() + n * shape.channels);
+    std::copy(affine.shift.begin(), affine.shift.end(),
+              all.shift.mutable_data_ptr<float>() + n * shape.channels);
   }
-  return result;
+  return all;
+}
+
+torch::Tensor applied(const torch::Tensor& x, const Shape& shape, const GroupAffine& affine,
+                      bool silu) {
+  auto y = at::empty_like(x);
+  if (x.scalar_type() == at::kFloat) {
+    apply_to_pictures<float>(x, shape, affine, silu, y);
+  } else {
+    apply_to_pictures<c10::BFloat16>(x, shape, affine, silu, y);
+  }
+  return y;
 }
 
 struct Backward {
@@ -234,11 +220,12 @@ class GroupNormFunction : public torch::autograd::Function<GroupNormFunction> {
   static torch::Tensor forward(torch::autograd::AutogradContext* context, const torch::Tensor& x,
                                const torch::Tensor& weight, const torch::Tensor& bias,
                                int64_t groups, double eps, bool silu) {
-    auto result = sd::forward(x, {groups, weight, bias, eps, silu, {}});
-    context->save_for_backward({x, weight, bias, result.mean, result.deviation_inverse});
+    const auto shape = shape_of(x, groups);
+    const auto statistics = statistics_of(x, shape, eps);
+    context->save_for_backward({x, weight, bias, statistics.mean, statistics.deviation_inverse});
     context->saved_data["groups"] = groups;
     context->saved_data["silu"] = silu;
-    return result.y;
+    return applied(x, shape, affine_of(shape, statistics, weight, bias), silu);
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
@@ -263,32 +250,36 @@ class GroupNormFunction : public torch::autograd::Function<GroupNormFunction> {
 
 }  // namespace
 
+namespace {
+
+bool is_fast(const torch::Tensor& x, const GroupNormOptions& options) {
+  return x.is_cpu() && x.dim() == 4 && x.numel() > 0 && options.weight.is_cpu() &&
+         (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
+}
+
+torch::Tensor as_float(const torch::Tensor& values) { return values.to(at::kFloat).contiguous(); }
+
+}  // namespace
+
+GroupAffine group_affine(const torch::Tensor& x, const GroupNormOptions& options) {
+  const auto maps = x.contiguous(at::MemoryFormat::ChannelsLast);
+  const auto shape = shape_of(maps, options.groups);
+  return affine_of(shape, statistics_of(maps, shape, options.eps), as_float(options.weight),
+                   as_float(options.bias));
+}
+
 torch::Tensor group_norm(const torch::Tensor& x, const GroupNormOptions& options) {
-  const bool fast = x.is_cpu() && x.dim() == 4 && x.numel() > 0 && options.weight.is_cpu() &&
-                    (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
-  // In float32 the sum is made as the original makes it, so that pictures stay the same to the bit.
-  const bool adds_apart = !fast || x.scalar_type() == at::kFloat || c10::GradMode::is_enabled();
-  if (options.offset.defined() && adds_apart) {
-    auto rest = options;
-    rest.offset = torch::Tensor();
-    return group_norm(x + options.offset.unsqueeze(-1).unsqueeze(-1), rest);
-  }
-  if (!fast) {
+  if (!is_fast(x, options)) {
     const auto y = at::group_norm(x, options.groups, options.weight.to(x.scalar_type()),
                                   options.bias.to(x.scalar_type()), options.eps);
     return options.silu ? at::silu(y) : y;
   }
-  const auto as_float = [](const torch::Tensor& values) {
-    return values.defined() ? values.to(at::kFloat).contiguous() : values;
-  };
   const auto maps = x.contiguous(at::MemoryFormat::ChannelsLast);
-  const auto weight = as_float(options.weight), bias = as_float(options.bias);
   if (!c10::GradMode::is_enabled()) {
-    return forward(maps, {options.groups, weight, bias, options.eps, options.silu,
-                          as_float(options.offset)})
-        .y;
+    return applied(maps, shape_of(maps, options.groups), group_affine(maps, options), options.silu);
   }
-  return GroupNormFunction::apply(maps, weight, bias, options.groups, options.eps, options.silu);
+  return GroupNormFunction::apply(maps, as_float(options.weight), as_float(options.bias),
+                                  options.groups, options.eps, options.silu);
 }
 
 }  // namespace sd

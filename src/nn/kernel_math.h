@@ -43,17 +43,4 @@ SD_INLINE float exponential(float x) {
 
 SD_INLINE float sigmoid(float x) { return 1.0F / (1.0F + exponential(-x)); }
 
-/// x Φ(x) = x/2 · erfc(−x/√2) within 2e-7 of |x| (Abramowitz and Stegun, 7.1.26).
-SD_INLINE float gelu(float x) {
-  const float z = std::abs(x) * 0.70710678118654752F;
-  const float t = 1.0F / (1.0F + 0.3275911F * z);
-  float p = 1.061405429F;
-  p = p * t - 1.453152027F;
-  p = p * t + 1.421413741F;
-  p = p * t - 0.284496736F;
-  p = p * t + 0.254829592F;
-  const float tail = 0.5F * p * t * exponential(-z * z);  // Φ(−|x|)
-  return x * (x < 0 ? tail : 1.0F - tail);
-}
-
 }  // namespace sd::kernel_math

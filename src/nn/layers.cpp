@@ -1,10 +1,15 @@
 #include "sd/nn/layers.h"
 
+#include <ATen/ops/cat.h>
+#include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/gelu.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/linear.h>
+#include <ATen/ops/sigmoid.h>
+#include <ATen/ops/upsample_nearest2d.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -22,6 +27,27 @@ torch::Tensor as_dtype_of(const torch::Tensor& weight, const torch::Tensor& x) {
   return weight.to(x.scalar_type());
 }
 
+using Activation = LayerFinish::Activation;
+
+torch::Tensor finished(torch::Tensor sums, const LayerFinish& finish) {
+  switch (finish.activation) {
+    case Activation::kNone:
+      break;
+    case Activation::kGelu:
+      sums = at::gelu(sums);
+      break;
+    case Activation::kQuickGelu:
+      sums = sums * at::sigmoid(1.702 * sums);
+      break;
+    case Activation::kGated: {
+      const auto halves = sums.chunk(2, -1);
+      sums = halves[0] * at::gelu(halves[1]);
+      break;
+    }
+  }
+  return finish.residual.defined() ? sums + finish.residual : sums;
+}
+
 }  // namespace
 
 void LayerImpl::declare(const std::string& name, torch::Tensor& member, at::IntArrayRef shape) {
@@ -30,18 +56,44 @@ void LayerImpl::declare(const std::string& name, torch::Tensor& member, at::IntA
   slots_.push_back({name, &member});
 }
 
-void LayerImpl::bind(const std::string& name, torch::Tensor value) {
+LayerImpl::Slot* LayerImpl::find(const std::string& name) {
   for (auto& slot : slots_) {
-    if (slot.name != name) continue;
-    if (value.sizes() != slot.tensor->sizes()) {
-      throw Error(fmt::format("parameter '{}' has shape [{}], expected [{}]", name,
-                              fmt::join(value.sizes(), ","), fmt::join(slot.tensor->sizes(), ",")));
-    }
-    *slot.tensor = value;
-    parameters_[name] = std::move(value);
-    return;
+    if (slot.name == name) return &slot;
   }
-  throw Error(fmt::format("layer has no parameter '{}'", name));
+  return nullptr;
+}
+
+void LayerImpl::bind(const std::string& name, torch::Tensor value) {
+  Slot* const slot = find(name);
+  if (slot == nullptr) throw Error(fmt::format("layer has no parameter '{}'", name));
+  if (value.sizes() != slot->tensor->sizes()) {
+    throw Error(fmt::format("parameter '{}' has shape [{}], expected [{}]", name,
+                            fmt::join(value.sizes(), ","), fmt::join(slot->tensor->sizes(), ",")));
+  }
+  const std::lock_guard lock(packing_);
+  packed_ = nullptr;
+  *slot->tensor = value;
+  parameters_[name] = std::move(value);
+}
+
+std::shared_ptr<const PackedLayer> LayerImpl::packed_for(const torch::Tensor& x, bool gated) {
+  Slot* const slot = find("weight");
+  if (!can_pack(*slot->tensor, x)) return nullptr;
+  const std::lock_guard lock(packing_);
+  if (packed_ != nullptr && packed_->fits(x.scalar_type(), gated)) return packed_;
+  const auto weight = packed_ != nullptr ? packed_->plain_weight() : *slot->tensor;
+  if (weight.is_meta()) return nullptr;  // nobody has bound it
+  const Slot* const bias = find("bias");
+  packed_ = std::make_shared<PackedLayer>(weight, bias != nullptr ? *bias->tensor : torch::Tensor(),
+                                          x.scalar_type(), gated);
+  *slot->tensor = parameters_["weight"] =
+      at::empty(weight.sizes(), weight.options().device(at::kMeta));
+  return packed_;
+}
+
+torch::Tensor LayerImpl::plain_weight() const {
+  const std::lock_guard lock(packing_);
+  return packed_ != nullptr ? packed_->plain_weight() : parameters_["weight"];
 }
 
 LinearImpl::LinearImpl(int64_t in_features, int64_t out_features, bool with_bias) {
@@ -49,8 +101,22 @@ LinearImpl::LinearImpl(int64_t in_features, int64_t out_features, bool with_bias
   if (with_bias) declare("bias", bias, {out_features});
 }
 
-torch::Tensor LinearImpl::forward(const torch::Tensor& x) const {
-  return at::linear(x, as_dtype_of(weight, x), as_dtype_of(bias, x));
+torch::Tensor LinearImpl::forward(const torch::Tensor& x, const LayerFinish& finish) {
+  if (const auto packed = packed_for(x, finish.activation == Activation::kGated)) {
+    return packed->linear(x, finish);
+  }
+  const auto plain = plain_weight();
+  return finished(at::linear(x, as_dtype_of(plain, x), as_dtype_of(bias, x)), finish);
+}
+
+torch::Tensor joined_linear(const torch::Tensor& x, std::initializer_list<LinearImpl*> layers) {
+  std::vector<std::shared_ptr<const PackedLayer>> packed;
+  std::vector<torch::Tensor> outputs;
+  for (auto* layer : layers) {
+    packed.push_back(layer->packed_for(x));
+    if (packed.back() == nullptr) outputs.push_back(layer->forward(x));
+  }
+  return outputs.empty() ? PackedLayer::linear_together(x, packed) : at::cat(outputs, -1);
 }
 
 Conv2dImpl::Conv2dImpl(int64_t in_channels, int64_t out_channels, int64_t kernel, int64_t stride,
@@ -60,34 +126,42 @@ Conv2dImpl::Conv2dImpl(int64_t in_channels, int64_t out_channels, int64_t kernel
 
 Conv2dImpl::Conv2dImpl(int64_t in_channels, int64_t out_channels, int64_t kernel,
                        const Conv2dOptions& options)
-    : stride_(options.stride),
-      padding_(options.padding),
-      pointwise_(kernel == 1 && options.stride == 1 && options.padding == 0) {
+    : kernel_(kernel), options_(options) {
+  if (options_.padding_before < 0) options_.padding_before = options_.padding;
   declare("weight", weight, {out_channels, in_channels, kernel, kernel});
   if (options.with_bias) declare("bias", bias, {out_channels});
 }
 
-torch::Tensor Conv2dImpl::kernel_for(const torch::Tensor& x) {
-  const std::lock_guard lock(packing_);
-  if (!pointwise_ && at::IntArrayRef(packed_size_) != x.sizes() &&
-      can_pack_convolution(weight, x)) {
-    const auto plain = packed_size_.empty() ? weight : weight.to_dense();
-    weight = parameters_["weight"] = pack_convolution(plain, x.sizes(), stride_, padding_);
-    packed_size_ = x.sizes().vec();
+torch::Tensor Conv2dImpl::packed_forward(const PackedLayer& packed, const torch::Tensor& x,
+                                         const ConvExtras& extras) const {
+  const bool pointwise = kernel_ == 1 && options_.stride == 1 && options_.padding == 0;
+  if (pointwise && extras.norm == nullptr && !extras.upsampled && !extras.offset.defined()) {
+    // A linear layer over pixels.
+    const auto rows = [](const torch::Tensor& maps) {
+      return maps.defined() ? maps.permute({0, 2, 3, 1}) : maps;
+    };
+    return packed.linear(rows(x), {.residual = rows(extras.residual)}).permute({0, 3, 1, 2});
   }
-  return weight;
+  const PackedLayer::Convolution how{kernel_, options_.stride, options_.padding_before,
+                                     options_.padding, exact_};
+  GroupAffine affine;
+  if (extras.norm != nullptr) affine = extras.norm->affine(x);
+  return packed.convolve(x, how, affine, extras);
 }
 
-torch::Tensor Conv2dImpl::forward(const torch::Tensor& x) {
-  const auto held = kernel_for(x);
-  if (held.is_mkldnn()) return packed_convolution(x, held, bias, stride_, padding_);
-  const auto kernel = as_dtype_of(held, x), shift = as_dtype_of(bias, x);
-  if (pointwise_ && kernel.is_cpu()) {
-    // A 1x1 convolution is a linear layer over pixels; channels-last maps, which packed
-    // convolutions give, need no copy.
-    return at::linear(x.permute({0, 2, 3, 1}), kernel.flatten(1), shift).permute({0, 3, 1, 2});
-  }
-  return at::conv2d(x, kernel, shift, {stride_, stride_}, {padding_, padding_});
+torch::Tensor Conv2dImpl::forward(const torch::Tensor& x, const ConvExtras& extras) {
+  if (const auto packed = packed_for(x)) return packed_forward(*packed, x, extras);
+  auto h = extras.norm != nullptr ? extras.norm->forward_silu(x) : x;
+  if (extras.upsampled) h = at::upsample_nearest2d(h, {2 * h.size(2), 2 * h.size(3)});
+  const auto plain = plain_weight();
+  const int64_t before = options_.padding_before, behind = options_.padding;
+  const bool even = before == behind;
+  if (!even) h = at::constant_pad_nd(h, {before, behind, before, behind}, 0);
+  const int64_t padding = even ? behind : 0;
+  h = at::conv2d(h, as_dtype_of(plain, h), as_dtype_of(bias, h), {options_.stride, options_.stride},
+                 {padding, padding});
+  if (extras.offset.defined()) h = h + extras.offset.unsqueeze(-1).unsqueeze(-1);
+  return extras.residual.defined() ? h + extras.residual : h;
 }
 
 GroupNormImpl::GroupNormImpl(int64_t groups, int64_t channels, double eps)
@@ -104,9 +178,8 @@ torch::Tensor GroupNormImpl::forward_silu(const torch::Tensor& x) const {
   return group_norm(x, {groups_, weight, bias, eps_, /*silu=*/true});
 }
 
-torch::Tensor GroupNormImpl::forward_silu(const torch::Tensor& x,
-                                          const torch::Tensor& offset) const {
-  return group_norm(x, {groups_, weight, bias, eps_, /*silu=*/true, offset});
+GroupAffine GroupNormImpl::affine(const torch::Tensor& x) const {
+  return group_affine(x, {groups_, weight, bias, eps_});
 }
 
 LayerNormImpl::LayerNormImpl(int64_t width, double eps) : width_(width), eps_(eps) {

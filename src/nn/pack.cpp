@@ -1,65 +1,182 @@
 #include "nn/pack.h"
 
-#include <ATen/Context.h>
-#include <ATen/core/List.h>
-#include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
 #include <c10/core/InferenceMode.h>
-#include <c10/core/Scalar.h>
 
-#include <array>
-#include <optional>
-#include <string_view>
+#include <algorithm>
+
+#include "kernels/convolution.h"
+#include "kernels/gemm.h"
+#include "nn/parallel_tasks.h"
 
 namespace sd {
 namespace {
 
-// LibTorch registers these for its compiler; they have no C++ header, so they are looked up by
-// name.
-using Reorder = torch::Tensor(const torch::Tensor&, at::IntArrayRef, at::IntArrayRef,
-                              at::IntArrayRef, int64_t, at::OptionalIntArrayRef);
-using Convolve = torch::Tensor(const torch::Tensor&, const torch::Tensor&,
-                               const std::optional<torch::Tensor>&, at::IntArrayRef,
-                               at::IntArrayRef, at::IntArrayRef, int64_t, std::string_view,
-                               c10::List<std::optional<at::Scalar>>,
-                               std::optional<std::string_view>);
+bool is_float_or_bf16(const torch::Tensor& x) {
+  return x.is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
+}
 
-constexpr const char* kReorder = "mkldnn::_reorder_convolution_weight";
-constexpr const char* kConvolve = "mkldnn::_convolution_pointwise";
+kernels::Operands operands_for(torch::Dtype input, torch::Dtype weight) {
+  if (input == at::kBFloat16) return kernels::Operands::kBf16Pairs;
+  return weight == at::kBFloat16 ? kernels::Operands::kBf16Weights : kernels::Operands::kFloats;
+}
 
-bool operators_are_there() {
-  static const bool there = at::globalContext().hasMKLDNN() &&
-                            c10::Dispatcher::singleton().findSchema({kReorder, ""}).has_value() &&
-                            c10::Dispatcher::singleton().findSchema({kConvolve, ""}).has_value();
-  return there;
+int64_t taps_of(const torch::Tensor& weight) {
+  return weight.dim() == 4 ? weight.size(2) * weight.size(3) : 1;
+}
+
+/// x as rows of its last dimension, which lie one behind the other.
+torch::Tensor as_rows(const torch::Tensor& x) { return x.contiguous().view({-1, x.size(-1)}); }
+
+kernels::Activation kernel_activation(LayerFinish::Activation activation) {
+  switch (activation) {
+    case LayerFinish::Activation::kGelu:
+      return kernels::Activation::kGelu;
+    case LayerFinish::Activation::kQuickGelu:
+      return kernels::Activation::kQuickGelu;
+    case LayerFinish::Activation::kGated:
+      return kernels::Activation::kGated;
+    case LayerFinish::Activation::kNone:
+      break;
+  }
+  return kernels::Activation::kNone;
 }
 
 }  // namespace
 
-bool can_pack_convolution(const torch::Tensor& weight, const torch::Tensor& x) {
-  return c10::InferenceMode::is_enabled() && !weight.requires_grad() && x.is_cpu() &&
-         weight.is_cpu() && x.scalar_type() == at::kFloat && weight.scalar_type() == at::kFloat &&
-         operators_are_there();
+bool can_pack(const torch::Tensor& weight, const torch::Tensor& x) {
+  return c10::InferenceMode::is_enabled() && !weight.requires_grad() && is_float_or_bf16(x) &&
+         (is_float_or_bf16(weight) || weight.is_meta());
 }
 
-torch::Tensor pack_convolution(const torch::Tensor& weight, at::IntArrayRef input_size,
-                               int64_t stride, int64_t padding) {
-  static const auto reorder =
-      c10::Dispatcher::singleton().findSchemaOrThrow(kReorder, "").typed<Reorder>();
-  const std::array<int64_t, 2> strides = {stride, stride}, paddings = {padding, padding},
-                               dilations = {1, 1};
-  // Channels-last weights make oneDNN choose the layout for channels-last pictures.
-  return reorder.call(weight.contiguous(at::MemoryFormat::ChannelsLast), paddings, strides,
-                      dilations, 1, input_size);
+PackedLayer::PackedLayer(const torch::Tensor& weight, const torch::Tensor& bias, torch::Dtype input,
+                         bool gated)
+    : shape_(weight.sizes().vec()), input_(input) {
+  const auto values = weight.contiguous();
+  const kernels::WeightView view{values.const_data_ptr(), values.scalar_type() == at::kBFloat16,
+                                 values.size(0),          values.size(1),
+                                 taps_of(values),         gated};
+  weights_ =
+      kernels::PackedWeights(view, kernels::best_isa(), operands_for(input, values.scalar_type()));
+  run_tasks(weights_.panels(), [&](int64_t panel) { weights_.fill(view, panel); });
+  if (bias.defined()) {
+    bias_ = bias.to(at::kFloat).contiguous();
+    ordered_bias_ = kernels::packed_bias(weights_, bias_.const_data_ptr<float>());
+  }
 }
 
-torch::Tensor packed_convolution(const torch::Tensor& x, const torch::Tensor& packed,
-                                 const torch::Tensor& bias, int64_t stride, int64_t padding) {
-  static const auto convolve =
-      c10::Dispatcher::singleton().findSchemaOrThrow(kConvolve, "").typed<Convolve>();
-  const std::array<int64_t, 2> strides = {stride, stride}, paddings = {padding, padding},
-                               dilations = {1, 1};
-  return convolve.call(x, packed, bias, paddings, strides, dilations, 1, "none",
-                       c10::List<std::optional<at::Scalar>>(), std::nullopt);
+bool PackedLayer::fits(torch::Dtype input, bool gated) const {
+  return input == input_ && gated == weights_.gated();
+}
+
+torch::Tensor PackedLayer::plain_weight() const {
+  const bool bf16 = weights_.operands() == kernels::Operands::kBf16Pairs ||
+                    weights_.operands() == kernels::Operands::kBf16Weights;
+  auto values = at::empty(shape_, at::TensorOptions().dtype(bf16 ? at::kBFloat16 : at::kFloat));
+  weights_.unpack(values.mutable_data_ptr());
+  return values;
+}
+
+/// `rows`, the finish's residual and the output must stay while the plan runs.
+kernels::GemmPlan PackedLayer::plan_of(const torch::Tensor& rows, const LayerFinish& finish,
+                                       void* out, int64_t out_stride) const {
+  return kernels::GemmPlan({
+      .x = rows.const_data_ptr(),
+      .x_stride = rows.size(1),
+      .rows = rows.size(0),
+      .weights = &weights_,
+      .bias = ordered_bias_.empty() ? nullptr : ordered_bias_.data(),
+      .residual = finish.residual.defined() ? finish.residual.const_data_ptr() : nullptr,
+      .residual_stride = outputs(),
+      .out = out,
+      .out_stride = out_stride,
+      .bf16_out = rows.scalar_type() == at::kBFloat16,
+      .activation = kernel_activation(finish.activation),
+  });
+}
+
+torch::Tensor PackedLayer::linear(const torch::Tensor& x, const LayerFinish& finish) const {
+  const auto rows = as_rows(x);
+  auto shape = x.sizes().vec();
+  shape.back() = outputs();
+  auto out = at::empty(shape, x.options());
+  LayerFinish by_rows = finish;
+  if (finish.residual.defined()) by_rows.residual = as_rows(finish.residual);
+  const auto plan = plan_of(rows, by_rows, out.mutable_data_ptr(), outputs());
+  run_tasks(plan.tasks(), [&](int64_t task) { plan.run(task); });
+  return out;
+}
+
+torch::Tensor PackedLayer::linear_together(
+    const torch::Tensor& x, const std::vector<std::shared_ptr<const PackedLayer>>& layers) {
+  const auto rows = as_rows(x);
+  auto shape = x.sizes().vec();
+  shape.back() = 0;
+  for (const auto& layer : layers) shape.back() += layer->outputs();
+  auto out = at::empty(shape, x.options());
+  auto* to = static_cast<std::byte*>(out.mutable_data_ptr());
+  std::vector<kernels::GemmPlan> plans;
+  std::vector<int64_t> first_task = {0};
+  for (const auto& layer : layers) {
+    plans.push_back(layer->plan_of(rows, {}, to, shape.back()));
+    first_task.push_back(first_task.back() + plans.back().tasks());
+    to += layer->outputs() * out.element_size();
+  }
+  run_tasks(first_task.back(), [&](int64_t task) {
+    const auto next = std::upper_bound(first_task.begin(), first_task.end(), task);
+    const auto at = static_cast<std::size_t>(next - first_task.begin()) - 1;
+    plans[at].run(task - first_task[at]);
+  });
+  return out;
+}
+
+torch::Tensor PackedLayer::image_bias(const torch::Tensor& offset) const {
+  if (!offset.defined()) return bias_.defined() ? bias_.unsqueeze(0) : bias_;
+  const auto shift = offset.to(at::kFloat);
+  return (bias_.defined() ? shift + bias_ : shift).contiguous();
+}
+
+torch::Tensor PackedLayer::convolve(const torch::Tensor& x, const Convolution& how,
+                                    const GroupAffine& affine, const ConvExtras& extras) const {
+  const auto channels_last = [](const torch::Tensor& maps) {
+    return maps.defined() ? maps.contiguous(at::MemoryFormat::ChannelsLast) : maps;
+  };
+  const auto pointer_of = [](const torch::Tensor& values) {
+    return values.defined() ? values.const_data_ptr() : nullptr;
+  };
+  const auto maps = channels_last(x), residual = channels_last(extras.residual);
+  const auto bias = image_bias(extras.offset);
+  kernels::ConvCall call{
+      .weights = &weights_,
+      .kernel = how.kernel,
+      .stride = how.stride,
+      .pad_before = how.padding_before,
+      .pad_after = how.padding_behind,
+      .input = maps.const_data_ptr(),
+      .images = maps.size(0),
+      .height = maps.size(2),
+      .width = maps.size(3),
+      .bf16 = maps.scalar_type() == at::kBFloat16,
+      .upsampled = extras.upsampled,
+      .scale = static_cast<const float*>(pointer_of(affine.scale)),
+      .shift = static_cast<const float*>(pointer_of(affine.shift)),
+      .silu = affine.scale.defined(),
+      .bias = static_cast<const float*>(pointer_of(bias)),
+      .bias_stride = bias.defined() && bias.size(0) > 1 ? bias.size(1) : 0,
+      .residual = pointer_of(residual),
+      .output = nullptr,
+      .exact = how.exact,
+      .threads = at::get_num_threads(),
+  };
+  auto out =
+      at::empty({maps.size(0), weights_.columns(), kernels::conv_output_size(call, maps.size(2)),
+                 kernels::conv_output_size(call, maps.size(3))},
+                maps.options(), at::MemoryFormat::ChannelsLast);
+  call.output = out.mutable_data_ptr();
+  const kernels::ConvPlan plan(call);
+  run_tasks(plan.tasks(), [&](int64_t task) { plan.run(task); });
+  return out;
 }
 
 }  // namespace sd

@@ -2,21 +2,61 @@
 
 #include <torch/types.h>
 
+#include <memory>
+#include <vector>
+
+#include "kernels/gemm.h"
+#include "kernels/packed_weights.h"
+#include "nn/group_norm.h"
+#include "sd/nn/layers.h"
+
 namespace sd {
 
-/// Whether `weight` is worth keeping in oneDNN's own blocked layout for inputs like x: float32
-/// inference on a CPU, in a LibTorch built with oneDNN. Without that every call rearranges the
-/// weights anew, 1.8 GB for each pass of the SD v1 UNet.
-bool can_pack_convolution(const torch::Tensor& weight, const torch::Tensor& x);
+/// Whether this CPU's own kernels compute a layer with this weight for inputs like x: inference in
+/// float32 or bf16.
+bool can_pack(const torch::Tensor& weight, const torch::Tensor& x);
 
-/// `weight` [out,in,k,k] in the layout that oneDNN chooses for inputs of `input_size` [N,in,H,W]:
-/// an opaque tensor for packed_convolution. The layout depends on the size: inputs of another one
-/// work, but are rearranged for at every call.
-torch::Tensor pack_convolution(const torch::Tensor& weight, at::IntArrayRef input_size,
-                               int64_t stride, int64_t padding);
+/// The weights of a layer as this CPU's kernels read them.
+class PackedLayer {
+ public:
+  /// Packs `weight` [out,in] or [out,in,k,k] for inputs of dtype `input`; bias [out] may be
+  /// undefined. Gated: the output's halves will be a · gelu(b).
+  PackedLayer(const torch::Tensor& weight, const torch::Tensor& bias, torch::Dtype input,
+              bool gated);
 
-/// conv2d over x [N,in,H,W] with a packed weight; the result is channels-last.
-torch::Tensor packed_convolution(const torch::Tensor& x, const torch::Tensor& packed,
-                                 const torch::Tensor& bias, int64_t stride, int64_t padding);
+  bool fits(torch::Dtype input, bool gated) const;
+  /// f(x Wᵀ + b) + residual for the last dimension of x: [...,in] → [...,out].
+  torch::Tensor linear(const torch::Tensor& x, const LayerFinish& finish) const;
+  /// What each of `layers`, of the same inputs and without gates, makes of x, side by side:
+  /// [...,in] → [...,Σ out].
+  static torch::Tensor linear_together(
+      const torch::Tensor& x, const std::vector<std::shared_ptr<const PackedLayer>>& layers);
+  struct Convolution {
+    int64_t kernel, stride, padding_before, padding_behind;
+    bool exact;  // no Winograd
+  };
+  /// The convolution of maps x [N,in,h,w], channels-last in and out. `affine`, where it is defined,
+  /// and SiLU are applied to x as it is read, in place of extras.norm.
+  torch::Tensor convolve(const torch::Tensor& x, const Convolution& how, const GroupAffine& affine,
+                         const ConvExtras& extras) const;
+  /// The weight as it came, in its dtype.
+  torch::Tensor plain_weight() const;
+
+  const kernels::PackedWeights& weights() const { return weights_; }
+
+ private:
+  /// The product of rows of x [rows,in], written to `out` with rows `out_stride` elements apart.
+  kernels::GemmPlan plan_of(const torch::Tensor& rows, const LayerFinish& finish, void* out,
+                            int64_t out_stride) const;
+  int64_t outputs() const { return weights_.gated() ? weights_.columns() / 2 : weights_.columns(); }
+  /// The bias of each image, [N,out] or [1,out]; undefined without any.
+  torch::Tensor image_bias(const torch::Tensor& offset) const;
+
+  std::vector<int64_t> shape_;
+  torch::Dtype input_;
+  kernels::PackedWeights weights_;
+  torch::Tensor bias_;               // [out] float32; may be undefined
+  std::vector<float> ordered_bias_;  // in the order of packed columns
+};
 
 }  // namespace sd

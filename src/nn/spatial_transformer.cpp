@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "nn/geglu.h"
+#include "sd/nn/equal_rows.h"
 
 namespace sd {
 
@@ -12,8 +12,9 @@ FeedForwardImpl::FeedForwardImpl(int64_t width) : proj(width, 8 * width), out(4 
   net->put("2", out);
 }
 
-torch::Tensor FeedForwardImpl::forward(const torch::Tensor& x) {
-  return out->forward(geglu(proj->forward(x)));  // [R,T,8·width] → [R,T,4·width]
+torch::Tensor FeedForwardImpl::forward(const torch::Tensor& x, const torch::Tensor& residual) {
+  const auto gated = proj->forward(x, {.activation = LayerFinish::Activation::kGated});
+  return out->forward(gated, {.residual = residual});  // [R,T,4·width] → [R,T,width]
 }
 
 TransformerBlockImpl::TransformerBlockImpl(const SpatialTransformerOptions& o, int64_t depth) {
@@ -33,10 +34,13 @@ TransformerBlockImpl::TransformerBlockImpl(const SpatialTransformerOptions& o, i
 torch::Tensor TransformerBlockImpl::forward(torch::Tensor x, const torch::Tensor& context,
                                             const ForwardContext& run, int64_t grid_height,
                                             int64_t grid_width) {
+  // Until they meet their prompts, rows of equal latents are computed once.
+  if (attn1->is_watched(run, grid_height, grid_width)) x = all_rows(x, run.same_as);
   const auto normed = norm1->forward(x);
-  x = attn1->forward(normed, normed, run, grid_height, grid_width) + x;
-  x = attn2->forward(norm2->forward(x), context, run, grid_height, grid_width) + x;
-  return ff->forward(norm3->forward(x)) + x;
+  x = attn1->forward(normed, normed, run, grid_height, grid_width, x);
+  x = all_rows(x, run.same_as);
+  x = attn2->forward(norm2->forward(x), context, run, grid_height, grid_width, x);
+  return ff->forward(norm3->forward(x), x);
 }
 
 SpatialTransformerImpl::SpatialTransformerImpl(const SpatialTransformerOptions& o) {
@@ -69,8 +73,9 @@ torch::Tensor SpatialTransformerImpl::forward(const torch::Tensor& x, const torc
   h = proj_in_linear ? proj_in_linear->forward(to_sequence(h))
                      : to_sequence(proj_in_conv->forward(h));  // [R,h·w,inner]
   for (auto& block : blocks_) h = block->forward(h, context, run, height, width);
-  h = proj_out_linear ? to_map(proj_out_linear->forward(h)) : proj_out_conv->forward(to_map(h));
-  return h + x;
+  const auto residual = all_rows(x, run.same_as);
+  return proj_out_linear ? to_map(proj_out_linear->forward(h, {.residual = to_sequence(residual)}))
+                         : proj_out_conv->forward(to_map(h), {.residual = residual});
 }
 
 }  // namespace sd

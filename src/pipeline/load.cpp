@@ -4,6 +4,7 @@
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
 
+#include "nn/kept_memory.h"
 #include "pipeline/device.h"
 #include "pipeline/guard.h"
 #include "sd/core/error.h"
@@ -33,6 +34,7 @@ LoadedModel load_watched(const LoadRequest& request) {
   const auto device = resolve_device(request.device);
   const auto precision = resolve_precision(request.dtype, device);
   if (device.is_cuda()) set_cuda_arithmetic();
+  if (device.is_cpu()) keep_tensor_memory();
 
   auto opened = open_model(request.checkpoint, request.separate);
   LoadedModel loaded;

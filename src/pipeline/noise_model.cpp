@@ -6,6 +6,7 @@
 
 #include "pipeline/start.h"
 #include "sd/models/latent_diffusion.h"
+#include "sd/nn/equal_rows.h"
 
 namespace sd {
 namespace {
@@ -69,11 +70,14 @@ torch::Tensor BatchNoiseModel::operator()(const torch::Tensor& x, double t, int6
   } else {
     run_.step = {step, run_.step.num_steps, t, 0};
   }
-  const auto timesteps = at::full({x.size(0)}, t, x.options());
+  const auto timestep = at::full({1}, t, x.options());
   torch::Tensor input = x.to(model_.compute_dtype);
   if (extra_.defined()) input = at::cat({input, extra_}, 1);
+  // On a GPU a comparison would wait for it.
+  if (input.is_cpu()) run_.same_as = find_equal_rows(input);
+  run_.prompt = prompt_.get();
   const auto predicted =
-      model_.model->unet->forward(input, timesteps, contexts_.at(step), run_).to(at::kFloat);
+      model_.model->unet->forward(input, timestep, contexts_.at(step), run_).to(at::kFloat);
   if (model_.config.prediction != Prediction::kVelocity) return predicted;
   return eps_from_velocity(predicted, x, sigmas_.alpha(t));
 }

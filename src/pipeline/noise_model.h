@@ -1,9 +1,12 @@
 #pragma once
 
+#include <memory>
+
 #include "pipeline/batch_rows.h"
 #include "pipeline/prompt_contexts.h"
 #include "sd/diffusion/denoiser.h"
 #include "sd/diffusion/sigmas.h"
+#include "sd/nn/prompt_cache.h"
 
 namespace sd {
 
@@ -29,6 +32,8 @@ class BatchNoiseModel {
   SigmaTable sigmas_;
   PromptContexts contexts_;
   torch::Tensor extra_;  // [R,C,h,w]; undefined where the UNet takes latents alone
+  std::shared_ptr<PromptCache> prompt_ =
+      std::make_shared<PromptCache>();  // whoever holds a copy of this takes turns
   ForwardContext run_;
   int64_t* calls_;
 };

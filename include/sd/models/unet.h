@@ -14,7 +14,7 @@ class ResBlockImpl : public torch::nn::Module {
  public:
   ResBlockImpl(int64_t in_channels, int64_t embedding_width, int64_t out_channels,
                int64_t norm_groups);
-  /// x [R,in,h,w], activated [R,E] = SiLU(time embedding) → [R,out,h,w].
+  /// x [R,in,h,w], activated [R,E] or [1,E] = SiLU(time embedding) → [R,out,h,w].
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& activated);
 
  private:
@@ -30,8 +30,9 @@ class UNetImpl : public torch::nn::Module {
  public:
   explicit UNetImpl(const UNetConfig& config);
 
-  /// Predicts the noise in x [R,C,h,w] at timesteps t [R] (float32 or int64) given context [R,K,D]
-  /// → [R,C_out,h,w] in the dtype of x. h and w must be multiples of 2^(levels-1).
+  /// Predicts the noise in x [R,C,h,w] at timesteps t [R], or [1] where they are the same (float32
+  /// or int64), given context [R,K,D] → [R,C_out,h,w] float32. With `run.same_as`, t is [1]. h and
+  /// w must be multiples of 2^(levels-1).
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& t,
                         const torch::Tensor& context, const ForwardContext& run);
 

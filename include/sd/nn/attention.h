@@ -10,6 +10,11 @@ namespace sd {
 torch::Tensor fused_attention(const torch::Tensor& q, const torch::Tensor& k,
                               const torch::Tensor& v, bool causal = false);
 
+/// The same of projections as they leave their layers, heads side by side: q [R,Q,heads·d], k and v
+/// [R,K,heads·d] → [R,Q,heads·d]. On a CPU without gradients nothing is copied.
+torch::Tensor attention_of_projections(const torch::Tensor& q, const torch::Tensor& k,
+                                       const torch::Tensor& v, int64_t heads, bool causal = false);
+
 /// The probabilities softmax(q kᵀ / √d) themselves: [R,heads,Q,K]. Vaswani et al.,
 /// arXiv:1706.03762, eq. 1.
 torch::Tensor attention_probabilities(const torch::Tensor& q, const torch::Tensor& k);
@@ -26,12 +31,22 @@ class AttentionImpl : public torch::nn::Module {
   AttentionImpl(AttentionSite site, int64_t width, int64_t context_width, int64_t heads,
                 int64_t head_width);
 
-  /// x [R,Q,width], context [R,K,context_width] → [R,Q,width]; the queries are a grid of height ×
-  /// width latent pixels.
+  /// x [R,Q,width], context [R,K,context_width] → [R,Q,width], plus `residual` of that shape where
+  /// it is defined; the queries are a grid of height × width latent pixels.
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& context,
-                        const ForwardContext& run, int64_t grid_height, int64_t grid_width);
+                        const ForwardContext& run, int64_t grid_height, int64_t grid_width,
+                        const torch::Tensor& residual = {});
+
+  /// Whether a controller looks at this layer in this call.
+  bool is_watched(const ForwardContext& run, int64_t grid_height, int64_t grid_width) const;
 
  private:
+  /// [R,Q,heads·d], before the last projection.
+  torch::Tensor mix(const torch::Tensor& x, const torch::Tensor& context, const ForwardContext& run,
+                    const AttentionCall& call);
+  torch::Tensor mix_by_kernels(const torch::Tensor& x, const torch::Tensor& context,
+                               const ForwardContext& run, const AttentionCall& call);
+
   AttentionSite site_;
   int64_t heads_;
   Linear to_q{nullptr}, to_k{nullptr}, to_v{nullptr}, to_out_proj{nullptr};

@@ -83,11 +83,17 @@ inline torch::Tensor AttentionController::apply(torch::Tensor probs, const Atten
   return probs;
 }
 
+class PromptCache;  // sd/nn/prompt_cache.h
+
 /// What a UNet call carries besides its tensors.
 struct ForwardContext {
   AttentionController* controller = nullptr;
   StepInfo step;
   std::vector<RowGroup> rows;
+  PromptCache* prompt = nullptr;  // null: keys and values of the prompt are made in every call
+  /// For each row of the batch, the first row whose latents are the same; empty: not known. Layers
+  /// that have not seen the prompt yet compute equal rows once.
+  std::vector<int64_t> same_as;
 };
 
 }  // namespace sd

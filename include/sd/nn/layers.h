@@ -5,6 +5,8 @@
 #include <torch/types.h>
 
 #include <cstdint>
+#include <initializer_list>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -12,6 +14,21 @@
 #include "sd/core/parameter_slot.h"
 
 namespace sd {
+
+struct GroupAffine;  // nn/group_norm.h
+class PackedLayer;   // nn/pack.h
+
+/// What a layer's sums become before they are stored: f(x Wᵀ + b) + residual.
+struct LayerFinish {
+  enum class Activation {
+    kNone,
+    kGelu,
+    kQuickGelu,  // x / (1 + e^(−1.702 x)), CLIP's
+    kGated,      // a · gelu(b) of the output's halves [a,b] (arXiv:2002.05202)
+  };
+  Activation activation = Activation::kNone;
+  torch::Tensor residual{};  // of the output's shape and dtype; undefined: none
+};
 
 /// A layer that owns parameters. LibTorch's own layers fill theirs with random numbers when built,
 /// which takes seconds for a UNet; these start on the meta device without memory until `bind` gives
@@ -31,9 +48,19 @@ class LayerImpl : public torch::nn::Module {
 
  protected:
   void declare(const std::string& name, torch::Tensor& member, at::IntArrayRef shape);
+  /// The parameter "weight", packed for inputs like x where the CPU's kernels take them; null where
+  /// they do not: with gradients, on a GPU, for other dtypes. The first call packs, and frees the
+  /// weights as they were: the parameter is then on the meta device. Requests may share a model.
+  std::shared_ptr<const PackedLayer> packed_for(const torch::Tensor& x, bool gated = false);
+  /// The values of "weight", packed or not.
+  torch::Tensor plain_weight() const;
 
  private:
+  Slot* find(const std::string& name);
+
   std::vector<Slot> slots_;
+  mutable std::mutex packing_;
+  std::shared_ptr<const PackedLayer> packed_;
 };
 
 /// y = x Wᵀ + b over the last dimension. Weights held in another dtype than x are converted for the
@@ -41,16 +68,37 @@ class LayerImpl : public torch::nn::Module {
 class LinearImpl : public LayerImpl {
  public:
   LinearImpl(int64_t in_features, int64_t out_features, bool with_bias = true);
-  torch::Tensor forward(const torch::Tensor& x) const;  // [..., in] → [..., out]
+  torch::Tensor forward(const torch::Tensor& x,
+                        const LayerFinish& finish = {});  // [...,in] → [...,out]
 
   torch::Tensor weight, bias;
+
+ private:
+  friend torch::Tensor joined_linear(const torch::Tensor& x,
+                                     std::initializer_list<LinearImpl*> layers);
 };
 TORCH_MODULE(Linear);
+
+/// What several layers make of one x, side by side: [...,in] → [...,Σ out]. On a CPU they are one
+/// pass over x.
+torch::Tensor joined_linear(const torch::Tensor& x, std::initializer_list<LinearImpl*> layers);
 
 struct Conv2dOptions {
   int64_t stride = 1;
   int64_t padding = 0;
   bool with_bias = true;
+  int64_t padding_before =
+      -1;  // above and to the left; −1: as `padding`, which is below and to the right
+};
+
+class GroupNormImpl;
+
+/// What stands before and behind a convolution and costs no pass of its own on a CPU.
+struct ConvExtras {
+  const GroupNormImpl* norm = nullptr;  // x is normed, then SiLU
+  bool upsampled = false;               // x is doubled in height and width, pixel by pixel, before
+  torch::Tensor offset{};               // [N,out], added to each picture's channels
+  torch::Tensor residual{};             // of the output's shape, added last
 };
 
 /// Square 2-D convolution over [N,C,H,W].
@@ -60,19 +108,17 @@ class Conv2dImpl : public LayerImpl {
              int64_t padding = 0);
   Conv2dImpl(int64_t in_channels, int64_t out_channels, int64_t kernel,
              const Conv2dOptions& options);
-  torch::Tensor forward(const torch::Tensor& x);
+  torch::Tensor forward(const torch::Tensor& x, const ConvExtras& extras = {});
 
   torch::Tensor weight, bias;
 
  private:
-  torch::Tensor kernel_for(const torch::Tensor& x);
+  torch::Tensor packed_forward(const PackedLayer& packed, const torch::Tensor& x,
+                               const ConvExtras& extras) const;
 
-  int64_t stride_, padding_;
-  bool pointwise_;
-  // For inference on a CPU the weight is kept as oneDNN wants it for the input size at hand;
-  // another size repacks it. The lock lets requests share a model.
-  std::mutex packing_;
-  std::vector<int64_t> packed_size_;  // empty: not packed
+  int64_t kernel_;
+  Conv2dOptions options_;
+  bool exact_ = false;
 };
 TORCH_MODULE(Conv2d);
 
@@ -82,8 +128,9 @@ class GroupNormImpl : public LayerImpl {
   torch::Tensor forward(const torch::Tensor& x) const;  // [N,C,...] → same
   /// SiLU(forward(x)) in one pass over memory.
   torch::Tensor forward_silu(const torch::Tensor& x) const;
-  /// The same of x + offset, offset [N,C], which is added without rounding the sum to x's dtype.
-  torch::Tensor forward_silu(const torch::Tensor& x, const torch::Tensor& offset) const;
+  /// What makes normed values of maps x on a CPU without gradients, for whoever applies it while
+  /// reading x.
+  GroupAffine affine(const torch::Tensor& x) const;
 
   torch::Tensor weight, bias;
 

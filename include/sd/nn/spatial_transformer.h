@@ -12,7 +12,8 @@ namespace sd {
 class FeedForwardImpl : public torch::nn::Module {
  public:
   explicit FeedForwardImpl(int64_t width);
-  torch::Tensor forward(const torch::Tensor& x);  // [R,T,width] → same
+  /// Plus `residual`: [R,T,width], all of them.
+  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& residual);
 
  private:
   Linear proj, out;

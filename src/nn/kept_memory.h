@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstddef>
+
+namespace sd {
+
+/// Makes LibTorch take the memory of large tensors on the CPU from here, for the rest of the
+/// process: freed pieces are kept for the next tensor and lie in huge pages. Where each activation
+/// is mapped and unmapped, the kernel's share of a step is an eighth. Once is enough; more calls do
+/// nothing.
+void keep_tensor_memory();
+
+/// Gives what no tensor holds back to the system. To be called when a picture is done: what stays
+/// is smaller than a huge page between tensors.
+void release_kept_memory();
+
+struct KeptMemory {
+  std::size_t held = 0;    // bytes of tensors
+  std::size_t mapped = 0;  // bytes taken of the system for them
+};
+KeptMemory kept_memory();
+
+}  // namespace sd
