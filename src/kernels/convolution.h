@@ -25,8 +25,8 @@ struct ConvCall {
   const float* shift = nullptr;
   bool silu = false;
 
-  /// [columns] for each image, `bias_stride` elements apart: 0 where all have the same. May be
-  /// null.
+  /// As packed_bias makes it, for each image; `bias_stride` elements apart, 0 where all have the
+  /// same. May be null.
   const float* bias = nullptr;
   int64_t bias_stride = 0;
   const void* residual = nullptr;  // of the output's shape, added last; may be null or the output
@@ -40,6 +40,9 @@ struct ConvCall {
 /// How a convolution is computed.
 enum class ConvAlgorithm { kDirect, kWinograd4 };
 
+/// Whether an algorithm is made for this kernel, stride and weights. The direct way always is.
+bool conv_can(const ConvCall& call, ConvAlgorithm algorithm);
+
 /// What is fastest. It depends on one image and the layer alone, not on how many images there are,
 /// and so do the orders of all sums: an image's output is the same in any batch.
 ConvAlgorithm conv_algorithm(const ConvCall& call);
@@ -48,12 +51,14 @@ ConvAlgorithm conv_algorithm(const ConvCall& call);
 /// order. What the call points to must stay until all have run.
 class ConvPlan {
  public:
-  explicit ConvPlan(const ConvCall& call);
+  explicit ConvPlan(const ConvCall& call) : ConvPlan(call, conv_algorithm(call)) {}
+  /// With an algorithm that conv_can allows.
+  ConvPlan(const ConvCall& call, ConvAlgorithm algorithm);
 
   int64_t output_height() const { return output_height_; }
   int64_t output_width() const { return output_width_; }
   ConvAlgorithm algorithm() const { return algorithm_; }
-  int64_t tasks() const { return blocks_ * panel_groups_; }
+  int64_t tasks() const { return image_parts_ * row_parts_ * column_parts_ * panel_parts_; }
   /// 0 ≤ task < tasks(). Takes its memory from thread_scratch.
   void run(int64_t task) const;
 
@@ -61,7 +66,8 @@ class ConvPlan {
   ConvCall call_;
   ConvAlgorithm algorithm_;
   int64_t output_height_ = 0, output_width_ = 0;
-  int64_t blocks_ = 0, panel_groups_ = 0;
+  int64_t rows_ = 0, columns_ = 0;  // of the output, in tiles with Winograd
+  int64_t image_parts_ = 1, row_parts_ = 1, column_parts_ = 1, panel_parts_ = 1;
 };
 
 /// Height or width of the output.
