@@ -39,6 +39,12 @@ struct Avx2 {
     store(lanes, v);
     for (int i = 0; i < n; ++i) p[i] = lanes[i];
   }
+  SD_VEC void load_pairs(const uint16_t* p, V& first, V& second) {
+    const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    first = _mm256_castsi256_ps(_mm256_slli_epi32(bits, 16));
+    second = _mm256_castsi256_ps(
+        _mm256_and_si256(bits, _mm256_set1_epi32(static_cast<int>(0xffff0000U))));
+  }
   SD_VEC V load(const int8_t* p) {
     return _mm256_cvtepi32_ps(
         _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));

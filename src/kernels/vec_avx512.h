@@ -38,6 +38,13 @@ struct Avx512 {
   SD_VEC void store_n(uint16_t* p, V v, int n) {
     _mm256_mask_storeu_epi16(p, first(n), narrowed(v));
   }
+  /// Pairs of bf16 side by side: the first ones and the second ones.
+  SD_VEC void load_pairs(const uint16_t* p, V& first, V& second) {
+    const __m512i bits = _mm512_loadu_si512(p);
+    first = _mm512_castsi512_ps(_mm512_slli_epi32(bits, 16));
+    second = _mm512_castsi512_ps(
+        _mm512_and_si512(bits, _mm512_set1_epi32(static_cast<int>(0xffff0000U))));
+  }
   /// Whole numbers of 8 bits as floats.
   SD_VEC V load(const int8_t* p) {
     return _mm512_cvtepi32_ps(

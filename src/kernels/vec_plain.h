@@ -39,6 +39,13 @@ struct Plain {
   SD_VEC void store_n(uint16_t* p, V v, int n) {
     for (int i = 0; i < n; ++i) p[i] = narrowed(v[i]);
   }
+  SD_VEC void load_pairs(const uint16_t* p, V& first, V& second) {
+    first = second = zero();
+    for (int i = 0; i < kLanes; ++i) {
+      first[i] = std::bit_cast<float>(static_cast<uint32_t>(p[2 * i]) << 16U);
+      second[i] = std::bit_cast<float>(static_cast<uint32_t>(p[2 * i + 1]) << 16U);
+    }
+  }
   SD_VEC V load(const int8_t* p) {
     V v;
     for (int i = 0; i < kLanes; ++i) v[i] = static_cast<float>(p[i]);

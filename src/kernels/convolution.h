@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/packed_weights.h"
+
+namespace sd::kernels {
+
+/// A convolution and what comes before and behind it. Pictures are channels-last:
+/// [images][height][width][channels], all of one type, float32 or bf16. Sums are float32.
+struct ConvCall {
+  const PackedWeights* weights =
+      nullptr;  // kernel · kernel taps; its depth is the input's channels
+  int64_t kernel = 3, stride = 1;
+  int64_t pad_before = 1, pad_after = 1;  // zeros above and to the left, below and to the right
+
+  const void* input = nullptr;
+  int64_t images = 1, height = 0, width = 0;  // as the input lies in memory
+  bool bf16 = false;                          // of input, residual and output; else float32
+  bool upsampled = false;                     // each pixel is read as 2 × 2 of itself
+
+  /// x · scale + shift, [images][channels], as x is read; both null for x itself. Then x ·
+  /// sigmoid(x). Padding stays zero.
+  const float* scale = nullptr;
+  const float* shift = nullptr;
+  bool silu = false;
+
+  /// As packed_bias makes it, for each image; `bias_stride` elements apart, 0 where all have the
+  /// same. May be null.
+  const float* bias = nullptr;
+  int64_t bias_stride = 0;
+  const void* residual = nullptr;  // of the output's shape, added last; may be null or the output
+  void* output = nullptr;          // must not overlap the input
+
+  /// Only sums of products of what was read: no Winograd, whose sums are the same in real numbers.
+  bool exact = false;
+  int threads = 1;  // for how many the work is cut; does not change a bit of what comes out
+};
+
+/// How a convolution is computed.
+enum class ConvAlgorithm { kDirect, kWinograd4 };
+
+/// Whether an algorithm is made for this kernel, stride and weights. The direct way always is.
+bool conv_can(const ConvCall& call, ConvAlgorithm algorithm);
+
+/// What is fastest. It depends on one image and the layer alone, not on how many images there are,
+/// and so do the orders of all sums: an image's output is the same in any batch.
+ConvAlgorithm conv_algorithm(const ConvCall& call);
+
+/// A convolution cut into tasks that do not depend on each other: any thread may run each, in any
+/// order. What the call points to must stay until all have run.
+class ConvPlan {
+ public:
+  explicit ConvPlan(const ConvCall& call) : ConvPlan(call, conv_algorithm(call)) {}
+  /// With an algorithm that conv_can allows.
+  ConvPlan(const ConvCall& call, ConvAlgorithm algorithm);
+
+  int64_t output_height() const { return output_height_; }
+  int64_t output_width() const { return output_width_; }
+  ConvAlgorithm algorithm() const { return algorithm_; }
+  int64_t tasks() const { return image_parts_ * row_parts_ * column_parts_ * panel_parts_; }
+  /// 0 ≤ task < tasks(). Takes its memory from thread_scratch.
+  void run(int64_t task) const;
+
+ private:
+  ConvCall call_;
+  ConvAlgorithm algorithm_;
+  int64_t output_height_ = 0, output_width_ = 0;
+  int64_t rows_ = 0, columns_ = 0;  // of the output, in tiles with Winograd
+  int64_t image_parts_ = 1, row_parts_ = 1, column_parts_ = 1, panel_parts_ = 1;
+};
+
+/// Height or width of the output.
+int64_t conv_output_size(const ConvCall& call, int64_t input_size);
+
+}  // namespace sd::kernels
