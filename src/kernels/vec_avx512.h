@@ -70,6 +70,36 @@ struct Avx512 {
   SD_VEC float sum(V a) { return _mm512_reduce_add_ps(a); }
   SD_VEC float largest(V a) { return _mm512_reduce_max_ps(a); }
 
+  /// Row i becomes column i.
+  SD_VEC void transpose(V (&rows)[kLanes]) {
+    V pairs[kLanes], fours[kLanes];
+#pragma GCC unroll 8
+    for (int i = 0; i < kLanes; i += 2) {
+      pairs[i] = _mm512_unpacklo_ps(rows[i], rows[i + 1]);
+      pairs[i + 1] = _mm512_unpackhi_ps(rows[i], rows[i + 1]);
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < kLanes; i += 4) {
+      for (int half = 0; half < 2; ++half) {
+        const __m512d a = _mm512_castps_pd(pairs[i + half]);
+        const __m512d b = _mm512_castps_pd(pairs[i + half + 2]);
+        fours[i + 2 * half] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
+        fours[i + 2 * half + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
+      }
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {  // fours[4 g + i]: columns i, i + 4, i + 8, i + 12 of 4 rows
+      const V a = _mm512_shuffle_f32x4(fours[i], fours[i + 4], 0x88);
+      const V b = _mm512_shuffle_f32x4(fours[i + 8], fours[i + 12], 0x88);
+      const V c = _mm512_shuffle_f32x4(fours[i], fours[i + 4], 0xdd);
+      const V d = _mm512_shuffle_f32x4(fours[i + 8], fours[i + 12], 0xdd);
+      rows[i] = _mm512_shuffle_f32x4(a, b, 0x88);
+      rows[i + 8] = _mm512_shuffle_f32x4(a, b, 0xdd);
+      rows[i + 4] = _mm512_shuffle_f32x4(c, d, 0x88);
+      rows[i + 12] = _mm512_shuffle_f32x4(c, d, 0xdd);
+    }
+  }
+
  protected:
   SD_VEC __mmask16 first(int n) { return static_cast<__mmask16>((1U << n) - 1U); }
   SD_VEC V widened(__m256i bits) {

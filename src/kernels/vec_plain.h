@@ -82,6 +82,16 @@ struct Plain {
     return more(more(a[0], a[2]), more(a[1], a[3]));
   }
 
+  SD_VEC void transpose(V (&rows)[kLanes]) {
+    for (int i = 0; i < kLanes; ++i) {
+      for (int j = 0; j < i; ++j) {
+        const float kept = rows[i][j];
+        rows[i][j] = rows[j][i];
+        rows[j][i] = kept;
+      }
+    }
+  }
+
  private:
   SD_VEC uint16_t narrowed(float x) {
     const auto bits = std::bit_cast<uint32_t>(x);

@@ -1,0 +1,14 @@
+#include "kernels/attention_avx512.h"
+
+namespace sd::kernels {
+namespace {
+
+struct Vec : Avx512 {
+  SD_VEC V power(V x) { return power_of_two_avx512(x); }
+};
+
+}  // namespace
+
+AttentionMicro attention_avx512() { return make_attention<Vec>(); }
+
+}  // namespace sd::kernels
