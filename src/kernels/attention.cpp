@@ -5,6 +5,7 @@
 #include <cstring>
 #include <limits>
 
+#include "kernels/rounding.h"
 #include "kernels/scratch.h"
 
 namespace sd::kernels {
@@ -13,8 +14,6 @@ namespace {
 // So many queries share what is read of keys and values. Where logits of all keys are kept to be
 // shown, they are not to grow beyond a share of the second cache's larger neighbour.
 constexpr int64_t kGroupQueries = 128, kMostKept = 4 << 20;
-
-int64_t divided_up(int64_t value, int64_t unit) { return (value + unit - 1) / unit; }
 
 /// Where listed ones stand in their list; −1 for others.
 std::vector<int64_t> slots_of(const std::vector<int64_t>& listed, int64_t count, bool asked) {

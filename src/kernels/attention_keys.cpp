@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "kernels/attention_micro.h"
+#include "kernels/rounding.h"
 
 namespace sd::kernels {
 namespace {
@@ -12,8 +13,6 @@ constexpr int64_t kLine = 64;
 
 // A block's logits stay in a core's first caches, its keys and values in the second.
 constexpr int64_t kMostKeys = 512, kMostElements = 64 << 10;
-
-int64_t divided_up(int64_t value, int64_t unit) { return (value + unit - 1) / unit; }
 
 /// Rows of a tile that are multiples of a power of two apart would share few places of a cache.
 int64_t spread(int64_t bytes) {

@@ -5,11 +5,11 @@
 namespace sd::kernels {
 namespace {
 
-using Tables = std::array<AttentionMicro, 5>;
+using Micros = std::array<AttentionMicro, 5>;
 
-const Tables& tables() {
-  static const Tables all = [] {
-    Tables each;
+const Micros& micros() {
+  static const Micros all = [] {
+    Micros each;
     each.fill(attention_plain());
 #if defined(__x86_64__)
     // Only addresses: nothing of these files runs before its instructions are known.
@@ -29,7 +29,7 @@ const Tables& tables() {
 
 const AttentionMicro& attention_micro(Isa isa, Operands operands) {
   const bool plain = operands == Operands::kBf16Pairs && !has_bf16_units(isa);
-  return tables()[plain ? 0 : static_cast<std::size_t>(isa)];
+  return micros()[plain ? 0 : static_cast<std::size_t>(isa)];
 }
 
 }  // namespace sd::kernels

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/rounding.h"
 #include "kernels/scratch.h"
 
 namespace sd::kernels {
@@ -12,8 +13,6 @@ namespace {
 // as many as make reading the columns cheap beside the sums.
 constexpr int64_t kColumnBytes = 384 << 10, kRowTiles = 8, kRowTilesOfLarge = 28;
 constexpr std::size_t kLargeWeights = std::size_t{4} << 20U;
-
-int64_t divided_up(int64_t value, int64_t unit) { return (value + unit - 1) / unit; }
 
 bool takes_bf16(Operands operands) { return operands == Operands::kBf16Pairs; }
 

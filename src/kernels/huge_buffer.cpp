@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t kHugePage = std::size_t{2} << 20U, kPage = 4096, kLine = 64;
 
-std::size_t rounded_up(std::size_t bytes, std::size_t unit) {
+std::size_t whole_units(std::size_t bytes, std::size_t unit) {
   return (bytes + unit - 1) / unit * unit;
 }
 
@@ -26,7 +26,7 @@ void* map_aligned(std::size_t bytes) {
       mmap(nullptr, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (raw == MAP_FAILED) return nullptr;
   const auto begin = reinterpret_cast<std::uintptr_t>(raw);
-  const auto aligned = rounded_up(begin, kHugePage);
+  const auto aligned = whole_units(begin, kHugePage);
   if (aligned > begin) munmap(raw, aligned - begin);
   const auto end = aligned + bytes;
   if (begin + whole > end) munmap(reinterpret_cast<void*>(end), begin + whole - end);
@@ -38,14 +38,14 @@ void* map_aligned(std::size_t bytes) {
 
 HugeBuffer::HugeBuffer(std::size_t bytes) : bytes_(bytes) {
   if (bytes == 0) return;
-  data_ = is_mapped(bytes) ? map_aligned(rounded_up(bytes, kPage))
-                           : std::aligned_alloc(kLine, rounded_up(bytes, kLine));
+  data_ = is_mapped(bytes) ? map_aligned(whole_units(bytes, kPage))
+                           : std::aligned_alloc(kLine, whole_units(bytes, kLine));
   if (data_ == nullptr) throw OutOfMemory(fmt::format("no memory for {} bytes", bytes));
 }
 
 HugeBuffer::~HugeBuffer() {
   if (is_mapped(bytes_)) {
-    munmap(data_, rounded_up(bytes_, kPage));
+    munmap(data_, whole_units(bytes_, kPage));
   } else {
     std::free(data_);
   }

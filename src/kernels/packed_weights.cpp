@@ -5,6 +5,8 @@
 #include <cmath>
 #include <type_traits>
 
+#include "kernels/rounding.h"
+
 namespace sd::kernels {
 namespace {
 
@@ -35,8 +37,6 @@ template <>
 int8_t stored<int8_t>(float x, float inverse_scale) {
   return static_cast<int8_t>(std::clamp(std::nearbyint(x * inverse_scale), -127.0F, 127.0F));
 }
-
-int64_t rounded_up(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }
 
 }  // namespace
 
