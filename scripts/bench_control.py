@@ -20,7 +20,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench_peers import Measurement, parse_timing, run_measured
+from measured_run import Measurement, parse_timing, run_measured
 
 SOURCE = "a photograph of a cat riding a horse"
 TARGET = "a photograph of a dog riding a horse"

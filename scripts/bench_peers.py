@@ -1,373 +1,292 @@
 #!/usr/bin/env python3
-"""Measures `sd txt2img --plms` beside diffusers (eager) on the same weights, in alternation, and
-prints their ratio.
+"""Measures `sd` beside diffusers (eager) and OpenVINO on the same weights, alternately in one
+sitting, and prints ratios with their spread.
 
-Each draw runs in a process of its own with the same number of threads: 512x512, guidance 7.5 (so
-the UNet sees a batch of 2), PLMS. Steps that divide 1000 make as many UNet evaluations in both (one
-more than steps); seconds are given per evaluation. "load" is the time until the model is ready,
-without the start of Python (given apart); "peak RSS" is what the kernel counted for the process, in
-which the mapped pages of a weight file are included; "peak anonymous" leaves those out (sampled 20
-times a second). Other load on the machine slows both: "cores used" (CPU seconds per second) well
-below --threads shows it. Repeat, and take the median.
+`evaluations`: every program stays loaded and evaluates one at a time what it is asked for, the UNet
+with guidance (a batch of 2) and the decoding of one picture, while the others wait. A ratio is that
+of two evaluations that followed each other, so a machine that drifts slows both; the table has the
+median of the rounds and, in brackets, the least and the greatest. `share of the limit` is what the
+UNet's FLOPs, direct convolutions counted, come to of the multiply-adds that the CPU does on registers
+alone, measured in the same rounds by `sd`.
 
-Weights of full size, then the measurement (needs 9 GB of disk in f32):
+`pictures`: processes from their start to the picture's file, by DDIM, guidance 7.5, with weights in
+the page cache. Memory is what the kernel counted for the process, in which the mapped pages of a
+weight file are included; "anonymous" leaves those out (sampled 20 times a second). "cores used" well
+below --threads shows that something else ran.
 
-    python3 -m venv .venv
-    .venv/bin/pip install torch==2.15.0 diffusers==0.42.1 transformers==5.23.0 accelerate
-    .venv/bin/python tests/tools/make_full_checkpoint.py --out full.ckpt --out full-diffusers
-    .venv/bin/python scripts/bench_peers.py --sd build/sd --ckpt full.ckpt \\
-        --diffusers full-diffusers --dtype f32 --dtype bf16 --repeats 3
+Each program has an environment of its own. Weights of full size, then the measurement (16 GB of
+memory for all three in f32, 13 GB of disk):
+
+    python3 -m venv diffusers-env
+    diffusers-env/bin/pip install torch==2.15.0 diffusers==0.42.1 transformers==5.23.0 accelerate
+    python3 -m venv openvino-env
+    openvino-env/bin/pip install openvino==2026.4.1 torch==2.15.0 diffusers==0.42.1 \\
+        transformers==5.23.0 accelerate
+    diffusers-env/bin/python tests/tools/make_full_checkpoint.py --out full.ckpt --out full-diffusers
+    python3 scripts/bench_peers.py evaluations --sd build/sd --ckpt full.ckpt \\
+        --diffusers full-diffusers --diffusers-python diffusers-env/bin/python \\
+        --openvino-python openvino-env/bin/python --openvino-ir full-openvino \\
+        --dtype f32 --dtype bf16 --rounds 5
+
+Leave a peer's --…-python out and it is not measured. The first run exports the weights for OpenVINO.
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
+import contextlib
 import json
 import os
-import re
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
-import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from measured_run import Measurement, Server, parse_timing, run_measured
+
 PROMPT = "a photograph of an astronaut riding a horse"
-SCALE = 7.5
-TIMING = re.compile(r"^sd: timing:(.*)$", re.MULTILINE)
+SCALE = "7.5"
+HERE = Path(__file__).resolve().parent
+PARTS = {"unet": "UNet evaluation, s", "vae": "VAE decode, s"}
 
 
-@dataclasses.dataclass
-class Usage:
-    """What a process took of the machine."""
-
-    wall: float  # s
-    cores: float  # CPU seconds per second
-    peak_rss: float  # GiB
-    peak_anonymous: float  # GiB
+def sd_options(args: argparse.Namespace, dtype: str) -> list[str]:
+    """What `sd bench` and `sd txt2img` both take."""
+    options = {"--ckpt": args.ckpt, "--prompt": PROMPT, "--scale": SCALE, "--size": args.size}
+    options |= {"--device": "cpu", "--dtype": dtype, "--threads": args.threads}
+    return [str(word) for pair in options.items() for word in pair] + args.sd_arg
 
 
-@dataclasses.dataclass
-class Measurement:
-    """One draw by one program."""
-
-    load: float  # s
-    sample: float  # s, all UNet evaluations with what lies between
-    evals: int
-    decode: float  # s
-    usage: Usage
-
-    @property
-    def per_eval(self) -> float:
-        return self.sample / self.evals
+def peer_options(args: argparse.Namespace, dtype: str) -> list[str]:
+    options = {"--model": args.diffusers, "--size": args.size, "--dtype": dtype}
+    return [str(word) for pair in (options | {"--threads": args.threads}).items() for word in pair]
 
 
-class _AnonymousPeak(threading.Thread):
-    """Watches the anonymous memory of a process until it ends."""
-
-    def __init__(self, pid: int) -> None:
-        super().__init__(daemon=True)
-        self.status = Path(f"/proc/{pid}/status")
-        self.kib = 0
-
-    def run(self) -> None:
-        while True:
-            try:
-                found = re.search(r"RssAnon:\s+(\d+) kB", self.status.read_text())
-            except OSError:  # the process has gone
-                return
-            if found is None:  # a zombie has no memory
-                return
-            self.kib = max(self.kib, int(found[1]))
-            time.sleep(0.05)
+def diffusers_command(args: argparse.Namespace, verb: str, dtype: str) -> list[str]:
+    runner = [args.diffusers_python, HERE / "diffusers_runner.py", verb]
+    return [*map(str, runner), *peer_options(args, dtype)]
 
 
-def run_measured(command: list[str], threads: int, limit: float) -> tuple[str, str, Usage]:
-    """Runs a command; returns stdout, stderr and what it used. Raises RuntimeError if it fails,
-    TimeoutError with what it has said so far after `limit` seconds."""
-    environment = os.environ | {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        begin = time.monotonic()
-        process = subprocess.Popen(command, stdout=out, stderr=err, env=environment)
-        watch = _AnonymousPeak(process.pid)
-        watch.start()
-        expired = threading.Event()
-        timer = threading.Timer(limit, lambda: (expired.set(), process.kill()))
-        timer.start()
-        # Not process.wait: wait4 tells this child's peak memory, not that of the largest ever.
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        timer.cancel()
-        wall = time.monotonic() - begin
-        watch.join()
-        out.seek(0)
-        err.seek(0)
-        stdout, stderr = out.read(), err.read()
-    if expired.is_set():
-        raise TimeoutError(f"'{command[0]}' took more than {limit:g} s:\n{stderr[-2000:]}")
-    if process.returncode != 0:
-        raise RuntimeError(
-            f"'{' '.join(command)}' failed ({process.returncode}):\n{stderr[-2000:]}"
-        )
-    cores = (usage.ru_utime + usage.ru_stime) / wall
-    return stdout, stderr, Usage(wall, cores, usage.ru_maxrss / 2**20, watch.kib / 2**20)
+def openvino_command(args: argparse.Namespace, verb: str, dtype: str) -> list[str]:
+    runner = [args.openvino_python, HERE / "openvino_peer.py", verb, "--ir", args.openvino_ir]
+    return [*map(str, runner), *peer_options(args, dtype)]
 
 
-def parse_timing(stderr: str) -> dict[str, float]:
-    """The numbers of sd's line `sd: timing: load=1.2s sample=3.4s evals=5 decode=0.6s`."""
-    line = TIMING.search(stderr)
-    if line is None:
-        raise RuntimeError(f"sd printed no 'sd: timing:' line:\n{stderr[-2000:]}")
-    numbers = {key: float(value) for key, value in re.findall(r"(\w+)=([\d.]+)", line[1])}
-    missing = {"load", "sample", "evals", "decode"} - numbers.keys()
-    if missing:
-        raise RuntimeError(f"sd's timing line lacks {', '.join(sorted(missing))}: {line[0]}")
-    return numbers
+def serve_commands(args: argparse.Namespace, dtype: str) -> dict[str, list[str]]:
+    """By program: what evaluates on demand."""
+    commands = {"sd": [str(args.sd), "bench", "--wait", *sd_options(args, dtype)]}
+    if args.openvino_python:
+        commands["OpenVINO"] = openvino_command(args, "serve", dtype)
+    if args.diffusers_python:
+        commands["diffusers"] = diffusers_command(args, "serve", dtype)
+    return commands
 
 
-def measure_sd(args: argparse.Namespace, dtype: str) -> Measurement:
-    """One picture with sd."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = [
-            str(args.sd.resolve()),
-            "txt2img",
-            "-v",
-            "--plms",
-            "--ckpt",
-            str(args.ckpt),
-            "--prompt",
-            PROMPT,
-        ]
-        command += [
-            "--ddim_steps",
-            str(args.steps),
-            "--H",
-            str(args.size),
-            "--W",
-            str(args.size),
-            "--scale",
-            str(SCALE),
-        ]
-        command += [
-            "--n_samples",
-            "1",
-            "--n_iter",
-            "1",
-            "--seed",
-            "42",
-            "--skip_grid",
-            "--outdir",
-            folder,
-        ]
-        command += [
-            "--device",
-            "cpu",
-            "--dtype",
-            dtype,
-            "--threads",
-            str(args.threads),
-            *args.sd_arg,
-        ]
-        _, stderr, usage = run_measured(command, args.threads, args.limit)
-    timing = parse_timing(stderr)
+def draw_commands(args: argparse.Namespace, dtype: str, folder: str) -> dict[str, list[str]]:
+    """By program: what draws a picture from nothing."""
+    sd = [str(args.sd), "txt2img", "-v", "--n_samples", "1", "--n_iter", "1", "--skip_grid"]
+    sd += ["--steps", str(args.steps), "--outdir", folder, *sd_options(args, dtype)]
+    peers = ["--steps", str(args.steps), "--prompt", PROMPT, "--scale", SCALE]
+    commands = {"sd": sd}
+    if args.openvino_python:
+        out = ["--out", f"{folder}/openvino.png"]
+        commands["OpenVINO"] = [*openvino_command(args, "draw", dtype), *peers, *out]
+    if args.diffusers_python:
+        out = ["--out", f"{folder}/diffusers.png"]
+        commands["diffusers"] = [*diffusers_command(args, "draw", dtype), *peers, *out]
+    return commands
+
+
+def in_turn(names: list[str], round_number: int) -> list[str]:
+    """All of them, another one first in each round, so that none profits from its place."""
+    first = round_number % len(names)
+    return names[first:] + names[:first]
+
+
+@contextlib.contextmanager
+def served(args: argparse.Namespace, dtype: str) -> Iterator[dict[str, Server]]:
+    """All programs, loaded and warm. They are loaded one after the other."""
+    servers: dict[str, Server] = {}
+    try:
+        for name, command in serve_commands(args, dtype).items():
+            servers[name] = Server(command, args.threads, args.limit)
+            for part in args.part:
+                servers[name].ask(part)
+        yield servers
+    finally:
+        for server in servers.values():
+            server.close()
+
+
+def measure_evaluations(args: argparse.Namespace, dtype: str) -> dict:
+    """seconds[part][program] of all rounds, limits of the CPU, and each program's peak memory."""
+    with served(args, dtype) as servers:
+        names = list(servers)
+        seconds: dict = {part: {name: [] for name in names} for part in args.part}
+        found: dict = {"seconds": seconds, "limit": [], "gflop": {}, "peak_rss": {}}
+        for number in range(args.rounds):
+            found["limit"].append((servers["sd"].ask("limit")[dtype] or {}).get("gflops"))
+            for part in args.part:
+                for name in in_turn(names, number):
+                    answer = servers[name].ask(part)
+                    seconds[part][name].append(answer["seconds"])
+                    found["peak_rss"][name] = answer["peak_rss"] / 2**30
+                    if "gflop" in answer:
+                        found["gflop"][part] = answer["gflop"]
+                told = ", ".join(f"{name} {seconds[part][name][-1]:.3f} s" for name in names)
+                print(f"{dtype} {number + 1}/{args.rounds} {part}: {told}", file=sys.stderr)
+    return found
+
+
+def ratios(ours: list[float], theirs: list[float]) -> dict[str, float]:
+    """Of each round."""
+    of_rounds = [our / their for our, their in zip(ours, theirs)]
+    return {"median": statistics.median(of_rounds), "min": min(of_rounds), "max": max(of_rounds)}
+
+
+def ratio_text(ratio: dict[str, float]) -> str:
+    return f"{ratio['median']:.3f} ({ratio['min']:.3f}–{ratio['max']:.3f})"
+
+
+def compared(values: dict[str, list[float]]) -> dict:
+    """Medians, and how `sd` stands to each other program."""
+    peers = [name for name in values if name != "sd"]
+    return {
+        "median": {name: statistics.median(each) for name, each in values.items()},
+        "ratio": {name: ratios(values["sd"], values[name]) for name in peers},
+    }
+
+
+def print_table(title: str, rows: dict[str, dict]) -> None:
+    """A Markdown table; a row without ratios has empty cells there."""
+    names = list(next(iter(rows.values()))["median"])
+    peers = [name for name in names if name != "sd"]
+    print(f"\n| {' | '.join([title, *names, *(f'sd to {peer}' for peer in peers)])} |")
+    print("|---|" + "---:|" * (len(names) + len(peers)))
+    for row, cells in rows.items():
+        medians = cells["median"]
+        texts = [f"{medians[name]:.3f}" if name in medians else "" for name in names]
+        found = cells.get("ratio", {})
+        texts += [ratio_text(found[peer]) if peer in found else "" for peer in peers]
+        print(f"| {row} | {' | '.join(texts)} |")
+
+
+def compare_evaluations(args: argparse.Namespace, dtype: str) -> dict[str, dict]:
+    found = measure_evaluations(args, dtype)
+    rows = {PARTS[part]: compared(found["seconds"][part]) for part in args.part}
+    rows["peak memory, GiB"] = compared({name: [rss] for name, rss in found["peak_rss"].items()})
+    for part in args.part:
+        share = {}
+        for name, each in found["seconds"][part].items():
+            pairs = [pair for pair in zip(each, found["limit"]) if pair[1]]
+            if pairs:
+                flop = found["gflop"][part]
+                share[name] = statistics.median(flop / second / most for second, most in pairs)
+        rows[f"share of the limit, {part}"] = {"median": share}
+    return rows
+
+
+def measure_draw(name: str, command: list[str], args: argparse.Namespace) -> Measurement:
+    stdout, stderr, usage = run_measured(command, args.threads, args.limit)
+    timing = parse_timing(stderr) if name == "sd" else json.loads(stdout.splitlines()[-1])
     return Measurement(
         timing["load"], timing["sample"], int(timing["evals"]), timing["decode"], usage
     )
 
 
-def measure_diffusers(args: argparse.Namespace, dtype: str) -> Measurement:
-    """One picture with diffusers."""
-    command = [
-        sys.executable,
-        __file__,
-        "--runner",
-        "--diffusers",
-        str(args.diffusers),
-        "--dtype",
-        dtype,
-    ]
-    command += [
-        "--steps",
-        str(args.steps),
-        "--size",
-        str(args.size),
-        "--threads",
-        str(args.threads),
-    ]
-    stdout, _, usage = run_measured(command, args.threads, args.limit)
-    timing = json.loads(stdout.splitlines()[-1])
-    print(f"    (import of torch and diffusers: {timing['import']:.1f} s)", file=sys.stderr)
-    return Measurement(timing["load"], timing["sample"], timing["evals"], timing["decode"], usage)
+DRAW_ROWS: dict[str, Callable[[Measurement], float]] = {
+    "whole picture, s": lambda run: run.usage.wall,
+    "load, s": lambda run: run.load,
+    "a step, s": lambda run: run.per_eval,
+    "decode and file, s": lambda run: run.decode,
+    "cores used": lambda run: run.usage.cores,
+    "peak memory, GiB": lambda run: run.usage.peak_rss,
+    "peak anonymous memory, GiB": lambda run: run.usage.peak_anonymous,
+}
 
 
-def run_diffusers(args: argparse.Namespace) -> None:
-    """The child process of `measure_diffusers`: draws once and prints its timings as a JSON
-    line."""
-    begin = time.perf_counter()
-    import torch
-
-    from diffusers_peer import Peer
-
-    torch.set_num_threads(args.threads)
-    imported = time.perf_counter()
-    peer = Peer(args.diffusers, {"f32": torch.float32, "bf16": torch.bfloat16}[args.dtype[0]])
-    loaded = time.perf_counter()
-    noise = peer.start_noise(1, args.size, args.size, seed=42)
-    drawn = peer.draw([PROMPT], noise, args.steps, SCALE, plms=True)
-    sampled = time.perf_counter()
-    seconds = " ".join(f"{each:.2f}" for each in drawn.unet_seconds)
-    print(
-        f"load {loaded - imported:.2f} s, UNet evaluations {seconds} s", file=sys.stderr, flush=True
-    )
-    peer.decode(drawn.latents)
-    decoded = time.perf_counter()
-    timing = {
-        "import": imported - begin,
-        "load": loaded - imported,
-        "sample": sampled - loaded,
-        "evals": len(drawn.unet_seconds),
-        "decode": decoded - sampled,
+def compare_pictures(args: argparse.Namespace, dtype: str) -> dict[str, dict]:
+    runs: dict[str, list[Measurement]] = {}
+    # The first round fills the page cache, and OpenVINO's folder of compiled models.
+    for number in range(-1, args.rounds):
+        with tempfile.TemporaryDirectory() as folder:
+            commands = draw_commands(args, dtype, folder)
+            for name in in_turn(list(commands), number % len(commands)):
+                run = measure_draw(name, commands[name], args)
+                told = f"{run.usage.wall:.2f} s, {run.usage.cores:.2f} cores"
+                print(f"{dtype} {number + 1}/{args.rounds} {name}: {told}", file=sys.stderr)
+                if number >= 0:
+                    runs.setdefault(name, []).append(run)
+    ordered = {name: runs[name] for name in ("sd", "OpenVINO", "diffusers") if name in runs}
+    return {
+        row: compared({name: [value(run) for run in each] for name, each in ordered.items()})
+        for row, value in DRAW_ROWS.items()
     }
-    print(json.dumps(timing))
 
 
-def drop_from_cache(paths: list[Path]) -> None:
-    """Asks the kernel to forget the pages of these files, or of all files in these folders."""
-    for path in paths:
-        for file in (
-            [path] if path.is_file() else [entry for entry in path.rglob("*") if entry.is_file()]
-        ):
-            descriptor = os.open(file, os.O_RDONLY)
-            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-            os.close(descriptor)
+def export_openvino(args: argparse.Namespace) -> None:
+    """Once for each size."""
+    subprocess.run(openvino_command(args, "export", "f32"), check=True, stdout=sys.stderr)
 
 
-def report(dtype: str, runs: dict[str, list[Measurement]]) -> None:
-    """Prints a Markdown table of medians, with sd/diffusers where both ran."""
-    rows = {
-        "load, s": lambda run: run.load,
-        "per UNet evaluation, s": lambda run: run.per_eval,
-        "decode, s": lambda run: run.decode,
-        "whole process, s": lambda run: run.usage.wall,
-        "cores used": lambda run: run.usage.cores,
-        "peak RSS, GiB": lambda run: run.usage.peak_rss,
-        "peak anonymous, GiB": lambda run: run.usage.peak_anonymous,
-        "UNet evaluations": lambda run: float(run.evals),
-    }
-    names = list(runs)
-    print(
-        f"\n| {dtype}, median of {min(map(len, runs.values()))} | {' | '.join(names)} |"
-        + (" ratio |" if len(names) == 2 else "")
-    )
-    print("|---|" + "---:|" * (len(names) + (len(names) == 2)))
-    for title, value in rows.items():
-        medians = [statistics.median(map(value, runs[name])) for name in names]
-        cells = [
-            f"{median:.0f}" if title == "UNet evaluations" else f"{median:.2f}"
-            for median in medians
-        ]
-        if len(medians) == 2:
-            cells.append(f"{medians[0] / medians[1]:.3f}")
-        print(f"| {title} | {' | '.join(cells)} |")
-
-
-def main() -> None:
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--sd", type=Path, metavar="BINARY", help="build/sd; without it only diffusers is measured"
-    )
-    parser.add_argument("--ckpt", type=Path, metavar="FILE", help="what sd loads")
-    parser.add_argument(
-        "--diffusers",
+    add = parser.add_argument
+    add("mode", choices=["evaluations", "pictures"])
+    add("--sd", type=Path, metavar="BINARY", default=Path("build/sd"), help="(default: build/sd)")
+    add("--ckpt", metavar="FILE", required=True, help="what sd loads")
+    add("--diffusers", type=Path, metavar="DIR", help="the same weights, for the other programs")
+    add("--diffusers-python", metavar="PYTHON", help="of the environment with diffusers")
+    add("--openvino-python", metavar="PYTHON", help="of the environment with openvino")
+    add(
+        "--openvino-ir",
         type=Path,
         metavar="DIR",
-        help="folder of the same weights; without it only sd is measured",
+        help="exported models, kept (default: the --diffusers folder with -openvino)",
     )
-    parser.add_argument(
-        "--dtype", choices=["f32", "bf16"], action="append", help="may be repeated (default: f32)"
-    )
-    parser.add_argument(
-        "--steps",
-        type=int,
-        default=4,
-        help="PLMS steps (default: 4, which makes 5 UNet evaluations)",
-    )
-    parser.add_argument(
-        "--size", type=int, default=512, help="side of the picture in pixels (default: 512)"
-    )
-    parser.add_argument(
-        "--threads",
-        type=int,
-        default=len(os.sched_getaffinity(0)),
-        help="of both (default: all cores)",
-    )
-    parser.add_argument("--repeats", type=int, default=3, help="draws of each (default: 3)")
-    parser.add_argument(
-        "--limit",
-        type=float,
-        default=3600,
-        metavar="S",
-        help="seconds one draw may take (default: 3600)",
-    )
-    parser.add_argument(
-        "--cold",
-        action="store_true",
-        help="drop the weight files from the page cache before each draw",
-    )
-    parser.add_argument(
-        "--sd-arg",
-        action="append",
-        default=[],
-        metavar="ARG",
-        help="one more for sd, as --sd-arg=--ema",
-    )
-    parser.add_argument("--runner", action="store_true", help=argparse.SUPPRESS)
+    add("--dtype", choices=["f32", "bf16"], action="append", help="may be repeated (default: f32)")
+    add("--part", choices=list(PARTS), action="append", help="may be repeated (default: both)")
+    add("--rounds", type=int, default=5, help="(default: 5)")
+    add("--steps", type=int, default=20, help="of a picture (default: 20)")
+    add("--size", type=int, default=512, help="side of the picture in pixels (default: 512)")
+    cores = len(os.sched_getaffinity(0))
+    add("--threads", type=int, default=cores, help="of each program (default: all cores)")
+    add("--limit", type=float, default=3600, metavar="S", help="seconds one may take (3600)")
+    add("--sd-arg", action="append", default=[], metavar="ARG", help="for sd, as --sd-arg=--ema")
+    add("--json", action="store_true", help="a JSON object on stdout instead of tables")
     args = parser.parse_args()
+    args.sd = args.sd.resolve()
     args.dtype = args.dtype or ["f32"]
-    if args.runner:
-        run_diffusers(args)
-        return
-    programs = {}
-    if args.sd:
-        if args.ckpt is None:
-            parser.error("--sd needs --ckpt")
-        programs["sd"] = measure_sd
-    if args.diffusers:
-        programs["diffusers"] = measure_diffusers
-    if not programs:
-        parser.error("give --sd with --ckpt, --diffusers, or all three")
+    args.part = args.part or list(PARTS)
+    if (args.diffusers_python or args.openvino_python) and not args.diffusers:
+        parser.error("other programs need their weights: --diffusers DIR")
+    if args.rounds < 1:
+        parser.error("--rounds: expected 1 at least")
+    if args.openvino_python and not args.openvino_ir:
+        args.openvino_ir = args.diffusers.with_name(args.diffusers.name + "-openvino")
+    return args
 
+
+def main() -> None:
+    args = parse_arguments()
+    if args.openvino_python:
+        export_openvino(args)
+    compare = compare_evaluations if args.mode == "evaluations" else compare_pictures
+    tables = {}
     for dtype in args.dtype:
-        runs: dict[str, list[Measurement]] = {name: [] for name in programs}
-        for repeat in range(args.repeats):
-            # Who goes first changes with every repeat, so that neither profits from it.
-            for name in list(programs)[:: 1 if repeat % 2 == 0 else -1]:
-                if args.cold:
-                    drop_from_cache([path for path in (args.ckpt, args.diffusers) if path])
-                run = programs[name](args, dtype)
-                runs[name].append(run)
-                print(
-                    f"{dtype} {repeat + 1}/{args.repeats} {name}: load {run.load:.2f} s, "
-                    f"{run.per_eval:.3f} s per UNet evaluation ({run.evals}), "
-                    f"decode {run.decode:.2f} s, {run.usage.cores:.2f} cores, "
-                    f"RSS {run.usage.peak_rss:.2f} GiB",
-                    file=sys.stderr,
-                )
-        counts = {run.evals for results in runs.values() for run in results}
-        if len(counts) > 1:
-            print(
-                f"note: UNet evaluations differ {sorted(counts)}: compare seconds per evaluation",
-                file=sys.stderr,
-            )
-        report(dtype, runs)
+        tables[dtype] = compare(args, dtype)
+        if not args.json:
+            print_table(f"{dtype}, median of {args.rounds}", tables[dtype])
+    if args.json:
+        print(json.dumps(tables))
 
 
 if __name__ == "__main__":
     try:
         main()
-    except (RuntimeError, TimeoutError) as error:
+    except (RuntimeError, TimeoutError, subprocess.CalledProcessError) as error:
         sys.exit(f"bench_peers: {error}")

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "nn/layer_profile.h"
 #include "sd/nn/attention.h"
 
 namespace sd {
@@ -36,6 +37,9 @@ VaeAttentionImpl::VaeAttentionImpl(int64_t channels, int64_t norm_groups) {
 }
 
 torch::Tensor VaeAttentionImpl::forward(const torch::Tensor& x) {
+  const TimedLayer timed(*this, "attention", x, [&] {
+    return 4.0 * static_cast<double>(x.numel() * x.size(2) * x.size(3));
+  });
   const auto normed = norm->forward(x);
   const auto sequence = [](const torch::Tensor& map) { return map.flatten(2).transpose(1, 2); };
   const auto mixed = attention_of_projections(

@@ -11,6 +11,7 @@
 #include <limits>
 
 #include "nn/kernel_attention.h"
+#include "nn/layer_profile.h"
 #include "sd/nn/prompt_cache.h"
 
 namespace sd {
@@ -176,6 +177,11 @@ torch::Tensor AttentionImpl::mix_by_kernels(const torch::Tensor& x, const torch:
 torch::Tensor AttentionImpl::forward(const torch::Tensor& x, const torch::Tensor& context,
                                      const ForwardContext& run, int64_t grid_height,
                                      int64_t grid_width, const torch::Tensor& residual) {
+  // Its own two products; those of the projections are theirs.
+  const TimedLayer timed(*this, "attention", x, [&] {
+    return 4.0 *
+           static_cast<double>(x.size(0) * x.size(1) * context.size(1) * to_q->weight.size(0));
+  });
   const AttentionCall call{site_, run.step, run.rows, grid_height, grid_width};
   const bool by_kernels = can_attend(x) && x.scalar_type() == context.scalar_type();
   const auto mixed =

@@ -14,6 +14,7 @@
 #include <fmt/ranges.h>
 
 #include "nn/group_norm.h"
+#include "nn/layer_profile.h"
 #include "nn/pack.h"
 #include "sd/core/error.h"
 
@@ -46,6 +47,12 @@ torch::Tensor finished(torch::Tensor sums, const LayerFinish& finish) {
     }
   }
   return finish.residual.defined() ? sums + finish.residual : sums;
+}
+
+/// Of `inputs` values multiplied by a weight [out,in,...], each as often as there are weights for
+/// it.
+double product_flops(int64_t inputs, const torch::Tensor& weight) {
+  return 2.0 * static_cast<double>(inputs) * static_cast<double>(weight.numel() / weight.size(1));
 }
 
 }  // namespace
@@ -102,6 +109,7 @@ LinearImpl::LinearImpl(int64_t in_features, int64_t out_features, bool with_bias
 }
 
 torch::Tensor LinearImpl::forward(const torch::Tensor& x, const LayerFinish& finish) {
+  const TimedLayer timed(*this, "linear", x, [&] { return product_flops(x.numel(), weight); });
   if (const auto packed = packed_for(x, finish.activation == Activation::kGated)) {
     return packed->linear(x, finish);
   }
@@ -116,7 +124,13 @@ torch::Tensor joined_linear(const torch::Tensor& x, std::initializer_list<Linear
     packed.push_back(layer->packed_for(x));
     if (packed.back() == nullptr) outputs.push_back(layer->forward(x));
   }
-  return outputs.empty() ? PackedLayer::linear_together(x, packed) : at::cat(outputs, -1);
+  if (!outputs.empty()) return at::cat(outputs, -1);
+  const TimedLayer timed(**layers.begin(), "joined_linear", x, [&] {
+    double flops = 0;
+    for (const auto* layer : layers) flops += product_flops(x.numel(), layer->weight);
+    return flops;
+  });
+  return PackedLayer::linear_together(x, packed);
 }
 
 Conv2dImpl::Conv2dImpl(int64_t in_channels, int64_t out_channels, int64_t kernel, int64_t stride,
@@ -150,6 +164,10 @@ torch::Tensor Conv2dImpl::packed_forward(const PackedLayer& packed, const torch:
 }
 
 torch::Tensor Conv2dImpl::forward(const torch::Tensor& x, const ConvExtras& extras) {
+  const TimedLayer timed(*this, "conv2d", x, [&] {
+    const double places = extras.upsampled ? 4 : 1.0 / (options_.stride * options_.stride);
+    return places * product_flops(x.numel(), weight);
+  });
   if (const auto packed = packed_for(x)) return packed_forward(*packed, x, extras);
   auto h = extras.norm != nullptr ? extras.norm->forward_silu(x) : x;
   if (extras.upsampled) h = at::upsample_nearest2d(h, {2 * h.size(2), 2 * h.size(3)});
@@ -171,14 +189,17 @@ GroupNormImpl::GroupNormImpl(int64_t groups, int64_t channels, double eps)
 }
 
 torch::Tensor GroupNormImpl::forward(const torch::Tensor& x) const {
+  const TimedLayer timed(*this, "group_norm", x);
   return group_norm(x, {groups_, weight, bias, eps_});
 }
 
 torch::Tensor GroupNormImpl::forward_silu(const torch::Tensor& x) const {
+  const TimedLayer timed(*this, "group_norm", x);
   return group_norm(x, {groups_, weight, bias, eps_, /*silu=*/true});
 }
 
 GroupAffine GroupNormImpl::affine(const torch::Tensor& x) const {
+  const TimedLayer timed(*this, "group_norm", x);
   return group_affine(x, {groups_, weight, bias, eps_});
 }
 
@@ -188,6 +209,7 @@ LayerNormImpl::LayerNormImpl(int64_t width, double eps) : width_(width), eps_(ep
 }
 
 torch::Tensor LayerNormImpl::forward(const torch::Tensor& x) const {
+  const TimedLayer timed(*this, "layer_norm", x);
   return at::layer_norm(x, {width_}, as_dtype_of(weight, x), as_dtype_of(bias, x), eps_);
 }
 
@@ -196,6 +218,7 @@ EmbeddingImpl::EmbeddingImpl(int64_t rows, int64_t width) {
 }
 
 torch::Tensor EmbeddingImpl::forward(const torch::Tensor& ids) const {
+  const TimedLayer timed(*this, "embedding", ids);
   return at::embedding(weight, ids);
 }
 

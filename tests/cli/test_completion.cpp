@@ -17,9 +17,9 @@ using test::Finished;
 using test::SdHome;
 using Names = std::set<std::string>;
 
-const std::array<std::string, 10> kCommands = {"txt2img",    "img2img", "swap",     "attn",
-                                               "info",       "convert", "samplers", "doctor",
-                                               "completion", "help"};
+const std::array<std::string, 11> kCommands = {"txt2img", "img2img",    "swap",     "attn",
+                                               "info",    "convert",    "samplers", "bench",
+                                               "doctor",  "completion", "help"};
 
 bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;

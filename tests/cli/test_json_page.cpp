@@ -90,6 +90,12 @@ Keys keys_of_runs() {
   txt2img({"--prompt", "a", "--grid", "init-latents=" + run.file("latents.npy", "none")},
           "txt2img");
   txt2img({"--stepz", "3"}, "txt2img");
+  test::ProcessSetup bench;
+  bench.arguments = {"bench", "--ckpt", model, "--size", "64", "--steps", "1", "--json", "-q"};
+  collect(run_program(bench), keys);
+  bench.arguments.push_back("--wait");
+  bench.input = "unet\nlimit\n";
+  collect(run_program(bench), keys);
   for (const auto& arguments : std::vector<std::vector<std::string>>{
            {"convert", "--json", "-q", model, run.path("new.safetensors").string()},
            {"info", "--json", picture, run.path("new.safetensors").string(), "nothing"},

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/cpu_topology.h"
+#include "core/fma_limit.h"
 #include "sd/core/compute.h"
 #include "sd/core/error.h"
 #include "support/expect_error.h"
@@ -108,6 +109,24 @@ TEST(CgroupCpuLimit, NoQuotaAndNonsenseAreNoLimit) {
   for (const char* groups : {"", "nonsense", "0:", "::::", "0::../../..\n"}) {
     EXPECT_EQ(cgroup_cpu_limit(root.path(), groups), std::nullopt) << groups;
   }
+}
+
+TEST(FmaLimit, IsMeasuredWithTheWidestVectors) {
+  const auto limit = measure_fma_limit(FmaType::kF32, 2, 1e-4);
+  ASSERT_TRUE(limit);
+  EXPECT_GT(limit->gflops, 0);
+#if defined(__x86_64__)
+  EXPECT_EQ(limit->by == "AVX-512", __builtin_cpu_supports("avx512f") != 0);
+#endif
+}
+
+TEST(FmaLimit, OfBf16IsThereWhereItsInstructionsAre) {
+  const auto limit = measure_fma_limit(FmaType::kBF16, 1, 1e-4);
+#if defined(__x86_64__)
+  EXPECT_EQ(limit.has_value(), __builtin_cpu_supports("avx512bf16") != 0);
+#else
+  EXPECT_FALSE(limit);
+#endif
 }
 
 }  // namespace

@@ -10,6 +10,9 @@
 
 namespace sd::cli {
 
+/// What loads the plan's model; its progress goes nowhere yet.
+LoadRequest load_request(const DrawPlan& plan);
+
 /// Draws what the plan says: loads the model unless it is the one that is kept, draws, writes, and
 /// tells of the pictures in `outcome`. Returns the exit code of a run that came to its end; throws
 /// Error for one that did not. Finished pictures stay in either case.

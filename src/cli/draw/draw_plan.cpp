@@ -18,21 +18,6 @@
 namespace sd::cli {
 namespace {
 
-LoadRequest load_request(const DrawPlan& plan, RunWords& words) {
-  const auto& files = plan.model->files;
-  LoadRequest request;
-  request.checkpoint = files.checkpoint;
-  request.config = files.config;
-  request.separate = files.separate;
-  request.prediction = files.prediction;
-  request.ema = plan.options.ema;
-  request.device = plan.options.device;
-  request.dtype = plan.options.dtype;
-  request.threads = static_cast<int>(plan.options.threads);
-  request.on_progress = [&words](const Progress& progress) { return words.on_loading(progress); };
-  return request;
-}
-
 /// With a list a batch that fails is reported and the rest go on; what would fail again ends the
 /// run.
 bool ends_run(const DrawPlan& plan, const Error& error) {
@@ -88,7 +73,9 @@ class PlanRun {
  private:
   const LoadedModel& load() {
     const auto began = std::chrono::steady_clock::now();
-    const auto& model = kept_.load(load_request(plan_, words_));
+    auto request = load_request(plan_);
+    request.on_progress = [this](const Progress& progress) { return words_.on_loading(progress); };
+    const auto& model = kept_.load(request);
     load_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
     words_.clear();
     writer_.know_model(model);
@@ -184,6 +171,20 @@ ExitCode draw(const Drawing& drawing, KeptModel& kept) {
 }
 
 }  // namespace
+
+LoadRequest load_request(const DrawPlan& plan) {
+  const auto& files = plan.model->files;
+  LoadRequest request;
+  request.checkpoint = files.checkpoint;
+  request.config = files.config;
+  request.separate = files.separate;
+  request.prediction = files.prediction;
+  request.ema = plan.options.ema;
+  request.device = plan.options.device;
+  request.dtype = plan.options.dtype;
+  request.threads = static_cast<int>(plan.options.threads);
+  return request;
+}
 
 ExitCode draw_plan(const DrawPlan& plan, KeptModel& kept, DrawOutcome& outcome) {
   return draw({plan, nullptr, {&outcome}}, kept);

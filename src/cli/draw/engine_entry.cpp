@@ -1,6 +1,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/draw/bench.h"
 #include "cli/draw/draw.h"
 #include "cli/draw/kept_model.h"
 #include "cli/engine/engine.h"
@@ -54,7 +55,16 @@ void draw_cells_command(const GridCells& cells, std::vector<DrawOutcome>& outcom
   }
 }
 
-constexpr Engine kEngine{draw_command, draw_task_command, draw_cells_command};
+int bench_command(const DrawPlan& plan, const BenchSettings& settings) {
+  std::string message;
+  const int code =
+      run_caught([&] { return static_cast<int>(bench_plan(plan, settings, kept_model())); },
+                 plan.options.verbose > 0, message);
+  if (!message.empty()) report_error(message, code, plan.options.json);
+  return code;
+}
+
+constexpr Engine kEngine{draw_command, draw_task_command, draw_cells_command, bench_command};
 
 }  // namespace
 }  // namespace sd::cli

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/engine/bench_settings.h"
 #include "cli/plan/draw_plan.h"
 #include "cli/plan/grid_cells.h"
 #include "cli/record/picture_record.h"
@@ -39,6 +40,8 @@ struct Engine {
   /// Draws cells together, where that fails one at a time as tasks are: one outcome each, empty for
   /// those that are not wanted.
   void (*draw_cells)(const GridCells& cells, std::vector<DrawOutcome>& outcomes);
+  /// Measures how fast the plan is drawn; never throws, as `draw`.
+  int (*bench)(const DrawPlan& plan, const BenchSettings& settings);
 };
 
 /// Opens the engine. Throws Error naming the file if it cannot be found or its libraries are

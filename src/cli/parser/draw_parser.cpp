@@ -43,8 +43,8 @@ void add_draw_options(CLI::App& app, DrawOptions& options, Commands command) {
   }
 }
 
-void add_draw_option(CLI::App& app, DrawOptions& options, std::string_view name) {
-  if (const auto* row = find_row(name)) add_row(app, options, *row, kNoCommand);
+void add_draw_option(CLI::App& app, DrawOptions& options, std::string_view name, Commands command) {
+  if (const auto* row = find_row(name)) add_row(app, options, *row, command);
 }
 
 }  // namespace sd::cli

@@ -14,7 +14,9 @@ namespace sd::cli {
 /// must outlive the parsing; help shows their values as defaults.
 void add_draw_options(CLI::App& app, DrawOptions& options, Commands command);
 
-/// Adds one option that add_draw_options leaves out, where the parser stands.
-void add_draw_option(CLI::App& app, DrawOptions& options, std::string_view name);
+/// Adds one option, where the parser stands, in the words of `command`: one that add_draw_options
+/// leaves out, or of a command that takes few.
+void add_draw_option(CLI::App& app, DrawOptions& options, std::string_view name,
+                     Commands command = kNoCommand);
 
 }  // namespace sd::cli

@@ -21,7 +21,8 @@ constexpr std::size_t kLongestType = 40;  // the words of a longer one would fil
 constexpr std::size_t kShortColumn = 32;  // the same on the first screen
 constexpr std::size_t kCommandColumn = 14;
 
-/// Options of the first screen of a command that draws, before and behind those of all commands.
+/// Options of the first screen of a command that draws or measures drawing, before and behind those
+/// of all commands.
 struct MostUsed {
   std::string_view command;
   std::string_view first;  // with commas between
@@ -34,6 +35,7 @@ constexpr std::array kMostUsed = {
     MostUsed{"swap", "sprompt,mode,cross-steps,local-blend,init-img,strength,dry-run",
              "device,help-all"},
     MostUsed{"attn", "words,attn-norm,attn-res,from,img,token_idx", "device,help-all"},
+    MostUsed{"bench", "rounds,wait,profile", "dtype,threads,json,help-all"},
 };
 constexpr std::string_view kUsedByAll =
     "prompt,negative-prompt,ckpt,W,H,steps,sampler,scale,seed,n_samples,n_iter,outdir";
