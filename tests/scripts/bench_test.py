@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Runs the benchmark scripts from end to end with the tiny model: bench_peers.py, both modes,
-bench_control.py, and `sd bench`.
+bench_control.py and bench_growth.py.
 
 `sd` alone is measured with what the build made. Where an environment with diffusers is at hand
 (SD_DIFFUSERS_PYTHON, else .venv/bin/python in the sources), tests/tools/make_full_checkpoint.py writes
@@ -79,6 +79,17 @@ def control(sd: Path, checkpoint: Path) -> None:
     expect("| swap |" in finished.stdout and "| attn |" in finished.stdout, finished.stdout)
 
 
+def growth(sd: Path, checkpoint: Path) -> None:
+    """Its three tables, whose last column is a number."""
+    script = ROOT / "scripts" / "bench_growth.py"
+    few = ["--sides", "64,128", "--batches", "1,2", "--steps", "1,2", *SMALL]
+    lines = run(sys.executable, script, "--sd", sd, "--ckpt", checkpoint, *few).splitlines()
+    for title in ("side", "pictures at a time", "steps"):
+        head = next((i for i, line in enumerate(lines) if line.startswith(f"| {title} |")), None)
+        expect(head is not None, (title, lines))
+        expect(float(lines[head + 2].split("|")[-2]) > -5, lines[head + 2])
+
+
 def environment(variable: str, module: str, usual: Path | None = None) -> str | None:
     """A Python that has `module`."""
     python = os.environ.get(variable) or (str(usual) if usual and usual.exists() else None)
@@ -112,6 +123,7 @@ def main() -> None:
     sd, tiny = build / "sd", build / "tests" / "data" / "tiny-v1.ckpt"
     measure(sd, tiny, [], {"sd"})
     control(sd, tiny)
+    growth(sd, tiny)
     with tempfile.TemporaryDirectory() as folder:
         with_peers(sd, Path(folder))
 
