@@ -94,17 +94,10 @@ constexpr float kTileG[kTileInput][3] = {
     {0.0F, 0.0F, 1.0F},
 };
 
-/// One row of G g Gᵀ from the nine weights of a channel, for one vector of columns.
+/// The six positions of one row of G g Gᵀ from that row of G g, for one vector of columns.
 template <class I>
-SD_VEC void store_weight_row(const TileWeightsCall& call, float* to, const typename I::V (&g)[9]) {
+SD_VEC void store_weight_row(const TileWeightsCall& call, float* to, const typename I::V (&t)[3]) {
   using V = typename I::V;
-  const float* factor = kTileG[call.row];
-  V t[3];
-#pragma GCC unroll 3
-  for (int x = 0; x < 3; ++x) {
-    t[x] = I::fma(I::set(factor[2]), g[6 + x],
-                  I::fma(I::set(factor[1]), g[3 + x], I::mul(I::set(factor[0]), g[x])));
-  }
   I::store(to, I::mul(I::set(kTileG0), t[0]));
   const auto pair = [&](int position, float scale, float p, float p2)
       __attribute__((always_inline)) {
@@ -117,35 +110,73 @@ SD_VEC void store_weight_row(const TileWeightsCall& call, float* to, const typen
   I::store(to + 5 * call.position_stride, t[2]);
 }
 
-template <class I, typename Weight>
-void tile_weights(const TileWeightsCall& call) {
+/// Rows of G for the points 0 and ∞ take one row of g, the others all three.
+enum class WeightRow { kZero, kFinite, kInfinite };
+
+/// G g's row from `load(tap)`.
+template <class I, WeightRow kRow, typename Load>
+SD_VEC void weight_row(const TileWeightsCall& call, const Load& load, typename I::V (&t)[3]) {
+  const float* factor = kTileG[call.row];
+#pragma GCC unroll 3
+  for (int x = 0; x < 3; ++x) {
+    if constexpr (kRow == WeightRow::kZero) {
+      t[x] = I::mul(I::set(kTileG0), load(x));
+    } else if constexpr (kRow == WeightRow::kInfinite) {
+      t[x] = load(6 + x);
+    } else {
+      t[x] = I::fma(I::set(factor[2]), load(6 + x),
+                    I::fma(I::set(factor[1]), load(3 + x), I::mul(I::set(factor[0]), load(x))));
+    }
+  }
+}
+
+template <class I, typename Weight, WeightRow kRow>
+void tile_weights_row(const TileWeightsCall& call) {
   const auto* from = static_cast<const Weight*>(call.weights);
   const int64_t all = call.depth * call.columns;
   for (int64_t at = 0; at < all; at += I::kLanes) {
-    typename I::V g[9];
-#pragma GCC unroll 9
-    for (int tap = 0; tap < 9; ++tap) g[tap] = I::load(from + tap * all + at);
-    store_weight_row<I>(call, call.to + at, g);
+    typename I::V t[3];
+    weight_row<I, kRow>(
+        call,
+        [&](int tap) __attribute__((always_inline)) { return I::load(from + tap * all + at); }, t);
+    store_weight_row<I>(call, call.to + at, t);
   }
 }
 
 /// Of pairs of bf16: each vector's lanes hold two channels of a column.
-template <class I>
-void tile_weights_of_pairs(const TileWeightsCall& call) {
+template <class I, WeightRow kRow>
+void tile_weights_row_of_pairs(const TileWeightsCall& call) {
   const auto* from = static_cast<const uint16_t*>(call.weights);
   const int64_t all = call.depth * call.columns;
   for (int64_t pair = 0; pair < call.depth; pair += 2) {
     for (int64_t column = 0; column < call.columns; column += I::kLanes) {
-      typename I::V even[9], odd[9];
+      const auto* first = from + pair * call.columns + 2 * column;
+      typename I::V even[9], odd[9], t[3];
 #pragma GCC unroll 9
-      for (int tap = 0; tap < 9; ++tap) {
-        I::load_pairs(from + tap * all + pair * call.columns + 2 * column, even[tap], odd[tap]);
-      }
+      for (int tap = 0; tap < 9; ++tap) I::load_pairs(first + tap * all, even[tap], odd[tap]);
       float* to = call.to + pair * call.columns + column;
-      store_weight_row<I>(call, to, even);
-      store_weight_row<I>(call, to + call.columns, odd);
+      weight_row<I, kRow>(
+          call, [&](int tap) __attribute__((always_inline)) { return even[tap]; }, t);
+      store_weight_row<I>(call, to, t);
+      weight_row<I, kRow>(
+          call, [&](int tap) __attribute__((always_inline)) { return odd[tap]; }, t);
+      store_weight_row<I>(call, to + call.columns, t);
     }
   }
+}
+
+template <class I, typename Weight>
+void tile_weights(const TileWeightsCall& call) {
+  if (call.row == 0) return tile_weights_row<I, Weight, WeightRow::kZero>(call);
+  if (call.row == kTileInput - 1) return tile_weights_row<I, Weight, WeightRow::kInfinite>(call);
+  tile_weights_row<I, Weight, WeightRow::kFinite>(call);
+}
+
+template <class I>
+void tile_weights_of_pairs(const TileWeightsCall& call) {
+  if (call.row == 0) return tile_weights_row_of_pairs<I, WeightRow::kZero>(call);
+  if (call.row == kTileInput - 1) return tile_weights_row_of_pairs<I, WeightRow::kInfinite>(call);
+  tile_weights_row_of_pairs<I, WeightRow::kFinite>(call);
 }
 
 /// Aᵀ m: [1, p, p², p³] of each point; ∞ has [0, 0, 0, 1].
@@ -178,6 +209,9 @@ SD_VEC void finish_lanes(const FinishCall& call, typename I::V sum, int64_t at, 
   }
 }
 
+/// Sums of 36 positions are more streams than the CPU's own prefetching follows.
+constexpr int64_t kTilesAhead = 2;
+
 template <class I, bool kWhole, typename To>
 SD_VEC void tile_output(const TileOutputsCall& call, int64_t tile, int64_t column, int n) {
   using V = typename I::V;
@@ -188,7 +222,9 @@ SD_VEC void tile_output(const TileOutputsCall& call, int64_t tile, int64_t colum
     V m[kTileInput], y[kTile];
 #pragma GCC unroll 6
     for (int i = 0; i < kTileInput; ++i) {
-      m[i] = I::load(sums + (i * kTileInput + x) * call.position_stride);
+      const float* position = sums + (i * kTileInput + x) * call.position_stride;
+      __builtin_prefetch(position + kTilesAhead * call.finish.sums_stride);
+      m[i] = I::load(position);
     }
     transform_back<I>(m, y);
 #pragma GCC unroll 4
