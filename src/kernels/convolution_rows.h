@@ -32,7 +32,8 @@ SD_VEC void copy_lanes(const RowCall& call, const From* from, To* to, int64_t ch
 }
 
 template <class I, bool kNormed, bool kSilu, typename From, typename To>
-void copy_row_as(const RowCall& call) {
+void copy_row_as(const RowCall& given) {
+  const RowCall call = given;  // no store through a pointer can change it
   To* to = static_cast<To*>(call.to);
   const int64_t whole = call.channels / I::kLanes * I::kLanes;
   for (int64_t pixel = call.begin; pixel < call.begin + call.count; ++pixel, to += call.to_stride) {

@@ -10,7 +10,7 @@ namespace {
 // Keeps positions apart: without it all 36 would lie in the same few sets of the caches.
 constexpr int64_t kApart = 9 * 16;
 // Panels whose weights, transformed, stay in the core's cache together.
-constexpr int64_t kPanelsTogether = 5;
+constexpr int64_t kPanelsTogether = 2;
 // Channels whose products are summed at once.
 constexpr int64_t kSpan = 128;
 
@@ -47,17 +47,17 @@ class TileTask {
       transform_inputs(span);
       for (int64_t begin = panels.begin; begin < panels.end; begin += kPanelsTogether) {
         const Range together{begin, std::min(begin + kPanelsTogether, panels.end)};
-        for (int row = 0; row < kTileInput; ++row) {
-          transform_weights(span, together, row);
-          for (int column = 0; column < kTileInput; ++column) {
+        for (const auto rows : kTileRows) {
+          transform_weights(span, together, rows);
+          for (int place = 0; place < 2 * kTileInput; ++place) {
             for (int64_t panel = together.begin; panel < together.end; ++panel) {
-              multiply(span, panel, panel - begin, row, column);
+              multiply(span, panel, panel - begin, rows, place);
             }
           }
         }
       }
     }
-    for (int64_t panel = panels.begin; panel < panels.end; ++panel) transform_back(panel);
+    transform_back();
   }
 
  private:
@@ -83,7 +83,7 @@ class TileTask {
     }
     return longest;
   }
-  int64_t weight_panel() const { return kTileInput * weight_position_; }
+  int64_t weight_panel() const { return 2 * kTileInput * weight_position_; }
   int64_t sum_panel() const { return kTilePositions * sum_position_; }
   float* sums(int64_t panel) const { return sums_ + (panel - block_.panels.begin) * sum_panel(); }
 
@@ -113,10 +113,10 @@ class TileTask {
     }
   }
 
-  void transform_weights(const Span& span, Range panels, int row) const {
+  void transform_weights(const Span& span, Range panels, TileRows rows) const {
     TileWeightsCall weights{};
     weights.columns = width_;
-    weights.row = row;
+    weights.rows = rows;
     weights.position_stride = weight_position_;
     for (int64_t panel = panels.begin; panel < panels.end; ++panel) {
       weights.to = weights_ + (panel - panels.begin) * weight_panel();
@@ -134,44 +134,54 @@ class TileTask {
     for (int64_t i = 0; i < count; i += 16) __builtin_prefetch(sums + i, 1);
   }
 
-  void multiply(const Span& span, int64_t panel, int64_t place, int row, int column) const {
-    const int64_t position = row * kTileInput + column, parts = parts_for(tiles_, micro_.rows);
+  void multiply(const Span& span, int64_t panel, int64_t panel_place, TileRows rows,
+                int place) const {
+    const int row = kTileRowsOf[static_cast<int>(rows)][place / kTileInput];
+    const int64_t position = row * kTileInput + place % kTileInput;
+    const int64_t parts = parts_for(tiles_, micro_.rows);
     TileCall tile{};
     tile.a_stride = depth_ * static_cast<int64_t>(sizeof(float));
     tile.taps = 1;
     tile.depth = span.channels.size();
-    tile.b = weights_ + place * weight_panel() + column * weight_position_;
+    tile.b = weights_ + panel_place * weight_panel() + place * weight_position_;
     tile.c_stride = width_;
     tile.accumulate = span.chunks.begin > 0;
     const float* input = inputs_ + position * input_position_;
     float* sum = sums(panel) + position * sum_position_;
     for (int64_t part = 0; part < parts; ++part) {
-      const auto rows = part_of(tiles_, parts, part);
-      tile.a = input + rows.begin * depth_;
-      tile.c = sum + rows.begin * width_;
-      prefetch(tile.c + rows.size() * width_, rows.size() * width_);
-      micro_.multiply[static_cast<std::size_t>(rows.size())](tile);
+      const auto range = part_of(tiles_, parts, part);
+      tile.a = input + range.begin * depth_;
+      tile.c = sum + range.begin * width_;
+      prefetch(tile.c + range.size() * width_, range.size() * width_);
+      micro_.multiply[static_cast<std::size_t>(range.size())](tile);
     }
   }
 
-  void transform_back(int64_t panel) const {
-    const int64_t height = conv_output_size(call_, call_.height);
-    const int64_t width = conv_output_size(call_, call_.width);
-    const float* from = sums(panel);
+  /// Pixel after pixel with all columns, so that the output is written as it lies.
+  void transform_back() const {
+    int64_t tile = 0;
     for (int64_t image = block_.images.begin; image < block_.images.end; ++image) {
       for (int64_t row = block_.rows.begin; row < block_.rows.end; ++row) {
-        const int64_t x = block_.columns.begin * kTile, end = block_.columns.end * kTile;
-        TileOutputsCall outputs{};
-        outputs.finish = finish_call(call_, image, row * kTile, x, panel);
-        outputs.finish.sums = from;
-        outputs.finish.rows = std::min(end, width) - x;
-        outputs.position_stride = sum_position_;
-        outputs.rows = std::min<int64_t>(kTile, height - row * kTile);
-        outputs.row_stride = width * call_.weights->columns();
-        steps_.tile_outputs[call_.bf16 ? 1 : 0](outputs);
-        from += block_.columns.size() * width_;
+        for (int64_t panel = block_.panels.begin; panel < block_.panels.end; ++panel) {
+          transform_back(image, row, panel, sums(panel) + tile * width_);
+        }
+        tile += block_.columns.size();
       }
     }
+  }
+
+  void transform_back(int64_t image, int64_t row, int64_t panel, const float* from) const {
+    const int64_t height = conv_output_size(call_, call_.height);
+    const int64_t width = conv_output_size(call_, call_.width);
+    const int64_t x = block_.columns.begin * kTile, end = block_.columns.end * kTile;
+    TileOutputsCall outputs{};
+    outputs.finish = finish_call(call_, image, row * kTile, x, panel);
+    outputs.finish.sums = from;
+    outputs.finish.rows = std::min(end, width) - x;
+    outputs.position_stride = sum_position_;
+    outputs.rows = std::min<int64_t>(kTile, height - row * kTile);
+    outputs.row_stride = width * call_.weights->columns();
+    steps_.tile_outputs[call_.bf16 ? 1 : 0](outputs);
   }
 
   const ConvCall& call_;
