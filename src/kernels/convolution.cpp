@@ -84,22 +84,19 @@ bool conv_can(const ConvCall& call, ConvAlgorithm algorithm) {
 ConvAlgorithm conv_algorithm(const ConvCall& call) {
   const auto& weights = *call.weights;
   if (call.exact || !conv_can(call, ConvAlgorithm::kWinograd4)) return ConvAlgorithm::kDirect;
-  // Multiplications of a channel by a panel's 16 columns, and what takes as long as so many.
+  if (weights.depth() < kConvLanes) return ConvAlgorithm::kDirect;  // most of a vector were filling
+  // In multiplications of a channel by 16 columns, and what takes as long as so many.
   const int64_t height = conv_output_size(call, call.height);
   const int64_t width = conv_output_size(call, call.width);
-  const auto pixels = static_cast<double>(height * width);
+  double direct = 9.0 * static_cast<double>(height * width);
+  if (weights.operands() == Operands::kBf16Pairs) {
+    if (weights.isa() == Isa::kAvx512Bf16) direct /= 2.0;  // multiplies two pairs at once
+    if (weights.isa() == Isa::kAmxBf16) direct /= 16.0;    // a tile of them
+  }
   const auto tiles = static_cast<double>(parts_for(height, kTile) * parts_for(width, kTile));
   const auto columns = static_cast<double>(weights.panels() * weights.micro().columns);
-  // Whole vectors of channels are transformed, whatever there are.
-  const auto depth = static_cast<double>(weights.depth());
-  const double filling = static_cast<double>(parts_for(weights.depth(), kConvLanes) * kConvLanes);
-  double direct = 9.0 * pixels;
-  if (weights.operands() == Operands::kBf16Pairs) {
-    if (weights.isa() == Isa::kAvx512Bf16) direct /= 2.0;  // two multiplications at once
-    if (weights.isa() == Isa::kAmxBf16) direct /= 16.0;
-  }
-  const double transforms = (220.0 * filling / depth + 2.0 * 220.0 * 16.0 / depth) / columns;
-  const double winograd = tiles * (36.0 * 1.15 + transforms) + 90.0;
+  const double transforms = 220.0 / columns + 220.0 / static_cast<double>(weights.depth());
+  const double winograd = tiles * (1.15 * kTilePositions + transforms) + 90.0;
   return winograd < direct ? ConvAlgorithm::kWinograd4 : ConvAlgorithm::kDirect;
 }
 

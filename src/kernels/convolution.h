@@ -15,7 +15,7 @@ struct ConvCall {
   int64_t pad_before = 1, pad_after = 1;  // zeros above and to the left, below and to the right
 
   const void* input = nullptr;
-  int64_t images = 1, height = 0, width = 0;  // as the input lies in memory
+  int64_t images = 1, height = 1, width = 1;  // as the input lies in memory; none is 0
   bool bf16 = false;                          // of input, residual and output; else float32
   bool upsampled = false;                     // each pixel is read as 2 × 2 of itself
 
