@@ -15,7 +15,7 @@ struct ConvCall {
   int64_t pad_before = 1, pad_after = 1;  // zeros above and to the left, below and to the right
 
   const void* input = nullptr;
-  int64_t images = 1, height = 0, width = 0;  // as the input lies in memory
+  int64_t images = 1, height = 1, width = 1;  // as the input lies in memory; none is 0
   bool bf16 = false;                          // of input, residual and output; else float32
   bool upsampled = false;                     // each pixel is read as 2 × 2 of itself
 
@@ -58,16 +58,24 @@ class ConvPlan {
   int64_t output_height() const { return output_height_; }
   int64_t output_width() const { return output_width_; }
   ConvAlgorithm algorithm() const { return algorithm_; }
-  int64_t tasks() const { return image_parts_ * row_parts_ * column_parts_ * panel_parts_; }
+  int64_t tasks() const { return parts_.blocks() * parts_.panels; }
   /// 0 ≤ task < tasks(). Takes its memory from thread_scratch.
   void run(int64_t task) const;
 
  private:
+  /// Into how many the work is cut along each side.
+  struct Parts {
+    int64_t images = 1, rows = 1, columns = 1, panels = 1;
+    int64_t blocks() const { return images * rows * columns; }
+  };
+  /// Blocks of so many pixels or tiles at most, whose sums are no more than that.
+  Parts cut(int64_t most_units, int64_t most_width, int64_t most_sums) const;
+
   ConvCall call_;
   ConvAlgorithm algorithm_;
   int64_t output_height_ = 0, output_width_ = 0;
   int64_t rows_ = 0, columns_ = 0;  // of the output, in tiles with Winograd
-  int64_t image_parts_ = 1, row_parts_ = 1, column_parts_ = 1, panel_parts_ = 1;
+  Parts parts_;
 };
 
 /// Height or width of the output.

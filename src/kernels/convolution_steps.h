@@ -40,12 +40,17 @@ struct TileInputsCall {
   int64_t position_stride, tile_stride;
 };
 
-/// Weights of one panel's chunk, transformed: positions kTileInput · row and the five behind.
+/// Rows of positions come in pairs that are cheaper together: those of 0 and ∞, of ±5/8, of ±3/2.
+enum class TileRows { kEnds, kA, kB };
+constexpr TileRows kTileRows[] = {TileRows::kEnds, TileRows::kA, TileRows::kB};
+constexpr int kTileRowsOf[][2] = {{0, 5}, {1, 2}, {3, 4}};
+
+/// Weights of one panel's chunk, transformed: two rows of positions.
 struct TileWeightsCall {
   const void* weights;  // [9][depth / unit][columns][unit], as PackedWeights::at gives them
   int64_t depth, columns;
-  int row;
-  float* to;  // [kTileInput][depth][columns]
+  TileRows rows;
+  float* to;  // [2 · kTileInput][depth][columns]
   int64_t position_stride;
 };
 

@@ -43,7 +43,8 @@ SD_VEC void store_tile_row(const TileInputsCall& call, float* to, int row,
 }
 
 template <class I>
-void tile_inputs(const TileInputsCall& call) {
+void tile_inputs(const TileInputsCall& given) {
+  const TileInputsCall call = given;  // no store through a pointer can change it
   using V = typename I::V;
   for (int64_t tile = 0; tile < call.tiles; ++tile) {
     for (int64_t channel = 0; channel < call.channels; channel += I::kLanes) {
@@ -81,70 +82,107 @@ void tile_inputs(const TileInputsCall& call) {
   }
 }
 
-/// Rows of G: [1, p, p²] over the product of the differences between p and the other points.
+// Rows of G are [1, p, p²] over the product of the differences between p and the other points.
 constexpr float kTileG0 = 1.0F / (kTileA2 * kTileB2);
 constexpr float kTileGA = 1.0F / (2.0F * kTileA2 * (kTileA2 - kTileB2));
 constexpr float kTileGB = 1.0F / (2.0F * kTileB2 * (kTileB2 - kTileA2));
-constexpr float kTileG[kTileInput][3] = {
-    {kTileG0, 0.0F, 0.0F},
-    {kTileGA, kTileGA* kTileA, kTileGA* kTileA2},
-    {kTileGA, -kTileGA* kTileA, kTileGA* kTileA2},
-    {kTileGB, kTileGB* kTileB, kTileGB* kTileB2},
-    {kTileGB, -kTileGB* kTileB, kTileGB* kTileB2},
-    {0.0F, 0.0F, 1.0F},
-};
 
-/// One row of G g Gᵀ from the nine weights of a channel, for one vector of columns.
+/// Two rows of G g for a pair of points ±p.
 template <class I>
-SD_VEC void store_weight_row(const TileWeightsCall& call, float* to, const typename I::V (&g)[9]) {
-  using V = typename I::V;
-  const float* factor = kTileG[call.row];
-  V t[3];
-#pragma GCC unroll 3
-  for (int x = 0; x < 3; ++x) {
-    t[x] = I::fma(I::set(factor[2]), g[6 + x],
-                  I::fma(I::set(factor[1]), g[3 + x], I::mul(I::set(factor[0]), g[x])));
-  }
-  I::store(to, I::mul(I::set(kTileG0), t[0]));
-  const auto pair = [&](int position, float scale, float p, float p2)
-      __attribute__((always_inline)) {
-    const V even = I::mul(I::set(scale), I::fma(I::set(p2), t[2], t[0]));
-    I::store(to + position * call.position_stride, I::fma(I::set(scale * p), t[1], even));
-    I::store(to + (position + 1) * call.position_stride, I::fma(I::set(-scale * p), t[1], even));
-  };
-  pair(1, kTileGA, kTileA, kTileA2);
-  pair(3, kTileGB, kTileB, kTileB2);
-  I::store(to + 5 * call.position_stride, t[2]);
+SD_VEC void weight_pair(typename I::V g0, typename I::V g1, typename I::V g2, float scale, float p,
+                        typename I::V& plus, typename I::V& minus) {
+  const auto even = I::mul(I::set(scale), I::fma(I::set(p * p), g2, g0));
+  plus = I::fma(I::set(scale * p), g1, even);
+  minus = I::fma(I::set(-scale * p), g1, even);
 }
 
-template <class I, typename Weight>
-void tile_weights(const TileWeightsCall& call) {
+/// The six positions of one row of G g Gᵀ from that row of G g.
+template <class I>
+SD_VEC void store_weight_row(const TileWeightsCall& call, float* to, const typename I::V (&t)[3]) {
+  typename I::V u[kTileInput];
+  u[0] = I::mul(I::set(kTileG0), t[0]);
+  weight_pair<I>(t[0], t[1], t[2], kTileGA, kTileA, u[1], u[2]);
+  weight_pair<I>(t[0], t[1], t[2], kTileGB, kTileB, u[3], u[4]);
+  u[5] = t[2];
+#pragma GCC unroll 6
+  for (int i = 0; i < kTileInput; ++i) I::store(to + i * call.position_stride, u[i]);
+}
+
+/// Both rows of a pair of G g Gᵀ from the weights that `load(tap)` gives.
+template <class I, TileRows kRows, typename Load>
+SD_VEC void store_weight_rows(const TileWeightsCall& call, float* to, const Load& load) {
+  typename I::V first[3], second[3];
+#pragma GCC unroll 3
+  for (int x = 0; x < 3; ++x) {
+    if constexpr (kRows == TileRows::kEnds) {
+      first[x] = I::mul(I::set(kTileG0), load(x));
+      second[x] = load(6 + x);
+    } else {
+      constexpr bool kA = kRows == TileRows::kA;
+      weight_pair<I>(load(x), load(3 + x), load(6 + x), kA ? kTileGA : kTileGB,
+                     kA ? kTileA : kTileB, first[x], second[x]);
+    }
+  }
+  store_weight_row<I>(call, to, first);
+  store_weight_row<I>(call, to + kTileInput * call.position_stride, second);
+}
+
+template <class I, typename Weight, TileRows kRows>
+void tile_weights_rows(const TileWeightsCall& given) {
+  const TileWeightsCall call = given;
   const auto* from = static_cast<const Weight*>(call.weights);
   const int64_t all = call.depth * call.columns;
   for (int64_t at = 0; at < all; at += I::kLanes) {
-    typename I::V g[9];
-#pragma GCC unroll 9
-    for (int tap = 0; tap < 9; ++tap) g[tap] = I::load(from + tap * all + at);
-    store_weight_row<I>(call, call.to + at, g);
+    store_weight_rows<I, kRows>(
+        call, call.to + at, [&](int tap) __attribute__((always_inline)) {
+          return I::load(from + tap * all + at);
+        });
   }
 }
 
 /// Of pairs of bf16: each vector's lanes hold two channels of a column.
-template <class I>
-void tile_weights_of_pairs(const TileWeightsCall& call) {
+template <class I, TileRows kRows>
+void tile_weights_rows_of_pairs(const TileWeightsCall& given) {
+  const TileWeightsCall call = given;
   const auto* from = static_cast<const uint16_t*>(call.weights);
   const int64_t all = call.depth * call.columns;
   for (int64_t pair = 0; pair < call.depth; pair += 2) {
     for (int64_t column = 0; column < call.columns; column += I::kLanes) {
+      const auto* first = from + pair * call.columns + 2 * column;
+      float* to = call.to + pair * call.columns + column;
       typename I::V even[9], odd[9];
 #pragma GCC unroll 9
-      for (int tap = 0; tap < 9; ++tap) {
-        I::load_pairs(from + tap * all + pair * call.columns + 2 * column, even[tap], odd[tap]);
-      }
-      float* to = call.to + pair * call.columns + column;
-      store_weight_row<I>(call, to, even);
-      store_weight_row<I>(call, to + call.columns, odd);
+      for (int tap = 0; tap < 9; ++tap) I::load_pairs(first + tap * all, even[tap], odd[tap]);
+      store_weight_rows<I, kRows>(
+          call, to, [&](int tap) __attribute__((always_inline)) { return even[tap]; });
+      store_weight_rows<I, kRows>(
+          call,
+          to + call.columns, [&](int tap) __attribute__((always_inline)) { return odd[tap]; });
     }
+  }
+}
+
+template <class I, typename Weight>
+void tile_weights(const TileWeightsCall& call) {
+  switch (call.rows) {
+    case TileRows::kEnds:
+      return tile_weights_rows<I, Weight, TileRows::kEnds>(call);
+    case TileRows::kA:
+      return tile_weights_rows<I, Weight, TileRows::kA>(call);
+    case TileRows::kB:
+      return tile_weights_rows<I, Weight, TileRows::kB>(call);
+  }
+}
+
+template <class I>
+void tile_weights_of_pairs(const TileWeightsCall& call) {
+  switch (call.rows) {
+    case TileRows::kEnds:
+      return tile_weights_rows_of_pairs<I, TileRows::kEnds>(call);
+    case TileRows::kA:
+      return tile_weights_rows_of_pairs<I, TileRows::kA>(call);
+    case TileRows::kB:
+      return tile_weights_rows_of_pairs<I, TileRows::kB>(call);
   }
 }
 
@@ -178,6 +216,9 @@ SD_VEC void finish_lanes(const FinishCall& call, typename I::V sum, int64_t at, 
   }
 }
 
+/// Sums of 36 positions are more streams than the CPU's own prefetching follows.
+constexpr int64_t kTilesAhead = 2;
+
 template <class I, bool kWhole, typename To>
 SD_VEC void tile_output(const TileOutputsCall& call, int64_t tile, int64_t column, int n) {
   using V = typename I::V;
@@ -188,7 +229,9 @@ SD_VEC void tile_output(const TileOutputsCall& call, int64_t tile, int64_t colum
     V m[kTileInput], y[kTile];
 #pragma GCC unroll 6
     for (int i = 0; i < kTileInput; ++i) {
-      m[i] = I::load(sums + (i * kTileInput + x) * call.position_stride);
+      const float* position = sums + (i * kTileInput + x) * call.position_stride;
+      __builtin_prefetch(position + kTilesAhead * call.finish.sums_stride);
+      m[i] = I::load(position);
     }
     transform_back<I>(m, y);
 #pragma GCC unroll 4
@@ -210,7 +253,8 @@ SD_VEC void tile_output(const TileOutputsCall& call, int64_t tile, int64_t colum
 }
 
 template <class I, typename To>
-void tile_outputs(const TileOutputsCall& call) {
+void tile_outputs(const TileOutputsCall& given) {
+  const TileOutputsCall call = given;
   for (int64_t tile = 0; tile * kTile < call.finish.rows; ++tile) {
     int64_t column = 0;
     for (; column + I::kLanes <= call.finish.columns; column += I::kLanes) {
