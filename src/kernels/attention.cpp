@@ -25,8 +25,8 @@ std::vector<int64_t> slots_of(const std::vector<int64_t>& listed, int64_t count,
 }
 
 /// sums [rows][micro.columns] = A B, in tiles of rows as even as they can be.
-void multiply(const GemmMicro& micro, const std::byte* a, int64_t a_stride, int64_t rows,
-              int64_t depth, const void* b, float* sums) {
+void multiply_by_panel(const GemmMicro& micro, const std::byte* a, int64_t a_stride, int64_t rows,
+                       int64_t depth, const void* b, float* sums) {
   const int64_t tiles = divided_up(rows, micro.rows);
   TileCall call{a, a_stride, nullptr, 1, depth, b, sums, micro.columns, false};
   for (int64_t tile = 0; tile < tiles; ++tile) {
@@ -205,9 +205,10 @@ void AttentionPlan::add_block(const Group& group, int64_t panel, int64_t block,
   const bool pairs = keys.operands() == Operands::kBf16Pairs;
   const int64_t sums = keys.shape().size + 1;
   float* whole = scratch.sums + panel * sums * width_;
-  multiply(product_, keys.values_at(key_row(group), group.head, block), keys.value_stride(), sums,
-           keys.key_steps(count), pairs ? static_cast<const void*>(scratch.pairs) : rows,
-           block == 0 ? whole : scratch.part);
+  multiply_by_panel(product_, keys.values_at(key_row(group), group.head, block),
+                    keys.value_stride(), sums, keys.key_steps(count),
+                    pairs ? static_cast<const void*>(scratch.pairs) : rows,
+                    block == 0 ? whole : scratch.part);
   if (block > 0) micro_.folded(whole, scratch.decay, scratch.part, sums);
 }
 
@@ -217,8 +218,9 @@ void AttentionPlan::weigh(const Group& group, int64_t panel, int64_t block, floa
   const auto& keys = *call_.keys;
   const int64_t count = visible(group, panel, block);
   const int64_t first_key = block * keys.block_keys(), first = group.first + panel * width_;
-  multiply(product_, keys.keys_at(key_row(group), group.head, block), keys.key_stride(), count,
-           keys.size_steps(), scratch.queries + panel * keys.size_steps() * width_ * 4, logits);
+  multiply_by_panel(product_, keys.keys_at(key_row(group), group.head, block), keys.key_stride(),
+                    count, keys.size_steps(),
+                    scratch.queries + panel * keys.size_steps() * width_ * 4, logits);
   for (int64_t key = 0; call_.causal && key < count; ++key) {
     const int64_t hidden = std::clamp<int64_t>(first_key + key - first, 0, width_);
     std::fill_n(logits + key * width_, hidden, -std::numeric_limits<float>::infinity());

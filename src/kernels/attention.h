@@ -28,7 +28,7 @@ struct AttentionWatch {
 struct AttentionCall {
   const PackedKeys* keys;  // packed; what they are, float32 or bf16, q and out are too
   int64_t rows, queries;
-  TokensView q;                  // not read where probabilities are given
+  TokensView q{};                // not read where probabilities are given
   const float* given = nullptr;  // probabilities [rows][heads][queries][keys]
   void* out = nullptr;           // [rows][queries][heads · size]; null: only `watch` is wanted
   int64_t out_row_stride = 0;    // elements
@@ -36,7 +36,7 @@ struct AttentionCall {
   float scale = 1.0F;            // above 0
   bool causal = false;           // query i sees keys 0 to i
   const int64_t* key_rows = nullptr;  // whose keys and values each row reads; null: its own
-  AttentionWatch watch;               // nothing is shown of `given`
+  AttentionWatch watch{};             // nothing is shown of `given`
 };
 
 /// A call cut into tasks that any threads may run in any order, when the keys are packed. What a

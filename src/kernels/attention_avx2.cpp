@@ -5,7 +5,10 @@ namespace sd::kernels {
 namespace {
 
 struct Vec : Avx2 {
-  SD_VEC V power(V x) { return power_of_two<Avx2>(x); }
+  template <int kDegree>
+  SD_VEC V power(V x) {
+    return power_of_two<Avx2, kDegree>(x);
+  }
 };
 
 }  // namespace

@@ -4,7 +4,10 @@ namespace sd::kernels {
 namespace {
 
 struct Vec : Avx512 {
-  SD_VEC V power(V x) { return power_of_two_avx512(x); }
+  template <int kDegree>
+  SD_VEC V power(V x) {
+    return power_of_two_avx512<kDegree>(x);
+  }
 };
 
 }  // namespace

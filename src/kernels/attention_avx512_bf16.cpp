@@ -4,7 +4,10 @@ namespace sd::kernels {
 namespace {
 
 struct Vec : Avx512Bf16 {
-  SD_VEC V power(V x) { return power_of_two_avx512(x); }
+  template <int kDegree>
+  SD_VEC V power(V x) {
+    return power_of_two_avx512<kDegree>(x);
+  }
   SD_VEC void store_pairs(uint16_t* to, V first, V second) {
     // Lane i of the first lies in 16 bits i, of the second in 16 + i: they are to lie side by side.
     const __m512i turns =

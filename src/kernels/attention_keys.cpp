@@ -11,8 +11,8 @@ namespace {
 
 constexpr int64_t kLine = 64;
 
-// A block's logits stay in a core's first caches, its keys and values in the second.
-constexpr int64_t kMostKeys = 512, kMostElements = 64 << 10;
+// More keys a block make products deeper; fewer keep a block's logits in a core's first caches.
+constexpr int64_t kMostKeys = 512;
 
 /// Rows of a tile that are multiples of a power of two apart would share few places of a cache.
 int64_t spread(int64_t bytes) {
@@ -31,9 +31,7 @@ struct Sizes {
     const bool pairs = operands == Operands::kBf16Pairs;
     unit = pairs ? 2 : 1;
     const int64_t bytes = pairs ? 2 : 4;
-    const int64_t most = std::clamp(kMostElements / shape.size, 2 * kLine, kMostKeys);
-    blocks = divided_up(shape.keys, most);
-    block_keys = divided_up(divided_up(shape.keys, blocks), 2) * 2;
+    block_keys = divided_up(divided_up(shape.keys, divided_up(shape.keys, kMostKeys)), 2) * 2;
     blocks = divided_up(shape.keys, block_keys);
     key_stride = divided_up(shape.size, unit) * unit * bytes;
     if (key_stride >= 8 * kLine) key_stride = spread(key_stride);

@@ -5,7 +5,10 @@ namespace sd::kernels {
 namespace {
 
 struct Vec : Plain {
-  SD_VEC V power(V x) { return power_of_two<Plain>(x); }
+  template <int kDegree>
+  SD_VEC V power(V x) {
+    return power_of_two<Plain, kDegree>(x);
+  }
   SD_VEC void store_pairs(uint16_t* to, V first, V second) {
     uint16_t halves[2][kLanes];
     store(halves[0], first);

@@ -1,6 +1,6 @@
 // What attention does between products. Included by one file for each instruction set, each of
 // which names its own type `I`: one of vec_*.h with two more operations.
-//   V power(V x): 2^x for x ≤ 1 or so; −∞ gives 0 and NaN NaN.
+//   V power<kDegree>(V x): 2^x for x ≤ 1 or so; −∞ gives 0 and NaN NaN.
 //   void store_pairs(uint16_t* to, V first, V second): both rounded to bf16, by turns.
 #pragma once
 
@@ -15,59 +15,76 @@
 namespace sd::kernels {
 
 constexpr int kPanelVectors = 2;
+// Degrees of polynomials: bf16 keeps 8 bits of what the lower one gives.
+constexpr int kExact = 5, kForBf16 = 4;
 
-/// 2^x for 0 ≤ x ≤ 1 within 1.5e-7 of itself, exactly 1 for 0 (a weighted least-squares fit).
-template <class I>
+/// 2^x for 0 ≤ x ≤ 1, exactly 1 for 0: within 1.5e-7 of itself by the fifth degree, 3e-6 by the
+/// fourth (weighted least-squares fits).
+template <class I, int kDegree>
 SD_VEC typename I::V power_of_fraction(typename I::V x) {
-  auto p = I::set(0.001867130515165627F);
-  p = I::fma(p, x, I::set(0.009017029777169228F));
-  p = I::fma(p, x, I::set(0.05579991266131401F));
-  p = I::fma(p, x, I::set(0.24016444385051727F));
-  p = I::fma(p, x, I::set(0.6931512951850891F));
+  static_assert(kDegree == 4 || kDegree == 5);
+  constexpr float kFifth[] = {0.001867130515165627F, 0.009017029777169228F, 0.05579991266131401F,
+                              0.24016444385051727F, 0.6931512951850891F};
+  constexpr float kFourth[] = {0.013426687568426132F, 0.0522424690425396F, 0.2412802129983902F,
+                               0.6930448412895203F};
+  const float* factors = kDegree == 5 ? kFifth : kFourth;
+  auto p = I::set(factors[0]);
+#pragma GCC unroll 4
+  for (int i = 1; i < kDegree; ++i) p = I::fma(p, x, I::set(factors[i]));
   return I::fma(p, x, I::set(1.0F));
 }
 
 /// `power` for instruction sets without operations made for it.
-template <class I>
+template <class I, int kDegree>
 SD_VEC typename I::V power_of_two(typename I::V x) {
   const auto held = I::max(I::set(-160.0F), x);  // keeps NaN
   const auto whole = I::round(I::sub(held, I::set(0.5F)));
-  return I::scale_by_power(power_of_fraction<I>(I::sub(held, whole)), whole);
+  return I::scale_by_power(power_of_fraction<I, kDegree>(I::sub(held, whole)), whole);
+}
+
+template <class I, bool kWhole, typename From, typename To>
+SD_VEC void transpose_square(const From* from, int64_t from_stride, To* to, int64_t to_stride,
+                             const float* factors, int wide, int high) {
+  typename I::V square[I::kLanes];
+#pragma GCC unroll 16
+  for (int i = 0; i < I::kLanes; ++i) {
+    square[i] = kWhole ? I::load(from + i * from_stride)
+                       : I::load_n(from + i * from_stride, i < high ? wide : 0);
+  }
+  if (factors != nullptr) {
+    const auto each = I::load_n(factors, wide);
+#pragma GCC unroll 16
+    for (int i = 0; i < I::kLanes; ++i) square[i] = I::mul(square[i], each);
+  }
+  I::transpose(square);
+#pragma GCC unroll 16
+  for (int i = 0; i < I::kLanes; ++i) {
+    if constexpr (kWhole) {
+      I::store(to + i * to_stride, square[i]);
+    } else if (i < wide) {
+      I::store_n(to + i * to_stride, square[i], high);
+    }
+  }
 }
 
 template <class I, typename From, typename To>
 void transpose_rows(const TransposeCall& call) {
-  using V = typename I::V;
-  constexpr int kLanes = I::kLanes;
+  constexpr int64_t kLanes = I::kLanes;
   const auto* from = static_cast<const From*>(call.from);
   auto* to = static_cast<To*>(call.to);
-  for (int64_t column = 0; column < call.columns; column += kLanes) {
-    const int wide = static_cast<int>(std::min<int64_t>(kLanes, call.columns - column));
-    const V factors =
-        call.factors != nullptr ? I::load_n(call.factors + column, wide) : I::set(1.0F);
-    for (int64_t row = 0; row < call.rows; row += kLanes) {
-      const int high = static_cast<int>(std::min<int64_t>(kLanes, call.rows - row));
-      const From* block = from + row * call.from_stride + column;
-      V tile[kLanes];
-      if (wide == kLanes && high == kLanes) {
-#pragma GCC unroll 16
-        for (int i = 0; i < kLanes; ++i) tile[i] = I::load(block + i * call.from_stride);
-      } else {
-        for (int i = 0; i < kLanes; ++i) {
-          tile[i] = i < high ? I::load_n(block + i * call.from_stride, wide) : I::zero();
-        }
-      }
-      if (call.factors != nullptr) {
-#pragma GCC unroll 16
-        for (int i = 0; i < kLanes; ++i) tile[i] = I::mul(tile[i], factors);
-      }
-      I::transpose(tile);
+  for (int64_t row = 0; row < call.rows; row += kLanes) {
+    const int high = static_cast<int>(std::min(kLanes, call.rows - row));
+    for (int64_t column = 0; column < call.columns; column += kLanes) {
+      const int wide = static_cast<int>(std::min(kLanes, call.columns - column));
+      const From* square = from + row * call.from_stride + column;
       To* place = to + column * call.to_stride + row;
+      const float* factors = call.factors != nullptr ? call.factors + column : nullptr;
       if (wide == kLanes && high == kLanes) {
-#pragma GCC unroll 16
-        for (int i = 0; i < kLanes; ++i) I::store(place + i * call.to_stride, tile[i]);
+        transpose_square<I, true>(square, call.from_stride, place, call.to_stride, factors, wide,
+                                  high);
       } else {
-        for (int i = 0; i < wide; ++i) I::store_n(place + i * call.to_stride, tile[i], high);
+        transpose_square<I, false>(square, call.from_stride, place, call.to_stride, factors, wide,
+                                   high);
       }
     }
   }
@@ -111,7 +128,7 @@ SD_VEC void raise_shift(const ExponentialsCall& call, typename I::V (&shift)[kPa
     const V old = I::load(call.shift + v * kLanes);
     shift[v] = I::max(I::mul(largest, I::set(call.factor)), old);
     I::store(call.shift + v * kLanes, shift[v]);
-    I::store(call.decay + v * kLanes, I::power(I::sub(old, shift[v])));
+    I::store(call.decay + v * kLanes, I::template power<kExact>(I::sub(old, shift[v])));
   }
 }
 
@@ -127,7 +144,7 @@ void raise_floats(const ExponentialsCall& call) {
 #pragma GCC unroll 2
     for (int v = 0; v < kPanelVectors; ++v) {
       float* place = call.logits + at + v * kLanes;
-      I::store(place, I::power(I::fma(I::load(place), factor, shift[v])));
+      I::store(place, I::template power<kExact>(I::fma(I::load(place), factor, shift[v])));
     }
   }
 }
@@ -147,8 +164,10 @@ SD_VEC void raise_all_pairs(const ExponentialsCall& call) {
     V first[kPanelVectors], second[kPanelVectors];
 #pragma GCC unroll 2
     for (int v = 0; v < kPanelVectors; ++v) {
-      first[v] = I::power(I::fma(I::load(logits + v * kLanes), factor, shift[v]));
-      second[v] = I::power(I::fma(I::load(logits + kWidth + v * kLanes), factor, shift[v]));
+      first[v] =
+          I::template power<kForBf16>(I::fma(I::load(logits + v * kLanes), factor, shift[v]));
+      second[v] = I::template power<kForBf16>(
+          I::fma(I::load(logits + kWidth + v * kLanes), factor, shift[v]));
       if constexpr (kKeep) {
         I::store(logits + v * kLanes, first[v]);
         I::store(logits + kWidth + v * kLanes, second[v]);
@@ -162,7 +181,7 @@ SD_VEC void raise_all_pairs(const ExponentialsCall& call) {
   if (call.keys % 2 == 0) return;
   V last[kPanelVectors];
   for (int v = 0; v < kPanelVectors; ++v) {
-    last[v] = I::power(I::fma(I::load(logits + v * kLanes), factor, shift[v]));
+    last[v] = I::template power<kForBf16>(I::fma(I::load(logits + v * kLanes), factor, shift[v]));
     if constexpr (kKeep) I::store(logits + v * kLanes, last[v]);
   }
   for (int v = 0; v < kPanelVectors; ++v) {

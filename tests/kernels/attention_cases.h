@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <string>
 #include <vector>
@@ -34,17 +35,13 @@ struct AttentionInputs {
         tokens(std::max(s.queries, s.keys)),
         values(random_values(static_cast<std::size_t>(s.rows * tokens * token), seed)) {}
 
-  float& at(int64_t which, int64_t row, int64_t place, int64_t head, int64_t i) {
-    return values[index(which, row, place, head, i)];
-  }
-  float at(int64_t which, int64_t row, int64_t place, int64_t head, int64_t i) const {
-    return values[index(which, row, place, head, i)];
-  }
-
- private:
-  std::size_t index(int64_t which, int64_t row, int64_t place, int64_t head, int64_t i) const {
+  /// Where a head of a token begins in q, k or v.
+  std::size_t index(int64_t which, int64_t row, int64_t place, int64_t head) const {
     return static_cast<std::size_t>((row * tokens + place) * token + which * part +
-                                    head * shape.size + i);
+                                    head * shape.size);
+  }
+  float* at(int64_t which, int64_t row, int64_t place, int64_t head) {
+    return values.data() + index(which, row, place, head);
   }
 };
 constexpr int64_t kQ = 0, kK = 1, kV = 2;
@@ -71,23 +68,25 @@ struct Reference {
     const int64_t seen = in.causal ? std::min(s.keys, query + 1) : s.keys;
     std::vector<double> logits;
     double largest = -std::numeric_limits<double>::infinity(), total = 0.0;
-    for (int64_t key = 0; key < seen; ++key) {
+    const float* q = in.values.data() + in.index(kQ, row, query, head);
+    const float* k = in.values.data() + in.index(kK, row, 0, head);
+    const float* v = in.values.data() + in.index(kV, row, 0, head);
+    for (int64_t key = 0; key < seen; ++key, k += in.token) {
       double dot = 0.0;
-      for (int64_t i = 0; i < s.size; ++i) {
-        dot += static_cast<double>(in.at(kQ, row, query, head, i)) *
-               static_cast<double>(in.at(kK, row, key, head, i));
-      }
+      for (int64_t i = 0; i < s.size; ++i) dot += static_cast<double>(q[i]) * k[i];
       logits.push_back(dot * static_cast<double>(in.scale));
       largest = std::max(largest, logits.back());
     }
     for (auto& logit : logits) total += logit = std::exp(logit - largest);
-    auto place = static_cast<std::size_t>(((row * s.queries + query) * s.heads + head) * s.size);
-    for (int64_t i = 0; i < s.size; ++i, ++place) {
-      for (int64_t key = 0; key < seen; ++key) {
-        const double term = logits[static_cast<std::size_t>(key)] / total *
-                            static_cast<double>(in.at(kV, row, key, head, i));
-        out[place] += term;
-        magnitude[place] += std::fabs(term);
+    const auto place =
+        static_cast<std::size_t>(((row * s.queries + query) * s.heads + head) * s.size);
+    double* sums = out.data() + place;
+    double* sizes = magnitude.data() + place;
+    for (int64_t key = 0; key < seen; ++key, v += in.token) {
+      const double weight = logits[static_cast<std::size_t>(key)] / total;
+      for (int64_t i = 0; i < s.size; ++i) {
+        sums[i] += weight * v[i];
+        sizes[i] += std::fabs(weight * v[i]);
       }
     }
     for (const double logit : logits) probabilities.push_back(logit / total);
@@ -114,14 +113,13 @@ inline std::vector<AttentionKernel> kernels_here() {
   return kernels;
 }
 
-inline std::string kernel_name(const testing::TestParamInfo<AttentionKernel>& info) {
-  const auto& kernel = info.param;
-  return test_name({kernel.isa, 0}) + (kernel.bf16 ? "_bf16" : "_f32") +
-         (kernel.operands == Operands::kBf16Pairs ? "_pairs" : "");
+inline std::string kernel_name(const AttentionKernel& kernel) {
+  return std::string(name_of(kernel.isa)) + (kernel.bf16 ? " bf16" : " f32") +
+         (kernel.operands == Operands::kBf16Pairs ? " pairs" : "");
 }
 
-/// AttentionInputs as a kernel stores them, keys packed, and a call that reads them.
-struct Trial {
+/// Inputs as a kernel stores them, keys packed, and a call that reads them.
+struct AttentionTrial {
   AttentionInputs in;
   AttentionKernel kernel;
   std::vector<uint16_t> halves;
@@ -130,7 +128,8 @@ struct Trial {
   std::vector<uint16_t> out_halves;
   AttentionCall call{};
 
-  Trial(const AttentionInputs& inputs, const AttentionKernel& which, std::byte* memory = nullptr)
+  AttentionTrial(const AttentionInputs& inputs, const AttentionKernel& which,
+                 std::byte* memory = nullptr)
       : in(inputs), kernel(which) {
     const auto& s = in.shape;
     if (kernel.bf16) {
@@ -141,26 +140,30 @@ struct Trial {
                       memory);
     for (int64_t task = 0; task < keys.tasks(); ++task) keys.pack(task, view(kK), view(kV));
     const int64_t width = s.heads * s.size;
-    const auto count = static_cast<std::size_t>(s.rows * s.queries * width);
-    out_floats.assign(kernel.bf16 ? 0 : count, -1.0F);
-    out_halves.assign(kernel.bf16 ? count : 0, 0xbf80);
+    take_room(s.rows * s.queries * width, -1.0F);
     call.keys = &keys;
     call.rows = s.rows;
     call.queries = s.queries;
     call.q = view(kQ);
-    call.out = kernel.bf16 ? static_cast<void*>(out_halves.data()) : out_floats.data();
     call.out_row_stride = s.queries * width;
     call.out_token_stride = width;
     call.scale = in.scale;
     call.causal = in.causal;
   }
-  Trial(const Trial&) = delete;
-  Trial& operator=(const Trial&) = delete;
+  AttentionTrial(const AttentionTrial&) = delete;
+  AttentionTrial& operator=(const AttentionTrial&) = delete;
 
   TokensView view(int64_t which) const {
     const auto* data = kernel.bf16 ? reinterpret_cast<const std::byte*>(halves.data())
                                    : reinterpret_cast<const std::byte*>(in.values.data());
     return {data + which * in.part * (kernel.bf16 ? 2 : 4), in.tokens * in.token, in.token};
+  }
+  /// Room for `count` outputs, which are `value` until they are written.
+  void take_room(int64_t count, float value) {
+    const auto size = static_cast<std::size_t>(count);
+    out_floats.assign(kernel.bf16 ? 0 : size, value);
+    out_halves.assign(kernel.bf16 ? size : 0, to_bf16(value));
+    call.out = kernel.bf16 ? static_cast<void*>(out_halves.data()) : out_floats.data();
   }
   Values out() const {
     if (!kernel.bf16) return out_floats;
@@ -177,23 +180,36 @@ struct Trial {
   double error() const { return kernel.bf16 ? 1.0 / 128 : 1e-5; }
 };
 
+/// Calls check(trial, reference) for all kernels that this CPU runs.
+template <typename Check>
+void for_each_kernel(const AttentionInputs& inputs, Check check) {
+  auto rounded = inputs;
+  rounded.values = through_bf16(rounded.values);
+  const Reference exact(inputs), of_rounded(rounded);
+  for (const auto& kernel : kernels_here()) {
+    SCOPED_TRACE(kernel_name(kernel));
+    AttentionTrial trial(inputs, kernel);
+    check(trial, kernel.bf16 ? of_rounded : exact);
+  }
+}
+
 inline void expect_close(const Values& found, const std::vector<double>& expected,
                          const std::vector<double>& magnitude, double error) {
   ASSERT_EQ(found.size(), expected.size());
   for (std::size_t i = 0; i < found.size(); ++i) {
-    if (std::isnan(expected[i])) {
-      ASSERT_TRUE(std::isnan(found[i])) << "at " << i << ": " << found[i];
-    } else {
-      ASSERT_NEAR(static_cast<double>(found[i]), expected[i], error * magnitude[i] + 1e-30)
-          << "at " << i;
-    }
+    const double off = std::fabs(static_cast<double>(found[i]) - expected[i]);
+    const bool close =
+        std::isnan(expected[i]) ? std::isnan(found[i]) : off <= error * magnitude[i] + 1e-30;
+    if (!close) FAIL() << "at " << i << ": " << found[i] << " for " << expected[i];
   }
 }
 
 inline void expect_same_bits(const Values& a, const Values& b) {
   ASSERT_EQ(a.size(), b.size());
   for (std::size_t i = 0; i < a.size(); ++i) {
-    ASSERT_EQ(std::bit_cast<uint32_t>(a[i]), std::bit_cast<uint32_t>(b[i])) << "at " << i;
+    if (std::bit_cast<uint32_t>(a[i]) != std::bit_cast<uint32_t>(b[i])) {
+      FAIL() << "at " << i << ": " << a[i] << " for " << b[i];
+    }
   }
 }
 

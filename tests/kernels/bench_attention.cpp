@@ -36,10 +36,14 @@ void measure(const Size& size, Isa isa, bool bf16) {
   const auto halves = to_bf16(values);
   std::vector<float> out(static_cast<std::size_t>(size.rows * size.queries * width));
   const std::size_t bytes = bf16 ? 2 : 4;
+  // Of self-attention, parts of one product; of a prompt, three tensors.
+  const bool joined = size.queries == size.keys;
+  const int64_t tokens = std::max(size.queries, size.keys), stride = joined ? 3 * width : width;
   const auto part = [&](int64_t i) {
     const void* data = bf16 ? static_cast<const void*>(halves.data()) : values.data();
-    return TokensView{static_cast<const char*>(data) + static_cast<std::size_t>(i * width) * bytes,
-                      std::max(size.queries, size.keys) * 3 * width, 3 * width};
+    const int64_t first = joined ? i * width : i * size.rows * tokens * width;
+    return TokensView{static_cast<const char*>(data) + static_cast<std::size_t>(first) * bytes,
+                      tokens * stride, stride};
   };
   PackedKeys keys({size.rows, size.keys, size.heads, size.size, bf16}, isa);
   AttentionCall call{.keys = &keys,

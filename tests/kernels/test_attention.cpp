@@ -6,348 +6,308 @@
 namespace sd::kernels {
 namespace {
 
-class Attention : public testing::TestWithParam<AttentionKernel> {};
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-// One of everything, odd sizes, several groups of queries, several blocks of keys, one large head.
-const std::vector<AttentionShape> kShapes = {
-    {1, 1, 1, 1, 1},     {2, 5, 3, 2, 7},     {1, 33, 77, 3, 40}, {2, 64, 64, 1, 160},
-    {1, 150, 31, 2, 80}, {1, 5, 1100, 1, 33}, {1, 9, 301, 1, 512}};
-
-void expect_reference(Trial& run) {
-  const Reference reference(run.in);
-  expect_close(run.run(), reference.out, reference.magnitude, run.error());
+void expect_reference(const AttentionInputs& inputs) {
+  SCOPED_TRACE(testing::Message() << inputs.shape.queries << " by " << inputs.shape.keys << ", "
+                                  << inputs.shape.heads << " heads of " << inputs.shape.size);
+  for_each_kernel(inputs, [](AttentionTrial& trial, const Reference& reference) {
+    expect_close(trial.run(), reference.out, reference.magnitude, trial.error());
+  });
 }
 
-TEST_P(Attention, IsTheMeanOfValuesUnderSoftmax) {
-  for (const auto& shape : kShapes) {
-    SCOPED_TRACE(shape.size);
-    Trial run(AttentionInputs(shape), GetParam());
-    expect_reference(run);
+void run_each(const AttentionInputs& inputs, const std::function<void(AttentionTrial&)>& check) {
+  for (const auto& kernel : kernels_here()) {
+    SCOPED_TRACE(kernel_name(kernel));
+    AttentionTrial trial(inputs, kernel);
+    check(trial);
   }
 }
 
-TEST_P(Attention, IsRightForRandomShapes) {
+Values part_of(const Values& values, int64_t begin, int64_t count) {
+  return Values(values.begin() + begin, values.begin() + begin + count);
+}
+
+const std::byte* moved(const TokensView& view, int64_t elements, const AttentionKernel& kernel) {
+  return static_cast<const std::byte*>(view.data) + elements * (kernel.bf16 ? 2 : 4);
+}
+
+TEST(KernelAttention, IsTheMeanOfValuesUnderSoftmax) {
+  // One of everything, odd sizes, several groups of queries, several blocks of keys, a large head.
+  for (const AttentionShape& shape : {AttentionShape{1, 1, 1, 1, 1},
+                                      {2, 5, 3, 2, 7},
+                                      {1, 33, 77, 3, 40},
+                                      {2, 64, 64, 1, 160},
+                                      {1, 150, 31, 2, 80},
+                                      {1, 5, 1100, 1, 33},
+                                      {1, 9, 301, 1, 512}}) {
+    expect_reference(AttentionInputs(shape));
+  }
+}
+
+TEST(KernelAttention, IsRightForRandomShapes) {
   std::mt19937 generator(7);
-  const auto below = [&](int64_t end) {
-    return 1 + static_cast<int64_t>(generator() % static_cast<unsigned>(end));
-  };
-  for (unsigned i = 0; i < 12; ++i) {
-    const AttentionShape shape{below(2), below(70), below(90), below(3), below(70)};
-    SCOPED_TRACE(testing::Message() << shape.queries << " by " << shape.keys << ", " << shape.heads
-                                    << " heads of " << shape.size);
-    AttentionInputs inputs(shape, i, below(3) - 1);
+  const auto below = [&](unsigned end) { return 1 + static_cast<int64_t>(generator() % end); };
+  for (unsigned i = 0; i < 16; ++i) {
+    AttentionInputs inputs({below(2), below(70), below(90), below(3), below(70)}, i, below(3) - 1);
     inputs.causal = i % 3 == 0;
-    Trial run(inputs, GetParam());
-    expect_reference(run);
+    expect_reference(inputs);
   }
 }
 
-TEST_P(Attention, HidesLaterKeysWhereCausal) {
-  for (const AttentionShape& shape :
-       {AttentionShape{1, 77, 77, 2, 64}, {1, 20, 31, 1, 3}, {1, 700, 700, 1, 2}}) {
+TEST(KernelAttention, HidesLaterKeysWhereCausal) {
+  for (const AttentionShape& shape : {AttentionShape{1, 77, 77, 2, 64},
+                                      {1, 20, 31, 1, 3},
+                                      {1, 31, 20, 1, 3},
+                                      {1, 600, 600, 1, 2}}) {
     AttentionInputs inputs(shape);
     inputs.causal = true;
-    Trial run(inputs, GetParam());
-    expect_reference(run);
+    expect_reference(inputs);
   }
 }
 
-TEST_P(Attention, WritesNothingBesideItsHeads) {
-  Trial run(AttentionInputs({2, 35, 9, 2, 5}), GetParam());
-  const auto expected = run.run();
-  constexpr int64_t kGap = 3, kWidth = 10;
-  const int64_t token = kWidth + kGap, row = 35 * token + 7;
-  const auto count = static_cast<std::size_t>(2 * row);
-  if (run.kernel.bf16) {
-    run.out_halves.assign(count, 0x4040);  // 3
-  } else {
-    run.out_floats.assign(count, 3.0F);
+TEST(KernelAttention, WritesNothingBesideItsHeads) {
+  constexpr int64_t kQueries = 35, kWidth = 10, kToken = kWidth + 3, kRow = kQueries * kToken + 7;
+  run_each(AttentionInputs({2, kQueries, 9, 2, 5}), [](AttentionTrial& trial) {
+    const auto expected = trial.run();
+    trial.take_room(2 * kRow, 3.0F);
+    trial.call.out_row_stride = kRow;
+    trial.call.out_token_stride = kToken;
+    const auto out = trial.run();
+    Values inside, beside;
+    for (int64_t i = 0; i < 2 * kRow; ++i) {
+      const bool head = i % kRow < kQueries * kToken && i % kRow % kToken < kWidth;
+      (head ? inside : beside).push_back(out[static_cast<std::size_t>(i)]);
+    }
+    expect_same_bits(inside, expected);
+    expect_same_bits(beside, Values(beside.size(), 3.0F));
+  });
+}
+
+TEST(KernelAttention, GivesARowTheSameBitsAloneAndInABatch) {
+  run_each(AttentionInputs({3, 70, 90, 2, 40}), [](AttentionTrial& trial) {
+    const auto all = trial.run();
+    const auto of_row = static_cast<int64_t>(all.size()) / 3;
+    const auto batch = trial.call.q;
+    trial.call.rows = 1;
+    for (int64_t row = 0; row < 3; ++row) {
+      trial.call.q.data = moved(batch, row * batch.row_stride, trial.kernel);
+      trial.call.key_rows = &row;
+      expect_same_bits(part_of(trial.run(), 0, of_row), part_of(all, row * of_row, of_row));
+    }
+  });
+}
+
+TEST(KernelAttention, GivesAQueryTheSameBitsAmongOthers) {
+  run_each(AttentionInputs({1, 140, 600, 1, 40}), [](AttentionTrial& trial) {
+    const auto all = trial.run();
+    constexpr int64_t kFirst = 97, kCount = 11;
+    trial.call.q.data = moved(trial.call.q, kFirst * trial.call.q.token_stride, trial.kernel);
+    trial.call.queries = kCount;
+    expect_same_bits(part_of(trial.run(), 0, kCount * 40), part_of(all, kFirst * 40, kCount * 40));
+  });
+}
+
+TEST(KernelAttention, GivesTheSameBitsOnAnyThreadInAnyOrder) {
+  run_each(AttentionInputs({2, 300, 40, 3, 16}), [](AttentionTrial& trial) {
+    const auto forward = trial.run();
+    const AttentionPlan plan(trial.call);
+    ASSERT_GT(plan.tasks(), 2);
+    trial.take_room(static_cast<int64_t>(forward.size()), 0.0F);
+    const AttentionPlan backward(trial.call);
+    const auto every_other = [&](int64_t first) {
+      for (int64_t task = first; task >= 0; task -= 2) backward.run(task);
+    };
+    std::thread other(every_other, plan.tasks() - 2);
+    every_other(plan.tasks() - 1);
+    other.join();
+    expect_same_bits(trial.out(), forward);
+  });
+}
+
+TEST(KernelAttention, ReadsThePackedRowThatEachRowNames) {
+  const AttentionInputs own({2, 5, 20, 2, 8});
+  auto shared = own;  // the first row with keys and values of the second
+  for (int64_t token = 0; token < own.tokens; ++token) {
+    std::copy_n(shared.at(kK, 1, token, 0), 2 * own.part, shared.at(kK, 0, token, 0));
   }
-  run.call.out =
-      run.kernel.bf16 ? static_cast<void*>(run.out_halves.data()) : run.out_floats.data();
-  run.call.out_row_stride = row;
-  run.call.out_token_stride = token;
-  const auto out = run.run();
-  Values inside, beside;
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto at = static_cast<int64_t>(i) % row;
-    (at < 35 * token && at % token < kWidth ? inside : beside).push_back(out[i]);
-  }
-  expect_same_bits(inside, expected);
-  for (const float value : beside) ASSERT_EQ(value, 3.0F);
-}
-
-TEST_P(Attention, GivesARowTheSameBitsAloneAndInABatch) {
-  const AttentionShape batch{3, 70, 90, 2, 40};
-  Trial whole(AttentionInputs(batch), GetParam());
-  const auto all = whole.run();
-  for (int64_t row = 0; row < batch.rows; ++row) {
-    Trial alone(AttentionInputs({1, 70, 90, 2, 40}), GetParam());
-    alone.call.q.data = static_cast<const std::byte*>(whole.call.q.data) +
-                        row * whole.call.q.row_stride * (whole.kernel.bf16 ? 2 : 4);
-    alone.call.keys = &whole.keys;
-    alone.call.key_rows = &row;
-    const auto size = static_cast<std::ptrdiff_t>(all.size() / 3);
-    expect_same_bits(alone.run(), Values(all.begin() + row * size, all.begin() + (row + 1) * size));
-  }
-}
-
-TEST_P(Attention, GivesAQueryTheSameBitsAmongOthers) {
-  Trial whole(AttentionInputs({1, 140, 600, 1, 40}), GetParam());
-  const auto all = whole.run();
-  constexpr int64_t kFirst = 97, kCount = 11;
-  whole.call.q.data = static_cast<const std::byte*>(whole.call.q.data) +
-                      kFirst * whole.call.q.token_stride * (whole.kernel.bf16 ? 2 : 4);
-  whole.call.queries = kCount;
-  auto few = whole.run();
-  few.resize(kCount * 40);
-  expect_same_bits(few, Values(all.begin() + kFirst * 40, all.begin() + (kFirst + kCount) * 40));
-}
-
-TEST_P(Attention, GivesTheSameBitsInAnyOrderOfTasks) {
-  Trial run(AttentionInputs({2, 300, 40, 3, 16}), GetParam());
-  const auto forward = run.run();
-  const AttentionPlan plan(run.call);
-  ASSERT_GT(plan.tasks(), 2);
-  std::fill(run.out_floats.begin(), run.out_floats.end(), 0.0F);
-  std::fill(run.out_halves.begin(), run.out_halves.end(), uint16_t{0});
-  const auto every_other = [&](int64_t first) {
-    for (int64_t task = plan.tasks() - 1 - first; task >= 0; task -= 2) plan.run(task);
-  };
-  std::thread other(every_other, 1);
-  every_other(0);
-  other.join();
-  expect_same_bits(run.out(), forward);
-}
-
-TEST_P(Attention, ReadsThePackedRowThatEachRowNames) {
-  Trial run(AttentionInputs({2, 5, 20, 2, 8}), GetParam());
-  const auto own = run.run();
   const std::vector<int64_t> second = {1, 1};
-  run.call.key_rows = second.data();
-  const auto found = run.run();
-  const auto half = static_cast<std::ptrdiff_t>(own.size() / 2);
-  expect_same_bits(Values(found.begin() + half, found.end()),
-                   Values(own.begin() + half, own.end()));
-  for (int64_t token = 0; token < run.in.tokens; ++token) {
-    for (int64_t i = run.in.part; i < run.in.token; ++i) {  // k and v of the first row
-      const auto from = static_cast<std::size_t>((run.in.tokens + token) * run.in.token + i);
-      run.in.values[static_cast<std::size_t>(token * run.in.token + i)] = run.in.values[from];
+  for (const auto& kernel : kernels_here()) {
+    SCOPED_TRACE(kernel_name(kernel));
+    AttentionTrial named(own, kernel), copied(shared, kernel);
+    named.call.key_rows = second.data();
+    expect_same_bits(named.run(), copied.run());
+  }
+}
+
+TEST(KernelAttention, PacksIntoTheCallersMemory) {
+  const AttentionInputs inputs({2, 40, 77, 3, 40});
+  for (const auto isa : isas_here()) {
+    for (const bool bf16 : {false, true}) {
+      const KeysShape shape{2, 77, 3, 40, bf16};
+      const HugeBuffer memory(PackedKeys::memory_for(shape, isa));
+      const auto operands = PackedKeys(shape, isa, memory.as()).operands();
+      EXPECT_EQ(operands == Operands::kBf16Pairs, bf16 && has_bf16_units(isa));
+      AttentionTrial own(inputs, {isa, operands, bf16});
+      AttentionTrial lent(inputs, {isa, operands, bf16}, memory.as());
+      expect_same_bits(lent.run(), own.run());
     }
   }
-  const Reference reference(run.in);
-  expect_close(found, reference.out, reference.magnitude, run.error());
 }
 
-TEST_P(Attention, PacksIntoTheCallersMemory) {
-  const AttentionKernel kernel = GetParam();
-  const AttentionInputs inputs({2, 40, 77, 3, 40});
-  Trial own(inputs, kernel);
-  const PackedKeys fastest({2, 77, 3, 40, kernel.bf16}, kernel.isa);
-  if (fastest.operands() != kernel.operands) GTEST_SKIP() << "not what this CPU would take";
-  const HugeBuffer memory(PackedKeys::memory_for(fastest.shape(), kernel.isa));
-  Trial lent(inputs, kernel, memory.as());
-  expect_same_bits(lent.run(), own.run());
-}
-
-TEST_P(Attention, HoldsAtVeryLargeLogits) {
+TEST(KernelAttention, HoldsAtVeryLargeLogits) {
   AttentionInputs inputs({1, 40, 600, 1, 4});
   for (int64_t token = 0; token < inputs.tokens; ++token) {
-    for (int64_t i = 0; i < 4; ++i) inputs.at(kQ, 0, token, 0, i) *= 5e3F;
+    for (int64_t i = 0; i < 4; ++i) inputs.at(kQ, 0, token, 0)[i] *= 5e3F;
   }
-  Trial run(inputs, GetParam());
-  const Reference reference(run.in);
-  // Of a logit of 2e4, float32 keeps 3 digits behind the point.
-  expect_close(run.run(), reference.out, reference.magnitude, run.kernel.bf16 ? 0.02 : 0.01);
+  for_each_kernel(inputs, [](AttentionTrial& trial, const Reference& reference) {
+    // Of a logit of 2e4, float32 keeps 3 digits behind the point.
+    expect_close(trial.run(), reference.out, reference.magnitude, 0.01);
+  });
 }
 
-TEST_P(Attention, MakesOneQueryNanWhereItIsNan) {
+TEST(KernelAttention, MakesOneQueryNanWhereItIsNan) {
   AttentionInputs inputs({1, 40, 600, 2, 8});
-  inputs.at(kQ, 0, 33, 1, 3) = std::numeric_limits<float>::quiet_NaN();
-  Trial run(inputs, GetParam());
-  expect_reference(run);
-  EXPECT_TRUE(std::isnan(run.out()[33 * 16 + 8]));
-  EXPECT_FALSE(std::isnan(run.out()[33 * 16 + 7]));
+  inputs.at(kQ, 0, 33, 1)[3] = std::numeric_limits<float>::quiet_NaN();
+  expect_reference(inputs);
 }
 
-TEST_P(Attention, KeepsNanOfAnyPayload) {
+TEST(KernelAttention, KeepsNanOfAnyPayload) {
   for (const uint32_t bits : {0x7f810001U, 0xffff7fffU, 0x7fc1ffffU}) {
     AttentionInputs inputs({1, 3, 600, 1, 8});
-    inputs.at(kK, 0, 5, 0, 2) = std::bit_cast<float>(bits);
-    Trial run(inputs, {GetParam().isa, GetParam().operands, GetParam().bf16});
-    for (const float value : run.run()) ASSERT_TRUE(std::isnan(value)) << bits;
+    inputs.at(kK, 0, 5, 0)[2] = std::bit_cast<float>(bits);
+    run_each(inputs, [](AttentionTrial& trial) {
+      for (const float value : trial.run()) ASSERT_TRUE(std::isnan(value));
+    });
   }
 }
 
-/// The logits of one query, of 1 a key's first element: in the first block of two, or the second.
-class AttentionOfInfinity : public Attention {
- protected:
-  void expect_with(const std::vector<int64_t>& keys, float value) {
-    AttentionInputs inputs({1, 3, 600, 1, 8});
-    for (int64_t query = 0; query < 3; ++query) inputs.at(kQ, 0, query, 0, 0) = 1.0F;
-    for (const auto key : keys) inputs.at(kK, 0, key, 0, 0) = value;
-    Trial run(inputs, GetParam());
-    expect_reference(run);
-  }
-  static std::vector<int64_t> range(int64_t begin, int64_t end) {
-    std::vector<int64_t> keys;
-    for (; begin < end; ++begin) keys.push_back(begin);
-    return keys;
-  }
-  static constexpr float kInfinity = std::numeric_limits<float>::infinity();
-};
-
-TEST_P(AttentionOfInfinity, GivesNoWeightToKeysOfMinusInfinity) {
-  expect_with({0, 7, 599}, -kInfinity);
-  expect_with(range(0, 450), -kInfinity);
-  expect_with(range(100, 600), -kInfinity);
-}
-TEST_P(AttentionOfInfinity, IsNanWhereAllAreMinusInfinity) {
-  expect_with(range(0, 600), -kInfinity);
-}
-TEST_P(AttentionOfInfinity, IsNanWhereOneIsInfinity) {
-  expect_with({3}, kInfinity);
-  expect_with({599}, kInfinity);
+/// Keys begin to end of 600, which are two blocks, have logits of nothing but `value`.
+AttentionInputs with_logits(int64_t begin, int64_t end, float value) {
+  AttentionInputs inputs({1, 3, 600, 1, 8});
+  for (int64_t query = 0; query < 3; ++query) inputs.at(kQ, 0, query, 0)[0] = 1.0F;
+  for (int64_t key = begin; key < end; ++key) inputs.at(kK, 0, key, 0)[0] = value;
+  return inputs;
 }
 
-TEST_P(Attention, MultipliesGivenProbabilitiesWithValues) {
+TEST(KernelAttention, GivesNoWeightToKeysOfMinusInfinity) {
+  expect_reference(with_logits(0, 1, -kInfinity));
+  expect_reference(with_logits(0, 450, -kInfinity));
+  expect_reference(with_logits(100, 600, -kInfinity));
+}
+
+TEST(KernelAttention, IsNanWhereAllLogitsAreMinusInfinity) {
+  expect_reference(with_logits(0, 600, -kInfinity));
+}
+
+TEST(KernelAttention, IsNanWhereALogitIsInfinity) {
+  expect_reference(with_logits(3, 4, kInfinity));
+  expect_reference(with_logits(599, 600, kInfinity));
+}
+
+TEST(KernelAttention, MultipliesGivenProbabilitiesWithValues) {
   for (const AttentionShape& shape :
        {AttentionShape{2, 37, 77, 2, 40}, {1, 5, 601, 1, 7}, {1, 3, 1, 1, 1}}) {
-    Trial run(AttentionInputs(shape), GetParam());
-    const Reference reference(run.in);
-    const Values given(reference.probabilities.begin(), reference.probabilities.end());
-    run.call.given = given.data();
-    run.call.q = {};
-    expect_close(run.run(), reference.out, reference.magnitude, run.error());
+    for_each_kernel(AttentionInputs(shape), [](AttentionTrial& trial, const Reference& reference) {
+      const Values given(reference.probabilities.begin(), reference.probabilities.end());
+      trial.call.given = given.data();
+      trial.call.q = {};
+      expect_close(trial.run(), reference.out, reference.magnitude, trial.error());
+    });
   }
 }
 
-/// Probabilities [rows][heads][queries][keys] of chosen rows and heads.
-class WatchedAttention : public Attention {
- protected:
-  explicit WatchedAttention(const AttentionShape& shape = {3, 75, 600, 3, 8}, bool causal = false) {
-    AttentionInputs inputs(shape);
-    inputs.causal = causal;
-    run_ = std::make_unique<Trial>(inputs, GetParam());
-    plain_ = run_->run();
-    reference_ = std::make_unique<Reference>(run_->in);
-    run_->call.watch.rows = {2, 0};
-    run_->call.watch.heads = {1, 2};
-  }
-  AttentionShape shape() const { return run_->in.shape; }
-  double expected(int64_t row, int64_t head, int64_t query, int64_t key) const {
-    const auto s = shape();
-    return reference_->probabilities[static_cast<std::size_t>(
-        ((run_->call.watch.rows[static_cast<std::size_t>(row)] * s.heads +
-          run_->call.watch.heads[static_cast<std::size_t>(head)]) *
-             s.queries +
-         query) *
-            s.keys +
-        key)];
-  }
-  void expect_probabilities(const Values& found) const {
-    std::size_t i = 0;
-    for (int64_t row = 0; row < 2; ++row) {
-      for (int64_t head = 0; head < 2; ++head) {
-        for (int64_t query = 0; query < shape().queries; ++query) {
-          for (int64_t key = 0; key < shape().keys; ++key, ++i) {
-            const double p = expected(row, head, query, key);
-            ASSERT_NEAR(found[i], p, 1e-5 * p) << row << ' ' << head << ' ' << query << ' ' << key;
-          }
-        }
-      }
+constexpr AttentionShape kWatched{3, 75, 600, 3, 8};
+const std::vector<int64_t> kRows = {2, 0}, kHeads = {1, 2};
+
+/// What is to be seen of chosen rows and heads: [rows][heads][queries][keys].
+std::vector<double> seen_of(const Reference& reference, const AttentionShape& s) {
+  std::vector<double> seen;
+  for (const auto row : kRows) {
+    for (const auto head : kHeads) {
+      const auto* from =
+          reference.probabilities.data() + (row * s.heads + head) * s.queries * s.keys;
+      seen.insert(seen.end(), from, from + s.queries * s.keys);
     }
   }
-  Values room(int64_t count) const { return Values(static_cast<std::size_t>(count), -1.0F); }
-
-  std::unique_ptr<Trial> run_;
-  std::unique_ptr<Reference> reference_;
-  Values plain_;
-};
-
-TEST_P(WatchedAttention, ShowsProbabilitiesOfChosenRowsAndHeads) {
-  auto found = room(4 * shape().queries * shape().keys);
-  run_->call.watch.probabilities = found.data();
-  expect_same_bits(run_->run(), plain_);
-  expect_probabilities(found);
+  return seen;
 }
 
-TEST_P(WatchedAttention, ShowsProbabilitiesAlone) {
-  auto found = room(4 * shape().queries * shape().keys);
-  run_->call.watch.probabilities = found.data();
-  run_->call.out = nullptr;
-  run_->run();
-  expect_probabilities(found);
+/// Watches `found`, of which `watch` is a member of AttentionWatch, and expects the same output.
+Values watched(AttentionTrial& trial, float* AttentionWatch::*watch, std::size_t count) {
+  const auto plain = trial.run();
+  Values found(count, -1.0F);
+  trial.call.watch = {};
+  trial.call.watch.rows = kRows;
+  trial.call.watch.heads = kHeads;
+  trial.call.watch.*watch = found.data();
+  expect_same_bits(trial.run(), plain);
+  return found;
 }
 
-TEST_P(WatchedAttention, ShowsTheMeanOverHeads) {
-  auto found = room(2 * shape().queries * shape().keys);
-  run_->call.watch.head_mean = found.data();
-  expect_same_bits(run_->run(), plain_);
-  std::size_t i = 0;
-  for (int64_t row = 0; row < 2; ++row) {
-    for (int64_t query = 0; query < shape().queries; ++query) {
-      for (int64_t key = 0; key < shape().keys; ++key, ++i) {
-        const double mean = (expected(row, 0, query, key) + expected(row, 1, query, key)) / 2;
-        ASSERT_NEAR(found[i], mean, 1e-5 * mean);
-      }
+TEST(KernelAttentionWatch, ShowsProbabilitiesOfChosenRowsAndHeads) {
+  for_each_kernel(AttentionInputs(kWatched), [](AttentionTrial& trial, const Reference& reference) {
+    const auto seen = seen_of(reference, kWatched);
+    const auto found = watched(trial, &AttentionWatch::probabilities, seen.size());
+    expect_close(found, seen, seen, 1e-5);
+    trial.call.out = nullptr;
+    Values alone(seen.size(), -1.0F);
+    trial.call.watch.probabilities = alone.data();
+    trial.run();
+    expect_same_bits(alone, found);
+  });
+}
+
+TEST(KernelAttentionWatch, ShowsTheMeanOverHeads) {
+  for_each_kernel(AttentionInputs(kWatched), [](AttentionTrial& trial, const Reference& reference) {
+    const auto seen = seen_of(reference, kWatched);
+    const std::size_t one = kWatched.queries * kWatched.keys;
+    std::vector<double> mean;
+    for (std::size_t i = 0; i < 2 * one; ++i) {
+      const auto at = i / one * 2 * one + i % one;
+      mean.push_back((seen[at] + seen[at + one]) / 2);
     }
-  }
+    expect_close(watched(trial, &AttentionWatch::head_mean, 2 * one), mean, mean, 1e-5);
+  });
 }
 
-TEST_P(WatchedAttention, ShowsSumsOverQueries) {
-  auto found = room(4 * shape().keys);
-  run_->call.watch.column_sums = found.data();
-  expect_same_bits(run_->run(), plain_);
-  std::size_t i = 0;
-  for (int64_t row = 0; row < 2; ++row) {
-    for (int64_t head = 0; head < 2; ++head) {
-      for (int64_t key = 0; key < shape().keys; ++key, ++i) {
-        double sum = 0.0;
-        for (int64_t query = 0; query < shape().queries; ++query) {
-          sum += expected(row, head, query, key);
-        }
-        ASSERT_NEAR(found[i], sum, 1e-5 * sum);
-      }
+TEST(KernelAttentionWatch, ShowsSumsOverQueries) {
+  for_each_kernel(AttentionInputs(kWatched), [](AttentionTrial& trial, const Reference& reference) {
+    const auto seen = seen_of(reference, kWatched);
+    std::vector<double> sums(4 * kWatched.keys);
+    for (std::size_t i = 0; i < seen.size(); ++i) {
+      sums[i / (kWatched.queries * kWatched.keys) * kWatched.keys + i % kWatched.keys] += seen[i];
     }
-  }
+    expect_close(watched(trial, &AttentionWatch::column_sums, sums.size()), sums, sums, 1e-5);
+  });
 }
 
-TEST_P(WatchedAttention, ShowsAllAtOnce) {
-  auto probabilities = room(4 * shape().queries * shape().keys);
-  auto mean = room(2 * shape().queries * shape().keys), mean_alone = mean;
-  auto sums = room(4 * shape().keys), sums_alone = sums;
-  run_->call.watch.head_mean = mean_alone.data();
-  run_->run();
-  run_->call.watch.head_mean = nullptr;
-  run_->call.watch.column_sums = sums_alone.data();
-  run_->run();
-  run_->call.watch.probabilities = probabilities.data();
-  run_->call.watch.head_mean = mean.data();
-  run_->call.watch.column_sums = sums.data();
-  expect_same_bits(run_->run(), plain_);
-  expect_probabilities(probabilities);
-  expect_same_bits(mean, mean_alone);
-  expect_same_bits(sums, sums_alone);
+TEST(KernelAttentionWatch, ShowsAllAtOnceAsOneByOne) {
+  run_each(AttentionInputs({3, 75, 600, 3, 8}), [](AttentionTrial& trial) {
+    const std::size_t one = kWatched.queries * kWatched.keys;
+    const auto probabilities = watched(trial, &AttentionWatch::probabilities, 4 * one);
+    const auto mean = watched(trial, &AttentionWatch::head_mean, 2 * one);
+    const auto sums = watched(trial, &AttentionWatch::column_sums, 4 * kWatched.keys);
+    Values all(4 * one), all_mean(2 * one), all_sums(4 * kWatched.keys, 9.0F);
+    trial.call.watch.probabilities = all.data();
+    trial.call.watch.head_mean = all_mean.data();
+    trial.call.watch.column_sums = all_sums.data();
+    trial.run();
+    expect_same_bits(all, probabilities);
+    expect_same_bits(all_mean, mean);
+    expect_same_bits(all_sums, sums);
+  });
 }
 
-class WatchedCausalAttention : public WatchedAttention {
- protected:
-  WatchedCausalAttention() : WatchedAttention({3, 75, 300, 3, 512}, true) {}
-};
-
-TEST_P(WatchedCausalAttention, ShowsNothingOfHiddenKeys) {
-  auto found = room(4 * shape().queries * shape().keys);
-  run_->call.watch.probabilities = found.data();
-  expect_same_bits(run_->run(), plain_);
-  expect_probabilities(found);
+TEST(KernelAttentionWatch, ShowsNothingOfHiddenKeys) {
+  constexpr AttentionShape kShape{3, 270, 520, 3, 2};  // two blocks
+  AttentionInputs inputs(kShape);
+  inputs.causal = true;
+  for_each_kernel(inputs, [&](AttentionTrial& trial, const Reference& reference) {
+    const auto seen = seen_of(reference, kShape);
+    expect_close(watched(trial, &AttentionWatch::probabilities, seen.size()), seen, seen, 1e-5);
+  });
 }
-
-const auto kKernels = testing::ValuesIn(kernels_here());
-INSTANTIATE_TEST_SUITE_P(Kernels, Attention, kKernels, kernel_name);
-INSTANTIATE_TEST_SUITE_P(Kernels, AttentionOfInfinity, kKernels, kernel_name);
-INSTANTIATE_TEST_SUITE_P(Kernels, WatchedAttention, kKernels, kernel_name);
-INSTANTIATE_TEST_SUITE_P(Kernels, WatchedCausalAttention, kKernels, kernel_name);
 
 }  // namespace
 }  // namespace sd::kernels
