@@ -19,15 +19,15 @@ BEGIN {
   allowed["diffusion"] = "core"
   allowed["control"] = "text core"  # and one header of nn, below
   allowed["image"] = "core"
-  allowed["pipeline"] = "core text weights nn models diffusion control image"
+  allowed["pipeline"] = "core kernels text weights nn models diffusion control image"
   allowed["capi"] = "core text image control pipeline"
   allowed["trainer"] = "core text weights nn models diffusion control image pipeline cli"  # tools/trainer
   # The command line knows the torch-free rooms too: `sd info` and option checks must not load LibTorch.
-  allowed["cli"] = "pipeline control core text weights image"
+  allowed["cli"] = "pipeline control core kernels text weights image"
   extra["capi", "sd/sd.h"] = 1  # the C interface itself
   extra["control", "sd/nn/attention_controller.h"] = 1
   extra["cli", "sd/nn/attention_controller.h"] = 1  # chains controls with what observes them
-  torch_free["text"] = torch_free["image"] = torch_free["weights"] = 1
+  torch_free["kernels"] = torch_free["text"] = torch_free["image"] = torch_free["weights"] = 1
   sees_torch["load_weights"] = 1  # the one file of weights that does
   breaches = 0
 }

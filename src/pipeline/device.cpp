@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 
+#include "kernels/gemm_tables.h"
 #include "pipeline/cuda_driver.h"
 #include "pipeline/waiting_threads.h"
 #include "sd/core/error.h"
@@ -82,7 +83,7 @@ Precision resolve_precision(DTypeChoice choice, torch::Device device) {
         return {torch::kHalf, torch::kHalf, "f16"};
     }
   }
-  const bool has_bf16 = cpu_has_bf16();
+  const bool has_bf16 = kernels::has_bf16_units(kernels::best_isa());
   if (choice == DTypeChoice::kF32 || (choice == DTypeChoice::kAuto && !has_bf16)) {
     return {torch::kFloat, torch::kFloat, "f32"};
   }

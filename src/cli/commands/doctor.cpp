@@ -16,6 +16,7 @@
 #include "cli/parser/settings.h"
 #include "cli/shell/json_lines.h"
 #include "cli/shell/text_output.h"
+#include "kernels/isa.h"
 #include "core/user_folders.h"
 #include "sd/core/error.h"
 #include "sd/weights/summary.h"
@@ -75,12 +76,22 @@ Json limits_json(const std::vector<MemoryLimit>& limits) {
   return list;
 }
 
+/// Instruction sets that kernels are written for, and which one is used.
+Json kernels_json() {
+  Json here = Json::array(), elsewhere = Json::array();
+  for (const auto isa : kernels::compiled_isas()) {
+    (kernels::runs_here(isa) ? here : elsewhere).push_back(kernels::name_of(isa));
+  }
+  return {{"used", kernels::name_of(kernels::best_isa())}, {"here", here}, {"elsewhere", elsewhere}};
+}
+
 Json machine_json(const Machine& machine) {
   return {{"cpu",
            {{"model", machine.cpu},
             {"features", machine.features},
             {"lacking", machine.lacking},
             {"bf16", machine.bf16},
+            {"kernels", kernels_json()},
             {"cores", machine.cores},
             {"logical_cpus", machine.logical_cpus},
             {"load", machine.load}}},
@@ -177,6 +188,10 @@ void print_machine(const Json& report, Page& page) {
   page.entry("has", list(cpu.at("features")));
   page.entry("lacks", list(cpu.at("lacking")));
   page.entry("bf16", cpu.at("bf16").get<bool>() ? "in hardware" : "not in hardware");
+  const auto& kernels = cpu.at("kernels");
+  page.entry("kernels", fmt::format("{} (of {}; for other CPUs: {})",
+                                    kernels.at("used").get<std::string>(), list(kernels.at("here")),
+                                    list(kernels.at("elsewhere"))));
   page.entry("GPU", !gpu.at("node").get<bool>() ? "none"
                     : gpu.at("names").empty()   ? "there"
                                                 : list(gpu.at("names")));

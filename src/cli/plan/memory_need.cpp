@@ -1,4 +1,5 @@
 #include "cli/plan/memory_need.h"
+#include "kernels/gemm_tables.h"
 
 #include <fmt/format.h>
 
@@ -54,7 +55,7 @@ int64_t rows_of(const DrawOptions& options) {
 }
 
 bool halves_weights(DTypeChoice dtype) {
-  return dtype == DTypeChoice::kAuto ? cpu_has_bf16() : dtype != DTypeChoice::kF32;
+  return dtype == DTypeChoice::kAuto ? kernels::has_bf16_units(kernels::best_isa()) : dtype != DTypeChoice::kF32;
 }
 
 /// The narrowest of those that kill.
