@@ -33,11 +33,11 @@ struct Sizes {
     const int64_t bytes = pairs ? 2 : 4;
     block_keys = divided_up(divided_up(shape.keys, divided_up(shape.keys, kMostKeys)), 2) * 2;
     blocks = divided_up(shape.keys, block_keys);
-    key_stride = divided_up(shape.size, unit) * unit * bytes;
+    key_stride = rounded_up(shape.size, unit) * bytes;
     if (key_stride >= 8 * kLine) key_stride = spread(key_stride);
-    value_stride = spread(std::min(block_keys, divided_up(shape.keys, unit) * unit) * bytes);
+    value_stride = spread(std::min(block_keys, rounded_up(shape.keys, unit)) * bytes);
     const int64_t head = shape.keys * key_stride + blocks * (shape.size + 1) * value_stride;
-    head_bytes = divided_up(head, kLine) * kLine;
+    head_bytes = rounded_up(head, kLine);
   }
 };
 

@@ -7,6 +7,7 @@
 
 #include "kernels/amx_tiles.h"
 #include "kernels/gemm_tables.h"
+#include "kernels/rounding.h"
 
 namespace sd::kernels {
 namespace {
@@ -28,7 +29,9 @@ void multiply_tiles(const TileCall& call) {
   }
   const float* start = call.accumulate ? sums : zeros;
   const auto* b = static_cast<const uint16_t*>(call.b);
-  TileShape shape(kUpper, kLower, kAmxPairs);
+  // As even as can be: a new shape costs as much as two pieces.
+  const int64_t piece = divided_up(call.depth, divided_up(call.depth, kAmxPairs));
+  TileShape shape(kUpper, kLower, static_cast<int>(piece));
   load_shape(shape);
   _tile_loadd(0, start, kSumStride);
   _tile_loadd(1, start + 16, kSumStride);
@@ -39,8 +42,8 @@ void multiply_tiles(const TileCall& call) {
   for (int64_t tap = 0; tap < call.taps; ++tap) {
     const char* a = static_cast<const char*>(call.a) +
                     (call.tap_offsets != nullptr ? call.tap_offsets[tap] : 0);
-    for (int64_t left = call.depth; left > 0; left -= kAmxPairs) {
-      const int pairs = static_cast<int>(std::min<int64_t>(left, kAmxPairs));
+    for (int64_t left = call.depth; left > 0; left -= piece) {
+      const int pairs = static_cast<int>(std::min(left, piece));
       if (pairs != shape.pairs()) {
         // Sums would be lost with the old shape: they go through memory.
         store_sums<kTwo>(sums, kSumStride);
