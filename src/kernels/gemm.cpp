@@ -11,7 +11,7 @@ namespace {
 
 // A block of packed columns stays in a core's second cache while rows pass by; rows of a block are
 // as many as make reading the columns cheap beside the sums.
-constexpr int64_t kColumnBytes = 384 << 10, kRowTiles = 8, kRowTilesOfLarge = 28;
+constexpr int64_t kColumnBytes = 560 << 10, kRowTiles = 8, kRowTilesOfLarge = 28;
 constexpr std::size_t kLargeWeights = std::size_t{4} << 20U;
 
 bool takes_bf16(Operands operands) { return operands == Operands::kBf16Pairs; }

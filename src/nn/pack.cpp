@@ -26,8 +26,22 @@ int64_t taps_of(const torch::Tensor& weight) {
   return weight.dim() == 4 ? weight.size(2) * weight.size(3) : 1;
 }
 
-/// x as rows of its last dimension, which lie one behind the other.
-torch::Tensor as_rows(const torch::Tensor& x) { return x.contiguous().view({-1, x.size(-1)}); }
+/// x as rows of its last dimension, evenly apart.
+torch::Tensor as_rows(const torch::Tensor& x) {
+  const auto rows = x.stride(-1) == 1 ? x : x.contiguous();
+  return rows.flatten(0, -2);  // a view where it can be
+}
+
+/// [...,width]. Rows that are a multiple of 4096 bytes apart would share a few sets of the first cache, so that
+/// reading some of them at a time throws the others out: there they stand a line further apart.
+torch::Tensor rows_of_width(std::vector<int64_t> shape, int64_t width,
+                            const at::TensorOptions& options) {
+  constexpr int64_t kAliased = 4096, kLine = 64;
+  const auto size = static_cast<int64_t>(options.dtype().itemsize());
+  const bool aliased = width * size % kAliased == 0;
+  shape.back() = aliased ? width + kLine / size : width;
+  return at::empty(shape, options).narrow(-1, 0, width);
+}
 
 kernels::Activation kernel_activation(LayerFinish::Activation activation) {
   switch (activation) {
@@ -83,12 +97,12 @@ kernels::GemmPlan PackedLayer::plan_of(const torch::Tensor& rows, const LayerFin
                                        void* out, int64_t out_stride) const {
   return kernels::GemmPlan({
       .x = rows.const_data_ptr(),
-      .x_stride = rows.size(1),
+      .x_stride = rows.stride(0),
       .rows = rows.size(0),
       .weights = &weights_,
       .bias = ordered_bias_.empty() ? nullptr : ordered_bias_.data(),
       .residual = finish.residual.defined() ? finish.residual.const_data_ptr() : nullptr,
-      .residual_stride = outputs(),
+      .residual_stride = finish.residual.defined() ? finish.residual.stride(0) : 0,
       .out = out,
       .out_stride = out_stride,
       .bf16_out = rows.scalar_type() == at::kBFloat16,
@@ -100,10 +114,12 @@ torch::Tensor PackedLayer::linear(const torch::Tensor& x, const LayerFinish& fin
   const auto rows = as_rows(x);
   auto shape = x.sizes().vec();
   shape.back() = outputs();
-  auto out = at::empty(shape, x.options());
+  // What a gate lets through goes into the next product and nowhere else.
+  auto out = weights_.gated() ? rows_of_width(shape, outputs(), x.options())
+                              : at::empty(shape, x.options());
   LayerFinish by_rows = finish;
   if (finish.residual.defined()) by_rows.residual = as_rows(finish.residual);
-  const auto plan = plan_of(rows, by_rows, out.mutable_data_ptr(), outputs());
+  const auto plan = plan_of(rows, by_rows, out.mutable_data_ptr(), out.stride(-2));
   run_tasks(plan.tasks(), [&](int64_t task) { plan.run(task); });
   return out;
 }
