@@ -9,12 +9,9 @@ namespace {
 
 // A task's sums stay in a core's cache beside what it reads of the input and the weights.
 constexpr int64_t kDirectPixels = 256, kDirectWidth = 64, kDirectSums = 256 * 384;
-// With Winograd they need the last cache, which cores share.
-constexpr int64_t kTileWidth = 16, kTileSums = 128 * 320;
-// Measured on Zen 4, in nanoseconds: to transform the weights of a channel for 16 columns, which
-// each block of tiles does anew, and to read and transform a tile's input of 16 channels, which
-// each part of the panels does anew.
-constexpr int64_t kWeightsTime = 70, kInputsTime = 210;
+// With Winograd each task transforms its weights anew, which is cheap beside the products of so
+// many tiles; more of them would not leave other cores' tasks enough of the last cache.
+constexpr int64_t kTiles = 64, kTilesWidth = 16, kTileSums = 64 * 640;
 
 int64_t seen(const ConvCall& call, int64_t size) { return call.upsampled ? 2 * size : size; }
 
@@ -127,20 +124,8 @@ ConvPlan::ConvPlan(const ConvCall& call, ConvAlgorithm algorithm)
   const bool tiles = algorithm_ == ConvAlgorithm::kWinograd4;
   rows_ = tiles ? parts_for(output_height_, kTile) : output_height_;
   columns_ = tiles ? parts_for(output_width_, kTile) : output_width_;
-  if (!tiles) {
-    parts_ = cut(kDirectPixels, kDirectWidth, kDirectSums);
-    return;
-  }
-  const auto& weights = *call.weights;
-  const int64_t vectors = parts_for(weights.panels() * weights.micro().columns, 16);
-  int64_t least = 0;
-  for (const int64_t most : {128, 64, 32}) {
-    const auto parts = cut(most, kTileWidth, kTileSums);
-    const int64_t time = parts.blocks() * vectors * 16 * kWeightsTime +
-                         parts.panels * call.images * rows_ * columns_ * kInputsTime;
-    if (least == 0 || time < least) parts_ = parts;
-    least = least == 0 ? time : std::min(least, time);
-  }
+  parts_ =
+      tiles ? cut(kTiles, kTilesWidth, kTileSums) : cut(kDirectPixels, kDirectWidth, kDirectSums);
 }
 
 void ConvPlan::run(int64_t task) const {
