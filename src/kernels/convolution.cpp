@@ -90,7 +90,7 @@ ConvAlgorithm conv_algorithm(const ConvCall& call) {
     if (weights.isa() == Isa::kAvx512Bf16) direct /= 2.0;  // multiplies two pairs at once
     if (weights.isa() == Isa::kAmxBf16) direct /= 16.0;    // a tile of them
   }
-  const auto tiles = static_cast<double>(parts_for(height, kTile) * parts_for(width, kTile));
+  const auto tiles = static_cast<double>(divided_up(height, kTile) * divided_up(width, kTile));
   const auto columns = static_cast<double>(weights.panels() * weights.micro().columns);
   const double transforms = 220.0 / columns + 220.0 / static_cast<double>(weights.depth());
   const double winograd = tiles * (1.15 * kTilePositions + transforms) + 90.0;
@@ -99,19 +99,20 @@ ConvAlgorithm conv_algorithm(const ConvCall& call) {
 
 ConvPlan::Parts ConvPlan::cut(int64_t most_units, int64_t most_width, int64_t most_sums) const {
   Parts parts;
-  parts.columns = parts_for(columns_, most_width);
-  const int64_t width = parts_for(columns_, parts.columns);
-  parts.rows = parts_for(rows_, std::max<int64_t>(1, most_units / width));
-  int64_t units = parts_for(rows_, parts.rows) * width;
+  parts.columns = divided_up(columns_, most_width);
+  const int64_t width = divided_up(columns_, parts.columns);
+  parts.rows = divided_up(rows_, std::max<int64_t>(1, most_units / width));
+  int64_t units = divided_up(rows_, parts.rows) * width;
   const bool whole = parts.rows * parts.columns == 1;
   const int64_t together = whole ? std::max<int64_t>(1, most_units / units) : 1;
-  parts.images = parts_for(call_.images, together);
-  units *= parts_for(call_.images, parts.images);
+  parts.images = divided_up(call_.images, together);
+  units *= divided_up(call_.images, parts.images);
   const auto& weights = *call_.weights;
   const int64_t fitting = std::max<int64_t>(1, most_sums / (units * weights.micro().columns));
   // Some tasks for each thread, so that all end at about the same time.
   const int64_t wanted = call_.threads > 1 ? 2 * call_.threads : 1;
-  parts.panels = std::max(parts_for(weights.panels(), fitting), parts_for(wanted, parts.blocks()));
+  parts.panels =
+      std::max(divided_up(weights.panels(), fitting), divided_up(wanted, parts.blocks()));
   parts.panels = std::min(weights.panels(), parts.panels);
   return parts;
 }
@@ -122,8 +123,8 @@ ConvPlan::ConvPlan(const ConvCall& call, ConvAlgorithm algorithm)
       output_height_(conv_output_size(call, call.height)),
       output_width_(conv_output_size(call, call.width)) {
   const bool tiles = algorithm_ == ConvAlgorithm::kWinograd4;
-  rows_ = tiles ? parts_for(output_height_, kTile) : output_height_;
-  columns_ = tiles ? parts_for(output_width_, kTile) : output_width_;
+  rows_ = tiles ? divided_up(output_height_, kTile) : output_height_;
+  columns_ = tiles ? divided_up(output_width_, kTile) : output_width_;
   parts_ =
       tiles ? cut(kTiles, kTilesWidth, kTileSums) : cut(kDirectPixels, kDirectWidth, kDirectSums);
 }

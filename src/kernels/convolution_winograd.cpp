@@ -1,5 +1,5 @@
 // Convolutions by Winograd's F(4×4, 3×3), in float32 whatever is stored. A task transforms chunk
-// after chunk of its input's channels; for each, panels' weights, one row of positions at a time,
+// after chunk of its input's channels; for each, panels' weights, two rows of positions at a time,
 // so that they stay in the core's cache; and adds the products of the 36 positions.
 #include "kernels/convolution_blocks.h"
 #include "kernels/scratch.h"
@@ -21,7 +21,7 @@ class TileTask {
         micro_(gemm_micro(call.weights->isa(), Operands::kFloats)),
         tiles_(block.units()),
         width_(micro_.columns),
-        depth_(rounded_up(call.weights->chunk_depth(0))),
+        depth_(rounded_up(call.weights->chunk_depth(0), kConvLanes)),
         band_width_(block.columns.size() * kTile + kTileInput - kTile),
         input_position_(tiles_ * depth_ + kApart),
         weight_position_(depth_ * width_ + kApart),
@@ -57,9 +57,6 @@ class TileTask {
   }
 
  private:
-  static int64_t rounded_up(int64_t depth) {
-    return (depth + kConvLanes - 1) / kConvLanes * kConvLanes;
-  }
   int64_t weight_panel() const { return 2 * kTileInput * weight_position_; }
   int64_t sum_panel() const { return kTilePositions * sum_position_; }
   float* sums(int64_t panel) const { return sums_ + (panel - block_.panels.begin) * sum_panel(); }
@@ -75,7 +72,7 @@ class TileTask {
     TileInputsCall inputs{};
     inputs.pixel_stride = inputs.tile_stride = depth_;
     inputs.tiles = block_.columns.size();
-    inputs.channels = rounded_up(channels.size());
+    inputs.channels = rounded_up(channels.size(), kConvLanes);
     inputs.to = inputs_;
     inputs.position_stride = input_position_;
     for (int64_t image = block_.images.begin; image < block_.images.end; ++image) {
@@ -113,7 +110,7 @@ class TileTask {
   void multiply(int64_t chunk, int64_t panel, int64_t panel_place, TileRows rows, int place) const {
     const int row = kTileRowsOf[static_cast<int>(rows)][place / kTileInput];
     const int64_t position = row * kTileInput + place % kTileInput;
-    const int64_t parts = parts_for(tiles_, micro_.rows);
+    const int64_t parts = divided_up(tiles_, micro_.rows);
     TileCall tile{};
     tile.a_stride = depth_ * static_cast<int64_t>(sizeof(float));
     tile.taps = 1;
