@@ -2,10 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
 #include <cstdint>
-#include <cstring>
 #include <limits>
 #include <random>
 #include <string>
@@ -191,19 +189,16 @@ std::vector<float> convolved(Layer& layer, ConvCall call, ConvAlgorithm algorith
   return output.read();
 }
 
-constexpr Operands kAllOperands[] = {Operands::kFloats, Operands::kBf16Weights,
-                                     Operands::kInt8Weights, Operands::kBf16Pairs};
-constexpr ConvAlgorithm kAllAlgorithms[] = {ConvAlgorithm::kDirect, ConvAlgorithm::kWinograd4};
-
 /// Calls `check(layer, packed weights, algorithm)` for all that this CPU can run.
 template <typename Check>
 void for_all_kernels(const Shape& shape, const Check& check) {
   for (const bool bf16 : {false, true}) {
     Layer layer(shape, bf16);
     for (const auto isa : isas_here()) {
-      for (const auto operands : kAllOperands) {
+      for (const auto operands : {Operands::kFloats, Operands::kBf16Weights, Operands::kInt8Weights,
+                                  Operands::kBf16Pairs}) {
         const auto packed = layer.pack(isa, operands);
-        for (const auto algorithm : kAllAlgorithms) {
+        for (const auto algorithm : {ConvAlgorithm::kDirect, ConvAlgorithm::kWinograd4}) {
           if (!conv_can(layer.call(packed), algorithm)) continue;
           SCOPED_TRACE(std::string(name_of(isa)) + (bf16 ? ", bf16" : ", float32"));
           SCOPED_TRACE(testing::Message() << "operands " << static_cast<int>(operands)
