@@ -9,12 +9,9 @@ namespace {
 
 // A task's sums stay in a core's cache beside what it reads of the input and the weights.
 constexpr int64_t kDirectPixels = 256, kDirectWidth = 64, kDirectSums = 256 * 384;
-// With Winograd they need the last cache, which cores share.
-constexpr int64_t kTileWidth = 16, kTileSums = 128 * 320;
-// Measured on Zen 4, in nanoseconds: to transform the weights of a channel for 16 columns, which
-// each block of tiles does anew, and to read and transform a tile's input of 16 channels, which
-// each part of the panels does anew.
-constexpr int64_t kWeightsTime = 70, kInputsTime = 210;
+// With Winograd each task transforms its weights anew, which is cheap beside the products of so
+// many tiles; more of them would not leave other cores' tasks enough of the last cache.
+constexpr int64_t kTiles = 64, kTilesWidth = 16, kTileSums = 64 * 640;
 
 int64_t seen(const ConvCall& call, int64_t size) { return call.upsampled ? 2 * size : size; }
 
@@ -93,7 +90,7 @@ ConvAlgorithm conv_algorithm(const ConvCall& call) {
     if (weights.isa() == Isa::kAvx512Bf16) direct /= 2.0;  // multiplies two pairs at once
     if (weights.isa() == Isa::kAmxBf16) direct /= 16.0;    // a tile of them
   }
-  const auto tiles = static_cast<double>(parts_for(height, kTile) * parts_for(width, kTile));
+  const auto tiles = static_cast<double>(divided_up(height, kTile) * divided_up(width, kTile));
   const auto columns = static_cast<double>(weights.panels() * weights.micro().columns);
   const double transforms = 220.0 / columns + 220.0 / static_cast<double>(weights.depth());
   const double winograd = tiles * (1.15 * kTilePositions + transforms) + 90.0;
@@ -102,19 +99,20 @@ ConvAlgorithm conv_algorithm(const ConvCall& call) {
 
 ConvPlan::Parts ConvPlan::cut(int64_t most_units, int64_t most_width, int64_t most_sums) const {
   Parts parts;
-  parts.columns = parts_for(columns_, most_width);
-  const int64_t width = parts_for(columns_, parts.columns);
-  parts.rows = parts_for(rows_, std::max<int64_t>(1, most_units / width));
-  int64_t units = parts_for(rows_, parts.rows) * width;
+  parts.columns = divided_up(columns_, most_width);
+  const int64_t width = divided_up(columns_, parts.columns);
+  parts.rows = divided_up(rows_, std::max<int64_t>(1, most_units / width));
+  int64_t units = divided_up(rows_, parts.rows) * width;
   const bool whole = parts.rows * parts.columns == 1;
   const int64_t together = whole ? std::max<int64_t>(1, most_units / units) : 1;
-  parts.images = parts_for(call_.images, together);
-  units *= parts_for(call_.images, parts.images);
+  parts.images = divided_up(call_.images, together);
+  units *= divided_up(call_.images, parts.images);
   const auto& weights = *call_.weights;
   const int64_t fitting = std::max<int64_t>(1, most_sums / (units * weights.micro().columns));
   // Some tasks for each thread, so that all end at about the same time.
   const int64_t wanted = call_.threads > 1 ? 2 * call_.threads : 1;
-  parts.panels = std::max(parts_for(weights.panels(), fitting), parts_for(wanted, parts.blocks()));
+  parts.panels =
+      std::max(divided_up(weights.panels(), fitting), divided_up(wanted, parts.blocks()));
   parts.panels = std::min(weights.panels(), parts.panels);
   return parts;
 }
@@ -125,22 +123,10 @@ ConvPlan::ConvPlan(const ConvCall& call, ConvAlgorithm algorithm)
       output_height_(conv_output_size(call, call.height)),
       output_width_(conv_output_size(call, call.width)) {
   const bool tiles = algorithm_ == ConvAlgorithm::kWinograd4;
-  rows_ = tiles ? parts_for(output_height_, kTile) : output_height_;
-  columns_ = tiles ? parts_for(output_width_, kTile) : output_width_;
-  if (!tiles) {
-    parts_ = cut(kDirectPixels, kDirectWidth, kDirectSums);
-    return;
-  }
-  const auto& weights = *call.weights;
-  const int64_t vectors = parts_for(weights.panels() * weights.micro().columns, 16);
-  int64_t least = 0;
-  for (const int64_t most : {128, 64, 32}) {
-    const auto parts = cut(most, kTileWidth, kTileSums);
-    const int64_t time = parts.blocks() * vectors * 16 * kWeightsTime +
-                         parts.panels * call.images * rows_ * columns_ * kInputsTime;
-    if (least == 0 || time < least) parts_ = parts;
-    least = least == 0 ? time : std::min(least, time);
-  }
+  rows_ = tiles ? divided_up(output_height_, kTile) : output_height_;
+  columns_ = tiles ? divided_up(output_width_, kTile) : output_width_;
+  parts_ =
+      tiles ? cut(kTiles, kTilesWidth, kTileSums) : cut(kDirectPixels, kDirectWidth, kDirectSums);
 }
 
 void ConvPlan::run(int64_t task) const {

@@ -6,6 +6,7 @@
 
 #include "kernels/convolution.h"
 #include "kernels/convolution_steps.h"
+#include "kernels/rounding.h"
 
 namespace sd::kernels {
 
@@ -18,8 +19,6 @@ struct Range {
 inline Range part_of(int64_t total, int64_t parts, int64_t index) {
   return {total * index / parts, total * (index + 1) / parts};
 }
-
-inline int64_t parts_for(int64_t total, int64_t most) { return (total + most - 1) / most; }
 
 /// What one task makes: of these images a rectangle, in pixels or, with Winograd, in tiles of the
 /// output, and of it the columns of these panels.

@@ -37,9 +37,6 @@ class DirectTask {
   }
 
  private:
-  static int64_t rounded_up(int64_t value, int64_t unit) {
-    return (value + unit - 1) / unit * unit;
-  }
   std::byte* band_row(int64_t image, int64_t row) const {
     return band_ + ((image - block_.images.begin) * band_rows_ + row) * band_width_ * pixel_;
   }
@@ -61,7 +58,7 @@ class DirectTask {
   void multiply(int64_t chunk, int64_t panel) const {
     const auto& weights = *call_.weights;
     const auto& micro = weights.micro();
-    const int64_t width = block_.columns.size(), parts = parts_for(width, micro.rows);
+    const int64_t width = block_.columns.size(), parts = divided_up(width, micro.rows);
     TileCall tile{};
     tile.a_stride = call_.stride * pixel_;
     tile.tap_offsets = taps_.data();

@@ -1,5 +1,5 @@
 // Convolutions by Winograd's F(4×4, 3×3), in float32 whatever is stored. A task transforms chunk
-// after chunk of its input's channels; for each, panels' weights, one row of positions at a time,
+// after chunk of its input's channels; for each, panels' weights, two rows of positions at a time,
 // so that they stay in the core's cache; and adds the products of the 36 positions.
 #include "kernels/convolution_blocks.h"
 #include "kernels/scratch.h"
@@ -11,8 +11,6 @@ namespace {
 constexpr int64_t kApart = 9 * 16;
 // Panels whose weights, transformed, stay in the core's cache together.
 constexpr int64_t kPanelsTogether = 2;
-// Channels whose products are summed at once.
-constexpr int64_t kSpan = 128;
 
 class TileTask {
  public:
@@ -23,8 +21,7 @@ class TileTask {
         micro_(gemm_micro(call.weights->isa(), Operands::kFloats)),
         tiles_(block.units()),
         width_(micro_.columns),
-        spans_(parts_for(call.weights->depth(), kSpan)),
-        depth_(longest_span()),
+        depth_(rounded_up(call.weights->chunk_depth(0), kConvLanes)),
         band_width_(block.columns.size() * kTile + kTileInput - kTile),
         input_position_(tiles_ * depth_ + kApart),
         weight_position_(depth_ * width_ + kApart),
@@ -42,16 +39,15 @@ class TileTask {
 
   void run() const {
     const auto panels = block_.panels;
-    for (int64_t i = 0; i < spans_; ++i) {
-      const auto span = span_at(i);
-      transform_inputs(span);
+    for (int64_t chunk = 0; chunk < call_.weights->chunks(); ++chunk) {
+      transform_inputs(chunk);
       for (int64_t begin = panels.begin; begin < panels.end; begin += kPanelsTogether) {
         const Range together{begin, std::min(begin + kPanelsTogether, panels.end)};
         for (const auto rows : kTileRows) {
-          transform_weights(span, together, rows);
+          transform_weights(chunk, together, rows);
           for (int place = 0; place < 2 * kTileInput; ++place) {
             for (int64_t panel = together.begin; panel < together.end; ++panel) {
-              multiply(span, panel, panel - begin, rows, place);
+              multiply(chunk, panel, panel - begin, rows, place);
             }
           }
         }
@@ -61,28 +57,6 @@ class TileTask {
   }
 
  private:
-  static int64_t rounded_up(int64_t depth) {
-    return (depth + kConvLanes - 1) / kConvLanes * kConvLanes;
-  }
-  /// Chunks that are summed at once, and their channels with what fills the last unit.
-  struct Span {
-    Range chunks, channels;
-  };
-  Span span_at(int64_t index) const {
-    const auto& weights = *call_.weights;
-    const auto chunks = part_of(weights.chunks(), spans_, index);
-    const int64_t last = chunks.end - 1;
-    return {
-        chunks,
-        {weights.chunk_begin(chunks.begin), weights.chunk_begin(last) + weights.chunk_depth(last)}};
-  }
-  int64_t longest_span() const {
-    int64_t longest = 0;
-    for (int64_t i = 0; i < spans_; ++i) {
-      longest = std::max(longest, rounded_up(span_at(i).channels.size()));
-    }
-    return longest;
-  }
   int64_t weight_panel() const { return 2 * kTileInput * weight_position_; }
   int64_t sum_panel() const { return kTilePositions * sum_position_; }
   float* sums(int64_t panel) const { return sums_ + (panel - block_.panels.begin) * sum_panel(); }
@@ -90,21 +64,23 @@ class TileTask {
   /// Rows of the copied input follow each other in a ring: two of six are the next tiles' too.
   float* band_row(int64_t row) const { return band_ + row % kTileInput * band_width_ * depth_; }
 
-  void transform_inputs(const Span& span) const {
+  void transform_inputs(int64_t chunk) const {
+    const int64_t begin = call_.weights->chunk_begin(chunk);
+    const Range channels{begin, begin + call_.weights->chunk_depth(chunk)};
     const int64_t top = block_.rows.begin * kTile - call_.pad_before;
     const int64_t left = block_.columns.begin * kTile - call_.pad_before;
     TileInputsCall inputs{};
     inputs.pixel_stride = inputs.tile_stride = depth_;
     inputs.tiles = block_.columns.size();
-    inputs.channels = rounded_up(span.channels.size());
+    inputs.channels = rounded_up(channels.size(), kConvLanes);
     inputs.to = inputs_;
     inputs.position_stride = input_position_;
     for (int64_t image = block_.images.begin; image < block_.images.end; ++image) {
       int64_t copied = 0;
       for (int64_t row = 0; row < block_.rows.size(); ++row) {
         for (; copied < row * kTile + kTileInput; ++copied) {
-          copy_input_row(call_, image, top + copied, {left, left + band_width_}, span.channels,
-                         false, band_row(copied), depth_);
+          copy_input_row(call_, image, top + copied, {left, left + band_width_}, channels, false,
+                         band_row(copied), depth_);
         }
         for (int i = 0; i < kTileInput; ++i) inputs.rows[i] = band_row(row * kTile + i);
         steps_.tile_inputs(inputs);
@@ -113,19 +89,16 @@ class TileTask {
     }
   }
 
-  void transform_weights(const Span& span, Range panels, TileRows rows) const {
+  void transform_weights(int64_t chunk, Range panels, TileRows rows) const {
     TileWeightsCall weights{};
+    weights.depth = call_.weights->chunk_depth(chunk);
     weights.columns = width_;
     weights.rows = rows;
     weights.position_stride = weight_position_;
     for (int64_t panel = panels.begin; panel < panels.end; ++panel) {
       weights.to = weights_ + (panel - panels.begin) * weight_panel();
-      for (int64_t chunk = span.chunks.begin; chunk < span.chunks.end; ++chunk) {
-        weights.weights = call_.weights->at(panel, chunk);
-        weights.depth = call_.weights->chunk_depth(chunk);
-        steps_.tile_weights[static_cast<std::size_t>(call_.weights->operands())](weights);
-        weights.to += weights.depth * width_;
-      }
+      weights.weights = call_.weights->at(panel, chunk);
+      steps_.tile_weights[static_cast<std::size_t>(call_.weights->operands())](weights);
     }
   }
 
@@ -134,18 +107,17 @@ class TileTask {
     for (int64_t i = 0; i < count; i += 16) __builtin_prefetch(sums + i, 1);
   }
 
-  void multiply(const Span& span, int64_t panel, int64_t panel_place, TileRows rows,
-                int place) const {
+  void multiply(int64_t chunk, int64_t panel, int64_t panel_place, TileRows rows, int place) const {
     const int row = kTileRowsOf[static_cast<int>(rows)][place / kTileInput];
     const int64_t position = row * kTileInput + place % kTileInput;
-    const int64_t parts = parts_for(tiles_, micro_.rows);
+    const int64_t parts = divided_up(tiles_, micro_.rows);
     TileCall tile{};
     tile.a_stride = depth_ * static_cast<int64_t>(sizeof(float));
     tile.taps = 1;
-    tile.depth = span.channels.size();
+    tile.depth = call_.weights->chunk_depth(chunk);
     tile.b = weights_ + panel_place * weight_panel() + place * weight_position_;
     tile.c_stride = width_;
-    tile.accumulate = span.chunks.begin > 0;
+    tile.accumulate = chunk > 0;
     const float* input = inputs_ + position * input_position_;
     float* sum = sums(panel) + position * sum_position_;
     for (int64_t part = 0; part < parts; ++part) {
@@ -188,11 +160,11 @@ class TileTask {
   const ConvBlock& block_;
   const ConvSteps& steps_;
   const GemmMicro& micro_;
-  int64_t tiles_, width_, spans_, depth_, band_width_;
+  int64_t tiles_, width_, depth_, band_width_;
   int64_t input_position_, weight_position_, sum_position_;  // elements from position to position
   float* band_ = nullptr;                                    // [kTileInput][band_width][depth]
   float* inputs_ = nullptr;                                  // [kTilePositions][tiles][depth]
-  float* weights_ = nullptr;  // [panels together][kTileInput][depth][width]
+  float* weights_ = nullptr;  // [panels together][2 · kTileInput][depth][width]
   float* sums_ = nullptr;     // [panels][kTilePositions][tiles][width]
 };
 
