@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "sd/core/error.h"
+#include "sd/core/step_share.h"
 
 namespace sd {
 namespace {
@@ -38,9 +39,7 @@ StepWindow StepWindow::steps(double begin, double end) { return checked({begin, 
 StepWindow StepWindow::cross_steps(double begin, double end) { return checked({begin, end, 1}); }
 
 bool StepWindow::contains(const StepInfo& step) const {
-  const auto count = static_cast<double>(step.num_steps + extra);
-  return step.step >= static_cast<int64_t>(begin * count) &&
-         step.step < static_cast<int64_t>(end * count);
+  return StepShare{begin, end}.contains(step.step, step.num_steps + extra);
 }
 
 bool TokenSchedule::contains(int64_t token, const StepInfo& step) const {

@@ -5,9 +5,13 @@
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros_like.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
+
+#include "sd/core/error.h"
 
 namespace sd {
 
@@ -24,6 +28,71 @@ torch::Tensor rescaled(const torch::Tensor& guided, const torch::Tensor& conditi
   return guided * (phi * ratio + (1 - phi));
 }
 
+/// One number a row, against pictures.
+torch::Tensor of_rows(const std::vector<double>& values, const torch::Tensor& eps) {
+  return at::tensor(values, eps.options()).view({-1, 1, 1, 1});
+}
+
+torch::Tensor scaled(const Guidance& guidance, const torch::Tensor& eps) {
+  const auto& scales = guidance.row_scales;
+  return scales.empty() ? guidance.guidance_scale * eps : of_rows(scales, eps) * eps;
+}
+
+/// What is scaled: from the last pass without a prompt to those with one.
+torch::Tensor towards_prompts(const Guidance& guidance, const std::vector<torch::Tensor>& eps) {
+  const auto& weights = guidance.part_weights;
+  if (weights.empty()) return eps.back() - eps[eps.size() - 2];
+  const std::size_t first = eps.size() - weights.size();
+  const auto& unconditional = eps[first - 1];
+  auto sum = at::zeros_like(unconditional);
+  for (std::size_t part = 0; part < weights.size(); ++part) {
+    sum.add_(of_rows(weights[part], unconditional) * (eps[first + part] - unconditional));
+  }
+  return sum;
+}
+
+/// Parts whose weights, scaled, add up to 1 in every row.
+torch::Tensor parts_alone(const Guidance& guidance, const std::vector<torch::Tensor>& eps) {
+  auto sum = at::zeros_like(eps.front());
+  for (std::size_t part = 0; part < eps.size(); ++part) {
+    sum.add_(of_rows(guidance.part_weights[part], sum) * eps[part]);
+  }
+  return scaled(guidance, sum);
+}
+
+/// The prediction that those of the passes come to.
+torch::Tensor combined(const Guidance& guidance, const std::vector<torch::Tensor>& eps) {
+  const auto& parts = guidance.part_weights;
+  if (eps.size() == parts.size()) return parts_alone(guidance, eps);
+  const auto prompts = towards_prompts(guidance, eps);
+  auto guided = eps.front() + scaled(guidance, prompts);
+  if (guidance.picture_scale.value_or(1.0) != 1.0) {
+    guided = guided + *guidance.picture_scale * (eps[1] - eps[0]);
+  }
+  const double phi = guidance.guidance_rescale;
+  if (phi == 0) return guided;
+  // Of several prompts, what guidance at scale 1 would predict.
+  return rescaled(guided, parts.empty() ? eps.back() : eps[eps.size() - parts.size() - 1] + prompts,
+                  phi);
+}
+
+/// Sums of weights that people write with a few digits: 0.7 + 0.2 + 0.1 is 1.
+constexpr double kRounding = 1e-9;
+
+/// ε = (1 − s Σ w_i) ε_uncond + s Σ w_i ε_i: whether ε_uncond counts in some row.
+bool needs_unconditional(const Guidance& guidance) {
+  const auto& parts = guidance.part_weights;
+  const auto& scales = guidance.row_scales;
+  const std::size_t rows = parts.empty() ? scales.size() : parts.front().size();
+  for (std::size_t row = 0; row < std::max<std::size_t>(rows, 1); ++row) {
+    double sum = parts.empty() ? 1 : 0;
+    for (const auto& part : parts) sum += part[row];
+    const double scale = scales.empty() ? guidance.guidance_scale : scales[row];
+    if (std::abs(scale * sum - 1) > kRounding) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 torch::Tensor eps_from_velocity(const torch::Tensor& v, const torch::Tensor& x, double alpha) {
@@ -33,49 +102,47 @@ torch::Tensor eps_from_velocity(const torch::Tensor& v, const torch::Tensor& x, 
 std::vector<GuidancePass> Guidance::passes() const {
   using enum GuidancePass;
   std::vector<GuidancePass> passes;
-  const bool composed = !part_weights.empty();
   if (picture_scale.value_or(1.0) != 1.0) passes = {kBlind, kUnconditional};
-  const bool guided = row_scales.empty() ? guidance_scale != 1.0
-                                         : std::any_of(row_scales.begin(), row_scales.end(),
-                                                       [](double of_row) { return of_row != 1.0; });
-  if (passes.empty() && (guided || composed)) passes = {kUnconditional};
-  passes.insert(passes.end(), composed ? part_weights.size() : 1, kConditional);
+  // Outside of an interval parts may need it that do without it inside.
+  const bool somewhere = needs_unconditional(*this) ||
+                         (guidance_interval != StepShare{} && needs_unconditional(unguided()));
+  if (passes.empty() && somewhere) passes = {kUnconditional};
+  passes.insert(passes.end(), part_weights.empty() ? 1 : part_weights.size(), kConditional);
   return passes;
 }
 
-/// What is scaled: from the last pass without a prompt to those with one.
-torch::Tensor GuidedDenoiser::towards_prompts(const std::vector<torch::Tensor>& eps) const {
-  const auto& weights = guidance_.part_weights;
-  if (weights.empty()) return eps.back() - eps[passes_ - 2];
-  const std::size_t first = passes_ - weights.size();
-  const auto& unconditional = eps[first - 1];
-  auto sum = at::zeros_like(unconditional);
-  for (std::size_t part = 0; part < weights.size(); ++part) {
-    const auto of_rows = at::tensor(weights[part], unconditional.options()).view({-1, 1, 1, 1});
-    sum.add_(of_rows * (eps[first + part] - unconditional));
-  }
-  return sum;
+Guidance Guidance::unguided() const {
+  auto plain = *this;
+  plain.guidance_scale = 1;
+  plain.row_scales.clear();
+  if (plain.picture_scale) plain.picture_scale = 1;
+  return plain;
+}
+
+GuidedDenoiser::GuidedDenoiser(NoiseModel model, const Guidance& guidance, int64_t num_steps)
+    : model_(std::move(model)),
+      guided_(guidance),
+      unguided_(guidance.unguided()),
+      num_steps_(num_steps) {
+  const auto& [begin, end] = guidance.guidance_interval;
+  if (begin >= 0 && begin <= end && end <= 1) return;  // written so that NaN fails
+  throw UsageError(fmt::format(
+      "guidance_interval {}:{}: expected fractions of the steps, 0 <= begin <= end <= 1", begin,
+      end));
+}
+
+bool GuidedDenoiser::guides(int64_t step) const {
+  const auto& interval = guided_.guidance_interval;
+  return interval == StepShare{} || interval.contains(step, num_steps_);
 }
 
 torch::Tensor GuidedDenoiser::eps(const torch::Tensor& x, double t, int64_t step) {
-  if (passes_ == 1) return model_(x, t, step);
-  const auto eps =
-      model_(at::cat(std::vector(passes_, x)), t, step).chunk(static_cast<int64_t>(passes_));
-  const auto prompts = towards_prompts(eps);
-  const auto towards =
-      guidance_.row_scales.empty()
-          ? guidance_.guidance_scale * prompts
-          : at::tensor(guidance_.row_scales, prompts.options()).view({-1, 1, 1, 1}) * prompts;
-  auto guided = eps.front() + towards;
-  if (guidance_.picture_scale.value_or(1.0) != 1.0) {
-    guided = guided + *guidance_.picture_scale * (eps[1] - eps[0]);
-  }
-  const double phi = guidance_.guidance_rescale;
-  if (phi == 0) return guided;
-  const auto& parts = guidance_.part_weights;
-  // Of several prompts, what guidance at scale 1 would predict.
-  return rescaled(guided, parts.empty() ? eps.back() : eps[passes_ - parts.size() - 1] + prompts,
-                  phi);
+  const auto& guidance = guides(step) ? guided_ : unguided_;
+  const auto passes = guidance.passes().size();
+  if (passes == 1) return model_(x, t, step);
+  return combined(
+      guidance,
+      model_(at::cat(std::vector(passes, x)), t, step).chunk(static_cast<int64_t>(passes)));
 }
 
 }  // namespace sd

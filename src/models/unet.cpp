@@ -6,6 +6,7 @@
 #include <string>
 
 #include "nn/join_channels.h"
+#include "sd/models/feature_cache.h"
 #include "sd/nn/equal_rows.h"
 #include "sd/nn/timestep_embedding.h"
 
@@ -169,6 +170,24 @@ torch::Tensor UNetImpl::apply(Stage& stage, torch::Tensor h, const torch::Tensor
   return h;
 }
 
+torch::Tensor UNetImpl::deep_features(torch::Tensor h, const torch::Tensor& activated,
+                                      const torch::Tensor& context, const ForwardContext& run) {
+  std::vector<torch::Tensor> skips;
+  for (std::size_t i = 1; i < input_stages_.size(); ++i) {
+    h = apply(input_stages_[i], h, activated, context, run);
+    skips.push_back(h);
+  }
+  h = middle_first_->forward(all_rows(h, run.same_as), activated);
+  h = middle_transformer_->forward(h, context, run);
+  h = middle_last_->forward(h, activated);
+  for (std::size_t i = 0; i + 1 < output_stages_.size(); ++i) {
+    h = join_channels(h, all_rows(skips.back(), run.same_as));
+    skips.pop_back();
+    h = apply(output_stages_[i], h, activated, context, run);
+  }
+  return h;
+}
+
 torch::Tensor UNetImpl::forward(const torch::Tensor& x, const torch::Tensor& t,
                                 const torch::Tensor& context, const ForwardContext& run) {
   // Three things stay in float32: the first and the last convolution, and the embedding of the
@@ -179,20 +198,15 @@ torch::Tensor UNetImpl::forward(const torch::Tensor& x, const torch::Tensor& t,
   const auto time = time_out_->forward(at::silu(time_in_->forward(embedding)));  // [R,4·channels]
   const auto activated = at::silu(time).to(dtype);  // every residual block starts with this SiLU
 
-  std::vector<torch::Tensor> skips;
-  torch::Tensor h = first_rows(x, run.same_as);
-  for (auto& stage : input_stages_) {
-    h = apply(stage, h, activated, context, run);
-    skips.push_back(h);
+  const auto first =
+      apply(input_stages_.front(), first_rows(x, run.same_as), activated, context, run);
+  auto deep = run.features != nullptr ? run.features->find(run.step, x.size(0)) : torch::Tensor();
+  if (!deep.defined()) {
+    deep = deep_features(first, activated, context, run);
+    if (run.features != nullptr) run.features->keep(deep);
   }
-  h = middle_first_->forward(all_rows(h, run.same_as), activated);
-  h = middle_transformer_->forward(h, context, run);
-  h = middle_last_->forward(h, activated);
-  for (auto& stage : output_stages_) {
-    h = join_channels(h, all_rows(skips.back(), run.same_as));
-    skips.pop_back();
-    h = apply(stage, h, activated, context, run);
-  }
+  auto h = join_channels(deep, all_rows(first, run.same_as));
+  h = apply(output_stages_.back(), std::move(h), activated, context, run);
   return conv_out_->forward(h.to(at::kFloat), {.norm = norm_out_.get()});
 }
 

@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "nn/token_merging.h"
+#include "sd/core/error.h"
 #include "sd/nn/equal_rows.h"
 
 namespace sd {
@@ -17,7 +19,8 @@ torch::Tensor FeedForwardImpl::forward(const torch::Tensor& x, const torch::Tens
   return out->forward(gated, {.residual = residual});  // [R,T,4·width] → [R,T,width]
 }
 
-TransformerBlockImpl::TransformerBlockImpl(const SpatialTransformerOptions& o, int64_t depth) {
+TransformerBlockImpl::TransformerBlockImpl(const SpatialTransformerOptions& o, int64_t depth)
+    : merges_(o.downsampling == 1) {
   const int64_t width = o.heads * o.head_width;
   const auto attention = [&](AttentionKind kind, int64_t context_width) {
     return Attention(AttentionSite{kind, o.part, o.block, depth, o.downsampling}, width,
@@ -31,14 +34,29 @@ TransformerBlockImpl::TransformerBlockImpl(const SpatialTransformerOptions& o, i
   norm3 = register_module("norm3", LayerNorm(width));
 }
 
+torch::Tensor TransformerBlockImpl::attend_to_itself(const torch::Tensor& x,
+                                                     const ForwardContext& run, int64_t grid_height,
+                                                     int64_t grid_width) {
+  const auto normed = norm1->forward(x);
+  if (run.token_merging == 0 || !merges_) {
+    return attn1->forward(normed, normed, run, grid_height, grid_width, x);
+  }
+  if (attn1->is_watched(run, grid_height, grid_width)) {
+    throw UsageError(
+        "token_merging: self-attention is controlled in a layer of the latents' own size, where "
+        "pixels are merged; leave one of the two out, or control smaller layers alone");
+  }
+  const TokenMerging merging(x, grid_height, grid_width, run.token_merging);
+  const auto merged = merging.merge(normed);
+  return merging.unmerge(attn1->forward(merged, merged, run, grid_height, grid_width)) + x;
+}
+
 torch::Tensor TransformerBlockImpl::forward(torch::Tensor x, const torch::Tensor& context,
                                             const ForwardContext& run, int64_t grid_height,
                                             int64_t grid_width) {
   // Until they meet their prompts, rows of equal latents are computed once.
   if (attn1->is_watched(run, grid_height, grid_width)) x = all_rows(x, run.same_as);
-  const auto normed = norm1->forward(x);
-  x = attn1->forward(normed, normed, run, grid_height, grid_width, x);
-  x = all_rows(x, run.same_as);
+  x = all_rows(attend_to_itself(x, run, grid_height, grid_width), run.same_as);
   x = attn2->forward(norm2->forward(x), context, run, grid_height, grid_width, x);
   return ff->forward(norm3->forward(x), x);
 }

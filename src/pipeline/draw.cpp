@@ -7,6 +7,7 @@
 
 #include <chrono>
 
+#include "pipeline/approximations.h"
 #include "pipeline/check.h"
 #include "pipeline/encode.h"
 #include "pipeline/guard.h"
@@ -94,6 +95,7 @@ class ZeroDenoiser final : public Denoiser {
 torch::Tensor sample(const LoadedModel& model, const DrawRequest& request, NoiseSource& noise,
                      int64_t* unet_calls) {
   const auto rows = BatchRows::of(request);
+  check_approximations(model, request);
   const auto start = make_start(model, request, rows, noise);
   if (start.plan.size() == 0) return start.latents;
   if (request.noise_only) {
@@ -110,7 +112,7 @@ torch::Tensor sample(const LoadedModel& model, const DrawRequest& request, Noise
   if (!report(request, Progress::Stage::kEncode, 0, 1)) throw Cancelled();
   GuidedDenoiser denoiser(
       BatchNoiseModel(model, request, start.extra, start.plan.size(), unet_calls),
-      guidance_of(model, request));
+      guidance_of(model, request), start.plan.size());
   if (!report(request, Progress::Stage::kSample, 0, start.plan.size())) throw Cancelled();
   return start.plan.run(denoiser, start.latents, make_hooks(request, start, rows, noise), noise,
                         make_step_noise(request, rows, noise));

@@ -40,6 +40,9 @@ BatchNoiseModel::BatchNoiseModel(const LoadedModel& model, const DrawRequest& re
       calls_(calls) {
   run_.controller = request.controller;
   run_.step = {-1, num_steps, 0, 0};
+  run_.token_merging = request.token_merging;
+  if (request.deepcache != 1) features_ = std::make_shared<FeatureCache>(request.deepcache);
+  run_.features = features_.get();
   int64_t part = 0;
   for (const auto pass : guidance_of(model, request).passes()) {
     add_pass(request, pass, part, extra);
@@ -51,7 +54,7 @@ void BatchNoiseModel::add_pass(const DrawRequest& request, GuidancePass pass, in
                                const torch::Tensor& extra) {
   const auto rows = BatchRows::of(request);
   const auto groups = rows.groups(pass, contexts_.rows(), part);
-  run_.rows.insert(run_.rows.end(), groups.begin(), groups.end());
+  groups_.insert(groups_.end(), groups.begin(), groups.end());
   if (pass == GuidancePass::kConditional) {
     contexts_.add(BatchRows::prompts(request), part);
   } else {
@@ -63,21 +66,48 @@ void BatchNoiseModel::add_pass(const DrawRequest& request, GuidancePass pass, in
   extra_ = below(extra_, pass == GuidancePass::kBlind ? at::zeros_like(spread) : spread);
 }
 
-torch::Tensor BatchNoiseModel::operator()(const torch::Tensor& x, double t, int64_t step) {
-  ++*calls_;
+void BatchNoiseModel::set_step(double t, int64_t step, int64_t rows) {
   if (step == run_.step.step) {
     ++run_.step.evaluation;  // the step keeps the timestep it began with
   } else {
     run_.step = {step, run_.step.num_steps, t, 0};
   }
+  const int64_t left_out = contexts_.rows() - rows;
+  run_.rows.clear();
+  for (auto group : groups_) {
+    if (group.begin < left_out) continue;
+    group.begin -= left_out;
+    run_.rows.push_back(group);
+  }
+}
+
+torch::Tensor BatchNoiseModel::context_of(int64_t step, int64_t rows) {
+  const auto all = contexts_.at(step);
+  if (!all.is_same(context_)) {
+    context_ = all;
+    last_contexts_ = torch::Tensor();
+    if (features_) features_->forget();
+  }
+  if (rows == all.size(0)) return all;
+  // One tensor for all steps: what is computed from it once can be told by it.
+  if (!last_contexts_.defined()) last_contexts_ = all.narrow(0, all.size(0) - rows, rows);
+  return last_contexts_;
+}
+
+torch::Tensor BatchNoiseModel::operator()(const torch::Tensor& x, double t, int64_t step) {
+  ++*calls_;
+  const int64_t rows = x.size(0);
+  set_step(t, step, rows);
   const auto timestep = at::full({1}, t, x.options());
   torch::Tensor input = x.to(model_.compute_dtype);
-  if (extra_.defined()) input = at::cat({input, extra_}, 1);
+  if (extra_.defined()) {
+    input = at::cat({input, extra_.narrow(0, extra_.size(0) - rows, rows)}, 1);
+  }
   // On a GPU a comparison would wait for it.
   if (input.is_cpu()) run_.same_as = find_equal_rows(input);
   run_.prompt = prompt_.get();
   const auto predicted =
-      model_.model->unet->forward(input, timestep, contexts_.at(step), run_).to(at::kFloat);
+      model_.model->unet->forward(input, timestep, context_of(step, rows), run_).to(at::kFloat);
   if (model_.config.prediction != Prediction::kVelocity) return predicted;
   return eps_from_velocity(predicted, x, sigmas_.alpha(t));
 }

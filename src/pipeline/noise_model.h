@@ -1,11 +1,13 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "pipeline/batch_rows.h"
 #include "pipeline/prompt_contexts.h"
 #include "sd/diffusion/denoiser.h"
 #include "sd/diffusion/sigmas.h"
+#include "sd/models/feature_cache.h"
 #include "sd/nn/prompt_cache.h"
 
 namespace sd {
@@ -14,7 +16,8 @@ namespace sd {
 Guidance guidance_of(const LoadedModel& model, const DrawRequest& request);
 
 /// Binds a UNet to the contexts of one batch: a NoiseModel. Rows: those of BatchRows once for each
-/// of the guidance's passes; a row with fewer parts than others repeats its last, which counts 0.
+/// of the guidance's passes, or for the last of them alone; a row with fewer parts than others
+/// repeats its last, which counts 0.
 class BatchNoiseModel {
  public:
   /// Encodes the prompts. `extra` is what picture_channels gave; `calls` counts the UNet calls and
@@ -27,11 +30,16 @@ class BatchNoiseModel {
  private:
   void add_pass(const DrawRequest& request, GuidancePass pass, int64_t part,
                 const torch::Tensor& extra);
+  void set_step(double t, int64_t step, int64_t rows);
+  torch::Tensor context_of(int64_t step, int64_t rows);
 
   const LoadedModel& model_;
   SigmaTable sigmas_;
   PromptContexts contexts_;
-  torch::Tensor extra_;  // [R,C,h,w]; undefined where the UNet takes latents alone
+  torch::Tensor extra_;           // [R,C,h,w]; undefined where the UNet takes latents alone
+  std::vector<RowGroup> groups_;  // of all rows
+  torch::Tensor context_, last_contexts_;   // of all rows; of those that a step does with
+  std::shared_ptr<FeatureCache> features_;  // shared by copies of this, which a std::function makes
   std::shared_ptr<PromptCache> prompt_ =
       std::make_shared<PromptCache>();  // whoever holds a copy of this takes turns
   ForwardContext run_;

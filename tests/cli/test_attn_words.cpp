@@ -60,6 +60,24 @@ TEST(CheckAttn, AWordThatOnePromptLacksIsAnError) {
                            "'cat' is not in the prompt");
 }
 
+TEST(CheckAttn, OfTheNegativePromptNeedsAStepThatIsGuided) {
+  AttnOptions options;
+  options.dir = "maps";
+  options.conditional = false;
+  options.steps = {0.5, 1};
+  AttnSubject subject;
+  subject.prompts = {"a cat"};
+  subject.negative_prompt = "a dog";
+  subject.steps = 4;
+  subject.guidance_interval = {0.25, 0.75};
+  EXPECT_NO_THROW(check_attn(options, subject, clip()));
+  subject.guidance_interval = {0, 0.5};
+  expect_error<UsageError>([&] { check_attn(options, subject, clip()); }, "--attn-rows uncond",
+                           "--guidance-interval");
+  options.conditional = true;
+  EXPECT_NO_THROW(check_attn(options, subject, clip()));
+}
+
 TEST(ParseHeads, TakesRanges) {
   EXPECT_EQ(parse_heads("--h", "0-2, 6,1"), (std::vector<int64_t>{0, 1, 2, 6}));
   for (const char* wrong : {"", "a", "3-1", "-1", "1-", "0-999", "1,,2"}) {

@@ -222,6 +222,52 @@ TEST(MakePlan, DrawsNoGridThatIsTooLarge) {
   EXPECT_TRUE(any_begins(said, "no grid is drawn: 1000000 pictures of 64x64"));
 }
 
+TEST(MakePlan, RefusesDeepCacheWithAttentionThatItLeavesOut) {
+  auto swap = typed_swap(), weighs = typed(), maps = typed(), saves = typed();
+  weighs.prompt = maps.prompt = saves.prompt = "a red circle";
+  weighs.control.reweight = {{"red", {2}}};
+  maps.attn.dir = "maps";
+  saves.attn.is_get_attn = true;
+  const auto refused = [](DrawOptions options, std::string_view part) {
+    options.deepcache = 1;
+    EXPECT_NO_THROW(plan_of(options)) << part;
+    options.deepcache = 3;
+    expect_error<UsageError>([&] { plan_of(options); }, "--deepcache 3", part);
+  };
+  refused(swap, "a swap");
+  refused(weighs, "--reweight");
+  refused(maps, "--attn");
+  refused(saves, "--is_get_attn");
+  // Targets without a source are plain pictures.
+  swap.swap.mode = SwapMode::kFork;
+  swap.swap.source.reset();
+  swap.deepcache = 3;
+  EXPECT_NO_THROW(plan_of(swap));
+}
+
+TEST(MakePlan, RefusesTokenMergingOnlyWhereItsLayersTakeSelfAttention) {
+  auto options = typed_swap();
+  options.token_merging = 0.5;
+  EXPECT_NO_THROW(plan_of(options));  // in layers of 16 of 64 latent pixels
+  options.swap.self_max_res = 64;
+  expect_error<UsageError>([&] { plan_of(options); }, "--tome", "--self-max-res 64");
+  options.swap.self_steps = {0, 0};
+  EXPECT_NO_THROW(plan_of(options));
+  options.swap.self_steps.reset();
+  options.swap.mode = SwapMode::kFork;  // which takes cross-attention alone
+  options.swap.self_max_res.reset();
+  EXPECT_NO_THROW(plan_of(options));
+}
+
+TEST(MakePlan, RefusesAGuidanceIntervalWithoutAStep) {
+  auto options = typed();
+  options.steps = 5;
+  options.guidance_interval = {0.2, 0.3};
+  expect_error<UsageError>([&] { plan_of(options); }, "--guidance-interval 0.2:0.3", "5 steps");
+  options.steps = 10;
+  EXPECT_NO_THROW(plan_of(options));
+}
+
 std::vector<std::size_t> batch_sizes(const DrawPlan& plan) {
   std::vector<std::size_t> sizes;
   for_each_batch(plan, [&](const Batch& batch) { sizes.push_back(batch.size); });

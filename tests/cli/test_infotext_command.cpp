@@ -48,6 +48,20 @@ TEST(InfotextCommand, OfTheWebUi) {
   EXPECT_TRUE(notes_say(guess, "may differ"));
 }
 
+TEST(InfotextCommand, TakesWhatIsFasterAndNotExact) {
+  const auto guess = command_of_infotext(
+      "x\nSteps: 20, Seed: 1, Size: 64x64, CFG interval: \"0.2:0.8\", DeepCache: 3, "
+      "Token merging ratio: 0.4");
+  EXPECT_EQ(options_of(guess).at("guidance-interval"), "0.2:0.8");
+  EXPECT_EQ(options_of(guess).at("deepcache"), "3");
+  EXPECT_EQ(options_of(guess).at("tome"), "0.4");
+  // The web UI merges up to nine of ten.
+  const auto most =
+      command_of_infotext("x\nSteps: 20, Seed: 1, Size: 64x64, Token merging ratio: 0.9");
+  EXPECT_FALSE(options_of(most).contains("tome"));
+  EXPECT_TRUE(notes_say(most, "Token merging ratio: 0.9 cannot be used here"));
+}
+
 TEST(InfotextCommand, OlderOnesNameTheScheduleWithTheSampler) {
   const auto guess = command_of_infotext(
       "x\nSteps: 20, Sampler: DPM++ 2M Karras, CFG scale: 7, Seed: 1, Size: 512x512, RNG: CPU");

@@ -120,7 +120,8 @@ TEST(OptionTable, ReadsWhatItTells) {
     if (!number) continue;
     SCOPED_TRACE(row.names);
     DrawOptions options;
-    const std::string text = first_name(row) == "W" || first_name(row) == "H" ? "128" : "1";
+    const bool side = first_name(row) == "W" || first_name(row) == "H";
+    const std::string text = value.type == "X" ? "0.5" : side ? "128" : "1";
     value.read(options, "--x", text);
     EXPECT_EQ(value.tell(options), nlohmann::ordered_json::parse(text));
   }

@@ -81,6 +81,26 @@ TEST(SamplerBinary, ControlHoldsWithEverySampler) {
   }
 }
 
+TEST(SamplerBinary, WhatIsFasterAndNotExactIsTold) {
+  const TinyRun run;
+  const auto exact = run(with({"--prompt", "a red cat", "--json"}));
+  ASSERT_EQ(exact.code, 0) << exact.err;
+  const auto fast = run(with({"--prompt", "a red cat", "--json", "--guidance-interval", "0.4:1",
+                              "--deepcache", "2", "--tome", "0.5"}));
+  ASSERT_EQ(fast.code, 0) << fast.err;
+  const auto plain = test::image_lines(exact).at(0), told = test::image_lines(fast).at(0);
+  for (const char* key : {"guidance_interval", "deepcache", "tome"})
+    EXPECT_FALSE(plain.contains(key)) << key;
+  EXPECT_EQ(told.at("guidance_interval"), nlohmann::json::array({0.4, 1.0}));
+  EXPECT_EQ(told.at("deepcache"), 2);
+  EXPECT_EQ(told.at("tome"), 0.5);
+  EXPECT_NE(pixels_of(run.sample_path(1)), pixels_of(run.sample_path(0)));
+  const auto parameters = read_metadata(run.sample_path(1)).parameters.value_or("");
+  EXPECT_TRUE(
+      contains(parameters, "CFG interval: \"0.4:1\", DeepCache: 2, Token merging ratio: 0.5"))
+      << parameters;
+}
+
 TEST(SamplerBinary, WhatDoesNotFitIsSaid) {
   const TinyRun run;
   struct Wrong {
@@ -95,7 +115,11 @@ TEST(SamplerBinary, WhatDoesNotFitIsSaid) {
       {{"--plms", "--sampler", "euler"}, "contradict"},
       {{"--sampler", "DPM++ 2M Karras", "--scheduler", "simple"}, "contradict"},
       {{"--sampler", "euler_a", "--ddim_eta", "0.5"}, "--ddim_eta belongs to DDIM"},
-      {{"--sampler", "lcm", "--steps", "51"}, "1 to 50"}};
+      {{"--sampler", "lcm", "--steps", "51"}, "1 to 50"},
+      {{"--guidance-interval", "0.8:0.2"}, "no part of the steps"},
+      {{"--deepcache", "0"}, "whole number from 1"},
+      {{"--deepcache", "3", "--attn", "maps"}, "--deepcache 3: --attn needs"},
+      {{"--tome", "0.8"}, "from 0 to 0.75"}};
   for (const auto& wrong : all) {
     const auto finished = run(wrong.arguments);
     EXPECT_EQ(finished.code, 2) << finished.err;

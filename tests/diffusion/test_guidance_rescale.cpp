@@ -1,5 +1,5 @@
 // Guidance that is rescaled (arXiv:2305.08891), beside diffusers' rescale_noise_cfg in every
-// sampler (tests/tools/make_guidance_rescale_values.py).
+// sampler (tests/tools/make_guidance_rescale_values.py), and guidance in some steps alone.
 #include <ATen/ops/cat.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/tanh.h>
@@ -147,6 +147,43 @@ TEST(GuidanceRescaled, ByOneHasTheContrastOfTheConditionalPredictionInEachPictur
   const auto eps = denoiser.eps(noise[0], 500, 0);
   for (int64_t row = 0; row < 2; ++row) {
     EXPECT_NEAR(eps[row].std().item<double>(), conditional[row].std().item<double>(), 1e-5);
+  }
+}
+
+/// Guides some steps as one denoiser does and the others as another.
+class EitherDenoiser final : public Denoiser {
+ public:
+  EitherDenoiser(Denoiser& in, Denoiser& out, StepShare share, int64_t num_steps)
+      : in_(in), out_(out), share_(share), num_steps_(num_steps) {}
+  torch::Tensor eps(const torch::Tensor& x, double t, int64_t step) override {
+    return (share_.contains(step, num_steps_) ? in_ : out_).eps(x, t, step);
+  }
+
+ private:
+  Denoiser &in_, &out_;
+  StepShare share_;
+  int64_t num_steps_;
+};
+
+TEST(GuidanceInterval, IsScaleOneOutsideAndGuidanceInsideInEverySampler) {
+  const auto [x0, noise] = pictures();
+  // ε of half of the rows is the prompt's: the model tells by their number what it is asked for.
+  const NoiseModel model = [x0 = x0](const torch::Tensor& rows, double t, int64_t step) {
+    if (rows.size(0) == 2 * x0.size(0)) return two_denoisers(x0)(rows, t, step);
+    return two_denoisers(x0)(at::cat({rows, rows}), t, step).chunk(2)[1];
+  };
+  for (const auto& info : all_samplers()) {
+    const int64_t steps = info.kind == SamplerKind::kLcm ? 4 : 10;
+    auto guidance = rescaled_by(kRescale);
+    guidance.guidance_interval = {0.25, 0.75};
+    GuidedDenoiser found(model, guidance, steps);
+    GuidedDenoiser in(model, rescaled_by(kRescale)), out(model, {{1}});
+    EitherDenoiser expected(in, out, {0.25, 0.75}, steps);
+    EXPECT_TRUE(at::equal(draw(info.kind, found, noise), draw(info.kind, expected, noise)))
+        << info.name;
+    GuidedDenoiser everywhere(model, rescaled_by(kRescale));
+    EXPECT_FALSE(at::equal(draw(info.kind, found, noise), draw(info.kind, everywhere, noise)))
+        << info.name;
   }
 }
 

@@ -206,6 +206,51 @@ TEST(Guidance, PartsAreAPassEachAndNeedTheUnconditional) {
             (std::vector<GuidancePass>{kUnconditional, kConditional, kConditional}));
 }
 
+TEST(Guidance, PartsWhoseScaledWeightsAddUpToOneAreEnough) {
+  using enum GuidancePass;
+  using Passes = std::vector<GuidancePass>;
+  const Passes alone = {kConditional, kConditional},
+               guided = {kUnconditional, kConditional, kConditional};
+  EXPECT_EQ((Guidance{{1}, {}, {{0.7}, {0.3}}}.passes()), alone);
+  EXPECT_EQ((Guidance{{4}, {}, {{0.125}, {0.125}}}.passes()), alone);
+  // Of several rows, all.
+  EXPECT_EQ((Guidance{{1}, {}, {{0.5, 0.5}, {0.5, 0.4}}}.passes()), guided);
+  EXPECT_EQ((Guidance{{1}, {}, {{0.5, 0.5}, {0.5, 0.5}}, {1, 2}}.passes()), guided);
+}
+
+TEST(Guidance, OutsideOfAnIntervalPassesAreTheLastOfThoseInside) {
+  Guidance guidance{{4}, {}, {{0.125}, {0.125}}};
+  guidance.guidance_interval = {0, 0.5};
+  // Inside nothing but parts counts; outside, at scale 1, what they leave of 1 does.
+  EXPECT_EQ(guidance.unguided().passes(), guidance.passes());
+  Guidance pictured{{7.5}, 1.5};
+  EXPECT_EQ(pictured.unguided().passes(), (std::vector{GuidancePass::kConditional}));
+}
+
+TEST(GuidedDenoiser, AddsUpPartsWithoutTheUnconditional) {
+  GuidedDenoiser denoiser(
+      [](const torch::Tensor& x, double, int64_t) {
+        return at::tensor({10.0F, 20.0F}).view({2, 1, 1, 1}).expand(x.sizes());
+      },
+      {{4}, {}, {{0.0625}, {0.1875}}});
+  EXPECT_FLOAT_EQ(denoiser.eps(picture(), 1, 0).max().item<float>(), 0.25F * 10 + 0.75F * 20);
+}
+
+TEST(GuidedDenoiser, FollowsNeitherAPictureNorATextOutsideOfTheInterval) {
+  std::vector<int64_t> rows;
+  Guidance guidance{{7.5}, 1.5};
+  guidance.guidance_interval = {0, 0.5};
+  GuidedDenoiser denoiser(
+      [&](const torch::Tensor& x, double, int64_t) {
+        rows.push_back(x.size(0));
+        return x;
+      },
+      guidance, 2);
+  denoiser.eps(picture(), 1, 0);
+  EXPECT_TRUE(at::equal(denoiser.eps(picture(), 1, 1), picture()));
+  EXPECT_EQ(rows, (std::vector<int64_t>{3, 1}));
+}
+
 TEST(Guidance, ScalesOfOneSavePasses) {
   using enum GuidancePass;
   using Passes = std::vector<GuidancePass>;

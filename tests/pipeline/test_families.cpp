@@ -271,6 +271,25 @@ TEST(Pix2Pix, ScalesOfOneSaveRows) {
   EXPECT_EQ(rows_of_pix2pix(1.0, 1.0).size(), 2u);
 }
 
+TEST_P(FamilyTest, WithoutAGuidedStepIsAtScalesOfOne) {
+  const auto drawn = [](const auto& change) {
+    if (takes_picture(GetParam())) {
+      auto request = picture_request(GetParam());
+      change(request);
+      return img2img(family_model(GetParam()), request, unused_noise()).latents;
+    }
+    Txt2ImgRequest request;
+    fill_in(request, values_of(GetParam())["latents"][0]);
+    request.prompts = kPrompts;
+    change(request);
+    return txt2img(family_model(GetParam()), request, unused_noise()).latents;
+  };
+  const auto none = drawn([](auto& request) { request.guidance_interval = {0.5, 0.5}; });
+  const auto ones =
+      drawn([](auto& request) { request.guidance_scale = request.image_guidance_scale = 1; });
+  EXPECT_TRUE(at::equal(none, ones));
+}
+
 TEST(Pix2Pix, AMaskStillKeepsWhatIsOutside) {
   const auto& model = family_model(TinyFamily::kPix2Pix);
   auto request = picture_request(TinyFamily::kPix2Pix);

@@ -47,8 +47,11 @@ struct Guidance : GuidanceSettings {
   std::vector<double> row_scales = {};
 
   /// The passes that are needed, in the order of their rows; a conditional one for each part.
-  /// Scales of 1 save passes where there is one part.
+  /// Scales of 1 save those whose predictions would count nothing in any row: with several parts,
+  /// where scale and weights multiply to 1.
   std::vector<GuidancePass> passes() const;
+  /// What holds outside of the interval: every scale is 1. Its passes are the last of these.
+  Guidance unguided() const;
 };
 
 /// Classifier-free guidance (arXiv:2207.12598): ε = ε_uncond + scale · (ε_cond − ε_uncond), or with
@@ -57,18 +60,20 @@ struct Guidance : GuidanceSettings {
 /// (composable diffusion, arXiv:2206.01714, eq. 11), at scale 1 too.
 class GuidedDenoiser final : public Denoiser {
  public:
-  /// The model is called with B rows for each of guidance.passes().
-  GuidedDenoiser(NoiseModel model, const Guidance& guidance)
-      : model_(std::move(model)), guidance_(guidance), passes_(guidance.passes().size()) {}
+  /// The model is called with B rows for each of guidance.passes(), in steps outside of the
+  /// guidance's interval for each of guidance.unguided().passes(). `num_steps` are the run's; only
+  /// an interval shorter than the run asks for them. Throws UsageError for an interval that is no
+  /// part of a run.
+  GuidedDenoiser(NoiseModel model, const Guidance& guidance, int64_t num_steps = 0);
 
   torch::Tensor eps(const torch::Tensor& x, double t, int64_t step) override;
 
  private:
-  torch::Tensor towards_prompts(const std::vector<torch::Tensor>& eps) const;
+  bool guides(int64_t step) const;
 
   NoiseModel model_;
-  Guidance guidance_;
-  std::size_t passes_;
+  Guidance guided_, unguided_;
+  int64_t num_steps_;
 };
 
 }  // namespace sd

@@ -48,6 +48,10 @@ class UNetImpl : public torch::nn::Module {
   };
   torch::Tensor apply(Stage& stage, torch::Tensor h, const torch::Tensor& activated,
                       const torch::Tensor& context, const ForwardContext& run);
+  /// All layers but the first convolution, whose output h is, the last output block and the output:
+  /// what the last output block is given beside h.
+  torch::Tensor deep_features(torch::Tensor h, const torch::Tensor& activated,
+                              const torch::Tensor& context, const ForwardContext& run);
   SpatialTransformer make_transformer(UNetPart part, int64_t block, int64_t downsampling,
                                       int64_t channels) const;
   void build_input_blocks(std::vector<int64_t>& skip_channels);

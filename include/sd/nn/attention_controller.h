@@ -83,6 +83,7 @@ inline torch::Tensor AttentionController::apply(torch::Tensor probs, const Atten
   return probs;
 }
 
+class FeatureCache;  // sd/models/feature_cache.h
 class PromptCache;  // sd/nn/prompt_cache.h
 
 /// What a UNet call carries besides its tensors.
@@ -94,6 +95,11 @@ struct ForwardContext {
   /// For each row of the batch, the first row whose latents are the same; empty: not known. Layers
   /// that have not seen the prompt yet compute equal rows once.
   std::vector<int64_t> same_as;
+  /// Share of the pixels that is merged before self-attention at the latents' own size (ToMe); 0:
+  /// none. There self-attention has probabilities of merged pixels, which no controller may ask
+  /// for (UsageError).
+  double token_merging = 0;
+  FeatureCache* features = nullptr;  // of the deep layers (DeepCache); null: they are computed
 };
 
 }  // namespace sd

@@ -43,6 +43,11 @@ class TransformerBlockImpl : public torch::nn::Module {
                         int64_t grid_height, int64_t grid_width);
 
  private:
+  /// x and what its self-attention adds.
+  torch::Tensor attend_to_itself(const torch::Tensor& x, const ForwardContext& run,
+                                 int64_t grid_height, int64_t grid_width);
+
+  bool merges_;  // of the latents' own size: where merging pixels pays, and the published default
   Attention attn1{nullptr}, attn2{nullptr};
   FeedForward ff{nullptr};
   LayerNorm norm1{nullptr}, norm2{nullptr}, norm3{nullptr};

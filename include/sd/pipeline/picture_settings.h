@@ -24,6 +24,12 @@ struct PictureSettings : GuidanceSettings {
   double eta = 0.0;  // DDIM's; must be 0 for all others
   /// How noise levels are spaced; absent: as is usual for the sampler. DDIM and PLMS take none.
   std::optional<SchedulerKind> scheduler;
+  /// DeepCache (arXiv:2312.00858): the deep layers of the UNet are computed every so many steps,
+  /// and what they made is used again in between. 1: in every step, exactly.
+  int64_t deepcache = 1;
+  /// Token merging (arXiv:2303.17604): the share of a layer's pixels, 0 to 0.75, that is merged
+  /// into others before self-attention at the latents' own size. 0: none, exactly.
+  double token_merging = 0;
 };
 
 }  // namespace sd

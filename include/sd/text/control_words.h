@@ -7,15 +7,10 @@
 #include <vector>
 
 #include "sd/core/model_config.h"
+#include "sd/core/step_share.h"
 #include "sd/text/tokenizer.h"
 
 namespace sd {
-
-/// A part of a run in fractions of its steps.
-struct StepShare {
-  double begin = 0;
-  double end = 1;
-};
 
 /// When one word follows the source, or all words do.
 struct WordSteps {

@@ -50,6 +50,19 @@ void check_steps(const AttnOptions& options, int64_t steps) {
                   options.steps.begin, options.steps.end, steps, 1 / count));
 }
 
+/// The negative prompt's maps are of guided steps alone.
+void check_guided_steps(const AttnOptions& options, const AttnSubject& subject) {
+  for (int64_t step = 0; step < subject.steps; ++step) {
+    if (options.steps.contains(step, subject.steps) &&
+        subject.guidance_interval.contains(step, subject.steps))
+      return;
+  }
+  throw UsageError(
+      "--attn-rows uncond: the negative prompt is computed in the steps of --guidance-interval, "
+      "and "
+      "none of --attn-steps is one of them");
+}
+
 void require_attn(const AttnOptions& options) {
   if (options.draws()) return;
   if (!options.words.empty()) {
@@ -113,6 +126,7 @@ void check_attn(const AttnOptions& options, const AttnSubject& subject,
     throw UsageError("--attn-rows uncond: with --scale 1 the negative prompt is not computed");
   }
   check_steps(options, subject.steps);
+  if (!options.conditional) check_guided_steps(options, subject);
   std::set<std::string> checked;
   for (const auto& target : subject.prompts) {
     const auto& prompt = attn_prompt(options, subject, target);

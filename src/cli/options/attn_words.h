@@ -24,7 +24,8 @@ struct AttnSubject {
   std::vector<std::string> prompts;   // of the targets, each once
   std::optional<std::string> source;  // absent: no source is drawn
   std::string negative_prompt;
-  bool guided = true;  // guidance other than 1: there are rows of the negative prompt
+  bool guided = true;                // guidance other than 1: there are rows of the negative prompt
+  StepShare guidance_interval = {};  // in these steps
   int64_t steps = 50;
 };
 

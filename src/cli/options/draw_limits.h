@@ -16,6 +16,7 @@ inline constexpr Range<double> kStrengthRange{0.0, 1.0};
 inline constexpr Range<double> kBlurRange{0.0, 1000.0};
 inline constexpr Range<double> kGrowRange{0.0, 256.0};
 inline constexpr Range<double> kThresholdRange{0.0, 1.0};
+inline constexpr Range<double> kTokenMergingRange{0.0, 0.75};  // one of four pixels stays
 inline constexpr Range<double> kTimestepRange{0.0, 1000.0};
 inline constexpr Range<int64_t> kLatentSideRange{1, 64};
 inline constexpr Range<double> kScaleRange{-1000.0, 1000.0};

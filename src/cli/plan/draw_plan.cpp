@@ -11,6 +11,7 @@
 #include "cli/models/find_model.h"
 #include "cli/options/attn_words.h"
 #include "cli/plan/draw_notices.h"
+#include "cli/plan/faster_check.h"
 #include "cli/plan/memory_need.h"
 #include "cli/plan/model_fit.h"
 #include "cli/plan/prompt_chunks.h"
@@ -146,6 +147,7 @@ void read_prompts(DrawPlan& plan, const DrawOptions& options, const PlanContext&
   check_sources(options, plan.prompts, context.say);
   plan.reader = reader_of(options, plan.prompts.sets, plan.model->tokenizer);
   check_controls(options, plan.prompts.sets, *plan.reader);
+  check_faster(options, plan.prompts);
   check_attn(options.attn, attn_subject(options, plan.prompts),
              *reader_of_maps(options, plan.reader));
 }

@@ -92,6 +92,7 @@ AttnSubject attn_subject(const DrawOptions& options, const RunPrompts& prompts) 
   subject.source = prompts.sets.front().source;
   subject.negative_prompt = options.negative_prompt;
   subject.guided = options.guidance_scale != 1;
+  subject.guidance_interval = options.guidance_interval;
   subject.steps = options.steps;
   return subject;
 }

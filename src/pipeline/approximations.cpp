@@ -1,0 +1,23 @@
+#include "pipeline/approximations.h"
+
+#include <algorithm>
+
+#include "sd/core/error.h"
+
+namespace sd {
+
+void check_approximations(const LoadedModel& model, const DrawRequest& request) {
+  if (request.deepcache > 1 && request.controller != nullptr) {
+    throw UsageError(
+        "deepcache: between its whole steps no deep layer attends, so attention cannot be "
+        "controlled or watched; leave one of the two out");
+  }
+  const auto& at = model.config.unet.attention_resolutions;
+  if (request.token_merging > 0 && std::find(at.begin(), at.end(), 1) == at.end()) {
+    throw UsageError(
+        "token_merging: this model has no self-attention at the latents' own size, so no pixel "
+        "would be merged");
+  }
+}
+
+}  // namespace sd
