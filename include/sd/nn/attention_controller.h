@@ -84,7 +84,7 @@ inline torch::Tensor AttentionController::apply(torch::Tensor probs, const Atten
 }
 
 class FeatureCache;  // sd/models/feature_cache.h
-class PromptCache;  // sd/nn/prompt_cache.h
+class PromptCache;   // sd/nn/prompt_cache.h
 
 /// What a UNet call carries besides its tensors.
 struct ForwardContext {
