@@ -32,8 +32,9 @@ torch::Tensor as_rows(const torch::Tensor& x) {
   return rows.flatten(0, -2);  // a view where it can be
 }
 
-/// [...,width]. Rows that are a multiple of 4096 bytes apart would share a few sets of the first cache, so that
-/// reading some of them at a time throws the others out: there they stand a line further apart.
+/// [...,width]. Rows that are a multiple of 4096 bytes apart would share a few sets of the first
+/// cache, so that reading some of them at a time throws the others out: there they stand a line
+/// further apart.
 torch::Tensor rows_of_width(std::vector<int64_t> shape, int64_t width,
                             const at::TensorOptions& options) {
   constexpr int64_t kAliased = 4096, kLine = 64;

@@ -82,12 +82,10 @@ TEST(GroupNorm, FirstPassAloneGivesWhatTheSecondMultipliesAndAdds) {
   const at::NoGradGuard no_grad;
   const GroupNormOptions options{4, given.weight, given.bias, 1e-5};
   const auto affine = group_affine(given.x, options);
-  const auto each = [](const torch::Tensor& values) {
-    return values.unsqueeze(-1).unsqueeze(-1);
-  };
-  EXPECT_LT(difference(given.x * each(affine.scale) + each(affine.shift),
-                       group_norm(given.x, options)),
-            kFloatTolerance);
+  const auto each = [](const torch::Tensor& values) { return values.unsqueeze(-1).unsqueeze(-1); };
+  EXPECT_LT(
+      difference(given.x * each(affine.scale) + each(affine.shift), group_norm(given.x, options)),
+      kFloatTolerance);
 }
 
 TEST(GroupNorm, SumsDoNotDependOnThreadsOrOtherPictures) {

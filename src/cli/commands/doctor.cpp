@@ -16,8 +16,8 @@
 #include "cli/parser/settings.h"
 #include "cli/shell/json_lines.h"
 #include "cli/shell/text_output.h"
-#include "kernels/isa.h"
 #include "core/user_folders.h"
+#include "kernels/isa.h"
 #include "sd/core/error.h"
 #include "sd/weights/summary.h"
 
@@ -82,7 +82,8 @@ Json kernels_json() {
   for (const auto isa : kernels::compiled_isas()) {
     (kernels::runs_here(isa) ? here : elsewhere).push_back(kernels::name_of(isa));
   }
-  return {{"used", kernels::name_of(kernels::best_isa())}, {"here", here}, {"elsewhere", elsewhere}};
+  return {
+      {"used", kernels::name_of(kernels::best_isa())}, {"here", here}, {"elsewhere", elsewhere}};
 }
 
 Json machine_json(const Machine& machine) {
@@ -189,9 +190,9 @@ void print_machine(const Json& report, Page& page) {
   page.entry("lacks", list(cpu.at("lacking")));
   page.entry("bf16", cpu.at("bf16").get<bool>() ? "in hardware" : "not in hardware");
   const auto& kernels = cpu.at("kernels");
-  page.entry("kernels", fmt::format("{} (of {}; for other CPUs: {})",
-                                    kernels.at("used").get<std::string>(), list(kernels.at("here")),
-                                    list(kernels.at("elsewhere"))));
+  page.entry("kernels",
+             fmt::format("{} (of {}; for other CPUs: {})", kernels.at("used").get<std::string>(),
+                         list(kernels.at("here")), list(kernels.at("elsewhere"))));
   page.entry("GPU", !gpu.at("node").get<bool>() ? "none"
                     : gpu.at("names").empty()   ? "there"
                                                 : list(gpu.at("names")));

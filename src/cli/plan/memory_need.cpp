@@ -1,5 +1,4 @@
 #include "cli/plan/memory_need.h"
-#include "kernels/gemm_tables.h"
 
 #include <fmt/format.h>
 
@@ -7,6 +6,7 @@
 #include <optional>
 #include <system_error>
 
+#include "kernels/gemm_tables.h"
 #include "sd/core/compute.h"
 #include "sd/core/error.h"
 #include "weights/expected_tensors.h"
@@ -55,7 +55,8 @@ int64_t rows_of(const DrawOptions& options) {
 }
 
 bool halves_weights(DTypeChoice dtype) {
-  return dtype == DTypeChoice::kAuto ? kernels::has_bf16_units(kernels::best_isa()) : dtype != DTypeChoice::kF32;
+  return dtype == DTypeChoice::kAuto ? kernels::has_bf16_units(kernels::best_isa())
+                                     : dtype != DTypeChoice::kF32;
 }
 
 /// The narrowest of those that kill.
