@@ -21,16 +21,21 @@ const void* moved(const void* data, bool bf16, int64_t elements) {
 
 }  // namespace
 
-int64_t conv_output_size(const ConvCall& call, int64_t input_size) {
-  return (seen(call, input_size) + call.pad_before + call.pad_after - call.kernel) / call.stride +
+int64_t conv_output_height(const ConvCall& call) {
+  const int64_t rows = seen(call, call.height) - call.cut_above - call.cut_below;
+  return (rows + call.pad_before + call.pad_after - call.kernel) / call.stride + 1;
+}
+
+int64_t conv_output_width(const ConvCall& call) {
+  return (seen(call, call.width) + call.pad_before + call.pad_after - call.kernel) / call.stride +
          1;
 }
 
 FinishCall finish_call(const ConvCall& call, int64_t image, int64_t y, int64_t x, int64_t panel) {
   const auto& weights = *call.weights;
   const int64_t width = weights.micro().columns, first = panel * width;
-  const int64_t height = conv_output_size(call, call.height);
-  const int64_t pixel = (image * height + y) * conv_output_size(call, call.width) + x;
+  const int64_t height = conv_output_height(call);
+  const int64_t pixel = (image * height + y) * conv_output_width(call) + x;
   const int64_t at = pixel * weights.columns() + first;
   FinishCall finish{};
   finish.sums_stride = width;
@@ -83,8 +88,8 @@ ConvAlgorithm conv_algorithm(const ConvCall& call) {
   if (call.exact || !conv_can(call, ConvAlgorithm::kWinograd4)) return ConvAlgorithm::kDirect;
   if (weights.depth() < kConvLanes) return ConvAlgorithm::kDirect;  // most of a vector were filling
   // In multiplications of a channel by 16 columns, and what takes as long as so many.
-  const int64_t height = conv_output_size(call, call.height);
-  const int64_t width = conv_output_size(call, call.width);
+  const int64_t height = conv_output_height(call);
+  const int64_t width = conv_output_width(call);
   double direct = 9.0 * static_cast<double>(height * width);
   if (weights.operands() == Operands::kBf16Pairs) {
     if (weights.isa() == Isa::kAvx512Bf16) direct /= 2.0;  // multiplies two pairs at once
@@ -120,8 +125,8 @@ ConvPlan::Parts ConvPlan::cut(int64_t most_units, int64_t most_width, int64_t mo
 ConvPlan::ConvPlan(const ConvCall& call, ConvAlgorithm algorithm)
     : call_(call),
       algorithm_(algorithm),
-      output_height_(conv_output_size(call, call.height)),
-      output_width_(conv_output_size(call, call.width)) {
+      output_height_(conv_output_height(call)),
+      output_width_(conv_output_width(call)) {
   const bool tiles = algorithm_ == ConvAlgorithm::kWinograd4;
   rows_ = tiles ? divided_up(output_height_, kTile) : output_height_;
   columns_ = tiles ? divided_up(output_width_, kTile) : output_width_;

@@ -13,6 +13,9 @@ struct ConvCall {
       nullptr;  // kernel · kernel taps; its depth is the input's channels
   int64_t kernel = 3, stride = 1;
   int64_t pad_before = 1, pad_after = 1;  // zeros above and to the left, below and to the right
+  /// So many rows are left out of the input with its zeros above and below: what is computed is a
+  /// band of the output. Below 0: rows of zeros beside.
+  int64_t cut_above = 0, cut_below = 0;
 
   const void* input = nullptr;
   int64_t images = 1, height = 1, width = 1;  // as the input lies in memory; none is 0
@@ -78,7 +81,7 @@ class ConvPlan {
   Parts parts_;
 };
 
-/// Height or width of the output.
-int64_t conv_output_size(const ConvCall& call, int64_t input_size);
+int64_t conv_output_height(const ConvCall& call);
+int64_t conv_output_width(const ConvCall& call);
 
 }  // namespace sd::kernels

@@ -45,7 +45,7 @@ class DirectTask {
   void copy_band(int64_t chunk) const {
     const int64_t begin = call_.weights->chunk_begin(chunk);
     const int64_t depth = call_.weights->chunk_depth(chunk);
-    const int64_t top = block_.rows.begin * call_.stride - call_.pad_before;
+    const int64_t top = block_.rows.begin * call_.stride + call_.cut_above - call_.pad_before;
     const int64_t left = block_.columns.begin * call_.stride - call_.pad_before;
     for (int64_t image = block_.images.begin; image < block_.images.end; ++image) {
       for (int64_t row = 0; row < band_rows_; ++row) {

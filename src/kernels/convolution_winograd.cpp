@@ -67,7 +67,7 @@ class TileTask {
   void transform_inputs(int64_t chunk) const {
     const int64_t begin = call_.weights->chunk_begin(chunk);
     const Range channels{begin, begin + call_.weights->chunk_depth(chunk)};
-    const int64_t top = block_.rows.begin * kTile - call_.pad_before;
+    const int64_t top = block_.rows.begin * kTile + call_.cut_above - call_.pad_before;
     const int64_t left = block_.columns.begin * kTile - call_.pad_before;
     TileInputsCall inputs{};
     inputs.pixel_stride = inputs.tile_stride = depth_;
@@ -143,8 +143,8 @@ class TileTask {
   }
 
   void transform_back(int64_t image, int64_t row, int64_t panel, const float* from) const {
-    const int64_t height = conv_output_size(call_, call_.height);
-    const int64_t width = conv_output_size(call_, call_.width);
+    const int64_t height = conv_output_height(call_);
+    const int64_t width = conv_output_width(call_);
     const int64_t x = block_.columns.begin * kTile, end = block_.columns.end * kTile;
     TileOutputsCall outputs{};
     outputs.finish = finish_call(call_, image, row * kTile, x, panel);

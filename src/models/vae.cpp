@@ -18,13 +18,13 @@ VaeImpl::VaeImpl(const VaeConfig& config)
 
 VaeImpl::~VaeImpl() = default;
 
-LatentMoments VaeImpl::encode(const torch::Tensor& pictures) {
-  const auto halves = quant_conv_->forward(encoder_->forward(pictures)).chunk(2, 1);
+LatentMoments VaeImpl::encode(const torch::Tensor& pictures, const VaeMemory& memory) {
+  const auto halves = quant_conv_->forward(encoder_->forward(pictures, memory)).chunk(2, 1);
   return {halves[0], halves[1].clamp(-30.0, 20.0)};
 }
 
-torch::Tensor VaeImpl::decode(const torch::Tensor& z) {
-  return decoder_->forward(post_quant_conv_->forward(z));
+torch::Tensor VaeImpl::decode(const torch::Tensor& z, const VaeMemory& memory) {
+  return decoder_->forward(post_quant_conv_->forward(z), memory);
 }
 
 }  // namespace sd

@@ -1,7 +1,10 @@
 #include "models/vae_blocks.h"
 
+#include <limits>
 #include <string>
+#include <utility>
 
+#include "nn/kept_memory.h"
 #include "nn/layer_profile.h"
 #include "sd/nn/attention.h"
 
@@ -10,22 +13,47 @@ namespace {
 
 constexpr double kNormEps = 1e-6;
 
+/// How the blocks of a picture are computed, in order.
+class PlannedBlocks {
+ public:
+  PlannedBlocks(std::vector<BlockMaps> blocks, const VaeMemory& memory, bool can_band)
+      : blocks_(std::move(blocks)),
+        most_(can_band ? memory.most : std::numeric_limits<int64_t>::max()) {
+    for (const auto& block : blocks_) large_ |= block.plan(most_) != BlockPlan::kWhole;
+  }
+
+  /// Of a large picture, each block finds memory that no other has cut to pieces.
+  BlockPlan next() {
+    if (large_) release_kept_memory();
+    return blocks_.at(next_++).plan(most_);
+  }
+
+ private:
+  std::vector<BlockMaps> blocks_;
+  int64_t most_;
+  bool large_ = false;
+  std::size_t next_ = 0;
+};
+
 }  // namespace
 
 VaeResBlockImpl::VaeResBlockImpl(int64_t in_channels, int64_t out_channels, int64_t norm_groups) {
-  norm1 = register_module("norm1", GroupNorm(norm_groups, in_channels, kNormEps));
-  conv1 = register_module("conv1", Conv2d(in_channels, out_channels, 3, 1, 1));
-  norm2 = register_module("norm2", GroupNorm(norm_groups, out_channels, kNormEps));
-  conv2 = register_module("conv2", Conv2d(out_channels, out_channels, 3, 1, 1));
+  layers_.norm1 = register_module("norm1", GroupNorm(norm_groups, in_channels, kNormEps));
+  layers_.conv1 = register_module("conv1", Conv2d(in_channels, out_channels, 3, 1, 1));
+  layers_.norm2 = register_module("norm2", GroupNorm(norm_groups, out_channels, kNormEps));
+  layers_.conv2 = register_module("conv2", Conv2d(out_channels, out_channels, 3, 1, 1));
   if (in_channels != out_channels) {
-    nin_shortcut = register_module("nin_shortcut", Conv2d(in_channels, out_channels, 1));
+    layers_.shortcut = register_module("nin_shortcut", Conv2d(in_channels, out_channels, 1));
   }
 }
 
-torch::Tensor VaeResBlockImpl::forward(const torch::Tensor& x) {
-  const auto h = conv1->forward(x, {.norm = norm1.get()});
-  return conv2->forward(
-      h, {.norm = norm2.get(), .residual = nin_shortcut ? nin_shortcut->forward(x) : x});
+torch::Tensor VaeResBlockImpl::forward(VaeMaps maps, BlockPlan plan, int64_t band_rows) {
+  if (plan != BlockPlan::kWhole) return block_in_bands(layers_, std::move(maps), plan, band_rows);
+  const auto& x = maps.whole();
+  const auto h = layers_.conv1->forward(x, {.norm = layers_.norm1.get()});
+  return layers_.conv2->forward(h, {.norm = layers_.norm2.get(),
+                                    .residual = layers_.shortcut ? layers_.shortcut->forward(x) : x,
+                                    .in_residual = true});
 }
 
 VaeAttentionImpl::VaeAttentionImpl(int64_t channels, int64_t norm_groups) {
@@ -56,10 +84,10 @@ VaeMiddleImpl::VaeMiddleImpl(int64_t channels, int64_t norm_groups) {
 }
 
 torch::Tensor VaeMiddleImpl::forward(const torch::Tensor& x) {
-  return block_2->forward(attn_1->forward(block_1->forward(x)));
+  return block_2->forward({attn_1->forward(block_1->forward({x}))});
 }
 
-VaeEncoderImpl::VaeEncoderImpl(const VaeConfig& config) {
+VaeEncoderImpl::VaeEncoderImpl(const VaeConfig& config) : config_(config) {
   int64_t channels = config.channels;
   conv_in = register_module("conv_in", Conv2d(config.in_channels, channels, 3, 1, 1));
   auto down = register_module("down", Group());
@@ -88,17 +116,23 @@ VaeEncoderImpl::VaeEncoderImpl(const VaeConfig& config) {
   conv_out = register_module("conv_out", Conv2d(channels, 2 * config.z_channels, 3, 1, 1));
 }
 
-torch::Tensor VaeEncoderImpl::forward(const torch::Tensor& pictures) {
+torch::Tensor VaeEncoderImpl::forward(const torch::Tensor& pictures, const VaeMemory& memory) {
+  PlannedBlocks plans(
+      encoder_blocks(config_, pictures.size(2), pictures.size(3), pictures.element_size()), memory,
+      conv_in->makes_rows(pictures));
   auto h = conv_in->forward(pictures);
   for (auto& level : levels_) {
-    for (auto& block : level.blocks) h = block->forward(h);
+    for (auto& block : level.blocks) {
+      const auto plan = plans.next();
+      h = block->forward({std::exchange(h, {})}, plan, memory.band_rows);
+    }
     if (level.resample) h = level.resample->forward(h);
   }
   h = mid->forward(h);
   return conv_out->forward(h, {.norm = norm_out.get()});
 }
 
-VaeDecoderImpl::VaeDecoderImpl(const VaeConfig& config) {
+VaeDecoderImpl::VaeDecoderImpl(const VaeConfig& config) : config_(config) {
   const int64_t count = static_cast<int64_t>(config.channel_mult.size());
   int64_t channels = config.channels * config.channel_mult.back();
   conv_in = register_module("conv_in", Conv2d(config.z_channels, channels, 3, 1, 1));
@@ -123,11 +157,18 @@ VaeDecoderImpl::VaeDecoderImpl(const VaeConfig& config) {
   conv_out = register_module("conv_out", Conv2d(channels, config.out_channels, 3, 1, 1));
 }
 
-torch::Tensor VaeDecoderImpl::forward(const torch::Tensor& z) {
+torch::Tensor VaeDecoderImpl::forward(const torch::Tensor& z, const VaeMemory& memory) {
+  PlannedBlocks plans(decoder_blocks(config_, z.size(2), z.size(3), z.element_size()), memory,
+                      conv_in->makes_rows(z));
   auto h = mid->forward(conv_in->forward(z));
+  Conv2d upsample{nullptr};  // of the level before
   for (auto level = levels_.rbegin(); level != levels_.rend(); ++level) {
-    for (auto& block : level->blocks) h = block->forward(h);
-    if (level->resample) h = level->resample->forward(h, {.upsampled = true});
+    for (auto& block : level->blocks) {
+      const auto plan = plans.next();
+      h = block->forward({std::exchange(h, {}), std::exchange(upsample, nullptr)}, plan,
+                         memory.band_rows);
+    }
+    upsample = level->resample;
   }
   return conv_out->forward(h, {.norm = norm_out.get()});
 }

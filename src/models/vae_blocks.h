@@ -2,20 +2,22 @@
 
 #include <vector>
 
+#include "models/vae_bands.h"
+#include "models/vae_plan.h"
 #include "sd/core/model_config.h"
+#include "sd/models/vae_memory.h"
 #include "sd/nn/layers.h"
 
 namespace sd {
 
-/// GN-SiLU-conv twice, plus the input (through a 1×1 convolution where channels change).
 class VaeResBlockImpl : public torch::nn::Module {
  public:
   VaeResBlockImpl(int64_t in_channels, int64_t out_channels, int64_t norm_groups);
-  torch::Tensor forward(const torch::Tensor& x);
+  /// Without gradients, x may be overwritten.
+  torch::Tensor forward(VaeMaps x, BlockPlan plan = BlockPlan::kWhole, int64_t band_rows = 0);
 
  private:
-  GroupNorm norm1{nullptr}, norm2{nullptr};
-  Conv2d conv1{nullptr}, conv2{nullptr}, nin_shortcut{nullptr};
+  VaeBlockLayers layers_;
 };
 TORCH_MODULE(VaeResBlock);
 
@@ -52,9 +54,10 @@ struct VaeLevel {
 class VaeEncoderImpl : public torch::nn::Module {
  public:
   explicit VaeEncoderImpl(const VaeConfig& config);
-  torch::Tensor forward(const torch::Tensor& pictures);
+  torch::Tensor forward(const torch::Tensor& pictures, const VaeMemory& memory);
 
  private:
+  VaeConfig config_;
   Conv2d conv_in{nullptr}, conv_out{nullptr};
   std::vector<VaeLevel> levels_;
   VaeMiddle mid{nullptr};
@@ -65,9 +68,10 @@ class VaeEncoderImpl : public torch::nn::Module {
 class VaeDecoderImpl : public torch::nn::Module {
  public:
   explicit VaeDecoderImpl(const VaeConfig& config);
-  torch::Tensor forward(const torch::Tensor& z);
+  torch::Tensor forward(const torch::Tensor& z, const VaeMemory& memory);
 
  private:
+  VaeConfig config_;
   Conv2d conv_in{nullptr}, conv_out{nullptr};
   VaeMiddle mid{nullptr};
   std::vector<VaeLevel> levels_;  // by level: the decoder runs them from the last to the first

@@ -46,16 +46,16 @@ Affine affine_of(const Shape& shape, const float* mean, const float* deviation_i
   return affine;
 }
 
-/// Mean and 1/deviation of each group from its channels' moments.
-void group_statistics(const Shape& shape, double eps, const std::vector<double>& sum,
-                      const std::vector<double>& square, float* mean, float* deviation_inverse) {
+/// Mean and 1/deviation of each group from its channels' sums and sums of squares.
+void group_statistics(const Shape& shape, double eps, const double* sum, const double* square,
+                      float* mean, float* deviation_inverse) {
   const int64_t size = shape.group_size();
   const auto count = static_cast<double>(size * shape.pixels);
   for (int64_t group = 0; group < shape.groups; ++group) {
     double total = 0, total_square = 0;
     for (int64_t c = group * size; c < (group + 1) * size; ++c) {
-      total += sum[static_cast<std::size_t>(c)];
-      total_square += square[static_cast<std::size_t>(c)];
+      total += sum[c];
+      total_square += square[c];
     }
     const double centre = total / count;
     const double variance = std::max(0.0, total_square / count - centre * centre);
@@ -78,11 +78,9 @@ struct Statistics {
   torch::Tensor mean, deviation_inverse;  // [N,groups] float32
 };
 
+/// Of each picture, its channels' sums, then their sums of squares.
 template <typename T>
-Statistics statistics_of(const torch::Tensor& x, const Shape& shape, double eps) {
-  const auto options = x.options().dtype(at::kFloat);
-  Statistics result{at::empty({shape.pictures, shape.groups}, options),
-                    at::empty({shape.pictures, shape.groups}, options)};
+std::vector<double> moments_of(const torch::Tensor& x, const Shape& shape) {
   const T* in = x.const_data_ptr<T>();
   const auto channels = static_cast<std::size_t>(shape.channels);
   const Bands bands(shape.pixels);
@@ -94,17 +92,27 @@ Statistics statistics_of(const torch::Tensor& x, const Shape& shape, double eps)
     norm_kernels::add_moments(in + (n * shape.pixels + bands.begin(band)) * shape.channels,
                               bands.size(band), shape.channels, sum, sum + channels);
   });
+  std::vector<double> whole(static_cast<std::size_t>(shape.pictures) * 2 * channels);
+  for (int64_t task = 0; task < shape.pictures * bands.count; ++task) {
+    const double* of = moments.data() + static_cast<std::size_t>(task) * 2 * channels;
+    double* to = whole.data() + static_cast<std::size_t>(task / bands.count) * 2 * channels;
+    for (std::size_t i = 0; i < 2 * channels; ++i) to[i] += of[i];
+  }
+  return whole;
+}
+
+std::vector<double> moments_of(const torch::Tensor& x, const Shape& shape) {
+  return x.scalar_type() == at::kFloat ? moments_of<float>(x, shape)
+                                       : moments_of<c10::BFloat16>(x, shape);
+}
+
+Statistics statistics_of(const std::vector<double>& moments, const Shape& shape, double eps) {
+  const auto options = at::TensorOptions().dtype(at::kFloat);
+  Statistics result{at::empty({shape.pictures, shape.groups}, options),
+                    at::empty({shape.pictures, shape.groups}, options)};
   for (int64_t n = 0; n < shape.pictures; ++n) {
-    std::vector<double> sum(channels), square(channels);
-    for (int64_t band = 0; band < bands.count; ++band) {
-      const double* of =
-          moments.data() + static_cast<std::size_t>(n * bands.count + band) * 2 * channels;
-      for (std::size_t c = 0; c < channels; ++c) {
-        sum[c] += of[c];
-        square[c] += of[channels + c];
-      }
-    }
-    group_statistics(shape, eps, sum, square,
+    const double* sum = moments.data() + n * 2 * shape.channels;
+    group_statistics(shape, eps, sum, sum + shape.channels,
                      result.mean.mutable_data_ptr<float>() + n * shape.groups,
                      result.deviation_inverse.mutable_data_ptr<float>() + n * shape.groups);
   }
@@ -112,8 +120,7 @@ Statistics statistics_of(const torch::Tensor& x, const Shape& shape, double eps)
 }
 
 Statistics statistics_of(const torch::Tensor& x, const Shape& shape, double eps) {
-  return x.scalar_type() == at::kFloat ? statistics_of<float>(x, shape, eps)
-                                       : statistics_of<c10::BFloat16>(x, shape, eps);
+  return statistics_of(moments_of(x, shape), shape, eps);
 }
 
 template <typename T>
@@ -265,6 +272,21 @@ GroupAffine group_affine(const torch::Tensor& x, const GroupNormOptions& options
   const auto maps = x.contiguous(at::MemoryFormat::ChannelsLast);
   const auto shape = shape_of(maps, options.groups);
   return affine_of(shape, statistics_of(maps, shape, options.eps), as_float(options.weight),
+                   as_float(options.bias));
+}
+
+void GroupMoments::add(const torch::Tensor& rows) {
+  const auto maps = rows.contiguous(at::MemoryFormat::ChannelsLast);
+  const auto shape = shape_of(maps, /*groups=*/1);
+  const auto moments = moments_of(maps, shape);
+  for (std::size_t i = 0; i < moments_.size(); ++i) moments_[i] += moments.at(i);
+  pixels_ += shape.pixels;
+}
+
+GroupAffine GroupMoments::affine(const GroupNormOptions& options) const {
+  const auto channels = static_cast<int64_t>(moments_.size()) / 2;
+  const Shape shape{1, channels, pixels_, options.groups};
+  return affine_of(shape, statistics_of(moments_, shape, options.eps), as_float(options.weight),
                    as_float(options.bias));
 }
 

@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "nn/conv_rows.h"
 #include "nn/group_norm.h"
 #include "nn/layer_profile.h"
 #include "nn/pack.h"
@@ -160,7 +161,31 @@ torch::Tensor Conv2dImpl::packed_forward(const PackedLayer& packed, const torch:
                                      options_.padding, exact_};
   GroupAffine affine;
   if (extras.norm != nullptr) affine = extras.norm->affine(x);
-  return packed.convolve(x, how, affine, extras);
+  torch::Tensor out;
+  if (extras.in_residual && extras.residual.is_contiguous(at::MemoryFormat::ChannelsLast)) {
+    out = extras.residual;
+  }
+  return packed.convolve(x, how, affine, extras, {}, out);
+}
+
+bool Conv2dImpl::makes_rows(const torch::Tensor& x) const {
+  return x.dim() == 4 && x.size(0) == 1 && can_pack(weight, x);
+}
+
+void Conv2dImpl::forward_rows(const ConvRows& rows) {
+  const TimedLayer timed(*this, "conv2d", rows.out, [&] {
+    return product_flops(rows.out.numel() / weight.size(0) * weight.size(1), weight);
+  });
+  const auto packed = packed_for(rows.x);
+  if (packed == nullptr) throw Error("a convolution's rows: the weights cannot be packed");
+  const int64_t scale = rows.upsampled ? 2 : 1;
+  const int64_t behind = (rows.begin + rows.out.size(2) - 1) * options_.stride + kernel_;
+  const PackedLayer::Cut cut{
+      rows.begin * options_.stride - scale * rows.first,
+      scale * (rows.first + rows.x.size(2)) + options_.padding + options_.padding_before - behind};
+  packed->convolve(
+      rows.x, {kernel_, options_.stride, options_.padding_before, options_.padding, exact_},
+      rows.affine, {.upsampled = rows.upsampled, .residual = rows.residual}, cut, rows.out);
 }
 
 torch::Tensor Conv2dImpl::forward(const torch::Tensor& x, const ConvExtras& extras) {
@@ -201,6 +226,10 @@ torch::Tensor GroupNormImpl::forward_silu(const torch::Tensor& x) const {
 GroupAffine GroupNormImpl::affine(const torch::Tensor& x) const {
   const TimedLayer timed(*this, "group_norm", x);
   return group_affine(x, {groups_, weight, bias, eps_});
+}
+
+GroupAffine GroupNormImpl::affine(const GroupMoments& moments) const {
+  return moments.affine({groups_, weight, bias, eps_});
 }
 
 LayerNormImpl::LayerNormImpl(int64_t width, double eps) : width_(width), eps_(eps) {

@@ -5,6 +5,7 @@
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
+#include <array>
 
 #include "kernels/convolution.h"
 #include "kernels/gemm.h"
@@ -155,7 +156,8 @@ torch::Tensor PackedLayer::image_bias(const torch::Tensor& offset) const {
 }
 
 torch::Tensor PackedLayer::convolve(const torch::Tensor& x, const Convolution& how,
-                                    const GroupAffine& affine, const ConvExtras& extras) const {
+                                    const GroupAffine& affine, const ConvExtras& extras,
+                                    const Cut& cut, torch::Tensor out) const {
   const auto channels_last = [](const torch::Tensor& maps) {
     return maps.defined() ? maps.contiguous(at::MemoryFormat::ChannelsLast) : maps;
   };
@@ -170,6 +172,8 @@ torch::Tensor PackedLayer::convolve(const torch::Tensor& x, const Convolution& h
       .stride = how.stride,
       .pad_before = how.padding_before,
       .pad_after = how.padding_behind,
+      .cut_above = cut.above,
+      .cut_below = cut.below,
       .input = maps.const_data_ptr(),
       .images = maps.size(0),
       .height = maps.size(2),
@@ -186,10 +190,12 @@ torch::Tensor PackedLayer::convolve(const torch::Tensor& x, const Convolution& h
       .exact = how.exact,
       .threads = at::get_num_threads(),
   };
-  auto out =
-      at::empty({maps.size(0), weights_.columns(), kernels::conv_output_size(call, maps.size(2)),
-                 kernels::conv_output_size(call, maps.size(3))},
-                maps.options(), at::MemoryFormat::ChannelsLast);
+  const std::array<int64_t, 4> shape = {maps.size(0), weights_.columns(),
+                                        kernels::conv_output_height(call),
+                                        kernels::conv_output_width(call)};
+  if (!out.defined()) out = at::empty(shape, maps.options(), at::MemoryFormat::ChannelsLast);
+  TORCH_INTERNAL_ASSERT(out.sizes().equals(shape) && out.dtype() == maps.dtype() &&
+                        out.is_contiguous(at::MemoryFormat::ChannelsLast));
   call.output = out.mutable_data_ptr();
   const kernels::ConvPlan plan(call);
   run_tasks(plan.tasks(), [&](int64_t task) { plan.run(task); });

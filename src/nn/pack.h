@@ -35,10 +35,15 @@ class PackedLayer {
     int64_t kernel, stride, padding_before, padding_behind;
     bool exact;  // no Winograd
   };
+  /// Of the output, a band of rows alone; as kernels::ConvCall means it.
+  struct Cut {
+    int64_t above = 0, below = 0;
+  };
   /// The convolution of maps x [N,in,h,w], channels-last in and out. `affine`, where it is defined,
-  /// and SiLU are applied to x as it is read, in place of extras.norm.
+  /// and SiLU are applied to x as it is read, in place of extras.norm. What comes out is written to
+  /// `out` where that is defined: channels-last, of the output's shape, the residual at most.
   torch::Tensor convolve(const torch::Tensor& x, const Convolution& how, const GroupAffine& affine,
-                         const ConvExtras& extras) const;
+                         const ConvExtras& extras, const Cut& cut, torch::Tensor out = {}) const;
   /// The weight as it came, in its dtype.
   torch::Tensor plain_weight() const;
 

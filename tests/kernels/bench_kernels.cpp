@@ -121,7 +121,7 @@ void time_layer(const Layer& layer, const Settings& settings) {
   call.silu = layer.normed;
   if (layer.normed) call.scale = call.shift = norm.data();
   call.threads = std::max(2, settings.threads);
-  const int64_t size = conv_output_size(call, layer.size);
+  const int64_t size = conv_output_height(call);
   const int64_t outputs = layer.images * size * size * layer.outputs;
   std::vector<float> output(static_cast<std::size_t>(outputs));
   call.output = output.data();

@@ -88,6 +88,20 @@ TEST(GroupNorm, FirstPassAloneGivesWhatTheSecondMultipliesAndAdds) {
       kFloatTolerance);
 }
 
+TEST(GroupNorm, BandsOfRowsHaveTheMomentsOfTheWhole) {
+  const c10::NoGradGuard inference;
+  const auto given = make_case({1, 32, 40, 24}, at::kFloat);
+  const GroupNormOptions options{8, given.weight, given.bias, 1e-6};
+  const auto x = given.x.contiguous(at::MemoryFormat::ChannelsLast);
+  GroupMoments moments(32);
+  for (const auto& [begin, rows] : {std::pair{0, 13}, {13, 1}, {14, 26}}) {
+    moments.add(x.narrow(2, begin, rows));
+  }
+  const auto bands = moments.affine(options), whole = group_affine(x, options);
+  EXPECT_TRUE(bands.scale.allclose(whole.scale, 1e-6, 1e-6));
+  EXPECT_TRUE(bands.shift.allclose(whole.shift, 1e-6, 1e-6));
+}
+
 TEST(GroupNorm, SumsDoNotDependOnThreadsOrOtherPictures) {
   const auto x = at::randn({5, 8, 40, 40});
   const GroupNormOptions options{4, at::randn({8}), at::randn({8})};

@@ -1,7 +1,9 @@
 #include <ATen/ops/conv2d.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
 
+#include "nn/conv_rows.h"
 #include "sd/core/error.h"
 #include "sd/nn/layers.h"
 #include "sd/nn/timestep_embedding.h"
@@ -48,6 +50,71 @@ TEST(Conv2d, KeepsItsValuesHoweverTheWeightIsPacked) {
     // 144 products a value, summed in another order.
     EXPECT_LT((layer->forward(x) - expected).abs().max().item<double>(), 1e-4);
   }
+}
+
+/// What forward makes, and the same from rows [first,first + stored) of x alone, where it has rows
+/// [begin,begin + count) of the output.
+struct MadeRows {
+  int64_t first, stored, begin, count;
+};
+
+void expect_rows(Conv2d layer, bool upsampled, const MadeRows& rows) {
+  const c10::InferenceMode inference;
+  layer->bind("weight", at::randn(layer->weight.sizes()));
+  layer->bind("bias", at::randn(layer->bias.sizes()));
+  const auto x = at::randn({1, 16, 24, 20}).contiguous(at::MemoryFormat::ChannelsLast);
+  const auto expected =
+      layer->forward(x, {.upsampled = upsampled}).narrow(2, rows.begin, rows.count);
+  auto out = at::empty_like(expected, at::MemoryFormat::ChannelsLast);
+  layer->forward_rows({.x = x.narrow(2, rows.first, rows.stored),
+                       .first = rows.first,
+                       .upsampled = upsampled,
+                       .out = out,
+                       .begin = rows.begin});
+  EXPECT_LT((out - expected).abs().max().item<double>(), 1e-4);
+}
+
+TEST(Conv2dRows, AtTheTopHaveZerosAbove) {
+  expect_rows(Conv2d(16, 32, 3, 1, 1), false, {0, 9, 0, 8});
+}
+
+TEST(Conv2dRows, InTheMiddleTakeOnesOnBothSides) {
+  expect_rows(Conv2d(16, 32, 3, 1, 1), false, {7, 10, 8, 8});
+}
+
+TEST(Conv2dRows, AtTheBottomHaveZerosBelow) {
+  expect_rows(Conv2d(16, 32, 3, 1, 1), false, {12, 12, 13, 11});
+}
+
+TEST(Conv2dRows, TakeWhatTheyNeedOfAWholePicture) {
+  expect_rows(Conv2d(16, 32, 3, 1, 1), false, {0, 24, 5, 9});
+}
+
+TEST(Conv2dRows, OfADoubledPictureMayBeginWithEitherHalf) {
+  expect_rows(Conv2d(16, 32, 3, 1, 1), true, {2, 8, 6, 11});
+  expect_rows(Conv2d(16, 32, 3, 1, 1), true, {3, 8, 7, 12});
+}
+
+TEST(Conv2dRows, OfEverySecondPixelPadBelowAlone) {
+  const Conv2dOptions below{.stride = 2, .padding = 1, .padding_before = 0};
+  expect_rows(Conv2d(16, 32, 3, below), false, {8, 16, 4, 8});
+}
+
+TEST(Conv2dRows, OfSinglePixelsAreThemselves) {
+  expect_rows(Conv2d(16, 32, 1), false, {4, 8, 6, 5});
+}
+
+TEST(Conv2d, WritesOverTheResidualWhereItIsAskedTo) {
+  const c10::InferenceMode inference;
+  Conv2d layer(16, 32, 3, 1, 1);
+  layer->bind("weight", at::randn({32, 16, 3, 3}));
+  layer->bind("bias", at::randn({32}));
+  const auto x = at::randn({1, 16, 9, 7});
+  auto residual = at::randn({1, 32, 9, 7}).contiguous(at::MemoryFormat::ChannelsLast);
+  const auto expected = layer->forward(x, {.residual = residual});
+  const auto out = layer->forward(x, {.residual = residual, .in_residual = true});
+  EXPECT_EQ(out.data_ptr(), residual.data_ptr());
+  EXPECT_TRUE(residual.equal(expected));
 }
 
 TEST(Conv2d, TrainsLikeAnyOther) {

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "sd/core/model_config.h"
+#include "sd/models/vae_memory.h"
 #include "sd/nn/layers.h"
 
 namespace sd {
@@ -22,9 +23,9 @@ class VaeImpl : public torch::nn::Module {
   ~VaeImpl() override;
 
   /// pictures [N,3,H,W] in [-1,1], H and W multiples of factor() → moments of z [N,embed,H/f,W/f].
-  LatentMoments encode(const torch::Tensor& pictures);
+  LatentMoments encode(const torch::Tensor& pictures, const VaeMemory& memory = {});
   /// z [N,embed,h,w] → pictures [N,3,h·f,w·f], about [-1,1], not clamped.
-  torch::Tensor decode(const torch::Tensor& z);
+  torch::Tensor decode(const torch::Tensor& z, const VaeMemory& memory = {});
 
   const VaeConfig& config() const { return config_; }
 

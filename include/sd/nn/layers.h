@@ -15,6 +15,8 @@
 
 namespace sd {
 
+class GroupMoments;  // nn/group_norm.h
+struct ConvRows;     // nn/conv_rows.h
 struct GroupAffine;  // nn/group_norm.h
 class PackedLayer;   // nn/pack.h
 
@@ -99,6 +101,7 @@ struct ConvExtras {
   bool upsampled = false;               // x is doubled in height and width, pixel by pixel, before
   torch::Tensor offset{};               // [N,out], added to each picture's channels
   torch::Tensor residual{};             // of the output's shape, added last
+  bool in_residual = false;             // without gradients, the output takes the residual's memory
 };
 
 /// Square 2-D convolution over [N,C,H,W].
@@ -109,6 +112,11 @@ class Conv2dImpl : public LayerImpl {
   Conv2dImpl(int64_t in_channels, int64_t out_channels, int64_t kernel,
              const Conv2dOptions& options);
   torch::Tensor forward(const torch::Tensor& x, const ConvExtras& extras = {});
+  /// Whether forward_rows takes maps like x: one picture's, for this CPU's own kernels.
+  bool makes_rows(const torch::Tensor& x) const;
+  /// Some rows of what forward makes of a picture [1,C,H,W], from the rows of it that they depend
+  /// on.
+  void forward_rows(const ConvRows& rows);
 
   torch::Tensor weight, bias;
 
@@ -131,6 +139,8 @@ class GroupNormImpl : public LayerImpl {
   /// What makes normed values of maps x on a CPU without gradients, for whoever applies it while
   /// reading x.
   GroupAffine affine(const torch::Tensor& x) const;
+  /// The same from the moments of all of x's rows.
+  GroupAffine affine(const GroupMoments& moments) const;
 
   torch::Tensor weight, bias;
 
