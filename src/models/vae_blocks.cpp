@@ -12,6 +12,34 @@ namespace sd {
 namespace {
 
 constexpr double kNormEps = 1e-6;
+// Bytes; above what blocks of 512×512 pixels need, whose memory is kept from picture to picture.
+constexpr int64_t kReleasedFrom = 600'000'000;
+
+/// How the blocks of a picture are computed, in order.
+class PlannedBlocks {
+ public:
+  PlannedBlocks(std::vector<BlockMaps> blocks, const VaeMemory& memory, bool can_band)
+      : blocks_(std::move(blocks)),
+        most_(can_band ? memory.most : std::numeric_limits<int64_t>::max()) {}
+
+  /// A block that needs more than those before does not find its memory among what is kept of
+  /// them, which would stay beside it.
+  BlockPlan next() {
+    const auto& block = blocks_.at(next_++);
+    const auto plan = block.plan(most_);
+    if (const int64_t bytes = block.bytes(plan); bytes > needed_) {
+      if (bytes > kReleasedFrom) release_kept_memory();
+      needed_ = bytes;
+    }
+    return plan;
+  }
+
+ private:
+  std::vector<BlockMaps> blocks_;
+  int64_t most_;
+  int64_t needed_ = 0;
+  std::size_t next_ = 0;
+};
 
 /// How the blocks of a picture are computed, in order.
 class PlannedBlocks {

@@ -41,6 +41,11 @@ TEST(MemoryNeed, GrowsWithThePicture) {
   EXPECT_GT(full_size(DTypeChoice::kF32, 1024).least, full_size(DTypeChoice::kF32, 512).least);
 }
 
+TEST(MemoryNeed, OfALargePictureIsThatOfItsBands) {
+  EXPECT_LT(full_size(DTypeChoice::kF32, 2048).least, 6 * kGB);
+  EXPECT_GT(full_size(DTypeChoice::kF32, 2048).usual, full_size(DTypeChoice::kF32, 1024).usual);
+}
+
 TEST(RequireMemory, AGroupThatKillsIsNamed) {
   const auto machine = machine_with(30 * kGB, {group_of(kGB)});
   expect_error<OutOfMemory>([&] { require_memory(full_size(DTypeChoice::kF32), machine); },

@@ -105,21 +105,20 @@ TEST(VaeBandsMemory, IsKeptAsWholeBlocksWhereItSuffices) {
 
 TEST(VaePlan, OrdinaryPicturesAreWhole) {
   const int64_t most = VaeMemory().most;
-  for (const int64_t element : {2, 4}) {
-    const auto blocks = decoder_blocks({}, 128, 128, element);  // 1024x1024
+  for (const auto& [latent, element] : {std::pair{128, 2}, {96, 4}}) {  // 1024x1024, 768x768
+    const auto blocks = decoder_blocks({}, latent, latent, element);
     EXPECT_EQ(bytes_of_blocks(blocks, most), bytes_of_blocks(blocks, kNoLimit));
   }
 }
 
-TEST(VaePlan, ALargePictureTakesHalfOfItsBytesOrLess) {
-  const int64_t most = VaeMemory().most;
-  const auto halves = decoder_blocks({}, 256, 256, 2);  // 2048x2048
-  EXPECT_LE(bytes_of_blocks(halves, most), most);
-  EXPECT_EQ(bytes_of_blocks(halves, kNoLimit), int64_t{4} * 128 * 2048 * 2048 * 2);
-  const auto floats = decoder_blocks({}, 256, 256, 4);
-  EXPECT_EQ(bytes_of_blocks(floats, most), int64_t{3} * 128 * 2048 * 2048 * 2);
-  EXPECT_EQ(bytes_of_blocks(encoder_blocks({}, 2048, 2048, 4), most),
-            int64_t{128} * 2048 * 2048 * 4);
+// In maps of the first level.
+TEST(VaePlan, ALargePictureTakesThreeEighthsOfItsBytes) {
+  const int64_t most = VaeMemory().most, map = int64_t{128} * 2048 * 2048 * 4;
+  const auto decoder = decoder_blocks({}, 256, 256, 4), encoder = encoder_blocks({}, 2048, 2048, 4);
+  EXPECT_EQ(bytes_of_blocks(decoder, kNoLimit), 4 * map);
+  EXPECT_EQ(bytes_of_blocks(decoder, most), 3 * map / 2);
+  EXPECT_EQ(bytes_of_blocks(encoder, kNoLimit), 2 * map);
+  EXPECT_EQ(bytes_of_blocks(encoder, most), map);
 }
 
 }  // namespace

@@ -13,7 +13,10 @@
 #include "cli/plan/prompt_chunks.h"
 #include "cli/shell/interrupt.h"
 #include "cli/shell/json_lines.h"
+#include "cli/shell/memory_words.h"
 #include "cli/shell/text_output.h"
+#include "models/vae_plan.h"
+#include "sd/models/taesd.h"
 
 namespace sd::cli {
 namespace {
@@ -98,6 +101,17 @@ class PlanRun {
     words_.say(fmt::format("{} ({}) loaded in {:.1f} s, computing in {} on {} with {}",
                            run.model_name, run.model_format, load_seconds_, run.dtype, run.device,
                            counted(static_cast<std::size_t>(run.threads), "thread")));
+    say_bands(model);
+  }
+
+  void say_bands(const LoadedModel& model) {
+    if (model.device != "cpu" || model.taesd) return;
+    const auto bytes = decoder_bytes(model.config.vae, plan_.height(), plan_.width(),
+                                     c10::elementSize(model.compute_dtype));
+    if (!bytes.in_bands()) return;
+    words_.say(
+        fmt::format("pictures are decoded in bands of rows: {} at a time, whole they would take {}",
+                    memory_text(bytes.planned), memory_text(bytes.whole)));
   }
 
   void draw_batches(const LoadedModel& model) {

@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "kernels/gemm_tables.h"
+#include "models/vae_plan.h"
 #include "sd/core/compute.h"
 #include "sd/core/error.h"
 #include "weights/expected_tensors.h"
@@ -30,6 +31,8 @@ constexpr double kDecoderUsual = 1024.0 * kMiB;
 constexpr double kDecoderLeast = 256.0 * kMiB;
 constexpr double kRowUsual = 150.0 * kMiB;
 constexpr double kUNetChannels = 320;
+// Beside the maps of a picture that is decoded in bands of rows: the bands, and the picture itself.
+constexpr int64_t kBands = 400 * kMiB;
 
 int64_t parameters_of(const ModelConfig& config) {
   int64_t total = 0;
@@ -59,6 +62,26 @@ bool halves_weights(DTypeChoice dtype) {
                                      : dtype != DTypeChoice::kF32;
 }
 
+/// Bytes of a value of maps: bf16 is computed with where the CPU has units for it.
+int64_t map_element(DTypeChoice dtype) {
+  return halves_weights(dtype) && kernels::has_bf16_units(kernels::best_isa()) ? 2 : 4;
+}
+
+/// What decoding needs beside the weights.
+struct DecoderNeed {
+  double usual, least;
+};
+
+DecoderNeed decoder_need(const VaeConfig& vae, int64_t height, int64_t width, int64_t element) {
+  const double scale = static_cast<double>(height * width) / kReferencePixels *
+                       static_cast<double>(vae.channels) / kReferenceChannels;
+  const DecoderNeed whole{kDecoderUsual * scale, kDecoderLeast * scale};
+  const auto maps = decoder_bytes(vae, height, width, element);
+  if (!maps.in_bands()) return whole;
+  return {static_cast<double>(maps.planned + kBands),
+          std::min(whole.least, static_cast<double>(maps.planned))};
+}
+
 /// The narrowest of those that kill.
 std::optional<MemoryLimit> deadly_limit(const Machine& machine) {
   std::vector<MemoryLimit> deadly;
@@ -80,21 +103,20 @@ MemoryNeed memory_need(const DrawOptions& options, const ModelConfig& config,
   const int64_t side = config.default_pixels();
   // The size of an input picture is not known yet; it is at least one step of 64.
   const bool known = !options.input.init_img || (options.W && options.H);
-  const auto pixels = known
-                          ? static_cast<double>(options.W.value_or(side) * options.H.value_or(side))
-                          : 64.0 * 64.0;
-  const double size = pixels / kReferencePixels;
-  const double decoder = size * static_cast<double>(config.vae.channels) / kReferenceChannels;
+  const int64_t width = known ? options.W.value_or(side) : 64;
+  const int64_t height = known ? options.H.value_or(side) : 64;
+  const double size = static_cast<double>(width * height) / kReferencePixels;
+  const auto decoder = decoder_need(config.vae, height, width, map_element(options.dtype));
   const double unet = size * static_cast<double>(rows_of(options)) *
                       static_cast<double>(config.unet.model_channels) / kUNetChannels;
-  const auto working = static_cast<int64_t>(std::max(kDecoderUsual * decoder, kRowUsual * unet));
+  const auto working = static_cast<int64_t>(std::max(decoder.usual, kRowUsual * unet));
   MemoryNeed need;
   need.draws = true;
   // Weights of the file's own type stay in the file, whose pages the kernel may drop; convolutions,
   // which are about half, are packed anew.
   constexpr double kPacked = 0.4;
   need.least = kProgramLeast + static_cast<int64_t>(kPacked * static_cast<double>(weights)) +
-               static_cast<int64_t>(kDecoderLeast * decoder);
+               static_cast<int64_t>(decoder.least);
   need.usual = kProgramUsual + weights + working;
   need.address_space = kProgramAddressSpace + bytes_of(checkpoint) + 2 * weights + working;
   return need;
