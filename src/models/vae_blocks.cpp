@@ -41,28 +41,6 @@ class PlannedBlocks {
   std::size_t next_ = 0;
 };
 
-/// How the blocks of a picture are computed, in order.
-class PlannedBlocks {
- public:
-  PlannedBlocks(std::vector<BlockMaps> blocks, const VaeMemory& memory, bool can_band)
-      : blocks_(std::move(blocks)),
-        most_(can_band ? memory.most : std::numeric_limits<int64_t>::max()) {
-    for (const auto& block : blocks_) large_ |= block.plan(most_) != BlockPlan::kWhole;
-  }
-
-  /// Of a large picture, each block finds memory that no other has cut to pieces.
-  BlockPlan next() {
-    if (large_) release_kept_memory();
-    return blocks_.at(next_++).plan(most_);
-  }
-
- private:
-  std::vector<BlockMaps> blocks_;
-  int64_t most_;
-  bool large_ = false;
-  std::size_t next_ = 0;
-};
-
 }  // namespace
 
 VaeResBlockImpl::VaeResBlockImpl(int64_t in_channels, int64_t out_channels, int64_t norm_groups) {
