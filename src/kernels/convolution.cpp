@@ -91,7 +91,7 @@ ConvAlgorithm conv_algorithm(const ConvCall& call) {
   const int64_t height = conv_output_height(call);
   const int64_t width = conv_output_width(call);
   double direct = 9.0 * static_cast<double>(height * width);
-  if (weights.operands() == Operands::kBf16Pairs) {
+  if (takes_pairs(weights.operands())) {
     if (weights.isa() == Isa::kAvx512Bf16) direct /= 2.0;  // multiplies two pairs at once
     if (weights.isa() == Isa::kAmxBf16) direct /= 16.0;    // a tile of them
   }

@@ -12,7 +12,7 @@ class DirectTask {
  public:
   DirectTask(const ConvCall& call, const ConvBlock& block) : call_(call), block_(block) {
     const auto& weights = *call.weights;
-    pairs_ = weights.operands() == Operands::kBf16Pairs;
+    pairs_ = takes_pairs(weights.operands());
     band_rows_ = (block.rows.size() - 1) * call.stride + call.kernel;
     band_width_ = (block.columns.size() - 1) * call.stride + call.kernel;
     pixel_ = rounded_up(weights.chunk_depth(0), kConvLanes) * (pairs_ ? 2 : 4);
@@ -21,9 +21,12 @@ class DirectTask {
     }
     panel_sums_ = block.units() * weights.micro().columns;
     const int64_t band = rounded_up(block.images.size() * band_rows_ * band_width_ * pixel_, 64);
+    const auto widened =
+        weights.is_widened() ? static_cast<int64_t>(weights.widened_bytes(0)) : int64_t{0};
     band_ = thread_scratch(static_cast<std::size_t>(
-        band + block.panels.size() * panel_sums_ * static_cast<int64_t>(sizeof(float))));
-    sums_ = reinterpret_cast<float*>(band_ + band);
+        band + widened + block.panels.size() * panel_sums_ * static_cast<int64_t>(sizeof(float))));
+    widened_ = band_ + band;
+    sums_ = reinterpret_cast<float*>(widened_ + widened);
   }
 
   void run() const {
@@ -64,7 +67,7 @@ class DirectTask {
     tile.tap_offsets = taps_.data();
     tile.taps = weights.taps();
     tile.depth = weights.chunk_depth(chunk) / micro.depth;
-    tile.b = weights.at(panel, chunk);
+    tile.b = weights.readable(panel, chunk, widened_);
     tile.c = sums(panel);
     tile.c_stride = micro.columns;
     tile.accumulate = chunk > 0;
@@ -100,7 +103,8 @@ class DirectTask {
   int64_t panel_sums_ = 0;
   std::vector<int64_t> taps_;
   std::byte* band_ = nullptr;
-  float* sums_ = nullptr;  // [panels][images][rows][columns][micro-kernel's columns]
+  std::byte* widened_ = nullptr;  // a chunk of a panel of 8 bits
+  float* sums_ = nullptr;         // [panels][images][rows][columns][micro-kernel's columns]
 };
 
 }  // namespace

@@ -30,8 +30,11 @@ class TileTask {
     const int64_t inputs = kTilePositions * input_position_;
     const int64_t weights = std::min(kPanelsTogether, block.panels.size()) * weight_panel();
     const int64_t sums = block.panels.size() * sum_panel();
-    band_ = reinterpret_cast<float*>(
-        thread_scratch(static_cast<std::size_t>(band + inputs + weights + sums) * sizeof(float)));
+    const auto& packed = *call.weights;
+    const auto widened = packed.is_widened() ? packed.widened_bytes(0) : std::size_t{0};
+    widened_ = thread_scratch(widened + static_cast<std::size_t>(band + inputs + weights + sums) *
+                                            sizeof(float));
+    band_ = reinterpret_cast<float*>(widened_ + widened);
     inputs_ = band_ + band;
     weights_ = inputs_ + inputs;
     sums_ = weights_ + weights;
@@ -90,6 +93,8 @@ class TileTask {
   }
 
   void transform_weights(int64_t chunk, Range panels, TileRows rows) const {
+    const auto stored = call_.weights->operands();
+    const auto read = stored == Operands::kInt8Pairs ? Operands::kBf16Pairs : stored;
     TileWeightsCall weights{};
     weights.depth = call_.weights->chunk_depth(chunk);
     weights.columns = width_;
@@ -97,8 +102,8 @@ class TileTask {
     weights.position_stride = weight_position_;
     for (int64_t panel = panels.begin; panel < panels.end; ++panel) {
       weights.to = weights_ + (panel - panels.begin) * weight_panel();
-      weights.weights = call_.weights->at(panel, chunk);
-      steps_.tile_weights[static_cast<std::size_t>(call_.weights->operands())](weights);
+      weights.weights = call_.weights->readable(panel, chunk, widened_);
+      steps_.tile_weights[static_cast<std::size_t>(read)](weights);
     }
   }
 
@@ -162,6 +167,7 @@ class TileTask {
   const GemmMicro& micro_;
   int64_t tiles_, width_, depth_, band_width_;
   int64_t input_position_, weight_position_, sum_position_;  // elements from position to position
+  std::byte* widened_ = nullptr;                             // a chunk of a panel of 8 bits
   float* band_ = nullptr;                                    // [kTileInput][band_width][depth]
   float* inputs_ = nullptr;                                  // [kTilePositions][tiles][depth]
   float* weights_ = nullptr;  // [panels together][2 · kTileInput][depth][width]

@@ -14,8 +14,6 @@ namespace {
 constexpr int64_t kColumnBytes = 560 << 10, kRowTiles = 8, kRowTilesOfLarge = 28;
 constexpr std::size_t kLargeWeights = std::size_t{4} << 20U;
 
-bool takes_bf16(Operands operands) { return operands == Operands::kBf16Pairs; }
-
 }  // namespace
 
 std::vector<float> packed_bias(const PackedWeights& weights, const float* bias) {
@@ -35,7 +33,7 @@ std::vector<float> packed_bias(const PackedWeights& weights, const float* bias) 
 GemmPlan::GemmPlan(const GemmCall& call) : call_(call), finish_(finish_for(call.weights->isa())) {
   const auto& weights = *call.weights;
   const auto& micro = weights.micro();
-  x_bytes_ = takes_bf16(weights.operands()) ? 2 : 4;
+  x_bytes_ = takes_pairs(weights.operands()) ? 2 : 4;
   const int64_t tiles = weights.bytes() > kLargeWeights ? kRowTilesOfLarge : kRowTiles;
   const int64_t most = tiles * micro.rows;
   row_blocks_ = divided_up(call.rows, most);
@@ -80,8 +78,30 @@ const char* GemmPlan::rows_of(const Block& block, std::byte* copy) const {
   return reinterpret_cast<const char*>(copy);
 }
 
-void GemmPlan::multiply(const Block& block, const char* x, int64_t row, int64_t panel,
-                        int64_t chunk, float* sums, int64_t sums_stride) const {
+std::size_t GemmPlan::widened_bytes(const Block& block) const {
+  if (!call_.weights->is_widened()) return 0;
+  return static_cast<std::size_t>(block.panels) * call_.weights->widened_bytes(0);
+}
+
+const std::byte* GemmPlan::columns_of(const Block& block, int64_t panel, int64_t chunk,
+                                      const std::byte* widened) const {
+  const auto& weights = *call_.weights;
+  if (!weights.is_widened()) return weights.at(block.first_panel + panel, chunk);
+  return widened + static_cast<std::size_t>(panel) * weights.widened_bytes(chunk);
+}
+
+/// Once for all rows of the block.
+void GemmPlan::widen(const Block& block, int64_t chunk, std::byte* room) const {
+  const auto& weights = *call_.weights;
+  if (!weights.is_widened()) return;
+  for (int64_t panel = 0; panel < block.panels; ++panel) {
+    weights.readable(block.first_panel + panel, chunk, room);
+    room += weights.widened_bytes(chunk);
+  }
+}
+
+void GemmPlan::multiply(const Block& block, const char* x, int64_t row, int64_t chunk,
+                        const std::byte* b, float* sums, int64_t sums_stride) const {
   const auto& weights = *call_.weights;
   const auto& micro = weights.micro();
   const bool copied = weights.depth() % micro.depth != 0;
@@ -94,7 +114,7 @@ void GemmPlan::multiply(const Block& block, const char* x, int64_t row, int64_t 
       .tap_offsets = nullptr,
       .taps = 1,
       .depth = weights.chunk_depth(chunk) / micro.depth,
-      .b = weights.at(panel, chunk),
+      .b = b,
       .c = sums,
       .c_stride = sums_stride,
       .accumulate = chunk > 0,
@@ -132,16 +152,18 @@ void GemmPlan::finish(int64_t row, int64_t rows, int64_t panel, const float* sum
 void GemmPlan::run_whole_depth(const Block& block) const {
   const auto& micro = call_.weights->micro();
   const int64_t padded = call_.weights->chunk_depth(0);
-  const auto tile_floats = static_cast<std::size_t>(micro.rows * micro.columns);
-  std::byte* scratch = thread_scratch(tile_floats * sizeof(float) +
+  const auto tile_bytes = static_cast<std::size_t>(micro.rows * micro.columns) * sizeof(float);
+  const auto widened = widened_bytes(block);
+  std::byte* scratch = thread_scratch(tile_bytes + widened +
                                       static_cast<std::size_t>(block.rows * padded * x_bytes_));
-  auto* tile = reinterpret_cast<float*>(scratch);
-  const char* x = rows_of(block, scratch + tile_floats * sizeof(float));
+  auto* tile = reinterpret_cast<float*>(scratch + widened);
+  widen(block, 0, scratch);
+  const char* x = rows_of(block, scratch + widened + tile_bytes);
   for (int64_t row = 0; row < block.rows; row += micro.rows) {
     const int64_t rows = std::min<int64_t>(micro.rows, block.rows - row);
-    for (int64_t panel = block.first_panel; panel < block.first_panel + block.panels; ++panel) {
-      multiply(block, x, row, panel, 0, tile, micro.columns);
-      finish(block.first_row + row, rows, panel, tile, micro.columns);
+    for (int64_t panel = 0; panel < block.panels; ++panel) {
+      multiply(block, x, row, 0, columns_of(block, panel, 0, scratch), tile, micro.columns);
+      finish(block.first_row + row, rows, block.first_panel + panel, tile, micro.columns);
     }
   }
 }
@@ -152,14 +174,16 @@ void GemmPlan::run_by_chunks(const Block& block) const {
   const int64_t stride = block.panels * micro.columns;
   const auto sums_bytes = static_cast<std::size_t>(block.rows * stride) * sizeof(float);
   const int64_t padded = divided_up(weights.depth(), micro.depth) * micro.depth;
-  std::byte* scratch =
-      thread_scratch(sums_bytes + static_cast<std::size_t>(block.rows * padded * x_bytes_));
-  auto* sums = reinterpret_cast<float*>(scratch);
-  const char* x = rows_of(block, scratch + sums_bytes);
+  const auto widened = widened_bytes(block);
+  std::byte* scratch = thread_scratch(widened + sums_bytes +
+                                      static_cast<std::size_t>(block.rows * padded * x_bytes_));
+  auto* sums = reinterpret_cast<float*>(scratch + widened);
+  const char* x = rows_of(block, scratch + widened + sums_bytes);
   for (int64_t chunk = 0; chunk < weights.chunks(); ++chunk) {
+    widen(block, chunk, scratch);
     for (int64_t row = 0; row < block.rows; row += micro.rows) {
       for (int64_t panel = 0; panel < block.panels; ++panel) {
-        multiply(block, x, row, block.first_panel + panel, chunk,
+        multiply(block, x, row, chunk, columns_of(block, panel, chunk, scratch),
                  sums + row * stride + panel * micro.columns, stride);
       }
     }

@@ -40,8 +40,15 @@ class GemmPlan {
   };
   void run_whole_depth(const Block& block) const;
   void run_by_chunks(const Block& block) const;
-  void multiply(const Block& block, const char* x, int64_t row, int64_t panel, int64_t chunk,
+  /// One tile: rows from `row` on by the columns at `b`, which are of this chunk.
+  void multiply(const Block& block, const char* x, int64_t row, int64_t chunk, const std::byte* b,
                 float* sums, int64_t sums_stride) const;
+  /// Bytes that a chunk of the block's panels takes once it is widened; 0 where nothing is.
+  std::size_t widened_bytes(const Block& block) const;
+  /// Where a chunk of the block's panel number `panel` lies, for a micro-kernel.
+  const std::byte* columns_of(const Block& block, int64_t panel, int64_t chunk,
+                              const std::byte* widened) const;
+  void widen(const Block& block, int64_t chunk, std::byte* room) const;
   void finish(int64_t row, int64_t rows, int64_t panel, const float* sums,
               int64_t sums_stride) const;
   const char* rows_of(const Block& block, std::byte* copy) const;

@@ -25,6 +25,8 @@ struct PairStep {
 
 GemmMicro gemm_avx512_bf16_pairs() { return make_micro<Avx512Bf16, PairStep, 14, 2>(); }
 
+Widen widen_avx512_bf16() { return &widen<Avx512Bf16>; }
+
 Finish finish_avx512_bf16() { return &finish_with<Avx512Bf16>; }
 
 }  // namespace sd::kernels

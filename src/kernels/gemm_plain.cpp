@@ -48,6 +48,8 @@ GemmTable gemm_plain() {
   };
 }
 
+Widen widen_plain() { return &widen<Plain>; }
+
 Finish finish_plain() { return &finish_with<Plain>; }
 
 }  // namespace sd::kernels

@@ -44,9 +44,18 @@ const GemmMicro& gemm_micro(Isa isa, Operands operands) {
     case Operands::kInt8Weights:
       return table.int8_weights;
     case Operands::kBf16Pairs:
+    case Operands::kInt8Pairs:
       break;
   }
   return table.bf16_pairs;
+}
+
+Widen widen_for(Isa isa) {
+#if defined(__x86_64__)
+  if (has_bf16_units(isa)) return widen_avx512_bf16();
+#endif
+  static_cast<void>(isa);
+  return widen_plain();
 }
 
 bool has_bf16_units(Isa isa) { return isa >= Isa::kAvx512Bf16; }

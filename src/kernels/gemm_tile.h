@@ -92,6 +92,11 @@ __attribute__((noinline)) void multiply_rows(const TileCall& call) {
   }
 }
 
+template <class I>
+void widen(const int8_t* from, uint16_t* to, int64_t count) {
+  for (int64_t i = 0; i < count; i += I::kLanes) I::store(to + i, I::load(from + i));
+}
+
 /// The micro-kernel of a kind of step: kRows rows (as many as registers hold) by kVectors vectors.
 template <class I, class Step, int kRows, int kVectors>
 GemmMicro make_micro() {

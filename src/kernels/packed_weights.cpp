@@ -100,6 +100,14 @@ void PackedWeights::fill(const WeightView& weights, int64_t panel) {
   }
 }
 
+const std::byte* PackedWeights::readable(int64_t panel, int64_t chunk, std::byte* room) const {
+  const std::byte* from = at(panel, chunk);
+  if (!is_widened()) return from;
+  widen_for(isa_)(reinterpret_cast<const int8_t*>(from), reinterpret_cast<uint16_t*>(room),
+                  static_cast<int64_t>(widened_bytes(chunk) / sizeof(uint16_t)));
+  return room;
+}
+
 template <typename Stored, typename To>
 void PackedWeights::unpack_to(To* to) const {
   const int64_t width = micro_->columns, unit = micro_->depth;
@@ -148,7 +156,8 @@ PackedWeights::PackedWeights(const WeightView& weights, Isa isa, Operands operan
   panels_ = ((gated_ ? columns_ / 2 : columns_) + per_panel - 1) / per_panel;
   padded_depth_ = rounded_up(depth_, micro_->depth);
   chunk_ = taps_ > 1 ? kConvolutionChunk : kMatrixChunk;
-  bytes_ = operands == Operands::kFloats ? 4 : operands == Operands::kInt8Weights ? 1 : 2;
+  const bool int8 = operands == Operands::kInt8Weights || operands == Operands::kInt8Pairs;
+  bytes_ = operands == Operands::kFloats ? 4 : int8 ? 1 : 2;
   data_ = HugeBuffer(
       static_cast<std::size_t>(panels_ * padded_depth_ * taps_ * micro_->columns * bytes_));
   if (bytes_ == 1) scales_.resize(static_cast<std::size_t>(panels_ * micro_->columns));

@@ -55,6 +55,15 @@ class PackedWeights {
   const std::byte* at(int64_t panel, int64_t chunk) const {
     return data_.as() + (panel * padded_depth_ + chunk * chunk_) * taps_ * micro_->columns * bytes_;
   }
+  /// The bytes of a chunk of a panel as a micro-kernel reads them.
+  std::size_t widened_bytes(int64_t chunk) const {
+    return static_cast<std::size_t>(taps_ * chunk_depth(chunk) * micro_->columns) *
+           sizeof(uint16_t);
+  }
+  /// A chunk of a panel as a micro-kernel reads it: itself, or for kInt8Pairs widened to `room`,
+  /// widened_bytes(chunk) long.
+  const std::byte* readable(int64_t panel, int64_t chunk, std::byte* room) const;
+  bool is_widened() const { return operands_ == Operands::kInt8Pairs; }
   /// Which column of the source stands at `column` of a panel; columns() or more: none.
   int64_t source_column(int64_t panel, int64_t column) const;
   /// What products of each packed column are multiplied with, [panels · micro().columns]; empty but

@@ -70,9 +70,9 @@ class Pieces {
     add_free(at, size);
   }
 
-  void release() {
+  void release(std::size_t keep) {
     const std::lock_guard lock(mutex_);
-    for (auto segment = segments_.begin(); segment != segments_.end();) {
+    for (auto segment = segments_.begin(); segment != segments_.end() && mapped_ - held_ > keep;) {
       const auto whole = free_.find(segment->first);
       if (whole != free_.end() && whole->second == segment->second.bytes()) {
         remove_free(segment->first);
@@ -82,6 +82,7 @@ class Pieces {
         ++segment;
       }
     }
+    if (mapped_ - held_ <= keep) return;
     for (const auto& [at, size] : free_) {
       auto* begin =
           reinterpret_cast<std::byte*>(rounded_up(reinterpret_cast<std::uintptr_t>(at), kHugePage));
@@ -158,7 +159,7 @@ void keep_tensor_memory() {
   static_cast<void>(registered);
 }
 
-void release_kept_memory() { pieces().release(); }
+void release_kept_memory(std::size_t keep) { pieces().release(keep); }
 
 KeptMemory kept_memory() { return pieces().state(); }
 

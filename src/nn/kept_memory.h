@@ -10,9 +10,12 @@ namespace sd {
 /// nothing.
 void keep_tensor_memory();
 
-/// Gives what no tensor holds back to the system. To be called when a picture is done: what stays
-/// is smaller than a huge page between tensors.
-void release_kept_memory();
+/// What may stay for the next tensors between two parts of a drawing and between two drawings.
+constexpr std::size_t kKeptBetweenParts = std::size_t{64} << 20U;
+
+/// Gives what no tensor holds back to the system, but for `keep` bytes. To be called when a picture
+/// is done. Pieces smaller than a huge page between tensors stay, too.
+void release_kept_memory(std::size_t keep = kKeptBetweenParts);
 
 struct KeptMemory {
   std::size_t held = 0;    // bytes of tensors

@@ -80,28 +80,60 @@ void LayerImpl::bind(const std::string& name, torch::Tensor value) {
   }
   const std::lock_guard lock(packing_);
   packed_ = nullptr;
+  if (name == "weight") {
+    held_.reset();
+    read_ = nullptr;
+  }
   *slot->tensor = value;
   parameters_[name] = std::move(value);
 }
 
-std::shared_ptr<const PackedLayer> LayerImpl::packed_for(const torch::Tensor& x, bool gated) {
-  Slot* const slot = find("weight");
-  if (!can_pack(*slot->tensor, x)) return nullptr;
+void LayerImpl::bind_as(torch::Tensor value, torch::Dtype held) {
+  bind("weight", std::move(value));
+  held_ = held;
+}
+
+void LayerImpl::bind_source(std::function<torch::Tensor()> read, torch::Dtype held) {
   const std::lock_guard lock(packing_);
-  if (packed_ != nullptr && packed_->fits(x.scalar_type(), gated)) return packed_;
-  const auto weight = packed_ != nullptr ? packed_->plain_weight() : *slot->tensor;
+  packed_ = nullptr;
+  put_away_weight();
+  held_ = held;
+  read_ = std::move(read);
+}
+
+torch::Tensor LayerImpl::bound_weight() const {
+  if (read_) return read_();
+  return packed_ != nullptr ? packed_->plain_weight() : parameters_["weight"];
+}
+
+void LayerImpl::put_away_weight() {
+  auto& weight = parameters_["weight"];
+  weight = at::empty(weight.sizes(), weight.options().device(at::kMeta));
+  *find("weight")->tensor = weight;
+}
+
+std::shared_ptr<const PackedLayer> LayerImpl::packed_for(const torch::Tensor& x, bool gated) {
+  const std::lock_guard lock(packing_);
+  const auto& bound = parameters_["weight"];
+  if (!can_pack(bound, x)) return nullptr;
+  const PackedLayer::Kind kind{x.scalar_type(), held_.value_or(bound.scalar_type()), gated,
+                               settings_.int8_weights};
+  if (packed_ != nullptr && packed_->is(kind)) return packed_;
+  const auto weight = bound_weight();
   if (weight.is_meta()) return nullptr;  // nobody has bound it
   const Slot* const bias = find("bias");
-  packed_ = std::make_shared<PackedLayer>(weight, bias != nullptr ? *bias->tensor : torch::Tensor(),
-                                          x.scalar_type(), gated);
-  *slot->tensor = parameters_["weight"] =
-      at::empty(weight.sizes(), weight.options().device(at::kMeta));
-  return packed_;
+  auto packed = std::make_shared<PackedLayer>(
+      weight, bias != nullptr ? *bias->tensor : torch::Tensor(), kind);
+  if (read_) return packed;
+  packed_ = packed;
+  put_away_weight();
+  return packed;
 }
 
 torch::Tensor LayerImpl::plain_weight() const {
   const std::lock_guard lock(packing_);
-  return packed_ != nullptr ? packed_->plain_weight() : parameters_["weight"];
+  const auto weight = bound_weight();
+  return !held_ || weight.is_meta() ? weight : weight.to(*held_);
 }
 
 LinearImpl::LinearImpl(int64_t in_features, int64_t out_features, bool with_bias) {
@@ -158,7 +190,7 @@ torch::Tensor Conv2dImpl::packed_forward(const PackedLayer& packed, const torch:
     return packed.linear(rows(x), {.residual = rows(extras.residual)}).permute({0, 3, 1, 2});
   }
   const PackedLayer::Convolution how{kernel_, options_.stride, options_.padding_before,
-                                     options_.padding, exact_};
+                                     options_.padding, settings().exact_convolutions};
   GroupAffine affine;
   if (extras.norm != nullptr) affine = extras.norm->affine(x);
   torch::Tensor out;
@@ -183,9 +215,11 @@ void Conv2dImpl::forward_rows(const ConvRows& rows) {
   const PackedLayer::Cut cut{
       rows.begin * options_.stride - scale * rows.first,
       scale * (rows.first + rows.x.size(2)) + options_.padding + options_.padding_before - behind};
-  packed->convolve(
-      rows.x, {kernel_, options_.stride, options_.padding_before, options_.padding, exact_},
-      rows.affine, {.upsampled = rows.upsampled, .residual = rows.residual}, cut, rows.out);
+  packed->convolve(rows.x,
+                   {kernel_, options_.stride, options_.padding_before, options_.padding,
+                    settings().exact_convolutions},
+                   rows.affine, {.upsampled = rows.upsampled, .residual = rows.residual}, cut,
+                   rows.out);
 }
 
 torch::Tensor Conv2dImpl::forward(const torch::Tensor& x, const ConvExtras& extras) {
@@ -261,6 +295,13 @@ std::vector<ParameterSlot> parameter_slots(torch::nn::Module& root) {
                        slot.tensor->sizes().vec(), [layer, name = slot.name](torch::Tensor value) {
                          layer->bind(name, std::move(value));
                        }});
+      if (slot.name != "weight" || !layer->packs()) continue;
+      slots.back().bind_as = [layer](torch::Tensor value, torch::Dtype held) {
+        layer->bind_as(std::move(value), held);
+      };
+      slots.back().bind_source = [layer](std::function<torch::Tensor()> read, torch::Dtype held) {
+        layer->bind_source(std::move(read), held);
+      };
     }
   }
   return slots;

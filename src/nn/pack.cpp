@@ -18,9 +18,11 @@ bool is_float_or_bf16(const torch::Tensor& x) {
   return x.is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
 }
 
-kernels::Operands operands_for(torch::Dtype input, torch::Dtype weight) {
-  if (input == at::kBFloat16) return kernels::Operands::kBf16Pairs;
-  return weight == at::kBFloat16 ? kernels::Operands::kBf16Weights : kernels::Operands::kFloats;
+kernels::Operands operands_for(const PackedLayer::Kind& kind) {
+  using kernels::Operands;
+  if (kind.input == at::kBFloat16) return kind.int8 ? Operands::kInt8Pairs : Operands::kBf16Pairs;
+  if (kind.int8) return Operands::kInt8Weights;
+  return kind.held == at::kBFloat16 ? Operands::kBf16Weights : Operands::kFloats;
 }
 
 int64_t taps_of(const torch::Tensor& weight) {
@@ -63,27 +65,24 @@ kernels::Activation kernel_activation(LayerFinish::Activation activation) {
 
 bool can_pack(const torch::Tensor& weight, const torch::Tensor& x) {
   return c10::InferenceMode::is_enabled() && !weight.requires_grad() && is_float_or_bf16(x) &&
-         (is_float_or_bf16(weight) || weight.is_meta());
+         (is_float_or_bf16(weight) || weight.scalar_type() == at::kHalf || weight.is_meta());
 }
 
-PackedLayer::PackedLayer(const torch::Tensor& weight, const torch::Tensor& bias, torch::Dtype input,
-                         bool gated)
-    : shape_(weight.sizes().vec()), input_(input) {
-  const auto values = weight.contiguous();
+PackedLayer::PackedLayer(const torch::Tensor& weight, const torch::Tensor& bias, const Kind& kind)
+    : shape_(weight.sizes().vec()), kind_(kind) {
+  // Kernels read float32 and bf16; what they store is rounded as they pack it.
+  const bool readable = is_float_or_bf16(weight);
+  const auto values =
+      (readable ? weight : weight.to(kind.int8 ? at::kFloat : kind.held)).contiguous();
   const kernels::WeightView view{values.const_data_ptr(), values.scalar_type() == at::kBFloat16,
                                  values.size(0),          values.size(1),
-                                 taps_of(values),         gated};
-  weights_ =
-      kernels::PackedWeights(view, kernels::best_isa(), operands_for(input, values.scalar_type()));
+                                 taps_of(values),         kind.gated};
+  weights_ = kernels::PackedWeights(view, kernels::best_isa(), operands_for(kind));
   run_tasks(weights_.panels(), [&](int64_t panel) { weights_.fill(view, panel); });
   if (bias.defined()) {
     bias_ = bias.to(at::kFloat).contiguous();
     ordered_bias_ = kernels::packed_bias(weights_, bias_.const_data_ptr<float>());
   }
-}
-
-bool PackedLayer::fits(torch::Dtype input, bool gated) const {
-  return input == input_ && gated == weights_.gated();
 }
 
 torch::Tensor PackedLayer::plain_weight() const {

@@ -19,12 +19,18 @@ bool can_pack(const torch::Tensor& weight, const torch::Tensor& x);
 /// The weights of a layer as this CPU's kernels read them.
 class PackedLayer {
  public:
-  /// Packs `weight` [out,in] or [out,in,k,k] for inputs of dtype `input`; bias [out] may be
-  /// undefined. Gated: the output's halves will be a · gelu(b).
-  PackedLayer(const torch::Tensor& weight, const torch::Tensor& bias, torch::Dtype input,
-              bool gated);
+  /// What weights are packed for.
+  struct Kind {
+    torch::Dtype input;  // of what they are multiplied with
+    torch::Dtype held;   // what they count as: float32 or bf16
+    bool gated;          // the output's halves will be a · gelu(b)
+    bool int8;           // rounded to whole numbers of 8 bits
+    bool operator==(const Kind&) const = default;
+  };
+  /// Packs `weight` [out,in] or [out,in,k,k] of any floating type; bias [out] may be undefined.
+  PackedLayer(const torch::Tensor& weight, const torch::Tensor& bias, const Kind& kind);
 
-  bool fits(torch::Dtype input, bool gated) const;
+  bool is(const Kind& kind) const { return kind == kind_; }
   /// f(x Wᵀ + b) + residual for the last dimension of x: [...,in] → [...,out].
   torch::Tensor linear(const torch::Tensor& x, const LayerFinish& finish) const;
   /// What each of `layers`, of the same inputs and without gates, makes of x, side by side:
@@ -44,7 +50,7 @@ class PackedLayer {
   /// `out` where that is defined: channels-last, of the output's shape, the residual at most.
   torch::Tensor convolve(const torch::Tensor& x, const Convolution& how, const GroupAffine& affine,
                          const ConvExtras& extras, const Cut& cut, torch::Tensor out = {}) const;
-  /// The weight as it came, in its dtype.
+  /// The weight as it came, in the dtype that it counts as; of 8 bits what is left of it.
   torch::Tensor plain_weight() const;
 
   const kernels::PackedWeights& weights() const { return weights_; }
@@ -58,7 +64,7 @@ class PackedLayer {
   torch::Tensor image_bias(const torch::Tensor& offset) const;
 
   std::vector<int64_t> shape_;
-  torch::Dtype input_;
+  Kind kind_;
   kernels::PackedWeights weights_;
   torch::Tensor bias_;               // [out] float32; may be undefined
   std::vector<float> ordered_bias_;  // in the order of packed columns

@@ -7,10 +7,12 @@
 
 #include <chrono>
 
+#include "nn/kept_memory.h"
 #include "pipeline/approximations.h"
 #include "pipeline/check.h"
 #include "pipeline/encode.h"
 #include "pipeline/guard.h"
+#include "pipeline/model_parts.h"
 #include "pipeline/noise_model.h"
 #include "pipeline/start.h"
 #include "sd/core/error.h"
@@ -97,6 +99,7 @@ torch::Tensor sample(const LoadedModel& model, const DrawRequest& request, Noise
   const auto rows = BatchRows::of(request);
   check_approximations(model, request);
   const auto start = make_start(model, request, rows, noise);
+  put_part_away(model, ModelPart::kEncoder);
   if (start.plan.size() == 0) return start.latents;
   if (request.noise_only) {
     ZeroDenoiser nothing;
@@ -113,6 +116,8 @@ torch::Tensor sample(const LoadedModel& model, const DrawRequest& request, Noise
   GuidedDenoiser denoiser(
       BatchNoiseModel(model, request, start.extra, start.plan.size(), unet_calls),
       guidance_of(model, request), start.plan.size());
+  put_part_away(model, ModelPart::kText);
+  const auto unet = use_part(model, ModelPart::kUNet);
   if (!report(request, Progress::Stage::kSample, 0, start.plan.size())) throw Cancelled();
   return start.plan.run(denoiser, start.latents, make_hooks(request, start, rows, noise), noise,
                         make_step_noise(request, rows, noise));
@@ -128,13 +133,28 @@ std::vector<int64_t> wanted_rows(const DrawRequest& request, int64_t rows) {
   return wanted;
 }
 
+/// Before another part of the model runs: its tensors are of other sizes, and what was kept for
+/// those of the UNet would be no use to it.
+void give_back_memory(const LoadedModel& model, bool unet_goes) {
+  if (unet_goes) put_part_away(model, ModelPart::kUNet);
+  if (model.parts) release_kept_memory();
+}
+
+/// At the end of a drawing, however it ends.
+struct MemoryAtRest {
+  const LoadedModel& model;
+  ~MemoryAtRest() { give_back_memory(model, false); }
+};
+
 DrawResult draw_watched(const LoadedModel& model, const DrawRequest& request, NoiseSource& noise) {
   const c10::InferenceMode inference;
+  const MemoryAtRest at_rest{model};
   DrawResult result;
   auto began = std::chrono::steady_clock::now();
   result.latents = guard_torch(
       "sampling", [&] { return sample(model, request, noise, &result.timing.unet_calls).cpu(); });
   result.timing.sample = seconds_since(began);
+  give_back_memory(model, request.last || (model.parts && model.parts->one_at_a_time()));
   if (request.decode && !request.noise_only) {
     began = std::chrono::steady_clock::now();
     const auto wanted = wanted_rows(request, result.latents.size(0));

@@ -9,6 +9,7 @@
 #include <map>
 
 #include "pipeline/check.h"
+#include "pipeline/model_parts.h"
 #include "sd/core/error.h"
 #include "sd/models/latent_diffusion.h"
 #include "sd/models/taesd.h"
@@ -17,6 +18,7 @@
 namespace sd {
 
 torch::Tensor encode_prompts(const LoadedModel& model, const std::vector<std::string>& prompts) {
+  const auto text = use_part(model, ModelPart::kText);
   std::map<std::string, torch::Tensor> contexts;
   std::vector<torch::Tensor> rows;
   for (const auto& prompt : prompts) {
@@ -57,6 +59,7 @@ torch::Tensor picture_means(const LoadedModel& model, const torch::Tensor& pictu
                pictures, [&](const auto& picture) { return model.taesd->encode(picture); }, model) /
            model.config.scale_factor;
   }
+  const auto encoder = use_part(model, ModelPart::kEncoder);
   return encode_by_parts(
       pictures, [&](const auto& picture) { return model.model->vae->encode(picture).mean; }, model);
 }
@@ -83,6 +86,7 @@ torch::Tensor decode_in(torch::Dtype dtype, const LoadedModel& model,
   if (model.taesd) {
     return model.taesd->decode(latents.to(torch::Device(model.device), dtype)).to(at::kFloat);
   }
+  const auto decoder = use_part(model, ModelPart::kDecoder);
   const auto z = (latents / model.config.scale_factor).to(torch::Device(model.device), dtype);
   return model.model->vae->decode(z).to(at::kFloat);
 }

@@ -7,6 +7,7 @@
 #include "nn/kept_memory.h"
 #include "pipeline/device.h"
 #include "pipeline/guard.h"
+#include "pipeline/model_parts.h"
 #include "sd/core/error.h"
 #include "sd/core/mapped_file.h"
 #include "sd/models/latent_diffusion.h"
@@ -26,6 +27,39 @@ std::shared_ptr<TaesdImpl> load_taesd(const TensorSource& tensors, LoadOptions o
   return taesd.ptr();
 }
 
+/// Of the UNet all but its ends, where rounding would show.
+void hold_in_8_bits(UNetImpl& unet, LayerSettings settings) {
+  settings.int8_weights = true;
+  for (const auto& item : unet.named_modules()) {
+    const std::string_view name = item.key();
+    const bool at_an_end =
+        name.starts_with("time_embed.") || name == "input_blocks.0.0" || name == "out.2";
+    if (auto* layer = dynamic_cast<LayerImpl*>(item.value().get()); layer && !at_an_end) {
+      layer->set(settings);
+    }
+  }
+}
+
+void set_layers(LatentDiffusionImpl& model, const LoadRequest& request) {
+  const LayerSettings settings{.exact_convolutions = request.exact_convolutions};
+  for (const auto& item : model.named_modules()) {
+    if (auto* layer = dynamic_cast<LayerImpl*>(item.value().get())) layer->set(settings);
+  }
+  if (request.weights == WeightsChoice::kInt8) hold_in_8_bits(*model.unet, settings);
+}
+
+void require_cpu(const LoadRequest& request, torch::Device device) {
+  if (device.is_cpu()) return;
+  if (request.weights == WeightsChoice::kInt8) {
+    throw UsageError("--weights int8: is for a CPU\nGive --device cpu, or leave it out.");
+  }
+  if (request.low_memory) {
+    throw UsageError(
+        "--low-memory: is for a CPU, whose memory holds the model\nGive --device cpu, or leave it "
+        "out.");
+  }
+}
+
 bool is_vae_slot(const ParameterSlot& slot) { return slot.name.starts_with("first_stage_model."); }
 
 LoadedModel load_watched(const LoadRequest& request) {
@@ -33,6 +67,7 @@ LoadedModel load_watched(const LoadRequest& request) {
   set_threads(request.threads);
   const auto device = resolve_device(request.device);
   const auto precision = resolve_precision(request.dtype, device);
+  require_cpu(request, device);
   if (device.is_cuda()) set_cuda_arithmetic();
   if (device.is_cpu()) keep_tensor_memory();
 
@@ -53,9 +88,11 @@ LoadedModel load_watched(const LoadRequest& request) {
   }
 
   LatentDiffusion model(loaded.config);
+  set_layers(*model, request);
   LoadOptions options;
   options.device = device;
   options.dtype = precision.weights;
+  options.late = device.is_cpu();
   options.on_tensor = [&](int64_t done, int64_t total) {
     return !request.on_progress || request.on_progress({Progress::Stage::kLoad, done, total});
   };
@@ -65,7 +102,13 @@ LoadedModel load_watched(const LoadRequest& request) {
     // Where TAESD does both, the autoencoder is never called and stays without memory.
     if (loaded.taesd->encodes()) std::erase_if(slots, is_vae_slot);
   }
-  load_weights(slots, *opened.tensors, options);
+  if (device.is_cpu()) {
+    const auto policy =
+        request.low_memory ? ModelParts::Policy::kOneAtATime : ModelParts::Policy::kWorthwhile;
+    loaded.parts = std::make_shared<ModelParts>(slots, std::move(opened.tensors), options, policy);
+  } else {
+    load_weights(slots, *opened.tensors, options);
+  }
   loaded.model = model.ptr();
   loaded.compute_dtype = precision.compute;
   return loaded;

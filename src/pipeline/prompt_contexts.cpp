@@ -7,6 +7,7 @@
 
 #include "pipeline/batch_rows.h"
 #include "pipeline/check.h"
+#include "pipeline/model_parts.h"
 #include "sd/models/latent_diffusion.h"
 
 namespace sd {
@@ -47,6 +48,7 @@ PromptContexts::PromptContexts(const LoadedModel& model, const DrawRequest& requ
 }
 
 PromptContexts::Row PromptContexts::encode(const std::vector<PromptVariant>& variants) const {
+  const auto text = use_part(model_, ModelPart::kText);
   Row row;
   for (const auto& variant : variants) {
     const auto ids = at::tensor(variant.tokens.ids, at::kLong)

@@ -5,6 +5,7 @@
 #include <c10/core/InferenceMode.h>
 
 #include "pipeline/guard.h"
+#include "pipeline/model_parts.h"
 #include "sd/models/latent_diffusion.h"
 
 namespace sd {
@@ -24,6 +25,7 @@ torch::Tensor token_embedding(TextEncoderImpl& text) {  // [vocabulary,width]
 std::vector<bool> learnt_ids(const LoadedModel& model, const std::vector<int64_t>& ids) {
   return guard_torch("looking at the token embedding", [&] {
     const c10::InferenceMode inference;
+    const auto text = use_part(model, ModelPart::kText);
     const auto table = token_embedding(*model.model->text);
     const auto rows = table.index_select(0, at::tensor(ids, at::kLong).to(table.device()));
     const auto any = rows.ne(0).any(1).cpu().contiguous();  // [N]

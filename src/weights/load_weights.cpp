@@ -41,20 +41,39 @@ torch::Dtype torch_dtype(DType dtype) {
   throw CheckpointError("unknown tensor dtype");
 }
 
+bool is_aligned(const TensorView& view) {
+  return reinterpret_cast<std::uintptr_t>(view.bytes.data()) % size_of(view.dtype) == 0;
+}
+
 /// What a parameter becomes from a view: the mapping itself, or a converted copy.
 torch::Tensor to_parameter(const TensorView& view, const LoadOptions& options) {
   const auto wrapped = wrap_tensor(view);
-  const auto address = reinterpret_cast<std::uintptr_t>(view.bytes.data());
-  const bool aligned = address % size_of(view.dtype) == 0;
   auto value = wrapped.to(options.device, options.dtype);
-  if (value.is_same(wrapped) && (!aligned || !wrapped.is_contiguous())) {
+  if (value.is_same(wrapped) && (!is_aligned(view) || !wrapped.is_contiguous())) {
     value = wrapped.clone(at::MemoryFormat::Contiguous);
   }
   return value;
 }
 
+/// Whether a tensor may wait in its file for whoever rearranges it.
+bool can_wait(const TensorView& view) {
+  const bool known =
+      view.dtype == DType::kF32 || view.dtype == DType::kF16 || view.dtype == DType::kBF16;
+  return known && view.mapping != nullptr && is_aligned(view);
+}
+
+void bind_to(const ParameterSlot& slot, const TensorView& view, const LoadOptions& options) {
+  if (options.late && slot.bind_as && can_wait(view)) {
+    slot.bind_as(wrap_tensor(view), options.dtype);
+  } else {
+    slot.bind(to_parameter(view, options));
+  }
+}
+
+}  // namespace
+
 /// Everything that is missing or misshapen is found before the first tensor is read.
-void check_against_source(const std::vector<ParameterSlot>& wanted, const TensorSource& source) {
+void check_weights(const std::vector<ParameterSlot>& wanted, const TensorSource& source) {
   std::vector<std::string> missing, mismatched;
   for (const auto& item : wanted) {
     if (!source.contains(item.name)) {
@@ -79,7 +98,18 @@ void check_against_source(const std::vector<ParameterSlot>& wanted, const Tensor
   }
 }
 
-}  // namespace
+void stream_weight(const ParameterSlot& slot, std::shared_ptr<const TensorSource> source,
+                   torch::Dtype held) {
+  slot.bind_source(
+      [source = std::move(source), name = slot.name, held] {
+        const auto view = source->at(name);
+        if (can_wait(view)) return wrap_tensor(view);
+        LoadOptions options;
+        options.dtype = held;
+        return to_parameter(view, options);
+      },
+      held);
+}
 
 torch::Tensor wrap_tensor(const TensorView& view) {
   const auto options = at::TensorOptions().dtype(torch_dtype(view.dtype));
@@ -96,12 +126,12 @@ torch::Tensor wrap_tensor(const TensorView& view) {
 
 LoadReport load_weights(const std::vector<ParameterSlot>& wanted, const TensorSource& source,
                         const LoadOptions& options) {
-  check_against_source(wanted, source);
+  check_weights(wanted, source);
 
   LoadReport report;
   std::unordered_set<std::string_view> used;
   for (const auto& item : wanted) {
-    item.bind(to_parameter(source.at(item.name), options));
+    bind_to(item, source.at(item.name), options);
     used.insert(item.name);
     ++report.loaded;
     if (options.on_tensor &&

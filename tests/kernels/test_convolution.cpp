@@ -194,7 +194,7 @@ void for_all_kernels(const Shape& shape, const Check& check) {
     Layer layer(shape, bf16);
     for (const auto isa : isas_here()) {
       for (const auto operands : {Operands::kFloats, Operands::kBf16Weights, Operands::kInt8Weights,
-                                  Operands::kBf16Pairs}) {
+                                  Operands::kBf16Pairs, Operands::kInt8Pairs}) {
         const auto packed = layer.pack(isa, operands);
         for (const auto algorithm : {ConvAlgorithm::kDirect, ConvAlgorithm::kWinograd4}) {
           if (!conv_can(layer.call(packed), algorithm)) continue;
@@ -216,8 +216,7 @@ void expect_near(const Layer& layer, const PackedWeights& packed, ConvAlgorithm 
   const double steps = static_cast<double>(layer.shape.inputs + 16);
   double largest = 0.0;
   for (const auto m : wanted.magnitudes) largest = std::max(largest, m);
-  const bool rounds_input = algorithm == ConvAlgorithm::kDirect &&
-                            packed.operands() == Operands::kBf16Pairs &&
+  const bool rounds_input = algorithm == ConvAlgorithm::kDirect && takes_pairs(packed.operands()) &&
                             (!layer.bf16 || layer.shape.normed || layer.shape.silu);
   ASSERT_EQ(found.size(), wanted.values.size());
   for (std::size_t i = 0; i < found.size(); ++i) {

@@ -84,7 +84,7 @@ GemmCall call_of(const Layer& layer, const void* x, const PackedWeights& weights
           outputs,
           out,
           outputs,
-          weights.operands() == Operands::kBf16Pairs,
+          takes_pairs(weights.operands()),
           Activation::kNone};
 }
 
@@ -166,6 +166,23 @@ TEST_P(Gemm, KeepsInt8WeightsWithinHalfAStepOfTheirScale) {
     run_backwards(call_of(layer, in.x.data(), weights, out.data()));
     // Values in the middle of two steps may go either way.
     expect_near(product(layer, in.x, rounded, {}), out, 0.004, text_of(layer));
+  }
+}
+
+TEST_P(Gemm, WidensInt8ToPairsOfBf16Exactly) {
+  for (const auto& layer : kLayers) {
+    const Inputs in(layer);
+    const auto view = view_of(layer, in.weights.data(), false);
+    const auto weights = packed(view, GetParam(), Operands::kInt8Pairs);
+    Values held(in.weights.size());
+    weights.unpack(held.data());
+    const auto x = to_bf16(in.x);
+    std::vector<uint16_t> out(layer.rows * layer.columns);
+    run_backwards(call_of(layer, x.data(), weights, out.data()));
+    Values found;
+    for (const auto each : out) found.push_back(from_bf16(each));
+    // One rounding to 8 bits at the end.
+    expect_near(product(layer, through_bf16(in.x), held, {}), found, 0.0041, text_of(layer));
   }
 }
 

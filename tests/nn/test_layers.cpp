@@ -1,9 +1,12 @@
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/eye.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
 
 #include "nn/conv_rows.h"
+#include "nn/kept_memory.h"
 #include "sd/core/error.h"
 #include "sd/nn/layers.h"
 #include "sd/nn/timestep_embedding.h"
@@ -127,6 +130,90 @@ TEST(Conv2d, TrainsLikeAnyOther) {
   }
   layer->forward(at::randn({1, 3, 8, 8})).sum().backward();
   EXPECT_TRUE(layer->weight.grad().defined());
+}
+
+TEST(Layers, AWeightMayWaitInItsFilesDtype) {
+  const c10::InferenceMode inference;
+  const auto weight = at::randn({24, 16}).to(at::kHalf), x = at::randn({3, 16});
+  for (const auto held : {at::kFloat, at::kBFloat16}) {
+    Linear late(16, 24, false), early(16, 24, false);
+    late->bind_as(weight, held);
+    early->bind("weight", weight.to(held));
+    EXPECT_TRUE(late->forward(x).equal(early->forward(x)));
+    EXPECT_TRUE(late->weight.is_meta());
+  }
+}
+
+TEST(Layers, AWeightThatWaitsCountsAsItWillBeHeld) {
+  Linear late(16, 24, false), early(16, 24, false);
+  const auto weight = at::randn({24, 16}), x = at::randn({3, 16});
+  late->bind_as(weight, at::kBFloat16);
+  early->bind("weight", weight.to(at::kBFloat16));
+  EXPECT_TRUE(late->forward(x).equal(early->forward(x)));  // with gradients: not packed
+}
+
+TEST(Layers, AWeightMayBeReadForEveryCall) {
+  const c10::InferenceMode inference;
+  Linear streamed(16, 24, false), kept(16, 24, false);
+  const auto weight = at::randn({24, 16}), x = at::randn({3, 16});
+  int reads = 0;
+  streamed->bind_source(
+      [&] {
+        ++reads;
+        return weight;
+      },
+      at::kFloat);
+  kept->bind("weight", weight.clone());
+  const auto expected = kept->forward(x);
+  EXPECT_TRUE(streamed->forward(x).equal(expected));
+  EXPECT_TRUE(streamed->forward(x).equal(expected));
+  EXPECT_EQ(reads, 2);
+}
+
+TEST(Layers, WeightsOf8BitsAreOffByHalfAStepAtMost) {
+  const c10::InferenceMode inference;
+  const auto weight = at::randn({24, 64}), x = at::eye(64);  // shows each weight
+  const auto steps = weight.abs().amax(1) / 127;             // [out]
+  for (const auto input : {at::kFloat, at::kBFloat16}) {
+    Linear layer(64, 24, false);
+    layer->set({.int8_weights = true});
+    layer->bind("weight", weight.clone());
+    const auto off = (layer->forward(x.to(input)).to(at::kFloat) - weight.t()).abs();
+    const double rounding = input == at::kFloat ? 1e-5 : 0x1p-8 * weight.abs().max().item<double>();
+    EXPECT_TRUE(off.le(0.5 * steps + rounding).all().item<bool>());
+    EXPECT_GT(off.max().item<double>(), 1e-4);
+  }
+}
+
+TEST(Conv2d, IsExactWhereItIsAskedFor) {
+  const c10::InferenceMode inference;
+  const auto weight = at::randn({64, 64, 3, 3}), x = at::randn({1, 64, 32, 32});
+  const auto expected = at::conv2d(x.to(at::kDouble), weight.to(at::kDouble), {}, 1, 1);
+  const auto error = [&](bool exact) {
+    Conv2d layer(64, 64, 3, Conv2dOptions{.padding = 1, .with_bias = false});
+    layer->set({.exact_convolutions = exact});
+    layer->bind("weight", weight.clone());
+    return (layer->forward(x) - expected).abs().mean().item<double>();
+  };
+  EXPECT_LT(error(true), error(false));  // which is Winograd's
+}
+
+TEST(KeptMemory, GivesBackWhatNoTensorHolds) {
+  keep_tensor_memory();
+  const auto held = at::ones({1 << 20});
+  { const auto gone = at::ones({64 << 20}); }
+  EXPECT_GT(kept_memory().mapped, std::size_t{256} << 20U);
+  release_kept_memory(std::size_t{32} << 20U);
+  EXPECT_LT(kept_memory().mapped, std::size_t{72} << 20U);
+  EXPECT_EQ(held.sum().item<double>(), 1 << 20);
+}
+
+TEST(KeptMemory, KeepsWhatTheNextTensorsMayTake) {
+  keep_tensor_memory();
+  { const auto gone = at::ones({1 << 20}); }
+  const auto before = kept_memory().mapped;
+  release_kept_memory();
+  EXPECT_EQ(kept_memory().mapped, before);
 }
 
 TEST(Layers, WeightsHeldInBf16AreWidenedForFloat32Work) {

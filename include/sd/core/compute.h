@@ -7,6 +7,8 @@ namespace sd {
 
 /// What the user asked for; torch-free, so that options can be checked before LibTorch is loaded.
 enum class DTypeChoice { kAuto, kF32, kBF16, kF16 };
+/// How weights are held: as the dtype says, or those of the UNet in 8 bits.
+enum class WeightsChoice { kAuto, kInt8 };
 enum class RngChoice { kDevice, kCpu, kCuda };
 
 /// "auto", "cpu", "cuda", "cuda:1".

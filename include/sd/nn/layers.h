@@ -5,9 +5,11 @@
 #include <torch/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +34,12 @@ struct LayerFinish {
   torch::Tensor residual{};  // of the output's shape and dtype; undefined: none
 };
 
+/// What may be asked of layers on a CPU beside what they compute.
+struct LayerSettings {
+  bool int8_weights = false;        // held as whole numbers of 8 bits with a scale for each output
+  bool exact_convolutions = false;  // no Winograd
+};
+
 /// A layer that owns parameters. LibTorch's own layers fill theirs with random numbers when built,
 /// which takes seconds for a UNet; these start on the meta device without memory until `bind` gives
 /// them a tensor.
@@ -47,6 +55,16 @@ class LayerImpl : public torch::nn::Module {
   /// Makes `value` the parameter `name`; shape must equal the declared one (checked), dtype and
   /// device are free.
   void bind(const std::string& name, torch::Tensor value);
+  /// Makes `value`, in the dtype of its file, the parameter "weight". Values count as rounded to
+  /// `held`: float32 or bf16.
+  void bind_as(torch::Tensor value, torch::Dtype held);
+  /// Reads the parameter "weight" anew for every call and keeps nothing of it.
+  void bind_source(std::function<torch::Tensor()> read, torch::Dtype held);
+  /// Whether the layer takes those two.
+  virtual bool packs() const { return false; }
+
+  /// Before the first call.
+  void set(const LayerSettings& settings) { settings_ = settings; }
 
  protected:
   void declare(const std::string& name, torch::Tensor& member, at::IntArrayRef shape);
@@ -56,12 +74,19 @@ class LayerImpl : public torch::nn::Module {
   std::shared_ptr<const PackedLayer> packed_for(const torch::Tensor& x, bool gated = false);
   /// The values of "weight", packed or not.
   torch::Tensor plain_weight() const;
+  const LayerSettings& settings() const { return settings_; }
 
  private:
   Slot* find(const std::string& name);
+  /// The weight as it was bound; `packing_` is held.
+  torch::Tensor bound_weight() const;
+  void put_away_weight();
 
   std::vector<Slot> slots_;
+  LayerSettings settings_;
   mutable std::mutex packing_;
+  std::optional<torch::Dtype> held_;     // in which "weight" counts; absent: its own
+  std::function<torch::Tensor()> read_;  // null: "weight" is kept
   std::shared_ptr<const PackedLayer> packed_;
 };
 
@@ -72,6 +97,7 @@ class LinearImpl : public LayerImpl {
   LinearImpl(int64_t in_features, int64_t out_features, bool with_bias = true);
   torch::Tensor forward(const torch::Tensor& x,
                         const LayerFinish& finish = {});  // [...,in] → [...,out]
+  bool packs() const override { return true; }
 
   torch::Tensor weight, bias;
 
@@ -117,6 +143,7 @@ class Conv2dImpl : public LayerImpl {
   /// Some rows of what forward makes of a picture [1,C,H,W], from the rows of it that they depend
   /// on.
   void forward_rows(const ConvRows& rows);
+  bool packs() const override { return true; }
 
   torch::Tensor weight, bias;
 
@@ -126,7 +153,6 @@ class Conv2dImpl : public LayerImpl {
 
   int64_t kernel_;
   Conv2dOptions options_;
-  bool exact_ = false;
 };
 TORCH_MODULE(Conv2d);
 

@@ -38,6 +38,9 @@ struct DrawSettings : PictureSettings {
   bool decode = true;
   /// Decode this sample's alone; the others' pictures are empty.
   std::optional<int64_t> decode_only;
+  /// Nothing is drawn with the model for a while after this: weights that decoding does not need
+  /// may leave memory before it. A later drawing loads them again.
+  bool last = false;
   /// Draw all random numbers that the batch takes and nothing else: no model is run, and latents
   /// mean nothing. For what comes behind a batch that is not wanted.
   bool noise_only = false;

@@ -17,6 +17,7 @@ namespace sd {
 
 class LatentDiffusionImpl;  // models/latent_diffusion.h
 class TaesdImpl;            // models/taesd.h
+class ModelParts;           // pipeline/model_parts.h
 
 struct LoadRequest {
   std::filesystem::path checkpoint;             // file or diffusers folder
@@ -26,15 +27,26 @@ struct LoadRequest {
   std::optional<Prediction> prediction;         // what the UNet predicts; absent: as the model says
   DeviceChoice device;
   DTypeChoice dtype = DTypeChoice::kAuto;
+  /// In 8 bits, the UNet's layers have whole numbers with a scale for each output, rounded once; a
+  /// quarter of float32's memory. On a CPU only.
+  WeightsChoice weights = WeightsChoice::kAuto;
+  bool exact_convolutions = false;  // sums of products alone, no Winograd; on a CPU
+  /// One part of the model in memory at a time (text encoder, UNet, autoencoder), each loaded when
+  /// it is needed, and of a large one about 1.2 GB, whose other layers are read in every step. For
+  /// a CPU.
+  bool low_memory = false;
   int threads = 0;  // 0: physical cores
   ProgressCallback on_progress;
 
   ModelFiles files() const { return {checkpoint, config, separate, prediction}; }
 };
 
-/// A model ready to draw; immutable, may be shared between requests and threads.
+/// A model ready to draw; immutable, may be shared between requests and threads. Weights of a part
+/// that is not in use may be out of memory: drawing loads them again from the files, which must
+/// stay as they are.
 struct LoadedModel {
   std::shared_ptr<LatentDiffusionImpl> model;
+  std::shared_ptr<ModelParts> parts;  // null: all weights stay, as on a GPU
   /// Decodes, and encodes where it can, in the autoencoder's place; null: it does not.
   std::shared_ptr<TaesdImpl> taesd;
   std::shared_ptr<const Tokenizer> tokenizer;

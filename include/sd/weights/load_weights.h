@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,9 @@ struct LoadReport {
 struct LoadOptions {
   torch::Device device = torch::kCPU;
   torch::Dtype dtype = torch::kFloat;  // what weights are held in
+  /// Weights that their layers rearrange stay in the mapped file until then, whatever their dtype
+  /// (ParameterSlot::bind_as), so that they are never held twice. For a CPU.
+  bool late = false;
   /// Called after each tensor with (done, total); false stops with Cancelled.
   std::function<bool(int64_t, int64_t)> on_tensor;
 };
@@ -33,6 +37,13 @@ struct LoadOptions {
 /// the first few tensors that are missing or have another shape.
 LoadReport load_weights(const std::vector<ParameterSlot>& wanted, const TensorSource& source,
                         const LoadOptions& options);
+
+/// Throws CheckpointError as load_weights does where `source` does not hold all that is wanted.
+void check_weights(const std::vector<ParameterSlot>& wanted, const TensorSource& source);
+
+/// Lets a slot that has bind_source read its tensor anew for every call; the slot keeps `source`.
+void stream_weight(const ParameterSlot& slot, std::shared_ptr<const TensorSource> source,
+                   torch::Dtype held);
 
 /// A tensor that wraps (not copies) what `view` shows and keeps the mapping alive. When the last
 /// such tensor goes, because its values were converted or packed, the file's pages are given back.

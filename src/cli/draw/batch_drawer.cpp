@@ -19,7 +19,12 @@ BatchDrawer::BatchDrawer(const Drawing& drawing, const LoadedModel& model, const
       words_(words),
       previews_(plan_, model, words),
       noise_(seed_rule_of(plan_.options), torch::Device(model.device)),
-      start_(inputs.start) {}
+      start_(inputs.start) {
+  if (plan_.place) return;  // a task of many
+  for_each_batch(plan_, [&](const Batch& batch) {
+    if (wants_any(plan_, batch)) last_batch_ = batch.number;
+  });
+}
 
 DrawResult BatchDrawer::draw(const Batch& batch) {
   previews_.begin_batch();
@@ -62,6 +67,7 @@ DrawRequest BatchDrawer::request_for(const Batch& batch) {
     request.start_latents =
         start_->batch(batch.first_sample, static_cast<int64_t>(batch.size), noise_);
   }
+  request.last = batch.number == last_batch_;
   if (options.only) request.decode_only = *options.only - batch.first_sample;
   request.decode = !options.skip_save || !options.skip_grid || options.attn.draws() ||
                    (plan_.place && plan_.place->returns_pictures);

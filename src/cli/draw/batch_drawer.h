@@ -49,6 +49,7 @@ class BatchDrawer {
 
   const DrawPlan& plan_;
   const bool shares_cells_;
+  int64_t last_batch_ = -1;  // behind it nothing is drawn with the model; -1: something may be
   const LoadedModel& model_;
   const RunInputs& inputs_;
   AttnRun& attn_;

@@ -196,6 +196,9 @@ LoadRequest load_request(const DrawPlan& plan) {
   request.ema = plan.options.ema;
   request.device = plan.options.device;
   request.dtype = plan.options.dtype;
+  request.weights = plan.options.weights;
+  request.exact_convolutions = plan.options.exact_conv;
+  request.low_memory = plan.options.low_memory;
   request.threads = static_cast<int>(plan.options.threads);
   return request;
 }

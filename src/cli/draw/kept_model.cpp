@@ -17,7 +17,8 @@ namespace {
 auto key_of(const LoadRequest& request) {
   return std::tuple(request.checkpoint, request.config, request.separate.vae, request.separate.clip,
                     request.ema, request.prediction, request.device.kind, request.device.index,
-                    request.dtype, request.threads);
+                    request.dtype, request.weights, request.exact_convolutions, request.low_memory,
+                    request.threads);
 }
 
 /// Of the files that were loaded: one that has been changed or replaced since has no hash that

@@ -127,6 +127,9 @@ struct DrawOptions : PictureSettings {
   std::optional<Prediction> prediction;  // absent: as the model says
   DeviceChoice device;
   DTypeChoice dtype = DTypeChoice::kAuto;
+  WeightsChoice weights = WeightsChoice::kAuto;
+  bool exact_conv = false;
+  bool low_memory = false;
   RngChoice rng = RngChoice::kDevice;
   std::optional<std::filesystem::path> init_latents;
   std::optional<std::filesystem::path> save_latents;

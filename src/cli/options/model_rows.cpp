@@ -69,7 +69,7 @@ std::vector<OptionRow> model_rows() {
   };
   return {
       {.names = "ckpt",
-       .synonyms = "m,model,checkpoint,model_path,ckpt_path,weights,pretrained_model_name_or_path",
+       .synonyms = "m,model,checkpoint,model_path,ckpt_path,pretrained_model_name_or_path",
        .group = kGroup,
        .help = "Weights: .ckpt, .safetensors, a diffusers folder, or the\nname of one in "
                "SD_MODELS_DIR\n(models/ldm/stable-diffusion-v1/model.ckpt, else the\ndemo model)",
@@ -134,6 +134,8 @@ std::vector<OptionRow> model_rows() {
 
 std::vector<OptionRow> machine_rows() {
   constexpr const char* kGroup = "Machine";
+  const Choices<WeightsChoice> weights = {{"auto", WeightsChoice::kAuto},
+                                          {"int8", WeightsChoice::kInt8}};
   const Choices<std::optional<std::string>> precisions = {{"full", "full"},
                                                           {"autocast", "autocast"}};
   return {
@@ -160,6 +162,29 @@ std::vector<OptionRow> machine_rows() {
        .settled = true,
        .answers = "dtype",
        .told_by = "dtype"},
+      {.names = "weights",
+       .group = kGroup,
+       .help = "How the UNet's weights are held on a CPU: auto is as\n--dtype, int8 half of bf16's "
+               "memory; pixels change a little",
+       .value = choice(&DrawOptions::weights, weights),
+       .key = {"weights", "dtype"},
+       .told_if_given = true},
+      {.names = "exact-conv",
+       .group = kGroup,
+       .help =
+           "No Winograd in convolutions on a CPU: sums of products\nalone, slower; pixels differ "
+           "by rounding",
+       .value = flag(&DrawOptions::exact_conv),
+       .key = {"exact_conv", "weights"},
+       .told_if_given = true},
+      {.names = "low-memory",
+       .synonyms = "lowvram,medvram,enable_model_cpu_offload,enable_sequential_cpu_offload",
+       .group = kGroup,
+       .help = "One part of the model in memory at a time, on a CPU;\nslower, since of a list each "
+               "picture loads them again",
+       .value = flag(&DrawOptions::low_memory),
+       .role = Role::kElsewhere,
+       .scope = Scope::kMachine},
       {.names = "threads",
        .synonyms = "t,n_threads,num_threads",
        .group = kGroup,

@@ -79,12 +79,12 @@ constexpr std::array kNotHere = {
             "facetool_strength",
             "Nothing restores faces here."},
     NotHere{"tiling,seamless", "Pictures that tile are not supported."},
-    NotHere{"vae_tiling,vae_slicing,vae_on_cpu,clip_on_cpu,medvram,lowvram,xformers,"
+    NotHere{"vae_tiling,vae_slicing,vae_on_cpu,clip_on_cpu,xformers,"
             "opt_sdp_attention,flash_attn,fa,diffusion_fa,attention_slicing,"
-            "enable_attention_slicing,enable_model_cpu_offload,offload_to_cpu,no_half_vae,"
+            "enable_attention_slicing,offload_to_cpu,no_half_vae,"
             "opt_split_attention",
             "There is no such switch, leave it out. Fewer pictures at a time (--n_samples) and "
-            "smaller ones take less memory."},
+            "smaller ones take less memory; --low-memory does, too."},
     NotHere{"safety_checker,no_safety_checker,disable_safety_checker,nsfw_checker",
             "There is no safety checker."},
     NotHere{"refiner,refiner_model", "Models with a refiner (SDXL) are not supported."},

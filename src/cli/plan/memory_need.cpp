@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <numeric>
 #include <optional>
 #include <system_error>
 
@@ -11,6 +13,7 @@
 #include "sd/core/compute.h"
 #include "sd/core/error.h"
 #include "weights/expected_tensors.h"
+#include "weights/model_part.h"
 
 namespace sd::cli {
 namespace {
@@ -33,18 +36,54 @@ constexpr double kRowUsual = 150.0 * kMiB;
 constexpr double kUNetChannels = 320;
 // Beside the maps of a picture that is decoded in bands of rows: the bands, and the picture itself.
 constexpr int64_t kBands = 400 * kMiB;
+constexpr int64_t kLayerTwice = 160 * kMiB;
 
-int64_t parameters_of(const ModelConfig& config) {
-  int64_t total = 0;
-  for (const auto& tensor : expected_tensors(config)) {
-    int64_t elements = 1;
-    for (const int64_t side : tensor.shape) elements *= side;
-    total += elements;
-  }
-  return total;
+/// Bytes of each part's weights in memory, by ModelPart.
+using PartBytes = std::array<int64_t, 4>;
+
+int64_t bytes_of(const PartBytes& parts, ModelPart part) {
+  return parts[static_cast<std::size_t>(part)];
 }
 
-int64_t bytes_of(const std::filesystem::path& checkpoint) {
+PartBytes part_bytes(const DrawOptions& options, const ModelConfig& config, int64_t element) {
+  PartBytes parts{};
+  for (const auto& tensor : expected_tensors(config)) {
+    const auto part = part_of(tensor.name);
+    const bool int8 = options.weights == WeightsChoice::kInt8 && part == ModelPart::kUNet;
+    int64_t bytes = int8 ? 1 : element;
+    for (const int64_t side : tensor.shape) bytes *= side;
+    parts[static_cast<std::size_t>(part)] += bytes;
+  }
+  return parts;
+}
+
+/// Whether something may be drawn behind the first batch.
+bool draws_more(const DrawOptions& options) {
+  return options.n_iter > 1 || options.lists_prompts() || options.batch.grid ||
+         options.seed_mode != SeedMode::kBatch;
+}
+
+/// What weights take while the UNet runs, and while a picture is decoded.
+struct WeightBytes {
+  int64_t sampling = 0, decoding = 0;
+};
+
+WeightBytes weight_bytes(const DrawOptions& options, const PartBytes& parts) {
+  const auto unet = bytes_of(parts, ModelPart::kUNet);
+  const auto decoder = bytes_of(parts, ModelPart::kDecoder);
+  if (options.low_memory) {
+    // A layer that is read for a call is there twice for a moment.
+    const auto kept = std::min(unet, kMostOfAPart);
+    return {kept + std::min(unet - kept, kLayerTwice), decoder};
+  }
+  const auto stays = [](int64_t bytes) { return bytes < kWorthLoadingAgain ? bytes : 0; };
+  const auto small =
+      stays(bytes_of(parts, ModelPart::kText)) + stays(bytes_of(parts, ModelPart::kEncoder));
+  const bool unet_stays = draws_more(options) || stays(unet) > 0;
+  return {unet + small, (unet_stays ? unet : 0) + decoder + small};
+}
+
+int64_t file_bytes(const std::filesystem::path& checkpoint) {
   std::error_code error;
   const auto size = std::filesystem::file_size(checkpoint, error);
   return error ? 0 : static_cast<int64_t>(size);
@@ -75,7 +114,8 @@ struct DecoderNeed {
 DecoderNeed decoder_need(const VaeConfig& vae, int64_t height, int64_t width, int64_t element) {
   const double scale = static_cast<double>(height * width) / kReferencePixels *
                        static_cast<double>(vae.channels) / kReferenceChannels;
-  const DecoderNeed whole{kDecoderUsual * scale, kDecoderLeast * scale};
+  const double part = scale * static_cast<double>(element) / 4;  // measured in float32
+  const DecoderNeed whole{kDecoderUsual * part, kDecoderLeast * part};
   const auto maps = decoder_bytes(vae, height, width, element);
   if (!maps.in_bands()) return whole;
   return {static_cast<double>(maps.planned + kBands),
@@ -99,26 +139,29 @@ std::optional<MemoryLimit> deadly_limit(const Machine& machine) {
 MemoryNeed memory_need(const DrawOptions& options, const ModelConfig& config,
                        const std::filesystem::path& checkpoint) {
   const int64_t element = halves_weights(options.dtype) ? 2 : 4;
-  const int64_t weights = parameters_of(config) * element;
+  const auto parts = part_bytes(options, config, element);
+  const int64_t weights = std::accumulate(parts.begin(), parts.end(), int64_t{0});
+  const auto held = weight_bytes(options, parts);
   const int64_t side = config.default_pixels();
   // The size of an input picture is not known yet; it is at least one step of 64.
   const bool known = !options.input.init_img || (options.W && options.H);
   const int64_t width = known ? options.W.value_or(side) : 64;
   const int64_t height = known ? options.H.value_or(side) : 64;
   const double size = static_cast<double>(width * height) / kReferencePixels;
-  const auto decoder = decoder_need(config.vae, height, width, map_element(options.dtype));
+  const int64_t maps = map_element(options.dtype);
+  const auto decoder = decoder_need(config.vae, height, width, maps);
   const double unet = size * static_cast<double>(rows_of(options)) *
                       static_cast<double>(config.unet.model_channels) / kUNetChannels;
-  const auto working = static_cast<int64_t>(std::max(decoder.usual, kRowUsual * unet));
+  const auto decoding = static_cast<int64_t>(decoder.usual);
+  const auto sampling = static_cast<int64_t>(kRowUsual * unet * static_cast<double>(maps) / 4);
   MemoryNeed need;
   need.draws = true;
-  // Weights of the file's own type stay in the file, whose pages the kernel may drop; convolutions,
-  // which are about half, are packed anew.
-  constexpr double kPacked = 0.4;
-  need.least = kProgramLeast + static_cast<int64_t>(kPacked * static_cast<double>(weights)) +
-               static_cast<int64_t>(decoder.least);
-  need.usual = kProgramUsual + weights + working;
-  need.address_space = kProgramAddressSpace + bytes_of(checkpoint) + 2 * weights + working;
+  // Packed weights are not in their file: no page of them can be dropped.
+  need.least = kProgramLeast + std::max(held.sampling + sampling / 2,
+                                        held.decoding + static_cast<int64_t>(decoder.least));
+  need.usual = kProgramUsual + std::max(held.sampling + sampling, held.decoding + decoding);
+  need.address_space =
+      kProgramAddressSpace + file_bytes(checkpoint) + 2 * weights + std::max(decoding, sampling);
   return need;
 }
 
@@ -137,7 +180,7 @@ std::string tight_memory_notice(const MemoryNeed& need, const Machine& machine) 
                        limit->left() <= machine.memory_available;
   return fmt::format(
       "memory is tight: about {} are needed, {} are free{}\n"
-      "--dtype bf16, a smaller --H and --W and --n_samples 1 need less.",
+      "--low-memory, --dtype bf16, a smaller --H and --W and --n_samples 1 need less.",
       memory_text(need.usual), memory_text(machine.memory_available),
       limited ? fmt::format(" ({})", limit->by) : "");
 }

@@ -107,7 +107,8 @@ bool say_settings(const std::vector<PngText>& texts, nlohmann::ordered_json sett
     auto found = nlohmann::ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
     if (!found.is_object()) return false;
     for (auto* json : {&found, &settings}) {
-      for (const char* machine : {"version", "device", "dtype", "threads", "args"})
+      for (const char* machine :
+           {"version", "device", "dtype", "weights", "exact_conv", "threads", "args"})
         json->erase(machine);
     }
     return found == settings;

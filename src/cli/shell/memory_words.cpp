@@ -18,7 +18,7 @@ constexpr int64_t kSomeMore = 64 * kMB;  // than what just failed
 MemoryNeed remembered;  // plain data: it is read where nothing can be allocated
 
 constexpr const char* kSmaller =
-    "Less is needed with --dtype bf16, a smaller --H and --W, and --n_samples 1.";
+    "Less is needed with --low-memory, --dtype bf16, a smaller --H and --W, and --n_samples 1.";
 
 /// What a limit on address space has to be. It was not enough, whatever was estimated.
 int64_t address_space_needed(const MemoryNeed& need, const MemoryLimit& limit) {
