@@ -42,7 +42,6 @@ int64_t bytes_of_blocks(const std::vector<BlockMaps>& blocks, int64_t most);
 /// and as they are computed.
 struct DecoderBytes {
   int64_t whole = 0, planned = 0;
-  bool in_bands() const { return planned < whole; }
 };
 DecoderBytes decoder_bytes(const VaeConfig& config, int64_t height, int64_t width, int64_t element);
 

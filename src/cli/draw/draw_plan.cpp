@@ -15,8 +15,7 @@
 #include "cli/shell/json_lines.h"
 #include "cli/shell/memory_words.h"
 #include "cli/shell/text_output.h"
-#include "models/vae_plan.h"
-#include "sd/models/taesd.h"
+#include "pipeline/decoder_memory.h"
 
 namespace sd::cli {
 namespace {
@@ -106,8 +105,8 @@ class PlanRun {
 
   void say_bands(const LoadedModel& model) {
     if (model.device != "cpu" || model.taesd) return;
-    const auto bytes = decoder_bytes(model.config.vae, plan_.height(), plan_.width(),
-                                     c10::elementSize(model.compute_dtype));
+    const auto bytes = decoder_memory(model.config.vae, plan_.height(), plan_.width(),
+                                      c10::elementSize(model.compute_dtype));
     if (!bytes.in_bands()) return;
     words_.say(
         fmt::format("pictures are decoded in bands of rows: {} at a time, whole they would take {}",

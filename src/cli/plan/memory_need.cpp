@@ -9,7 +9,7 @@
 #include <system_error>
 
 #include "kernels/gemm_tables.h"
-#include "models/vae_plan.h"
+#include "pipeline/decoder_memory.h"
 #include "sd/core/compute.h"
 #include "sd/core/error.h"
 #include "weights/expected_tensors.h"
@@ -116,7 +116,7 @@ DecoderNeed decoder_need(const VaeConfig& vae, int64_t height, int64_t width, in
                        static_cast<double>(vae.channels) / kReferenceChannels;
   const double part = scale * static_cast<double>(element) / 4;  // measured in float32
   const DecoderNeed whole{kDecoderUsual * part, kDecoderLeast * part};
-  const auto maps = decoder_bytes(vae, height, width, element);
+  const auto maps = decoder_memory(vae, height, width, element);
   if (!maps.in_bands()) return whole;
   return {static_cast<double>(maps.planned + kBands),
           std::min(whole.least, static_cast<double>(maps.planned))};
