@@ -19,11 +19,11 @@ Other arguments go to CTest: scripts/test.sh -R Ddim
 TEXT
 }
 
-# use_kernels SET: what oneDNN, LibTorch and MKL may use of this CPU.
+# use_kernels SET: what our kernels, oneDNN, LibTorch and MKL may use of this CPU.
 use_kernels() {
   case "$1" in
-    avx2) export ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2 ;;
-    avx512) export ONEDNN_MAX_CPU_ISA=AVX512_CORE ATEN_CPU_CAPABILITY=avx512 MKL_ENABLE_INSTRUCTIONS=AVX512 ;;
+    avx2) export ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2 SD_CPU_KERNELS=avx2 ;;
+    avx512) export ONEDNN_MAX_CPU_ISA=AVX512_CORE ATEN_CPU_CAPABILITY=avx512 MKL_ENABLE_INSTRUCTIONS=AVX512 SD_CPU_KERNELS=avx512 ;;
     *) die "--kernels: '$1' is neither avx2 nor avx512" ;;
   esac
 }

@@ -25,7 +25,8 @@ class TileShape {
   int pairs() const { return rows_[6]; }
 
  private:
-  uint8_t palette_ = 0, start_row_ = 0, reserved_[14] = {};
+  uint8_t palette_ = 0;
+  [[maybe_unused]] uint8_t start_row_ = 0, reserved_[14] = {};
   uint16_t bytes_[16] = {};
   uint8_t rows_[16] = {};
 };

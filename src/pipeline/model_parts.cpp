@@ -3,6 +3,7 @@
 #include <ATen/ops/empty.h>
 
 #include "sd/core/error.h"
+
 namespace sd {
 
 ModelParts::ModelParts(const std::vector<ParameterSlot>& slots,
