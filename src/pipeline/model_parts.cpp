@@ -2,6 +2,8 @@
 
 #include <ATen/ops/empty.h>
 
+#include "sd/core/error.h"
+
 namespace sd {
 
 ModelParts::ModelParts(const std::vector<ParameterSlot>& slots,
