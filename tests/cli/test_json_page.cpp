@@ -84,9 +84,9 @@ Keys keys_of_runs() {
           "swap");
   txt2img({"--sprompt", "a cat", "--prompt", "a dog", "--dry-run"}, "swap");
   const auto list = run.file("tasks.jsonl", "{\"prompt\": \"a\"}\n{}\n");
-  txt2img(
-      {"--from-file", list, "--guidance-interval", "0.5:1", "--deepcache", "2", "--tome", "0.5"},
-      "txt2img");
+  txt2img({"--from-file", list, "--guidance-interval", "0.5:1", "--deepcache", "2", "--tome", "0.5",
+           "--weights", "int8", "--exact-conv"},
+          "txt2img");
   txt2img({"--from-file", list, "--resume"}, "txt2img");
   txt2img({"--from-file", run.file("list.txt", "a\n\xff\n")}, "txt2img");
   txt2img({"--prompt", "a", "--grid", "init-latents=" + run.file("latents.npy", "none")},

@@ -125,9 +125,11 @@ TEST(AsArgs, HoldsForPicturesThatStartFromOne) {
   const auto start = write_picture(run, "start.webp", {FileFormat::kWebp, 100});
   const auto mask = write_picture(run, "mask.jpg", {FileFormat::kJpeg, 70});
   draw(run, "img2img",
-       joined(kOne, {"--init-img", start, "--init-mask", mask, "--mask-blur", "2", "--strength",
-                     "0.5", "--format", "webp", "--quality", "100", "--guidance-interval", "0.4:1",
-                     "--deepcache", "2", "--tome", "0.5"}));
+       joined(kOne,
+              {"--init-img",          start,   "--init-mask",  mask,          "--mask-blur", "2",
+               "--strength",          "0.5",   "--format",     "webp",        "--quality",   "100",
+               "--guidance-interval", "0.4:1", "--deepcache",  "2",           "--tome",      "0.5",
+               "--weights",           "int8",  "--exact-conv", "--low-memory"}));
   expect_repeated(run, run.sample_path(0));
 
   write_picture(run, "start.webp", {FileFormat::kWebp, 50});
