@@ -1,12 +1,10 @@
 #include "kernels/huge_buffer.h"
 
-#include <fmt/format.h>
 #include <sys/mman.h>
 
 #include <cstdint>
 #include <cstdlib>
-
-#include "sd/core/error.h"
+#include <new>
 
 namespace sd::kernels {
 namespace {
@@ -40,7 +38,7 @@ HugeBuffer::HugeBuffer(std::size_t bytes) : bytes_(bytes) {
   if (bytes == 0) return;
   data_ = is_mapped(bytes) ? map_aligned(whole_units(bytes, kPage))
                            : std::aligned_alloc(kLine, whole_units(bytes, kLine));
-  if (data_ == nullptr) throw OutOfMemory(fmt::format("no memory for {} bytes", bytes));
+  if (data_ == nullptr) throw std::bad_alloc();
 }
 
 HugeBuffer::~HugeBuffer() {

@@ -7,7 +7,7 @@ namespace sd::kernels {
 
 /// Memory of its own, aligned to 64 bytes; large pieces begin at huge pages and ask the kernel for
 /// them, since a walk through gigabytes of small pages costs more than the sums on them. What it
-/// holds at first is not defined. Throws OutOfMemory.
+/// holds at first is not defined. Throws std::bad_alloc.
 class HugeBuffer {
  public:
   HugeBuffer() = default;
