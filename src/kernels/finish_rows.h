@@ -34,20 +34,25 @@ void finish_rows(const FinishCall& call) {
     const auto* residual = call.residual
                                ? static_cast<const Out*>(call.residual) + row * call.residual_stride
                                : nullptr;
-    const auto shifted = [&](int64_t at) {
+    // Of factors and biases there may be no more than columns.
+    const auto shifted = [&](int64_t at, int64_t left) {
+      const auto some = [&](const float* values) {
+        return left >= I::kLanes ? I::load(values + at)
+                                 : I::load_n(values + at, static_cast<int>(left));
+      };
       V x = I::load(sums + at);
-      if (call.scale != nullptr) x = I::mul(x, I::load(call.scale + at));
-      if (call.bias != nullptr) x = I::add(x, I::load(call.bias + at));
+      if (call.scale != nullptr) x = I::mul(x, some(call.scale));
+      if (call.bias != nullptr) x = I::add(x, some(call.bias));
       return x;
     };
     for (int64_t at = 0; at < call.columns; at += I::kLanes) {
-      V x = shifted(at);
+      const int64_t left = call.columns - at;
+      V x = shifted(at, left);
       if constexpr (kActivation == Activation::kGated) {
-        x = I::mul(x, gelu<I>(shifted(at + call.half)));
+        x = I::mul(x, gelu<I>(shifted(at + call.half, left)));
       } else {
         x = activated<I>(kActivation, x);
       }
-      const int64_t left = call.columns - at;
       if (left >= I::kLanes) {
         if (residual != nullptr) x = I::add(x, I::load(residual + at));
         I::store(out + at, x);
