@@ -225,6 +225,10 @@ TEST(SentencePieceFile, ATableThatLeadsOutsideItselfIsRefused) {
   expect_refused(with_table(size + std::string("\x00\x00\x00\x40", 4) + std::string(1020, '\0') +
                             std::string("a\0", 2)),
                  "leads outside itself");
+  // The same in a root that is marked as a leaf's value: libsentencepiece follows it unread.
+  expect_refused(with_table(size + std::string("\x00\x00\x00\xc0", 4) + std::string(1020, '\0') +
+                            std::string("a\0", 2)),
+                 "leads outside itself");
   expect_refused(with_table(size + std::string(1024, '\0') + std::string(300, 'x') + '\0'),
                  "more than 256 bytes");
 }
