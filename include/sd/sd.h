@@ -74,6 +74,9 @@ typedef struct sd_load_options {
   const char* config;      /* a YAML; NULL: the one beside the checkpoint, if there is one */
   const char* device;      /* "auto", "cpu", "cuda", "cuda:1"; NULL: auto */
   const char* dtype;       /* "auto", "f32", "bf16", "f16"; NULL: auto */
+  const char* weights;     /* of the UNet on a CPU: "auto", "int8"; NULL: auto */
+  int32_t exact_conv;      /* not 0: no Winograd in convolutions on a CPU */
+  int32_t low_memory;      /* not 0: one part of the model in memory at a time, on a CPU */
   int32_t threads;         /* 0: one a physical core */
   int32_t ema;             /* not 0: the EMA weights of a full checkpoint */
   sd_progress on_progress; /* NULL: nobody is told */
@@ -81,7 +84,7 @@ typedef struct sd_load_options {
 } sd_load_options;
 
 #define SD_LOAD_OPTIONS_INIT \
-  { sizeof(sd_load_options), NULL, NULL, NULL, NULL, 0, 0, NULL, NULL }
+  { sizeof(sd_load_options), NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, NULL, NULL }
 
 SD_API int sd_load(const sd_load_options* options, sd_model** model);
 SD_API void sd_model_free(sd_model* model);
@@ -102,6 +105,11 @@ typedef struct sd_draw_options {
   const char* scheduler;       /* "karras", …; NULL: as is usual for the sampler */
   double scale;                /* of the guidance; 1: none */
   double eta;                  /* DDIM's, 0 to 1 */
+  /* Faster, and another picture: the share of pixels that is merged before self-attention, 0 to
+   * 0.75 (0: none); the deep layers every so many steps (1: in each); which steps are guided. */
+  double token_merging;
+  int64_t deepcache;
+  double guidance_begin, guidance_end; /* fractions of the steps */
   uint64_t seed;
   int64_t samples;         /* pictures of each prompt, drawn together */
   int32_t maps;            /* not 0: keep attention, for sd_drawing_word_map */
@@ -110,7 +118,8 @@ typedef struct sd_draw_options {
 } sd_draw_options;
 
 #define SD_DRAW_OPTIONS_INIT \
-  { sizeof(sd_draw_options), NULL, NULL, 0, 0, 50, NULL, NULL, 7.5, 0.0, 42, 1, 0, NULL, NULL }
+  { sizeof(sd_draw_options), NULL, NULL, 0, 0, 50, NULL, NULL, 7.5, 0.0, 0.0, 1, 0.0, 1.0, 42, 1, \
+        0, NULL, NULL }
 
 /* Draws `samples` pictures of a prompt. */
 SD_API int sd_draw(sd_model* model, const sd_draw_options* options, sd_drawing** drawing);

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <iterator>
+#include <type_traits>
 
 #include "capi/call.h"
 #include "capi/handles.h"
@@ -18,7 +19,11 @@ constexpr int64_t kMostSteps = 1000;  // the model's timesteps
 constexpr int64_t kMostSamples = 256;
 constexpr int64_t kLongestSide = 4096;
 
-int64_t in_range(int64_t value, const char* field, int64_t least, int64_t most) {
+constexpr double kMostMerged = 0.75;
+
+template <typename T>
+T in_range(T value, const char* field, std::type_identity_t<T> least,
+           std::type_identity_t<T> most) {
   if (value >= least && value <= most) return value;
   throw UsageError(
       fmt::format("sd_draw_options.{} is {}, expected {} to {}", field, value, least, most));
@@ -52,6 +57,10 @@ DrawSettings settings_of(const sd_draw_options& options) {
   settings.guidance_scale = options.scale;
   settings.eta = options.eta;
   settings.seed = options.seed;
+  settings.token_merging = in_range(options.token_merging, "token_merging", 0, kMostMerged);
+  settings.deepcache = in_range(options.deepcache, "deepcache", 1, kMostSteps);
+  const double end = in_range(options.guidance_end, "guidance_end", 0, 1);
+  settings.guidance_interval = {in_range(options.guidance_begin, "guidance_begin", 0, end), end};
   read_sampler(options, settings);
   settings.on_progress = progress_of(options.on_progress, options.user);
   return settings;

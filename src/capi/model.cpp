@@ -17,12 +17,23 @@ DTypeChoice dtype_of(const char* text) {
       fmt::format("sd_load_options.dtype: '{}' is unknown, expected auto, f32, bf16 or f16", name));
 }
 
+WeightsChoice weights_of(const char* text) {
+  const std::string name = text == nullptr ? "auto" : text;
+  if (name == "auto") return WeightsChoice::kAuto;
+  if (name == "int8") return WeightsChoice::kInt8;
+  throw UsageError(
+      fmt::format("sd_load_options.weights: '{}' is unknown, expected auto or int8", name));
+}
+
 LoadRequest request_of(const sd_load_options& options) {
   LoadRequest request;
   request.checkpoint = text_of(options.checkpoint, "sd_load_options.checkpoint");
   if (options.config != nullptr) request.config = options.config;
   request.device = parse_device(options.device == nullptr ? "auto" : options.device);
   request.dtype = dtype_of(options.dtype);
+  request.weights = weights_of(options.weights);
+  request.exact_convolutions = options.exact_conv != 0;
+  request.low_memory = options.low_memory != 0;
   if (options.threads < 0) {
     throw UsageError(
         fmt::format("sd_load_options.threads is {}, expected 0 or more", options.threads));

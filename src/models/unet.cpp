@@ -1,6 +1,7 @@
 #include "sd/models/unet.h"
 
 #include <ATen/ops/silu.h>
+#include <ATen/ops/tensor.h>
 
 #include <algorithm>
 #include <string>
@@ -8,6 +9,7 @@
 #include "nn/join_channels.h"
 #include "sd/models/feature_cache.h"
 #include "sd/nn/equal_rows.h"
+#include "sd/nn/time_table.h"
 #include "sd/nn/timestep_embedding.h"
 
 namespace sd {
@@ -32,9 +34,8 @@ ResBlockImpl::ResBlockImpl(int64_t in_channels, int64_t embedding_width, int64_t
   }
 }
 
-torch::Tensor ResBlockImpl::forward(const torch::Tensor& x, const torch::Tensor& activated) {
-  const auto h = in_conv->forward(
-      x, {.norm = in_norm.get(), .offset = emb_proj->forward(activated)});  // [R,out,h,w]
+torch::Tensor ResBlockImpl::forward(const torch::Tensor& x, const torch::Tensor& shift) {
+  const auto h = in_conv->forward(x, {.norm = in_norm.get(), .offset = shift});  // [R,out,h,w]
   return out_conv->forward(h, {.norm = out_norm.get(), .residual = skip_ ? skip_->forward(x) : x});
 }
 
@@ -160,30 +161,60 @@ void UNetImpl::build_output_blocks(std::vector<int64_t> skip_channels) {
   }
 }
 
-torch::Tensor UNetImpl::apply(Stage& stage, torch::Tensor h, const torch::Tensor& activated,
+torch::Tensor UNetImpl::Time::shift(ResBlock& block) const {
+  return table != nullptr ? table->shift(block.get(), row) : block->time_shift(activated);
+}
+
+torch::Tensor UNetImpl::activated_time(const torch::Tensor& t, torch::Dtype dtype) {
+  const auto embedding = timestep_embedding(t, config_.model_channels);
+  const auto time = time_out_->forward(at::silu(time_in_->forward(embedding)));
+  return at::silu(time).to(dtype);  // every residual block starts with this SiLU
+}
+
+void UNetImpl::fill(TimeTable& table, const torch::Tensor& like, torch::Dtype dtype) {
+  const auto all = at::tensor(table.timesteps(), at::kDouble).to(like.options());
+  const auto activated = activated_time(all, dtype);
+  const auto keep = [&](ResBlock& block) { table.keep(block.get(), block->time_shift(activated)); };
+  for (auto* stages : {&input_stages_, &output_stages_}) {
+    for (auto& stage : *stages) {
+      if (stage.res) keep(stage.res);
+    }
+  }
+  keep(middle_first_);
+  keep(middle_last_);
+}
+
+UNetImpl::Time UNetImpl::time_of(const torch::Tensor& t, torch::Dtype dtype,
+                                 const ForwardContext& run) {
+  if (run.times == nullptr || !run.time_row) return {.activated = activated_time(t, dtype)};
+  if (!run.times->is_filled()) fill(*run.times, t, dtype);
+  return {.table = run.times, .row = *run.time_row, .activated = {}};
+}
+
+torch::Tensor UNetImpl::apply(Stage& stage, torch::Tensor h, const Time& time,
                               const torch::Tensor& context, const ForwardContext& run) {
   if (stage.conv_in) return stage.conv_in->forward(h.to(at::kFloat)).to(context.scalar_type());
   if (stage.downsample) return stage.downsample->forward(h);
-  h = stage.res->forward(h, activated);
+  h = stage.res->forward(h, time.shift(stage.res));
   if (stage.transformer) h = stage.transformer->forward(h, context, run);
   if (stage.upsample) h = stage.upsample->forward(h, {.upsampled = true});
   return h;
 }
 
-torch::Tensor UNetImpl::deep_features(torch::Tensor h, const torch::Tensor& activated,
+torch::Tensor UNetImpl::deep_features(torch::Tensor h, const Time& time,
                                       const torch::Tensor& context, const ForwardContext& run) {
   std::vector<torch::Tensor> skips;
   for (std::size_t i = 1; i < input_stages_.size(); ++i) {
-    h = apply(input_stages_[i], h, activated, context, run);
+    h = apply(input_stages_[i], h, time, context, run);
     skips.push_back(h);
   }
-  h = middle_first_->forward(all_rows(h, run.same_as), activated);
+  h = middle_first_->forward(all_rows(h, run.same_as), time.shift(middle_first_));
   h = middle_transformer_->forward(h, context, run);
-  h = middle_last_->forward(h, activated);
+  h = middle_last_->forward(h, time.shift(middle_last_));
   for (std::size_t i = 0; i + 1 < output_stages_.size(); ++i) {
     h = join_channels(h, all_rows(skips.back(), run.same_as));
     skips.pop_back();
-    h = apply(output_stages_[i], h, activated, context, run);
+    h = apply(output_stages_[i], h, time, context, run);
   }
   return h;
 }
@@ -194,19 +225,15 @@ torch::Tensor UNetImpl::forward(const torch::Tensor& x, const torch::Tensor& t,
   // time. Guidance multiplies the output and every layer sees the embedding, so rounding would
   // show. They cost next to nothing.
   const auto dtype = context.scalar_type();
-  const auto embedding = timestep_embedding(t, config_.model_channels);
-  const auto time = time_out_->forward(at::silu(time_in_->forward(embedding)));  // [R,4·channels]
-  const auto activated = at::silu(time).to(dtype);  // every residual block starts with this SiLU
-
-  const auto first =
-      apply(input_stages_.front(), first_rows(x, run.same_as), activated, context, run);
+  const auto time = time_of(t, dtype, run);
+  const auto first = apply(input_stages_.front(), first_rows(x, run.same_as), time, context, run);
   auto deep = run.features != nullptr ? run.features->find(run.step, x.size(0)) : torch::Tensor();
   if (!deep.defined()) {
-    deep = deep_features(first, activated, context, run);
+    deep = deep_features(first, time, context, run);
     if (run.features != nullptr) run.features->keep(deep);
   }
   auto h = join_channels(deep, all_rows(first, run.same_as));
-  h = apply(output_stages_.back(), std::move(h), activated, context, run);
+  h = apply(output_stages_.back(), std::move(h), time, context, run);
   return conv_out_->forward(h.to(at::kFloat), {.norm = norm_out_.get()});
 }
 

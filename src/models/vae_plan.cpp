@@ -1,9 +1,6 @@
 #include "models/vae_plan.h"
 
 #include <algorithm>
-#include <limits>
-
-#include "sd/models/vae_memory.h"
 
 namespace sd {
 
@@ -74,14 +71,6 @@ int64_t bytes_of_blocks(const std::vector<BlockMaps>& blocks, int64_t most) {
   int64_t bytes = 0;
   for (const auto& block : blocks) bytes = std::max(bytes, block.bytes(block.plan(most)));
   return bytes;
-}
-
-DecoderBytes decoder_bytes(const VaeConfig& config, int64_t height, int64_t width,
-                           int64_t element) {
-  const auto blocks =
-      decoder_blocks(config, height / config.factor(), width / config.factor(), element);
-  return {bytes_of_blocks(blocks, std::numeric_limits<int64_t>::max()),
-          bytes_of_blocks(blocks, VaeMemory().most)};
 }
 
 }  // namespace sd

@@ -38,11 +38,4 @@ std::vector<BlockMaps> encoder_blocks(const VaeConfig& config, int64_t height, i
 /// What maps need at most where each block has to do with `most`, without what bands take.
 int64_t bytes_of_blocks(const std::vector<BlockMaps>& blocks, int64_t most);
 
-/// What the decoder's maps need at most for a picture of so many pixels on a CPU: if all are whole,
-/// and as they are computed.
-struct DecoderBytes {
-  int64_t whole = 0, planned = 0;
-};
-DecoderBytes decoder_bytes(const VaeConfig& config, int64_t height, int64_t width, int64_t element);
-
 }  // namespace sd

@@ -114,7 +114,7 @@ torch::Tensor sample(const LoadedModel& model, const DrawRequest& request, Noise
   }
   if (!report(request, Progress::Stage::kEncode, 0, 1)) throw Cancelled();
   GuidedDenoiser denoiser(
-      BatchNoiseModel(model, request, start.extra, start.plan.size(), unet_calls),
+      BatchNoiseModel(model, request, start.extra, start.plan.timesteps(), unet_calls),
       guidance_of(model, request), start.plan.size());
   put_part_away(model, ModelPart::kText);
   const auto unet = use_part(model, ModelPart::kUNet);

@@ -33,13 +33,15 @@ Guidance guidance_of(const LoadedModel& model, const DrawRequest& request) {
 }
 
 BatchNoiseModel::BatchNoiseModel(const LoadedModel& model, const DrawRequest& request,
-                                 const torch::Tensor& extra, int64_t num_steps, int64_t* calls)
+                                 const torch::Tensor& extra, std::vector<double> timesteps,
+                                 int64_t* calls)
     : model_(model),
       sigmas_(noise_schedule(model.config)),
-      contexts_(model, request, num_steps),
+      contexts_(model, request, static_cast<int64_t>(timesteps.size())),
+      times_(std::make_shared<TimeTable>(std::move(timesteps))),
       calls_(calls) {
   run_.controller = request.controller;
-  run_.step = {-1, num_steps, 0, 0};
+  run_.step = {-1, static_cast<int64_t>(times_->timesteps().size()), 0, 0};
   run_.token_merging = request.token_merging;
   if (request.deepcache != 1) features_ = std::make_shared<FeatureCache>(request.deepcache);
   run_.features = features_.get();
@@ -106,6 +108,8 @@ torch::Tensor BatchNoiseModel::operator()(const torch::Tensor& x, double t, int6
   // On a GPU a comparison would wait for it.
   if (input.is_cpu()) run_.same_as = find_equal_rows(input);
   run_.prompt = prompt_.get();
+  run_.times = times_.get();
+  run_.time_row = times_->row_of(t);
   const auto predicted =
       model_.model->unet->forward(input, timestep, context_of(step, rows), run_).to(at::kFloat);
   if (model_.config.prediction != Prediction::kVelocity) return predicted;

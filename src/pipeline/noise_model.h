@@ -9,6 +9,7 @@
 #include "sd/diffusion/sigmas.h"
 #include "sd/models/feature_cache.h"
 #include "sd/nn/prompt_cache.h"
+#include "sd/nn/time_table.h"
 
 namespace sd {
 
@@ -20,10 +21,10 @@ Guidance guidance_of(const LoadedModel& model, const DrawRequest& request);
 /// repeats its last, which counts 0.
 class BatchNoiseModel {
  public:
-  /// Encodes the prompts. `extra` is what picture_channels gave; `calls` counts the UNet calls and
-  /// outlives this.
+  /// Encodes the prompts. `extra` is what picture_channels gave, `timesteps` are those at which the
+  /// steps begin; `calls` counts the UNet calls and outlives this.
   BatchNoiseModel(const LoadedModel& model, const DrawRequest& request, const torch::Tensor& extra,
-                  int64_t num_steps, int64_t* calls);
+                  std::vector<double> timesteps, int64_t* calls);
 
   torch::Tensor operator()(const torch::Tensor& x, double t, int64_t step);
 
@@ -42,6 +43,7 @@ class BatchNoiseModel {
   std::shared_ptr<FeatureCache> features_;  // shared by copies of this, which a std::function makes
   std::shared_ptr<PromptCache> prompt_ =
       std::make_shared<PromptCache>();  // whoever holds a copy of this takes turns
+  std::shared_ptr<TimeTable> times_;  // as prompt_
   ForwardContext run_;
   int64_t* calls_;
 };

@@ -69,6 +69,12 @@ double SamplingPlan::timestep(int64_t step) const {
   return steps.table.timestep(steps.sigmas.at(at));
 }
 
+std::vector<double> SamplingPlan::timesteps() const {
+  std::vector<double> all;
+  for (int64_t step = 0; step < size(); ++step) all.push_back(timestep(step));
+  return all;
+}
+
 torch::Tensor SamplingPlan::from_noise(const torch::Tensor& noise) const {
   if (std::holds_alternative<AlphaSteps>(steps_)) return noise;
   return std::get<SigmaSteps>(steps_).sigmas.front() * noise;

@@ -36,6 +36,7 @@ class SamplingPlan {
   int64_t size() const;
   /// The DDPM timestep at which a step begins.
   double timestep(int64_t step) const;
+  std::vector<double> timesteps() const;
 
   /// Where to start from noise alone, [N,4,h,w] standard normal.
   torch::Tensor from_noise(const torch::Tensor& noise) const;

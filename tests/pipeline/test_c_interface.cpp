@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <filesystem>
 #include <memory>
 #include <stdexcept>
@@ -74,6 +75,66 @@ TEST(CInterface, DrawsWhatTheLibraryDraws) {
   ASSERT_EQ(sd_drawing_height(drawing.get()), 64);
   const auto* bytes = sd_drawing_rgb(drawing.get(), 0);
   EXPECT_TRUE(std::equal(expected.pixels.begin(), expected.pixels.end(), bytes));
+}
+
+TEST(CInterface, WhatMakesItFasterIsPassedOn) {
+  auto options = small();
+  options.steps = 4;
+  options.deepcache = 2;
+  options.guidance_end = 0.5;
+  const auto drawing = drawn(options);
+  Txt2ImgRequest request;
+  request.prompts = {kPrompt};
+  request.width = request.height = 64;
+  request.steps = 4;
+  const auto exact = draw_prompts(test::tiny_model(), request).pictures.front();
+  request.deepcache = 2;
+  request.guidance_interval = {0, 0.5};
+  const auto expected = draw_prompts(test::tiny_model(), request).pictures.front();
+  const auto* bytes = sd_drawing_rgb(drawing.get(), 0);
+  EXPECT_TRUE(std::equal(expected.pixels.begin(), expected.pixels.end(), bytes));
+  EXPECT_FALSE(std::equal(exact.pixels.begin(), exact.pixels.end(), bytes));
+}
+
+TEST(CInterface, WhatMakesItFasterHasItsRanges) {
+  const auto refuses = [](auto change, const char* why) {
+    auto options = small();
+    change(options);
+    sd_drawing* drawing = nullptr;
+    EXPECT_EQ(sd_draw(tiny(), &options, &drawing), SD_USAGE);
+    EXPECT_TRUE(says(why)) << sd_error();
+  };
+  refuses([](auto& o) { o.token_merging = 0.8; }, "token_merging is 0.8, expected 0 to 0.75");
+  refuses([](auto& o) { o.token_merging = NAN; }, "token_merging is nan");
+  refuses([](auto& o) { o.deepcache = 0; }, "deepcache is 0, expected 1 to 1000");
+  refuses([](auto& o) { o.guidance_end = 1.5; }, "guidance_end is 1.5, expected 0 to 1");
+  refuses([](auto& o) { o.guidance_begin = 0.5, o.guidance_end = 0.25; },
+          "guidance_begin is 0.5, expected 0 to 0.25");
+}
+
+TEST(CInterface, WeightsAreHeldAsAsked) {
+  const auto checkpoint = test::data("tiny-v1.ckpt").string();
+  const auto config = test::data("tiny-v1.yaml").string();
+  sd_load_options options = SD_LOAD_OPTIONS_INIT;
+  options.checkpoint = checkpoint.c_str();
+  options.config = config.c_str();
+  options.device = "cpu";
+  options.dtype = "f32";
+  options.weights = "int8";
+  options.exact_conv = options.low_memory = 1;
+  sd_model* model = nullptr;
+  ASSERT_EQ(sd_load(&options, &model), SD_OK) << sd_error();
+  const std::unique_ptr<sd_model, Free> rounded(model);
+  const auto request = small();
+  sd_drawing* out = nullptr;
+  ASSERT_EQ(sd_draw(model, &request, &out), SD_OK) << sd_error();
+  const Drawing drawing(out), exact = drawn(request);
+  const auto* bytes = sd_drawing_rgb(drawing.get(), 0);
+  EXPECT_FALSE(std::equal(bytes, bytes + 64 * 64 * 3, sd_drawing_rgb(exact.get(), 0)));
+  options.weights = "int4";
+  EXPECT_EQ(sd_load(&options, &model), SD_USAGE);
+  EXPECT_TRUE(says("sd_load_options.weights: 'int4' is unknown, expected auto or int8"))
+      << sd_error();
 }
 
 TEST(CInterface, MapsOfAllTokensAddUpToOne) {

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/options/choices.h"
 #include "cli/parser/option_groups.h"
 #include "cli/shell/interrupt.h"
 #include "cli/shell/text_output.h"
@@ -73,6 +74,7 @@ int evaluate(const EvalOptions& options) {
   LoadRequest request;
   request.checkpoint = options.model.value_or(kDemoModel);
   request.config = sidecar_config(request.checkpoint);
+  request.dtype = options.dtype;
   request.threads = static_cast<int>(options.threads);
   const auto model = load_model(request);
   if (model.config.default_pixels() != train::kSceneSide) {
@@ -118,6 +120,7 @@ void add_eval_commands(CLI::App& app, EvalOptions& options) {
   add_path(*eval, "out", options.out, "DIR", "report.md, report.json and contact sheets");
   add_path(*eval, "classifier", options.classifier, "FILE", kDefaultClassifier);
   add_path(*eval, "font", options.font, "FILE", "a colour emoji font with bitmaps");
+  add_choice(*eval, "dtype", options.dtype, dtype_choices(), "what the model computes in");
   add_whole(*eval, "n", options.n, many, "prompts that are drawn");
   add_whole(*eval, "scenes", options.scenes, many, "scenes that attention is measured on");
   add_whole(*eval, "pairs", options.pairs, many, "pairs of prompts for swaps");

@@ -14,8 +14,10 @@ class ResBlockImpl : public torch::nn::Module {
  public:
   ResBlockImpl(int64_t in_channels, int64_t embedding_width, int64_t out_channels,
                int64_t norm_groups);
-  /// x [R,in,h,w], activated [R,E] or [1,E] = SiLU(time embedding) → [R,out,h,w].
-  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& activated);
+  /// W·SiLU(emb): activated [R,E] = SiLU(time embedding) → [R,out].
+  torch::Tensor time_shift(const torch::Tensor& activated) { return emb_proj->forward(activated); }
+  /// x [R,in,h,w], shift [R,out] or [1,out] → [R,out,h,w].
+  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& shift);
 
  private:
   GroupNorm in_norm{nullptr}, out_norm{nullptr};
@@ -31,8 +33,8 @@ class UNetImpl : public torch::nn::Module {
   explicit UNetImpl(const UNetConfig& config);
 
   /// Predicts the noise in x [R,C,h,w] at timesteps t [R], or [1] where they are the same (float32
-  /// or int64), given context [R,K,D] → [R,C_out,h,w] float32. With `run.same_as`, t is [1]. h and
-  /// w must be multiples of 2^(levels-1).
+  /// or int64), given context [R,K,D] → [R,C_out,h,w] float32. With `run.same_as`, t is [1]; with
+  /// `run.time_row` it is not looked at. h and w must be multiples of 2^(levels-1).
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& t,
                         const torch::Tensor& context, const ForwardContext& run);
 
@@ -46,12 +48,25 @@ class UNetImpl : public torch::nn::Module {
     Conv2d downsample{nullptr};
     Conv2d upsample{nullptr};
   };
-  torch::Tensor apply(Stage& stage, torch::Tensor h, const torch::Tensor& activated,
-                      const torch::Tensor& context, const ForwardContext& run);
+  /// Where the residual blocks have the shift for the time from.
+  struct Time {
+    const TimeTable* table = nullptr;
+    int64_t row = 0;          // of the table
+    torch::Tensor activated;  // without a table: SiLU(time embedding), [R,E] or [1,E]
+
+    torch::Tensor shift(ResBlock& block) const;
+  };
+  /// SiLU(time embedding) of t [T] → [T,E].
+  torch::Tensor activated_time(const torch::Tensor& t, torch::Dtype dtype);
+  Time time_of(const torch::Tensor& t, torch::Dtype dtype, const ForwardContext& run);
+  void fill(TimeTable& table, const torch::Tensor& like, torch::Dtype dtype);
+
+  torch::Tensor apply(Stage& stage, torch::Tensor h, const Time& time, const torch::Tensor& context,
+                      const ForwardContext& run);
   /// All layers but the first convolution, whose output h is, the last output block and the output:
   /// what the last output block is given beside h.
-  torch::Tensor deep_features(torch::Tensor h, const torch::Tensor& activated,
-                              const torch::Tensor& context, const ForwardContext& run);
+  torch::Tensor deep_features(torch::Tensor h, const Time& time, const torch::Tensor& context,
+                              const ForwardContext& run);
   SpatialTransformer make_transformer(UNetPart part, int64_t block, int64_t downsampling,
                                       int64_t channels) const;
   void build_input_blocks(std::vector<int64_t>& skip_channels);

@@ -3,6 +3,7 @@
 #include <torch/types.h>
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace sd {
@@ -85,6 +86,7 @@ inline torch::Tensor AttentionController::apply(torch::Tensor probs, const Atten
 
 class FeatureCache;  // sd/models/feature_cache.h
 class PromptCache;   // sd/nn/prompt_cache.h
+class TimeTable;     // sd/nn/time_table.h
 
 /// What a UNet call carries besides its tensors.
 struct ForwardContext {
@@ -92,6 +94,8 @@ struct ForwardContext {
   StepInfo step;
   std::vector<RowGroup> rows;
   PromptCache* prompt = nullptr;  // null: keys and values of the prompt are made in every call
+  TimeTable* times = nullptr;     // null: what the time adds is made in every call
+  std::optional<int64_t> time_row;  // of `times`, for a call at one of its timesteps
   /// For each row of the batch, the first row whose latents are the same; empty: not known. Layers
   /// that have not seen the prompt yet compute equal rows once.
   std::vector<int64_t> same_as;
