@@ -117,9 +117,11 @@ typedef struct sd_draw_options {
   void* user;              /* handed to on_progress */
 } sd_draw_options;
 
-#define SD_DRAW_OPTIONS_INIT \
-  { sizeof(sd_draw_options), NULL, NULL, 0, 0, 50, NULL, NULL, 7.5, 0.0, 0.0, 1, 0.0, 1.0, 42, 1, \
-        0, NULL, NULL }
+#define SD_DRAW_OPTIONS_INIT                                                                      \
+  {                                                                                               \
+    sizeof(sd_draw_options), NULL, NULL, 0, 0, 50, NULL, NULL, 7.5, 0.0, 0.0, 1, 0.0, 1.0, 42, 1, \
+        0, NULL, NULL                                                                             \
+  }
 
 /* Draws `samples` pictures of a prompt. */
 SD_API int sd_draw(sd_model* model, const sd_draw_options* options, sd_drawing** drawing);

@@ -43,7 +43,7 @@ class BatchNoiseModel {
   std::shared_ptr<FeatureCache> features_;  // shared by copies of this, which a std::function makes
   std::shared_ptr<PromptCache> prompt_ =
       std::make_shared<PromptCache>();  // whoever holds a copy of this takes turns
-  std::shared_ptr<TimeTable> times_;  // as prompt_
+  std::shared_ptr<TimeTable> times_;    // as prompt_
   ForwardContext run_;
   int64_t* calls_;
 };

@@ -13,7 +13,7 @@ namespace sd::cli {
 /// Options of the subcommands that train the classifier and measure models with it.
 struct EvalOptions {
   std::optional<std::filesystem::path> model, out, classifier, font, init;
-  std::string kinds;  // names between commas; empty: all
+  std::string kinds;                       // names between commas; empty: all
   DTypeChoice dtype = DTypeChoice::kAuto;  // what the model computes in
   int64_t n = 500;
   int64_t scenes = 200;

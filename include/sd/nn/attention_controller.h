@@ -93,8 +93,8 @@ struct ForwardContext {
   AttentionController* controller = nullptr;
   StepInfo step;
   std::vector<RowGroup> rows;
-  PromptCache* prompt = nullptr;  // null: keys and values of the prompt are made in every call
-  TimeTable* times = nullptr;     // null: what the time adds is made in every call
+  PromptCache* prompt = nullptr;    // null: keys and values of the prompt are made in every call
+  TimeTable* times = nullptr;       // null: what the time adds is made in every call
   std::optional<int64_t> time_row;  // of `times`, for a call at one of its timesteps
   /// For each row of the batch, the first row whose latents are the same; empty: not known. Layers
   /// that have not seen the prompt yet compute equal rows once.
