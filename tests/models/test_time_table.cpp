@@ -1,5 +1,3 @@
-#include "sd/nn/time_table.h"
-
 #include <ATen/ops/full.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/zeros.h>
@@ -8,6 +6,7 @@
 
 #include "sd/models/latent_diffusion.h"
 #include "sd/models/unet.h"
+#include "sd/nn/time_table.h"
 
 namespace sd {
 namespace {
