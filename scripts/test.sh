@@ -5,15 +5,18 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
 # shellcheck source=lib/fuzz.sh
 source "$sd_root/scripts/lib/fuzz.sh"
+# shellcheck source=lib/oldest_torch.sh
+source "$sd_root/scripts/lib/oldest_torch.sh"
 
 usage() {
   cat <<'TEXT'
-usage: scripts/test.sh [--werror] [--asan | --asan-readers | --fuzz [SECONDS]] [--kernels avx2|avx512]
-                       [CTEST ARGUMENT…]
+usage: scripts/test.sh [--werror] [--asan | --asan-readers | --fuzz [SECONDS] | --oldest-torch]
+                       [--kernels avx2|avx512] [CTEST ARGUMENT…]
   --werror        warnings are errors
   --asan          with AddressSanitizer and UBSan, without the tests that run a full model
   --asan-readers  the same for what reads files and text only: no LibTorch, a quarter of the time
   --fuzz SECONDS  run each fuzz target that long (default 60), with clang
+  --oldest-torch  against the oldest LibTorch that is supported (scripts/gpu/versions.txt), in build-oldest
   --kernels SET   with the kernels of another CPU: AVX2 alone, or AVX-512 without BF16 and AMX
 Other arguments go to CTest: scripts/test.sh -R Ddim
 TEXT
@@ -43,6 +46,7 @@ while [[ $# -gt 0 ]]; do
         shift
       fi
       ;;
+    --oldest-torch) preset=oldest ;;
     --kernels)
       use_kernels "${2:-}"
       shift
@@ -65,6 +69,10 @@ if [[ $preset == fuzz ]]; then
   exit 0
 fi
 
+if [[ $preset == oldest ]]; then
+  use_oldest_torch
+  configure+=(-DTorch_ROOT="$Torch_ROOT")
+fi
 "$sd_root/scripts/setup.sh"
 configure_and_build "$preset" "${configure[@]}"
 cd "$sd_root"

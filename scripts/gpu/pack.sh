@@ -4,6 +4,8 @@
 set -euo pipefail
 # shellcheck source=../lib/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../lib/common.sh"
+# shellcheck source=../lib/oldest_torch.sh
+source "$sd_root/scripts/lib/oldest_torch.sh"
 
 usage() {
   cat <<'TEXT'
@@ -29,11 +31,7 @@ done
 
 tests=(pipeline/test_pipeline pipeline/test_families tools/test_data/make_test_data)
 
-if [[ -z ${Torch_ROOT:-} ]]; then
-  deps="${SD_DEPS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/sd/deps}/oldest"
-  SD_VERSIONS_FILE="$sd_root/scripts/gpu/versions.txt" SD_DEPS_DIR="$deps" "$sd_root/scripts/setup.sh" --cpu
-  export Torch_ROOT="$deps/current/torch"
-fi
+use_oldest_torch
 cd "$sd_root"
 cmake --preset release -B build-gpu -DTorch_ROOT="$Torch_ROOT" -DSD_WERROR=ON >&2
 cmake --build build-gpu --target sd sd_engine "${tests[@]##*/}" >&2
