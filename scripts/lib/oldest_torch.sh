@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# The oldest LibTorch that is supported. To be sourced after common.sh.
+# The oldest LibTorch that is supported. To be sourced after common.sh, which knows sd_root.
+: "${sd_root:?}"
 
 # use_oldest_torch: exports Torch_ROOT, unless it is set; downloads that LibTorch where it is not there yet.
 use_oldest_torch() {
