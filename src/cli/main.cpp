@@ -152,20 +152,23 @@ int parse_and_run(std::vector<std::string> words, bool& json) {
   }
 }
 
+/// The whole program, to its exit code.
+int run_program(int argc, char** argv) {
+  prepare_standard_streams();
+  bool json = asks_for_json(argc, argv);
+  const MemoryGuard memory(json);
+  guard_mapped_files();
+  std::string message;
+  const int code = run_caught(
+      [&] {
+        return parse_and_run({argv + 1, argv + argc}, json);
+      },
+      /*verbose=*/false, message);
+  if (!message.empty()) report_error(message, code, json);
+  return conclude_output(code, output_error(), engine_output_error());
+}
+
 }  // namespace
 }  // namespace sd::cli
 
-int main(int argc, char** argv) {
-  sd::cli::prepare_standard_streams();
-  bool json = sd::cli::asks_for_json(argc, argv);
-  const sd::cli::MemoryGuard memory(json);
-  sd::guard_mapped_files();
-  std::string message;
-  const int code = sd::cli::run_caught(
-      [&] {
-        return sd::cli::parse_and_run({argv + 1, argv + argc}, json);
-      },
-      /*verbose=*/false, message);
-  if (!message.empty()) sd::cli::report_error(message, code, json);
-  return sd::cli::conclude_output(code, sd::cli::output_error(), sd::cli::engine_output_error());
-}
+int main(int argc, char** argv) { sd::cli::end_process(sd::cli::run_program(argc, argv)); }

@@ -238,5 +238,5 @@ int main(int argc, char** argv) {
         return sd::cli::parse_and_run(argc, argv);
       },
       /*verbose=*/false);
-  return sd::cli::conclude_output(code, sd::cli::output_error());
+  sd::cli::end_process(sd::cli::conclude_output(code, sd::cli::output_error()));
 }

@@ -6,7 +6,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
+#include <cstdlib>
 #include <filesystem>
+#include <iostream>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -66,6 +69,17 @@ int conclude_output(int code, int error, int error_of_engine) {
                             errno_message(error),
                             all_well ? "\nFiles that were to be written are complete." : ""));
   return all_well ? static_cast<int>(ExitCode::kInputOutput) : code;
+}
+
+void end_process(int code) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  std::exit(code);
+#else
+  std::cout.flush();
+  std::cerr.flush();
+  std::fflush(nullptr);
+  _exit(code);
+#endif
 }
 
 }  // namespace sd::cli
