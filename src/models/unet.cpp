@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "nn/join_channels.h"
 #include "sd/models/feature_cache.h"
@@ -174,7 +176,10 @@ torch::Tensor UNetImpl::activated_time(const torch::Tensor& t, torch::Dtype dtyp
 void UNetImpl::fill(TimeTable& table, const torch::Tensor& like, torch::Dtype dtype) {
   const auto all = at::tensor(table.timesteps(), at::kDouble).to(like.options());
   const auto activated = activated_time(all, dtype);
-  const auto keep = [&](ResBlock& block) { table.keep(block.get(), block->time_shift(activated)); };
+  std::vector<std::pair<const void*, torch::Tensor>> shifts;
+  const auto keep = [&](ResBlock& block) {
+    shifts.emplace_back(block.get(), block->time_shift(activated));
+  };
   for (auto* stages : {&input_stages_, &output_stages_}) {
     for (auto& stage : *stages) {
       if (stage.res) keep(stage.res);
@@ -182,6 +187,7 @@ void UNetImpl::fill(TimeTable& table, const torch::Tensor& like, torch::Dtype dt
   }
   keep(middle_first_);
   keep(middle_last_);
+  table.fill(shifts);
 }
 
 UNetImpl::Time UNetImpl::time_of(const torch::Tensor& t, torch::Dtype dtype,

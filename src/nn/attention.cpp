@@ -10,6 +10,7 @@
 #include <cmath>
 #include <limits>
 
+#include "nn/gpu.h"
 #include "nn/kernel_attention.h"
 #include "nn/layer_profile.h"
 #include "sd/nn/prompt_cache.h"
@@ -138,11 +139,32 @@ bool AttentionImpl::is_watched(const ForwardContext& run, int64_t grid_height,
                                                            grid_width}) != AttentionUse::kNone;
 }
 
+AttentionImpl::Projections AttentionImpl::project(const torch::Tensor& x,
+                                                  const torch::Tensor& context,
+                                                  const ForwardContext& run) {
+  const auto heads = [&](const torch::Tensor& sequence) { return split_heads(sequence, heads_); };
+  if (!gpu::takes_half(x) || x.scalar_type() != context.scalar_type()) {
+    return {heads(to_q->forward(x)), heads(to_k->forward(context)), heads(to_v->forward(context))};
+  }
+  if (site_.kind == AttentionKind::kSelf) {
+    const auto all = joined_linear(x, {to_q.get(), to_k.get(), to_v.get()}).chunk(3, -1);
+    return {heads(all[0]), heads(all[1]), heads(all[2])};
+  }
+  const HeldKeys* held = run.prompt == nullptr ? nullptr : run.prompt->find(this, context);
+  torch::Tensor both;
+  if (held != nullptr) {
+    both = held->memory;
+  } else {
+    both = joined_linear(context, {to_k.get(), to_v.get()});
+    if (run.prompt != nullptr) run.prompt->keep(this, context, {.keys = {}, .memory = both});
+  }
+  const auto halves = both.chunk(2, -1);
+  return {heads(to_q->forward(x)), heads(halves[0]), heads(halves[1])};
+}
+
 torch::Tensor AttentionImpl::mix(const torch::Tensor& x, const torch::Tensor& context,
                                  const ForwardContext& run, const AttentionCall& call) {
-  const auto q = split_heads(to_q->forward(x), heads_);        // [R,heads,Q,d]
-  const auto k = split_heads(to_k->forward(context), heads_);  // [R,heads,K,d]
-  const auto v = split_heads(to_v->forward(context), heads_);
+  const auto [q, k, v] = project(x, context, run);
   if (run.controller != nullptr) {
     const AttentionUse use = run.controller->use(call);
     if (use == AttentionUse::kChange) {

@@ -12,6 +12,7 @@
 #include <cmath>
 #include <vector>
 
+#include "nn/gpu.h"
 #include "nn/norm_kernels.h"
 #include "nn/parallel_tasks.h"
 
@@ -291,6 +292,7 @@ GroupAffine GroupMoments::affine(const GroupNormOptions& options) const {
 }
 
 torch::Tensor group_norm(const torch::Tensor& x, const GroupNormOptions& options) {
+  if (gpu::norms(x, options)) return gpu::group_norm(x, options);
   if (!is_fast(x, options)) {
     const auto y = at::group_norm(x, options.groups, options.weight.to(x.scalar_type()),
                                   options.bias.to(x.scalar_type()), options.eps);

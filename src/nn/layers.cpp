@@ -14,6 +14,7 @@
 #include <fmt/ranges.h>
 
 #include "nn/conv_rows.h"
+#include "nn/gpu.h"
 #include "nn/group_norm.h"
 #include "nn/layer_profile.h"
 #include "nn/pack.h"
@@ -42,12 +43,17 @@ torch::Tensor finished(torch::Tensor sums, const LayerFinish& finish) {
       sums = sums * at::sigmoid(1.702 * sums);
       break;
     case Activation::kGated: {
+      if (gpu::gates(sums)) {
+        sums = gpu::gate(sums);
+        break;
+      }
       const auto halves = sums.chunk(2, -1);
       sums = halves[0] * at::gelu(halves[1]);
       break;
     }
   }
-  return finish.residual.defined() ? sums + finish.residual : sums;
+  if (!finish.residual.defined()) return sums;
+  return gpu::takes_half(sums) ? gpu::add(sums, {}, finish.residual) : sums + finish.residual;
 }
 
 /// Of `inputs` values multiplied by a weight [out,in,...], each as often as there are weights for
@@ -116,8 +122,9 @@ std::shared_ptr<const PackedLayer> LayerImpl::packed_for(const torch::Tensor& x,
   const std::lock_guard lock(packing_);
   const auto& bound = parameters_["weight"];
   if (!can_pack(bound, x)) return nullptr;
-  const PackedLayer::Kind kind{x.scalar_type(), held_.value_or(bound.scalar_type()), gated,
-                               settings_.int8_weights};
+  const auto held = held_.value_or(bound.scalar_type());
+  if (held == at::kHalf) return nullptr;  // what a GPU holds
+  const PackedLayer::Kind kind{x.scalar_type(), held, gated, settings_.int8_weights};
   if (packed_ != nullptr && packed_->is(kind)) return packed_;
   const auto weight = bound_weight();
   if (weight.is_meta()) return nullptr;  // nobody has bound it
@@ -150,7 +157,33 @@ torch::Tensor LinearImpl::forward(const torch::Tensor& x, const LayerFinish& fin
   return finished(at::linear(x, as_dtype_of(plain, x), as_dtype_of(bias, x)), finish);
 }
 
+torch::Tensor joined_weight(std::initializer_list<LinearImpl*> layers) {
+  static std::mutex joining;
+  const std::lock_guard lock(joining);
+  const auto& first = (*layers.begin())->weight;
+  int64_t outputs = 0;
+  bool together = true;  // one behind the other in one tensor's memory
+  std::vector<torch::Tensor> weights;
+  for (const auto* layer : layers) {
+    const auto& weight = layer->weight;
+    together = together && weight.is_contiguous() && weight.is_alias_of(first) &&
+               weight.storage_offset() == first.storage_offset() + outputs * first.size(1);
+    outputs += weight.size(0);
+    weights.push_back(weight);
+  }
+  if (together) return first.as_strided({outputs, first.size(1)}, {first.size(1), 1});
+  const auto joined = at::cat(weights);
+  int64_t begin = 0;
+  for (auto* layer : layers) {
+    const int64_t count = layer->weight.size(0);
+    layer->bind("weight", joined.narrow(0, begin, count));
+    begin += count;
+  }
+  return joined;
+}
+
 torch::Tensor joined_linear(const torch::Tensor& x, std::initializer_list<LinearImpl*> layers) {
+  if (gpu::takes_half(x)) return at::linear(x, as_dtype_of(joined_weight(layers), x));
   std::vector<std::shared_ptr<const PackedLayer>> packed;
   std::vector<torch::Tensor> outputs;
   for (auto* layer : layers) {
@@ -222,12 +255,32 @@ void Conv2dImpl::forward_rows(const ConvRows& rows) {
                    rows.out);
 }
 
+torch::Tensor Conv2dImpl::forward_on_gpu(const torch::Tensor& x, const ConvExtras& extras) const {
+  auto h = extras.norm != nullptr ? extras.norm->forward_silu(x) : x;
+  h = h.contiguous(at::MemoryFormat::ChannelsLast);
+  if (extras.upsampled) h = at::upsample_nearest2d(h, {2 * h.size(2), 2 * h.size(3)});
+  const int64_t before = options_.padding_before, behind = options_.padding;
+  const bool even = before == behind, adds = extras.offset.defined() || extras.residual.defined();
+  if (!even) h = at::constant_pad_nd(h, {before, behind, before, behind}, 0);
+  const auto held = as_dtype_of(weight, h), add = as_dtype_of(bias, h);
+  const auto first_bias = adds ? torch::Tensor() : add;
+  if (kernel_ == 1 && options_.stride == 1 && behind == 0 && before == 0) {
+    // A linear layer over pixels.
+    h = at::linear(h.permute({0, 2, 3, 1}), held.flatten(1), first_bias).permute({0, 3, 1, 2});
+  } else {
+    const int64_t padding = even ? behind : 0;
+    h = at::conv2d(h, held, first_bias, {options_.stride, options_.stride}, {padding, padding});
+  }
+  return adds ? gpu::add(h, {add, as_dtype_of(extras.offset, h)}, extras.residual) : h;
+}
+
 torch::Tensor Conv2dImpl::forward(const torch::Tensor& x, const ConvExtras& extras) {
   const TimedLayer timed(*this, "conv2d", x, [&] {
     const double places = extras.upsampled ? 4 : 1.0 / (options_.stride * options_.stride);
     return places * product_flops(x.numel(), weight);
   });
   if (const auto packed = packed_for(x)) return packed_forward(*packed, x, extras);
+  if (gpu::takes_half(x)) return forward_on_gpu(x, extras);
   auto h = extras.norm != nullptr ? extras.norm->forward_silu(x) : x;
   if (extras.upsampled) h = at::upsample_nearest2d(h, {2 * h.size(2), 2 * h.size(3)});
   const auto plain = plain_weight();

@@ -10,4 +10,7 @@ namespace sd {
 /// black picture.
 void require_finite(const torch::Tensor& values, const std::string& stage);
 
+/// Throws that Error; `what` is what was found.
+[[noreturn]] void throw_not_finite(const std::string& stage, const std::string& what);
+
 }  // namespace sd

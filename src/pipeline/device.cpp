@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "kernels/gemm_tables.h"
+#include "pipeline/cuda_backend.h"
 #include "pipeline/cuda_driver.h"
 #include "pipeline/waiting_threads.h"
 #include "sd/core/error.h"
@@ -63,6 +64,7 @@ torch::Device resolve_device(const DeviceChoice& choice) {
 
   const auto problem = cuda_problem(choice.index);
   if (problem.empty()) {
+    open_cuda_backend();
     return torch::Device(torch::kCUDA, static_cast<c10::DeviceIndex>(choice.index));
   }
   if (!asked_for) return torch::kCPU;

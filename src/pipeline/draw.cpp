@@ -3,18 +3,17 @@
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/InferenceMode.h>
-#include <fmt/format.h>
 
 #include <chrono>
 
 #include "nn/kept_memory.h"
 #include "pipeline/approximations.h"
-#include "pipeline/check.h"
 #include "pipeline/encode.h"
 #include "pipeline/guard.h"
 #include "pipeline/model_parts.h"
 #include "pipeline/noise_model.h"
 #include "pipeline/start.h"
+#include "pipeline/step_watch.h"
 #include "sd/core/error.h"
 #include "sd/core/mapped_file.h"
 #include "sd/diffusion/brownian.h"
@@ -46,7 +45,7 @@ torch::Tensor put_back(torch::Tensor x, const Start& start, const BatchRows& row
 
 /// Everything that happens between two steps.
 StepHooks make_hooks(const DrawRequest& request, const Start& start, const BatchRows& rows,
-                     NoiseSource& noise) {
+                     NoiseSource& noise, StepWatch& watch) {
   StepHooks hooks;
   if (request.latent_edit != nullptr || start.mask.defined()) {
     hooks.edit = [&](torch::Tensor x, int64_t step) {
@@ -59,8 +58,7 @@ StepHooks make_hooks(const DrawRequest& request, const Start& start, const Batch
     };
   }
   hooks.on_step = [&](const StepReport& step) {
-    require_finite(step.x, fmt::format("latents after step {} of {} (t = {:.4g})", step.step + 1,
-                                       step.num_steps, step.t));
+    watch.after(step);
     if (request.on_step && !request.on_step(step)) return false;
     return report(request, Progress::Stage::kSample, step.step + 1, step.num_steps);
   };
@@ -119,8 +117,12 @@ torch::Tensor sample(const LoadedModel& model, const DrawRequest& request, Noise
   put_part_away(model, ModelPart::kText);
   const auto unet = use_part(model, ModelPart::kUNet);
   if (!report(request, Progress::Stage::kSample, 0, start.plan.size())) throw Cancelled();
-  return start.plan.run(denoiser, start.latents, make_hooks(request, start, rows, noise), noise,
-                        make_step_noise(request, rows, noise));
+  StepWatch watch;
+  auto latents =
+      start.plan.run(denoiser, start.latents, make_hooks(request, start, rows, noise, watch), noise,
+                     make_step_noise(request, rows, noise));
+  watch.finish();
+  return latents;
 }
 
 /// Rows that are to be decoded: all, or one sample's in every branch.

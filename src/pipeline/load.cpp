@@ -8,6 +8,7 @@
 #include "pipeline/device.h"
 #include "pipeline/guard.h"
 #include "pipeline/model_parts.h"
+#include "pipeline/recorded_unet.h"
 #include "sd/core/error.h"
 #include "sd/core/mapped_file.h"
 #include "sd/models/latent_diffusion.h"
@@ -93,6 +94,7 @@ LoadedModel load_watched(const LoadRequest& request) {
   options.device = device;
   options.dtype = precision.weights;
   options.late = device.is_cpu();
+  options.channels_last = device.is_cuda() && precision.compute != torch::kFloat;
   options.on_tensor = [&](int64_t done, int64_t total) {
     return !request.on_progress || request.on_progress({Progress::Stage::kLoad, done, total});
   };
@@ -110,6 +112,7 @@ LoadedModel load_watched(const LoadRequest& request) {
     load_weights(slots, *opened.tensors, options);
   }
   loaded.model = model.ptr();
+  if (device.is_cuda()) loaded.recorded = std::make_shared<RecordedUNet>(*model->unet);
   loaded.compute_dtype = precision.compute;
   return loaded;
 }

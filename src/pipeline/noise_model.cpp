@@ -4,6 +4,7 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/zeros_like.h>
 
+#include "pipeline/recorded_unet.h"
 #include "pipeline/start.h"
 #include "sd/models/latent_diffusion.h"
 #include "sd/nn/equal_rows.h"
@@ -45,6 +46,9 @@ BatchNoiseModel::BatchNoiseModel(const LoadedModel& model, const DrawRequest& re
   run_.token_merging = request.token_merging;
   if (request.deepcache != 1) features_ = std::make_shared<FeatureCache>(request.deepcache);
   run_.features = features_.get();
+  if (model.recorded) {
+    turn_ = std::make_shared<std::unique_lock<std::mutex>>(model.recorded->take_turn());
+  }
   int64_t part = 0;
   for (const auto pass : guidance_of(model, request).passes()) {
     add_pass(request, pass, part, extra);
@@ -96,11 +100,17 @@ torch::Tensor BatchNoiseModel::context_of(int64_t step, int64_t rows) {
   return last_contexts_;
 }
 
+torch::Tensor BatchNoiseModel::evaluate(const torch::Tensor& input, const torch::Tensor& context) {
+  auto& unet = *model_.model->unet;
+  if (turn_ == nullptr || !*turn_) return unet.forward(input, timestep_, context, run_);
+  return model_.recorded->forward(input, timestep_, context, run_);
+}
+
 torch::Tensor BatchNoiseModel::operator()(const torch::Tensor& x, double t, int64_t step) {
   ++*calls_;
   const int64_t rows = x.size(0);
   set_step(t, step, rows);
-  const auto timestep = at::full({1}, t, x.options());
+  if (!times_->row_of(t) || !timestep_.defined()) timestep_ = at::full({1}, t, x.options());
   torch::Tensor input = x.to(model_.compute_dtype);
   if (extra_.defined()) {
     input = at::cat({input, extra_.narrow(0, extra_.size(0) - rows, rows)}, 1);
@@ -110,8 +120,7 @@ torch::Tensor BatchNoiseModel::operator()(const torch::Tensor& x, double t, int6
   run_.prompt = prompt_.get();
   run_.times = times_.get();
   run_.time_row = times_->row_of(t);
-  const auto predicted =
-      model_.model->unet->forward(input, timestep, context_of(step, rows), run_).to(at::kFloat);
+  const auto predicted = evaluate(input, context_of(step, rows)).to(at::kFloat);
   if (model_.config.prediction != Prediction::kVelocity) return predicted;
   return eps_from_velocity(predicted, x, sigmas_.alpha(t));
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "pipeline/batch_rows.h"
@@ -33,6 +34,7 @@ class BatchNoiseModel {
                 const torch::Tensor& extra);
   void set_step(double t, int64_t step, int64_t rows);
   torch::Tensor context_of(int64_t step, int64_t rows);
+  torch::Tensor evaluate(const torch::Tensor& input, const torch::Tensor& context);
 
   const LoadedModel& model_;
   SigmaTable sigmas_;
@@ -42,8 +44,10 @@ class BatchNoiseModel {
   torch::Tensor context_, last_contexts_;   // of all rows; of those that a step does with
   std::shared_ptr<FeatureCache> features_;  // shared by copies of this, which a std::function makes
   std::shared_ptr<PromptCache> prompt_ =
-      std::make_shared<PromptCache>();  // whoever holds a copy of this takes turns
-  std::shared_ptr<TimeTable> times_;    // as prompt_
+      std::make_shared<PromptCache>();                  // whoever holds a copy of this takes turns
+  std::shared_ptr<TimeTable> times_;                    // as prompt_
+  std::shared_ptr<std::unique_lock<std::mutex>> turn_;  // at the model's recorded UNet
+  torch::Tensor timestep_;                              // [1], of the call before
   ForwardContext run_;
   int64_t* calls_;
 };

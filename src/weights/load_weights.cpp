@@ -49,6 +49,9 @@ bool is_aligned(const TensorView& view) {
 torch::Tensor to_parameter(const TensorView& view, const LoadOptions& options) {
   const auto wrapped = wrap_tensor(view);
   auto value = wrapped.to(options.device, options.dtype);
+  if (options.channels_last && value.dim() == 4) {
+    value = value.contiguous(at::MemoryFormat::ChannelsLast);
+  }
   if (value.is_same(wrapped) && (!is_aligned(view) || !wrapped.is_contiguous())) {
     value = wrapped.clone(at::MemoryFormat::Contiguous);
   }

@@ -38,6 +38,9 @@ class UNetImpl : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& t,
                         const torch::Tensor& context, const ForwardContext& run);
 
+  /// Fills a table with the shifts of all its timesteps, in `dtype`, on the device of `like`.
+  void fill(TimeTable& table, const torch::Tensor& like, torch::Dtype dtype);
+
   const UNetConfig& config() const { return config_; }
 
  private:
@@ -59,7 +62,6 @@ class UNetImpl : public torch::nn::Module {
   /// SiLU(time embedding) of t [T] → [T,E].
   torch::Tensor activated_time(const torch::Tensor& t, torch::Dtype dtype);
   Time time_of(const torch::Tensor& t, torch::Dtype dtype, const ForwardContext& run);
-  void fill(TimeTable& table, const torch::Tensor& like, torch::Dtype dtype);
 
   torch::Tensor apply(Stage& stage, torch::Tensor h, const Time& time, const torch::Tensor& context,
                       const ForwardContext& run);

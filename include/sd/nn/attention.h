@@ -41,6 +41,11 @@ class AttentionImpl : public torch::nn::Module {
   bool is_watched(const ForwardContext& run, int64_t grid_height, int64_t grid_width) const;
 
  private:
+  struct Projections {
+    torch::Tensor q, k, v;  // [R,heads,Q,d], [R,heads,K,d] twice
+  };
+  Projections project(const torch::Tensor& x, const torch::Tensor& context,
+                      const ForwardContext& run);
   /// [R,Q,heads·d], before the last projection.
   torch::Tensor mix(const torch::Tensor& x, const torch::Tensor& context, const ForwardContext& run,
                     const AttentionCall& call);

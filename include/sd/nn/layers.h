@@ -107,8 +107,9 @@ class LinearImpl : public LayerImpl {
 };
 TORCH_MODULE(Linear);
 
-/// What several layers make of one x, side by side: [...,in] → [...,Σ out]. On a CPU they are one
-/// pass over x.
+/// What several layers without bias make of one x, side by side: [...,in] → [...,Σ out]. On a CPU
+/// they are one pass over x; in half precision on a GPU they are one product, for which their
+/// weights come to lie in one tensor.
 torch::Tensor joined_linear(const torch::Tensor& x, std::initializer_list<LinearImpl*> layers);
 
 struct Conv2dOptions {
@@ -150,6 +151,7 @@ class Conv2dImpl : public LayerImpl {
  private:
   torch::Tensor packed_forward(const PackedLayer& packed, const torch::Tensor& x,
                                const ConvExtras& extras) const;
+  torch::Tensor forward_on_gpu(const torch::Tensor& x, const ConvExtras& extras) const;
 
   int64_t kernel_;
   Conv2dOptions options_;

@@ -18,6 +18,7 @@ namespace sd {
 class LatentDiffusionImpl;  // models/latent_diffusion.h
 class TaesdImpl;            // models/taesd.h
 class ModelParts;           // pipeline/model_parts.h
+class RecordedUNet;         // pipeline/recorded_unet.h
 
 struct LoadRequest {
   std::filesystem::path checkpoint;             // file or diffusers folder
@@ -46,7 +47,8 @@ struct LoadRequest {
 /// stay as they are.
 struct LoadedModel {
   std::shared_ptr<LatentDiffusionImpl> model;
-  std::shared_ptr<ModelParts> parts;  // null: all weights stay, as on a GPU
+  std::shared_ptr<ModelParts> parts;       // null: all weights stay, as on a GPU
+  std::shared_ptr<RecordedUNet> recorded;  // the UNet on a GPU; null elsewhere
   /// Decodes, and encodes where it can, in the autoencoder's place; null: it does not.
   std::shared_ptr<TaesdImpl> taesd;
   std::shared_ptr<const Tokenizer> tokenizer;

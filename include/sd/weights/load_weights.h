@@ -27,6 +27,7 @@ struct LoadOptions {
   /// Weights that their layers rearrange stay in the mapped file until then, whatever their dtype
   /// (ParameterSlot::bind_as), so that they are never held twice. For a CPU.
   bool late = false;
+  bool channels_last = false;  // convolutions' weights have a pixel's channels side by side
   /// Called after each tensor with (done, total); false stops with Cancelled.
   std::function<bool(int64_t, int64_t)> on_tensor;
 };

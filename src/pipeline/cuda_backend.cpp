@@ -1,0 +1,47 @@
+#include "pipeline/cuda_backend.h"
+
+#include <dlfcn.h>
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "cuda/backend.h"
+#include "nn/gpu.h"
+#include "sd/core/error.h"
+#include "sd/core/own_library.h"
+
+namespace sd {
+namespace {
+
+constexpr const char* kLibrary = "libsd_cuda.so";
+
+[[noreturn]] void refuse(const std::string& path, const std::string& why) {
+  throw Error(fmt::format(
+      "{}: the kernels for GPUs cannot be used: {}\nBuild and install the program anew as a whole, "
+      "or draw with --device cpu.",
+      path, why));
+}
+
+std::string open() {
+  const auto path = own_library_path(kLibrary);
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) {
+    return "this build was made without a CUDA toolkit, and has no kernels of its own";
+  }
+  void* const library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) refuse(path, dlerror());
+  const auto entry = reinterpret_cast<cuda::Entry>(dlsym(library, cuda::kEntry));
+  const auto* backend = entry != nullptr ? entry(SD_VERSION) : nullptr;
+  if (backend == nullptr) refuse(path, "they are of another version of the program");
+  gpu::set_backend(backend);
+  return {};
+}
+
+}  // namespace
+
+std::string open_cuda_backend() {
+  static const std::string problem = open();
+  return problem;
+}
+
+}  // namespace sd

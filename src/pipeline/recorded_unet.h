@@ -1,0 +1,59 @@
+#pragma once
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "cuda/backend.h"
+#include "sd/nn/attention_controller.h"
+#include "sd/nn/prompt_cache.h"
+#include "sd/nn/time_table.h"
+
+namespace sd {
+
+class UNetImpl;  // sd/models/unet.h
+
+/// A UNet on a GPU whose evaluation is recorded once and then started as one piece of work: the
+/// host needs longer to start its thousand kernels than the GPU to run them. Batches of one size
+/// share a recording, whatever their prompts and timesteps. Kept with the model.
+class RecordedUNet {
+ public:
+  explicit RecordedUNet(UNetImpl& unet) : unet_(unet) {}
+
+  /// Whose turn it is: recordings have one input and one output. Empty where another has it, who
+  /// then does without.
+  std::unique_lock<std::mutex> take_turn() { return std::unique_lock(turn_, std::try_to_lock); }
+
+  /// As the UNet's forward, for a caller that has its turn. Evaluations that are not alike are not
+  /// recorded: under a controller, with cached features, merged tokens or timesteps that are not in
+  /// the run's table; nor those whose work outlasts their start, of many pixels.
+  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& t,
+                        const torch::Tensor& context, const ForwardContext& run);
+
+ private:
+  /// Of inputs of one size.
+  struct Recording {
+    torch::Tensor x, context;  // which the graphs read
+    torch::Tensor shown;       // what `context` is a copy of
+    PromptCache prompt{};
+    std::optional<TimeTable> times{};
+    torch::Tensor first_out{}, later_out{};
+    // The one makes keys and values of the prompt, which the other reads.
+    std::unique_ptr<cuda::Graph> first{}, later{};
+  };
+
+  bool is_alike(const torch::Tensor& x, const ForwardContext& run) const;
+  Recording* find(const torch::Tensor& x, const torch::Tensor& context);
+  void record(Recording& recording, const torch::Tensor& t, const ForwardContext& run);
+
+  UNetImpl& unet_;
+  std::mutex turn_;
+  std::list<Recording> recordings_;  // the one used last in front
+};
+
+}  // namespace sd
