@@ -1,6 +1,7 @@
 #include "cuda/backend.h"
 
 #include <ATen/cuda/CUDAGraph.h>
+#include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAFunctions.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
@@ -89,6 +90,12 @@ class LibTorchBackend final : public Backend {
     c10::cuda::warning_state().set_sync_debug_mode(on ? Mode::L_WARN : Mode::L_DISABLED);
   }
   int64_t waits() const override { return counter.count; }
+
+  int64_t peak_memory(int device) const override {
+    const auto stats =
+        c10::cuda::CUDACachingAllocator::getDeviceStats(static_cast<c10::DeviceIndex>(device));
+    return stats.reserved_bytes[0].peak;
+  }
 };
 
 }  // namespace

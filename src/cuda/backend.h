@@ -87,6 +87,8 @@ class Backend {
   /// How often the host waited for a GPU in calls of LibTorch since counting began.
   virtual void count_waits(bool on) const = 0;
   virtual int64_t waits() const = 0;
+  /// Bytes of GPU number `device` that LibTorch held at most.
+  virtual int64_t peak_memory(int device) const = 0;
 };
 
 /// What the library gives, under the name that `kEntry` says; `version` is the program's.

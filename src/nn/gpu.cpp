@@ -90,6 +90,10 @@ struct HeldOffset {
   }
 };
 
+const cuda::Backend* backend_of(torch::Device device) {
+  return device.type() == registered.device.load() ? registered.backend.load() : nullptr;
+}
+
 }  // namespace
 
 void set_backend(const cuda::Backend* backend, c10::DeviceType device) {
@@ -98,9 +102,7 @@ void set_backend(const cuda::Backend* backend, c10::DeviceType device) {
 }
 
 const cuda::Backend* backend_of(const torch::Tensor& x) {
-  const auto* backend = registered.backend.load();
-  if (backend == nullptr || x.device().type() != registered.device.load()) return nullptr;
-  return c10::GradMode::is_enabled() ? nullptr : backend;
+  return c10::GradMode::is_enabled() ? nullptr : backend_of(x.device());
 }
 
 bool takes_half(const torch::Tensor& x) {
@@ -191,6 +193,21 @@ void note_nonfinite(const torch::Tensor& x, int64_t step, torch::Tensor& first) 
   backend_of(x)->note_nonfinite(values.const_data_ptr<float>(), values.numel(),
                                 static_cast<int>(step), first.mutable_data_ptr<int>(),
                                 stream_of(x));
+}
+
+void count_waits(torch::Device device, bool on) {
+  if (const auto* backend = backend_of(device)) backend->count_waits(on);
+}
+
+int64_t waits(torch::Device device) {
+  const auto* backend = backend_of(device);
+  return backend != nullptr ? backend->waits() : 0;
+}
+
+std::optional<int64_t> peak_memory(torch::Device device) {
+  const auto* backend = backend_of(device);
+  if (backend == nullptr) return std::nullopt;
+  return backend->peak_memory(device.has_index() ? device.index() : 0);
 }
 
 }  // namespace sd::gpu

@@ -2,6 +2,9 @@
 
 #include <torch/types.h>
 
+#include <cstdint>
+#include <optional>
+
 #include "cuda/backend.h"
 
 namespace sd {
@@ -43,6 +46,13 @@ torch::Tensor gate(const torch::Tensor& x);
 /// Where a float of x is not finite, `first`, one int on x's device, becomes `step` if it was
 /// negative.
 void note_nonfinite(const torch::Tensor& x, int64_t step, torch::Tensor& first);
+
+/// Whether waits of the host for a device are counted, from 0, and how often it waited; always 0
+/// where no backend counts.
+void count_waits(torch::Device device, bool on);
+int64_t waits(torch::Device device);
+/// Bytes that LibTorch held on a device at most; nothing where no backend tells.
+std::optional<int64_t> peak_memory(torch::Device device);
 
 }  // namespace gpu
 }  // namespace sd

@@ -61,6 +61,7 @@ class PlainGpu final : public cuda::Backend {
 
   void count_waits(bool) const override {}
   int64_t waits() const override { return 0; }
+  int64_t peak_memory(int) const override { return 0; }
 
   mutable int64_t norms = 0, additions = 0, gates = 0, recorded = 0, replayed = 0;
 

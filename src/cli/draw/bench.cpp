@@ -12,12 +12,14 @@
 #include <optional>
 #include <utility>
 
+#include "cli/draw/bench_clock.h"
 #include "cli/draw/bench_report.h"
 #include "cli/draw/draw.h"
 #include "cli/options/seed_rule.h"
 #include "cli/shell/json_lines.h"
 #include "cli/shell/text_output.h"
 #include "core/model_flops.h"
+#include "nn/gpu.h"
 #include "pipeline/encode.h"
 #include "pipeline/guard.h"
 #include "pipeline/layer_trace.h"
@@ -36,10 +38,8 @@ class Stopwatch {
  public:
   Measured measured() const {
     return {std::chrono::duration<double>(Clock::now() - began_).count(),
-            process_use().page_faults - faults_};
+            process_use().page_faults - faults_, 0};
   }
-
-  Clock::time_point began() const { return began_; }
 
  private:
   Clock::time_point began_ = Clock::now();
@@ -87,7 +87,7 @@ class Bench {
     }
     warm_up();
     BenchReport report;
-    if (model_.device == "cpu") report.limits.measure(at::get_num_threads());
+    measure_limits(report.limits);
     phases_ = {{"load", {load_}},
                {"text", {}, text_work()},
                {"unet", {}, unet_work()},
@@ -100,11 +100,12 @@ class Bench {
         draw_measured();
       }
     }
-    if (model_.device == "cpu") report.limits.measure(at::get_num_threads());
+    measure_limits(report.limits);
     report.phases = std::move(phases_);
     const auto use = process_use();
     report.page_faults = use.page_faults;
     report.peak_rss = use.peak_rss;
+    report.peak_gpu_memory = gpu::peak_memory(torch::Device(model_.device));
     print_report(plan_, model_, report);
   }
 
@@ -121,6 +122,14 @@ class Bench {
  private:
   int64_t factor() const { return model_.config.vae.factor(); }
   RunNoise noise() const { return {seed_rule_of(plan_.options), torch::Device(model_.device)}; }
+
+  void measure_limits(BenchLimits& limits) const {
+    if (model_.device == "cpu") {
+      limits.measure(at::get_num_threads());
+    } else if (!limits.gpu) {
+      limits.gpu = measure_gpu_limit(torch::Device(model_.device), model_.compute_dtype);
+    }
+  }
 
   /// Of a text; what is encoded for a batch is each prompt once, and the negative one.
   double text_work() const {
@@ -185,21 +194,30 @@ class Bench {
 
   void draw_measured() {
     auto request = request_of(plan_);
-    Stopwatch watch;
+    const torch::Device device(model_.device);
+    std::vector<const char*> parts;  // what ended at each mark but the first; null: nothing
+    BenchClock clock(device);
+    gpu::count_waits(device, true);
+    clock.mark();
+    auto began = Clock::now();
     request.on_progress = [&](const Progress& progress) {
       const auto name = progress.stage == Stage::kDecode                         ? "vae"
                         : progress.stage == Stage::kSample && progress.done == 0 ? "text"
                                                                                  : "unet";
       const bool ends = progress.done > 0 || progress.stage == Stage::kSample;
-      if (ends) {
-        phase(name).runs.push_back(watch.measured());
-        if (trace_) trace_->add_part(name, watch.began(), Clock::now());
-      }
-      watch = Stopwatch();
+      if (ends && trace_) trace_->add_part(name, began, Clock::now());
+      clock.mark();
+      parts.push_back(ends ? name : nullptr);
+      began = Clock::now();
       return true;
     };
     auto numbers = noise();
     const auto drawn = txt2img(model_, request, numbers.of_batch(0));
+    const auto measured = clock.measured();
+    gpu::count_waits(device, false);
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      if (parts[i] != nullptr) phase(parts[i]).runs.push_back(measured[i]);
+    }
     evaluations_ += drawn.timing.unet_calls;
     auto& steps = phase("unet");
     // Some samplers call the model more than once a step.

@@ -28,18 +28,20 @@ Value median(std::vector<Value> values) {
 struct Summary {
   double seconds = 0;
   int64_t page_faults = 0;
+  int64_t waits = 0;
   double gflops = 0;            // 0: no matter of FLOPs
   std::optional<double> share;  // of the limit
 };
 
 Summary summary_of(const BenchPhase& phase, const std::optional<FmaLimit>& limit) {
   std::vector<double> seconds;
-  std::vector<int64_t> faults;
+  std::vector<int64_t> faults, waits;
   for (const auto& run : phase.runs) {
     seconds.push_back(run.seconds);
     faults.push_back(run.page_faults);
+    waits.push_back(run.waits);
   }
-  Summary summary{median(seconds), median(faults), 0, std::nullopt};
+  Summary summary{median(seconds), median(faults), median(waits), 0, std::nullopt};
   if (phase.flops > 0 && summary.seconds > 0) {
     summary.gflops = phase.flops / summary.seconds / 1e9;
     if (limit) summary.share = summary.gflops / limit->gflops;
@@ -52,6 +54,7 @@ Json phase_json(const BenchPhase& phase, const std::optional<FmaLimit>& limit) {
   Json json = {{"seconds", Json::array()}, {"median", summary.seconds}};
   for (const auto& run : phase.runs) json["seconds"].push_back(run.seconds);
   json["page_faults"] = summary.page_faults;
+  json["waits"] = summary.waits;
   json["gflop"] = phase.flops > 0 ? Json(phase.flops / 1e9) : Json();
   json["gflops"] = phase.flops > 0 ? Json(summary.gflops) : Json();
   json["share"] = summary.share ? Json(*summary.share) : Json();
@@ -60,25 +63,27 @@ Json phase_json(const BenchPhase& phase, const std::optional<FmaLimit>& limit) {
 
 Json report_json(const DrawPlan& plan, const LoadedModel& model, const BenchReport& report) {
   const auto& options = plan.options;
-  Json json = {
-      {"version", SD_VERSION},
-      {"model", plan.model_name},
-      {"device", model.device},
-      {"dtype", model.dtype},
-      {"threads", at::get_num_threads()},
-      {"width", plan.width()},
-      {"height", plan.height()},
-      {"n_samples", options.n_samples},
-      {"steps", options.steps},
-      {"sampler", info_of(options.chosen_sampler()).name},
-      {"scale", options.guidance_scale},
-      {"limit",
-       {{"f32", limit_json(report.limits.f32)}, {"bf16", limit_json(report.limits.bf16)}}}};
+  Json json = {{"version", SD_VERSION},
+               {"model", plan.model_name},
+               {"device", model.device},
+               {"dtype", model.dtype},
+               {"threads", at::get_num_threads()},
+               {"width", plan.width()},
+               {"height", plan.height()},
+               {"n_samples", options.n_samples},
+               {"steps", options.steps},
+               {"sampler", info_of(options.chosen_sampler()).name},
+               {"scale", options.guidance_scale},
+               {"limit",
+                {{"f32", limit_json(report.limits.f32)},
+                 {"bf16", limit_json(report.limits.bf16)},
+                 {"gpu", limit_json(report.limits.gpu)}}}};
   for (const auto& phase : report.phases) {
     json["phases"][phase.name] = phase_json(phase, report.limits.of(model));
   }
   json["page_faults"] = report.page_faults;
   json["peak_rss"] = report.peak_rss;
+  json["peak_gpu_memory"] = report.peak_gpu_memory ? Json(*report.peak_gpu_memory) : Json();
   return json;
 }
 
@@ -101,20 +106,29 @@ void print_table(const DrawPlan& plan, const LoadedModel& model, const BenchRepo
                             limit_text("f32", report.limits.f32),
                             limit_text("bf16", report.limits.bf16)));
   }
+  if (report.limits.gpu) {
+    output.line(fmt::format("limit of the GPU, products of matrices: {}",
+                            limit_text(model.dtype.c_str(), report.limits.gpu)));
+  }
+  const bool on_gpu = model.device != "cpu";
   constexpr const char* kRow = "{:<6} {:>10} {:>4} {:>10} {:>9} {:>9} {:>12}";
-  output.line(
-      fmt::format(kRow, "part", "median s", "runs", "GFLOP", "GFLOP/s", "of limit", "page faults"));
+  output.line(fmt::format(kRow, "part", "median s", "runs", "GFLOP", "GFLOP/s", "of limit",
+                          on_gpu ? "waits for it" : "page faults"));
   for (const auto& phase : report.phases) {
     const auto summary = summary_of(phase, report.limits.of(model));
     const bool counts = phase.flops > 0;
-    output.line(fmt::format(
-        kRow, phase.name, fmt::format("{:.4f}", summary.seconds), phase.runs.size(),
-        counts ? fmt::format("{:.1f}", phase.flops / 1e9) : "",
-        counts ? fmt::format("{:.1f}", summary.gflops) : "",
-        summary.share ? fmt::format("{:.1f} %", 100 * *summary.share) : "", summary.page_faults));
+    output.line(fmt::format(kRow, phase.name, fmt::format("{:.4f}", summary.seconds),
+                            phase.runs.size(),
+                            counts ? fmt::format("{:.1f}", phase.flops / 1e9) : "",
+                            counts ? fmt::format("{:.1f}", summary.gflops) : "",
+                            summary.share ? fmt::format("{:.1f} %", 100 * *summary.share) : "",
+                            on_gpu ? summary.waits : summary.page_faults));
   }
   output.line(fmt::format("peak memory {}, {} page faults in all", memory_text(report.peak_rss),
                           report.page_faults));
+  if (report.peak_gpu_memory) {
+    output.line(fmt::format("peak memory of the GPU {}", memory_text(*report.peak_gpu_memory)));
+  }
 }
 
 }  // namespace
@@ -128,7 +142,7 @@ void BenchLimits::measure(int threads) {
 }
 
 std::optional<FmaLimit> BenchLimits::of(const LoadedModel& model) const {
-  if (model.device != "cpu") return std::nullopt;
+  if (model.device != "cpu") return gpu;
   return model.compute_dtype == torch::kBFloat16 ? bf16 : f32;
 }
 

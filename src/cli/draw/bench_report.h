@@ -16,6 +16,7 @@ namespace sd::cli {
 struct Measured {
   double seconds = 0;
   int64_t page_faults = 0;  // that needed no disk
+  int64_t waits = 0;        // of the host for the GPU
 };
 
 /// One part of the way to a picture.
@@ -25,13 +26,14 @@ struct BenchPhase {
   double flops = 0;  // of one run, as a direct computation does it; 0: no matter of FLOPs
 };
 
-/// The limits of the CPU as far as they were measured.
+/// The limits of the device as far as they were measured.
 struct BenchLimits {
-  std::optional<FmaLimit> f32, bf16;
+  std::optional<FmaLimit> f32, bf16;  // of a CPU
+  std::optional<FmaLimit> gpu;        // in what the model computes in
 
   /// Measures both and keeps the highest, since other programs only take away.
   void measure(int threads);
-  /// That of what the model computes in; none on a GPU.
+  /// That of what the model computes in.
   std::optional<FmaLimit> of(const LoadedModel& model) const;
 };
 
@@ -39,8 +41,9 @@ struct BenchLimits {
 struct BenchReport {
   std::vector<BenchPhase> phases;
   BenchLimits limits;
-  int64_t page_faults = 0;  // of the process
-  int64_t peak_rss = 0;     // bytes
+  int64_t page_faults = 0;                 // of the process
+  int64_t peak_rss = 0;                    // bytes
+  std::optional<int64_t> peak_gpu_memory;  // bytes
 };
 
 /// "of the process so far": page faults that needed no disk, and the most memory that it held.
