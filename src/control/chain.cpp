@@ -10,6 +10,12 @@ AttentionUse Chain::use(const AttentionCall& call) const {
   return most;
 }
 
+StepUse Chain::step_use(const StepInfo& step, const std::vector<RowGroup>& rows) const {
+  StepUse most = StepUse::kNone;
+  for (const auto& link : links_) most = std::max(most, link->step_use(step, rows));
+  return most;
+}
+
 bool Chain::observes(const RowGroup& rows, const AttentionCall& call) const {
   return std::any_of(links_.begin(), links_.end(), [&](const auto& link) {
     return link->use(call) == AttentionUse::kObserve && link->observes(rows, call);

@@ -20,6 +20,11 @@ AttentionUse ForkSwap::use(const AttentionCall& call) const {
   return edits ? AttentionUse::kChange : AttentionUse::kNone;
 }
 
+StepUse ForkSwap::step_use(const StepInfo& step, const std::vector<RowGroup>& rows) const {
+  if (step.timestep < options_.tthres || !has_source(rows)) return StepUse::kNone;
+  return options_.sites.is_everywhere() ? StepUse::kColumns : StepUse::kOther;
+}
+
 torch::Tensor ForkSwap::apply(torch::Tensor probs, const AttentionCall& call) {
   const EditScope scope{call, options_.sites, options_.rows, transfers_.size(), "alignments"};
   for_each_edit(probs, scope, [&](std::size_t setting, const auto& target, const auto& source) {

@@ -66,6 +66,10 @@ AttentionUse LocalBlend::use(const AttentionCall& call) const {
   return watches ? AttentionUse::kObserve : AttentionUse::kNone;
 }
 
+StepUse LocalBlend::step_use(const StepInfo& step, const std::vector<RowGroup>&) const {
+  return options_.mask || step.evaluation != 0 ? StepUse::kNone : StepUse::kOther;
+}
+
 LocalBlend::Watched& LocalBlend::watched(const RowGroup& rows) {
   const auto found = std::find_if(watched_.begin(), watched_.end(), [&](const Watched& w) {
     return w.branch == rows.branch && w.target == rows.target;

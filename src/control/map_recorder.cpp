@@ -69,6 +69,11 @@ AttentionUse MapRecorder::use(const AttentionCall& call) const {
   return looks ? AttentionUse::kObserve : AttentionUse::kNone;
 }
 
+StepUse MapRecorder::step_use(const StepInfo& step, const std::vector<RowGroup>&) const {
+  const bool looks = step.evaluation == 0 && options_.steps.contains(step);
+  return looks ? StepUse::kOther : StepUse::kNone;
+}
+
 bool MapRecorder::observes(const RowGroup& rows, const AttentionCall&) const {
   return rows.branch == options_.branch && rows.conditional == options_.conditional &&
          rows.pictured;

@@ -39,6 +39,15 @@ AttentionUse PromptToPrompt::use(const AttentionCall& call) const {
   return edits ? AttentionUse::kChange : AttentionUse::kNone;
 }
 
+StepUse PromptToPrompt::step_use(const StepInfo& step, const std::vector<RowGroup>& rows) const {
+  const auto acts = [&](const TokenSchedule& schedule) { return schedule.any(step); };
+  if (!has_source(rows) || std::ranges::none_of(options_.schedules, acts)) return StepUse::kNone;
+  // What fills a box depends on which pixels look where.
+  const bool fills =
+      std::ranges::any_of(options_.boxes, [](const auto& box) { return !box.empty(); });
+  return options_.sites.is_everywhere() && !fills ? StepUse::kColumns : StepUse::kOther;
+}
+
 torch::Tensor PromptToPrompt::apply(torch::Tensor probs, const AttentionCall& call) {
   const auto& schedules = options_.schedules;
   const auto pick = [](const auto& list, std::size_t row) -> const auto& {

@@ -36,6 +36,11 @@ AttentionUse Reweight::use(const AttentionCall& call) const {
   return edits ? AttentionUse::kChange : AttentionUse::kNone;
 }
 
+StepUse Reweight::step_use(const StepInfo& step, const std::vector<RowGroup>&) const {
+  if (options_.weights.empty() || !options_.steps.contains(step)) return StepUse::kNone;
+  return options_.sites.is_everywhere() ? StepUse::kColumns : StepUse::kOther;
+}
+
 torch::Tensor Reweight::apply(torch::Tensor probs, const AttentionCall& call) {
   const auto heads = heads_of(options_.sites, probs.size(1));
   const int64_t all_tokens = probs.size(-1) * parts_of(call.rows);

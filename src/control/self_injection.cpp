@@ -12,6 +12,10 @@ AttentionUse SelfInjection::use(const AttentionCall& call) const {
   return edits ? AttentionUse::kChange : AttentionUse::kNone;
 }
 
+StepUse SelfInjection::step_use(const StepInfo& step, const std::vector<RowGroup>& rows) const {
+  return options_.steps.contains(step) && has_source(rows) ? StepUse::kOther : StepUse::kNone;
+}
+
 torch::Tensor SelfInjection::apply(torch::Tensor probs, const AttentionCall& call) {
   for_each_edit(probs, {call, options_.sites, options_.rows},
                 [](std::size_t, const torch::Tensor& target, const torch::Tensor& source) {

@@ -1,5 +1,6 @@
 #include "sd/nn/attention.h"
 
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/ones.h>
@@ -13,6 +14,7 @@
 #include "nn/gpu.h"
 #include "nn/kernel_attention.h"
 #include "nn/layer_profile.h"
+#include "sd/nn/column_edit.h"
 #include "sd/nn/prompt_cache.h"
 
 namespace sd {
@@ -150,20 +152,37 @@ AttentionImpl::Projections AttentionImpl::project(const torch::Tensor& x,
     const auto all = joined_linear(x, {to_q.get(), to_k.get(), to_v.get()}).chunk(3, -1);
     return {heads(all[0]), heads(all[1]), heads(all[2])};
   }
-  const HeldKeys* held = run.prompt == nullptr ? nullptr : run.prompt->find(this, context);
-  torch::Tensor both;
-  if (held != nullptr) {
-    both = held->memory;
-  } else {
-    both = joined_linear(context, {to_k.get(), to_v.get()});
-    if (run.prompt != nullptr) run.prompt->keep(this, context, {.keys = {}, .memory = both});
-  }
-  const auto halves = both.chunk(2, -1);
+  const auto halves = joined_keys(context, run).chunk(2, -1);
   return {heads(to_q->forward(x)), heads(halves[0]), heads(halves[1])};
+}
+
+torch::Tensor AttentionImpl::joined_keys(const torch::Tensor& context, const ForwardContext& run) {
+  if (run.prompt != nullptr) {
+    if (const auto* held = run.prompt->find(this, context)) return held->memory;
+  }
+  auto both = joined_linear(context, {to_k.get(), to_v.get()});
+  if (run.columns != nullptr) {
+    const auto halves = both.chunk(2, -1);
+    both = at::cat({run.columns->with_sources(halves[0]), run.columns->multiplied(halves[1])}, -1);
+  }
+  if (run.prompt != nullptr) run.prompt->keep(this, context, {.keys = {}, .memory = both});
+  return both;
+}
+
+torch::Tensor AttentionImpl::mix_columns(const torch::Tensor& x, const torch::Tensor& context,
+                                         const ForwardContext& run) {
+  const auto halves = joined_keys(context, run).chunk(2, -1);
+  const auto q = run.columns->with_sources(to_q->forward(x));
+  const auto mixed = fused_attention(split_heads(q, heads_), split_heads(halves[0], heads_),
+                                     split_heads(halves[1], heads_));
+  return run.columns->added_up(merge_heads(mixed));
 }
 
 torch::Tensor AttentionImpl::mix(const torch::Tensor& x, const torch::Tensor& context,
                                  const ForwardContext& run, const AttentionCall& call) {
+  if (run.columns != nullptr && site_.kind == AttentionKind::kCross) {
+    return mix_columns(x, context, run);
+  }
   const auto [q, k, v] = project(x, context, run);
   if (run.controller != nullptr) {
     const AttentionUse use = run.controller->use(call);

@@ -4,6 +4,7 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/zeros_like.h>
 
+#include "nn/gpu.h"
 #include "pipeline/recorded_unet.h"
 #include "pipeline/start.h"
 #include "sd/models/latent_diffusion.h"
@@ -41,7 +42,7 @@ BatchNoiseModel::BatchNoiseModel(const LoadedModel& model, const DrawRequest& re
       contexts_(model, request, static_cast<int64_t>(timesteps.size())),
       times_(std::make_shared<TimeTable>(std::move(timesteps))),
       calls_(calls) {
-  run_.controller = request.controller;
+  controller_ = request.controller;
   run_.step = {-1, static_cast<int64_t>(times_->timesteps().size()), 0, 0};
   run_.token_merging = request.token_merging;
   if (request.deepcache != 1) features_ = std::make_shared<FeatureCache>(request.deepcache);
@@ -100,7 +101,34 @@ torch::Tensor BatchNoiseModel::context_of(int64_t step, int64_t rows) {
   return last_contexts_;
 }
 
+void BatchNoiseModel::set_columns(std::optional<ColumnEdit> edit, const torch::Tensor& like) {
+  if (edit == columns_) return;
+  columns_ = std::move(edit);
+  *prompt_ = PromptCache();  // what it keeps was made under the other edit
+  if (!columns_) {
+    columns_there_ = nullptr;
+  } else {
+    columns_there_ = std::make_shared<const ColumnEdit>(
+        ColumnEdit{columns_->shares, columns_->matrices.to(like.device())});
+  }
+}
+
+void BatchNoiseModel::take_columns(const torch::Tensor& context) {
+  auto use = controller_ == nullptr ? StepUse::kNone : StepUse::kOther;
+  if (controller_ != nullptr && gpu::takes_half(context)) {
+    use = controller_->step_use(run_.step, run_.rows);
+  }
+  std::optional<ColumnEdit> edit;
+  if (use == StepUse::kColumns) {
+    edit = column_edit_of(*controller_, run_.step, run_.rows, context.size(1));
+  }
+  set_columns(std::move(edit), context);
+  run_.controller = use == StepUse::kOther ? controller_ : nullptr;
+  run_.columns = columns_there_.get();
+}
+
 torch::Tensor BatchNoiseModel::evaluate(const torch::Tensor& input, const torch::Tensor& context) {
+  take_columns(context);
   auto& unet = *model_.model->unet;
   if (turn_ == nullptr || !*turn_) return unet.forward(input, timestep_, context, run_);
   return model_.recorded->forward(input, timestep_, context, run_);

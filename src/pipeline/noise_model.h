@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "pipeline/batch_rows.h"
@@ -9,6 +10,7 @@
 #include "sd/diffusion/denoiser.h"
 #include "sd/diffusion/sigmas.h"
 #include "sd/models/feature_cache.h"
+#include "sd/nn/column_edit.h"
 #include "sd/nn/prompt_cache.h"
 #include "sd/nn/time_table.h"
 
@@ -35,6 +37,9 @@ class BatchNoiseModel {
   void set_step(double t, int64_t step, int64_t rows);
   torch::Tensor context_of(int64_t step, int64_t rows);
   torch::Tensor evaluate(const torch::Tensor& input, const torch::Tensor& context);
+  /// Turns what the controller does to this step into a ColumnEdit where it is one.
+  void take_columns(const torch::Tensor& context);
+  void set_columns(std::optional<ColumnEdit> edit, const torch::Tensor& like);
 
   const LoadedModel& model_;
   SigmaTable sigmas_;
@@ -48,6 +53,9 @@ class BatchNoiseModel {
   std::shared_ptr<TimeTable> times_;                    // as prompt_
   std::shared_ptr<std::unique_lock<std::mutex>> turn_;  // at the model's recorded UNet
   torch::Tensor timestep_;                              // [1], of the call before
+  AttentionController* controller_ = nullptr;
+  std::optional<ColumnEdit> columns_;  // of the last call; on a CPU, and where the model is
+  std::shared_ptr<const ColumnEdit> columns_there_;
   ForwardContext run_;
   int64_t* calls_;
 };

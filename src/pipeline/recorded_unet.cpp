@@ -11,11 +11,15 @@ namespace {
 // Rows of two pictures of 1024×1024 with guidance; of more, starting kernels is not what takes
 // time, and the graph's memory would be large.
 constexpr int64_t kMostPixels = 4 * 128 * 128;
-// Each holds the memory of an evaluation: guidance on and off.
-constexpr std::size_t kMostRecordings = 2;
+// Each holds the memory of an evaluation: guidance on and off, under an edit and without.
+constexpr std::size_t kMostRecordings = 4;
 
 bool equal_kind(const torch::Tensor& a, const torch::Tensor& b) {
   return a.sizes() == b.sizes() && a.scalar_type() == b.scalar_type();
+}
+
+bool equal_shares(const std::optional<ColumnEdit>& a, const ColumnEdit* b) {
+  return a.has_value() == (b != nullptr) && (b == nullptr || a->shares == b->shares);
 }
 
 }  // namespace
@@ -27,9 +31,13 @@ bool RecordedUNet::is_alike(const torch::Tensor& x, const ForwardContext& run) c
          x.size(0) * x.size(2) * x.size(3) <= kMostPixels;
 }
 
-RecordedUNet::Recording* RecordedUNet::find(const torch::Tensor& x, const torch::Tensor& context) {
+RecordedUNet::Recording* RecordedUNet::find(const torch::Tensor& x, const torch::Tensor& context,
+                                            const ColumnEdit* columns) {
   for (auto at = recordings_.begin(); at != recordings_.end(); ++at) {
-    if (!equal_kind(at->x, x) || !equal_kind(at->context, context)) continue;
+    if (!equal_kind(at->x, x) || !equal_kind(at->context, context) ||
+        !equal_shares(at->columns, columns)) {
+      continue;
+    }
     recordings_.splice(recordings_.begin(), recordings_, at);
     return &recordings_.front();
   }
@@ -42,6 +50,7 @@ void RecordedUNet::record(Recording& recording, const torch::Tensor& t, const Fo
   alike.prompt = &recording.prompt;
   alike.times = &*recording.times;
   alike.time_row = 0;
+  if (recording.columns) alike.columns = &*recording.columns;
   const auto evaluate = [&unet = unet_, &recording, alike, t] {
     return unet.forward(recording.x, t, recording.context, alike);
   };
@@ -59,13 +68,17 @@ void RecordedUNet::record(Recording& recording, const torch::Tensor& t, const Fo
 torch::Tensor RecordedUNet::forward(const torch::Tensor& x, const torch::Tensor& t,
                                     const torch::Tensor& context, const ForwardContext& run) {
   if (!is_alike(x, run)) return unet_.forward(x, t, context, run);
-  auto* recording = find(x, context);
+  auto* recording = find(x, context, run.columns);
   if (recording == nullptr) {
     // What is set up once, by the first evaluation of this size, must not happen in a recording.
     auto predicted = unet_.forward(x, t, context, run);
-    recordings_.push_front({.x = at::empty_like(x, at::MemoryFormat::Contiguous),
-                            .context = at::empty_like(context, at::MemoryFormat::Contiguous),
-                            .shown = {}});
+    Recording made{.x = at::empty_like(x, at::MemoryFormat::Contiguous),
+                   .context = at::empty_like(context, at::MemoryFormat::Contiguous),
+                   .shown = {}};
+    if (run.columns != nullptr) {
+      made.columns = {run.columns->shares, at::empty_like(run.columns->matrices)};
+    }
+    recordings_.push_front(std::move(made));
     if (recordings_.size() > kMostRecordings) recordings_.pop_back();
     return predicted;
   }
@@ -73,14 +86,22 @@ torch::Tensor RecordedUNet::forward(const torch::Tensor& x, const torch::Tensor&
   if (recording->first == nullptr) record(*recording, t, run);
   recording->x.copy_(x);
   recording->times->set_row(*run.times, *run.time_row);
-  if (recording->shown.is_same(context)) {
-    recording->later->replay();
-    return recording->later_out.clone();
+  if (show(*recording, context, run.columns)) {
+    recording->first->replay();
+    return recording->first_out.clone();
   }
-  recording->context.copy_(context);
-  recording->shown = context;
-  recording->first->replay();
-  return recording->first_out.clone();
+  recording->later->replay();
+  return recording->later_out.clone();
+}
+
+bool RecordedUNet::show(Recording& recording, const torch::Tensor& context,
+                        const ColumnEdit* columns) {
+  const bool other_prompt = !recording.shown.is_same(context);
+  const bool other_edit =
+      columns != nullptr && !recording.shown_matrices.is_same(columns->matrices);
+  if (other_prompt) recording.context.copy_(recording.shown = context);
+  if (other_edit) recording.columns->matrices.copy_(recording.shown_matrices = columns->matrices);
+  return other_prompt || other_edit;
 }
 
 }  // namespace sd

@@ -11,6 +11,7 @@
 
 #include "cuda/backend.h"
 #include "sd/nn/attention_controller.h"
+#include "sd/nn/column_edit.h"
 #include "sd/nn/prompt_cache.h"
 #include "sd/nn/time_table.h"
 
@@ -42,13 +43,17 @@ class RecordedUNet {
     torch::Tensor shown;       // what `context` is a copy of
     PromptCache prompt{};
     std::optional<TimeTable> times{};
+    std::optional<ColumnEdit> columns{};  // whose matrices the graphs read
+    torch::Tensor shown_matrices{};
     torch::Tensor first_out{}, later_out{};
     // The one makes keys and values of the prompt, which the other reads.
     std::unique_ptr<cuda::Graph> first{}, later{};
   };
 
   bool is_alike(const torch::Tensor& x, const ForwardContext& run) const;
-  Recording* find(const torch::Tensor& x, const torch::Tensor& context);
+  Recording* find(const torch::Tensor& x, const torch::Tensor& context, const ColumnEdit* columns);
+  /// Shows a recording the prompt and the edit of a call; whether one of them is new to it.
+  static bool show(Recording& recording, const torch::Tensor& context, const ColumnEdit* columns);
   void record(Recording& recording, const torch::Tensor& t, const ForwardContext& run);
 
   UNetImpl& unet_;

@@ -5,8 +5,11 @@
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/group_norm.h>
 #include <ATen/ops/linear.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/silu.h>
+#include <ATen/ops/softmax.h>
 #include <ATen/ops/zeros.h>
 #include <c10/core/InferenceMode.h>
 #include <gtest/gtest.h>
@@ -17,8 +20,12 @@
 #include "nn/group_norm.h"
 #include "pipeline/recorded_unet.h"
 #include "pipeline/step_watch.h"
+#include "sd/control/chain.h"
+#include "sd/control/prompt_to_prompt.h"
+#include "sd/control/reweight.h"
 #include "sd/core/error.h"
 #include "sd/models/unet.h"
+#include "sd/nn/column_edit.h"
 #include "support/golden.h"
 #include "support/plain_gpu.h"
 #include "support/tiny_model.h"
@@ -341,6 +348,139 @@ TEST_F(GpuUNet, AnotherThreadsTurnIsNotTaken) {
   RecordedUNet recorded(*unet_);
   const auto mine = recorded.take_turn();
   EXPECT_TRUE(mine.owns_lock());
+}
+
+/// A source and a target of one sample, without and with a prompt.
+const std::vector<RowGroup> kSwapRows = {
+    {.branch = RowGroup::Branch::kTarget, .conditional = false, .begin = 0, .count = 1},
+    {.branch = RowGroup::Branch::kSource, .conditional = false, .begin = 1, .count = 1},
+    {.branch = RowGroup::Branch::kTarget, .conditional = true, .begin = 2, .count = 1},
+    {.branch = RowGroup::Branch::kSource, .conditional = true, .begin = 3, .count = 1}};
+
+constexpr int64_t kTokens = 7;
+
+/// Token 1 becomes two, 3 and 4 change places, 5 and 6 share what the source's 6 has.
+WordReplacement replacement() {
+  WordReplacement moved{kTokens, std::vector<double>(kTokens * kTokens), {}};
+  const auto set = [&](int64_t from, int64_t to, double share) {
+    moved.matrix[static_cast<std::size_t>(from * kTokens + to)] = share;
+  };
+  set(0, 0, 1), set(1, 1, 1), set(1, 2, 1), set(3, 4, 1), set(4, 3, 1), set(6, 5, 0.5),
+      set(6, 6, 0.5);
+  return moved;
+}
+
+std::shared_ptr<AttentionController> swap_edit() {
+  PromptToPromptOptions options;
+  options.edits = {replacement()};
+  options.schedules = {TokenSchedule{{StepWindow::cross_steps(0, 0.5)}}};
+  ReweightOptions weights;
+  weights.weights = {{.token = 3, .values = {2.5}}};
+  return std::make_shared<Chain>(std::vector<std::shared_ptr<AttentionController>>{
+      std::make_shared<PromptToPrompt>(options), std::make_shared<Reweight>(weights)});
+}
+
+StepInfo step_at(int64_t step) { return {step, 10, 900.0 - 90.0 * static_cast<double>(step), 0}; }
+
+TEST(ColumnEdits, GiveWhatTheChangedProbabilitiesGive) {
+  const c10::InferenceMode inference;
+  at::manual_seed(8);
+  const auto edit = swap_edit();
+  for (const int64_t step : {0, 9}) {
+    const auto at = step_at(step);
+    ASSERT_EQ(edit->step_use(at, kSwapRows), StepUse::kColumns);
+    const auto columns = column_edit_of(*edit, at, kSwapRows, kTokens);
+    EXPECT_EQ(columns.shares.size(), step == 0 ? 1U : 0U);
+    const auto probs = at::softmax(at::randn({4, 2, 15, kTokens}), -1);
+    const auto v = at::randn({4, kTokens, 6});
+    const AttentionSite site{};
+    const auto changed = edit->apply(probs.clone(), {site, at, kSwapRows, 5, 3});
+    const auto by_head = [&](const torch::Tensor& p, const torch::Tensor& values) {
+      return at::matmul(p, values.unsqueeze(1));
+    };
+    const auto found =
+        columns.added_up(by_head(columns.with_sources(probs), columns.multiplied(v)));
+    EXPECT_LT(difference(found, by_head(changed, v)), 1e-6) << step;
+  }
+}
+
+TEST(ColumnEdits, AreNoneWhereLayersHeadsOrPixelsDiffer) {
+  PromptToPromptOptions options;
+  options.edits = {replacement()};
+  const auto use = [](const PromptToPromptOptions& o, int64_t step) {
+    return PromptToPrompt(o).step_use(step_at(step), kSwapRows);
+  };
+  EXPECT_EQ(use(options, 0), StepUse::kColumns);
+  EXPECT_EQ(use(options, 9), StepUse::kNone);
+  auto boxed = options, sited = options, headed = options;
+  boxed.boxes = {{1}};
+  sited.sites.resolutions = {16};
+  headed.sites.heads = {0};
+  for (const auto& other : {boxed, sited, headed}) EXPECT_EQ(use(other, 0), StepUse::kOther);
+  const std::vector<RowGroup> alone = {{.begin = 0, .count = 1}};
+  EXPECT_EQ(PromptToPrompt(options).step_use(step_at(0), alone), StepUse::kNone);
+}
+
+/// What a UNet makes of a swap's rows under an edit, by changed values or by probabilities.
+class GpuEdits : public GpuUNet {
+ protected:
+  torch::Tensor by_columns(RecordedUNet* recorded, int64_t step) {
+    const auto at = step_at(step);
+    auto edit = column_edit_of(*edit_, at, kSwapRows, kTokens);
+    if (!(columns_ && edit.shares == columns_->shares &&
+          edit.matrices.equal(columns_->matrices.cpu()))) {
+      columns_ = {edit.shares, edit.matrices.to(test::device())};
+      prompt_ = PromptCache();
+    }
+    ForwardContext run;
+    run.columns = &*columns_;
+    return evaluate(recorded, run, at);
+  }
+
+  torch::Tensor by_probabilities(int64_t step) {
+    ForwardContext run;
+    run.controller = edit_.get();
+    prompt_ = PromptCache();
+    return evaluate(nullptr, run, step_at(step));
+  }
+
+  torch::Tensor evaluate(RecordedUNet* recorded, ForwardContext& run, const StepInfo& at) {
+    run.step = at;
+    run.rows = kSwapRows;
+    run.times = &times_;
+    run.time_row = 0;
+    run.prompt = &prompt_;
+    const auto t = at::full({1}, 500.25, x_.options().dtype(at::kFloat));
+    return recorded != nullptr ? recorded->forward(x_, t, context_, run)
+                               : unet_->forward(x_, t, context_, run);
+  }
+
+  std::shared_ptr<AttentionController> edit_ = swap_edit();
+  torch::Tensor x_ = noise(4), context_ = words(4) * 10;  // an edit shows
+  std::optional<ColumnEdit> columns_;
+  PromptCache prompt_;
+  TimeTable times_{{500.25}};
+};
+
+TEST_F(GpuEdits, ChangedValuesGiveWhatChangedProbabilitiesGive) {
+  for (const int64_t step : {0, 9}) {
+    const auto expected = by_probabilities(step);
+    prompt_ = PromptCache();
+    columns_.reset();
+    EXPECT_LT(difference(by_columns(nullptr, step), expected), 2e-3) << step;
+  }
+  ForwardContext plain;
+  prompt_ = PromptCache();
+  EXPECT_GT(difference(evaluate(nullptr, plain, step_at(0)), by_probabilities(0)), 1e-2);
+}
+
+TEST_F(GpuEdits, ARecordingFollowsTheEdit) {
+  RecordedUNet recorded(*unet_);
+  for (const int64_t step : {0, 1, 2, 8, 9, 0, 1, 9}) {
+    const auto found = by_columns(&recorded, step);
+    prompt_ = PromptCache();
+    EXPECT_TRUE(found.equal(by_columns(nullptr, step))) << step;
+  }
 }
 
 TEST_F(GpuUNet, HalfPrecisionEqualsFloat32) {

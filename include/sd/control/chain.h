@@ -16,6 +16,7 @@ class Chain final : public AttentionController {
       : links_(std::move(links)) {}
 
   AttentionUse use(const AttentionCall& call) const override;
+  StepUse step_use(const StepInfo& step, const std::vector<RowGroup>& rows) const override;
   bool observes(const RowGroup& rows, const AttentionCall& call) const override;
   void observe(const torch::Tensor& probs, const RowGroup& rows,
                const AttentionCall& call) override;

@@ -28,6 +28,7 @@ class ForkSwap final : public AttentionController {
   ~ForkSwap() override;
 
   AttentionUse use(const AttentionCall& call) const override;
+  StepUse step_use(const StepInfo& step, const std::vector<RowGroup>& rows) const override;
   torch::Tensor apply(torch::Tensor probs, const AttentionCall& call) override;
 
  private:

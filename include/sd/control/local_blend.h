@@ -40,6 +40,7 @@ class LocalBlend final : public AttentionController, public LatentEdit {
   explicit LocalBlend(LocalBlendOptions options);
 
   AttentionUse use(const AttentionCall& call) const override;
+  StepUse step_use(const StepInfo& step, const std::vector<RowGroup>& rows) const override;
   void observe(const torch::Tensor& probs, const RowGroup& rows,
                const AttentionCall& call) override;
   /// Throws UsageError without a source, or where no layer of that size was seen.

@@ -41,6 +41,7 @@ class MapRecorder final : public AttentionController {
   explicit MapRecorder(MapRecorderOptions options = {});
 
   AttentionUse use(const AttentionCall& call) const override;
+  StepUse step_use(const StepInfo& step, const std::vector<RowGroup>& rows) const override;
   bool observes(const RowGroup& rows, const AttentionCall& call) const override;
   void observe(const torch::Tensor& probs, const RowGroup& rows,
                const AttentionCall& call) override;

@@ -33,6 +33,7 @@ class Reweight final : public AttentionController {
   explicit Reweight(ReweightOptions options);
 
   AttentionUse use(const AttentionCall& call) const override;
+  StepUse step_use(const StepInfo& step, const std::vector<RowGroup>& rows) const override;
   /// Throws UsageError where a token is past the end of the context, or a weight has neither one
   /// value nor as many as there are samples.
   torch::Tensor apply(torch::Tensor probs, const AttentionCall& call) override;

@@ -20,6 +20,8 @@ struct SiteFilter {
 
   /// Whether the layer of this call is meant; heads are another matter (see heads_of).
   bool matches(const AttentionCall& call) const;
+  /// Whether every layer and head is meant.
+  bool is_everywhere() const { return parts.empty() && resolutions.empty() && heads.empty(); }
 };
 
 /// Which rows of guidance are meant.

@@ -21,6 +21,7 @@ class SelfInjection final : public AttentionController {
   explicit SelfInjection(SelfInjectionOptions options = {}) : options_(std::move(options)) {}
 
   AttentionUse use(const AttentionCall& call) const override;
+  StepUse step_use(const StepInfo& step, const std::vector<RowGroup>& rows) const override;
   torch::Tensor apply(torch::Tensor probs, const AttentionCall& call) override;
 
  private:

@@ -49,6 +49,11 @@ class AttentionImpl : public torch::nn::Module {
   /// [R,Q,heads·d], before the last projection.
   torch::Tensor mix(const torch::Tensor& x, const torch::Tensor& context, const ForwardContext& run,
                     const AttentionCall& call);
+  /// As mix, in half precision on a GPU, for cross-attention under a ColumnEdit.
+  torch::Tensor mix_columns(const torch::Tensor& x, const torch::Tensor& context,
+                            const ForwardContext& run);
+  /// Keys and values of a prompt side by side, [R,K,2·heads·d].
+  torch::Tensor joined_keys(const torch::Tensor& context, const ForwardContext& run);
   torch::Tensor mix_by_kernels(const torch::Tensor& x, const torch::Tensor& context,
                                const ForwardContext& run, const AttentionCall& call);
 

@@ -58,12 +58,24 @@ enum class AttentionUse {
   kChange,   // the probabilities take the way through the controller
 };
 
+/// What a controller does to the attention of a whole step, where that can be told at once.
+enum class StepUse {
+  kNone,     // nothing to any layer
+  kColumns,  // the same to all cross-attention layers and heads: each pixel's probabilities are
+             // multiplied by matrices over tokens (ColumnEdit); nothing to other layers
+  kOther,
+};
+
 /// Sees, and may replace, the probabilities of chosen attention layers. `use` is asked first and
 /// must be cheap.
 class AttentionController {
  public:
   virtual ~AttentionController() = default;
   virtual AttentionUse use(const AttentionCall& call) const = 0;
+  /// Of a step of a batch with these rows. One that says kOther is asked layer by layer.
+  virtual StepUse step_use(const StepInfo&, const std::vector<RowGroup>&) const {
+    return StepUse::kOther;
+  }
 
   /// Whether `observe` wants these rows of a call; the probabilities of others are not computed.
   virtual bool observes(const RowGroup& rows, const AttentionCall& call) const;
@@ -84,6 +96,7 @@ inline torch::Tensor AttentionController::apply(torch::Tensor probs, const Atten
   return probs;
 }
 
+struct ColumnEdit;   // sd/nn/column_edit.h
 class FeatureCache;  // sd/models/feature_cache.h
 class PromptCache;   // sd/nn/prompt_cache.h
 class TimeTable;     // sd/nn/time_table.h
@@ -93,6 +106,9 @@ struct ForwardContext {
   AttentionController* controller = nullptr;
   StepInfo step;
   std::vector<RowGroup> rows;
+  /// Changes cross-attention besides `controller`, which leaves it alone then; half precision on a
+  /// GPU. What `prompt` keeps is changed by it.
+  const ColumnEdit* columns = nullptr;
   PromptCache* prompt = nullptr;    // null: keys and values of the prompt are made in every call
   TimeTable* times = nullptr;       // null: what the time adds is made in every call
   std::optional<int64_t> time_row;  // of `times`, for a call at one of its timesteps
