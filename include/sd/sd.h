@@ -76,7 +76,7 @@ typedef struct sd_load_options {
   const char* dtype;       /* "auto", "f32", "bf16", "f16"; NULL: auto */
   const char* weights;     /* of the UNet on a CPU: "auto", "int8"; NULL: auto */
   int32_t exact_conv;      /* not 0: no Winograd in convolutions on a CPU */
-  int32_t low_memory;      /* not 0: one part of the model in memory at a time, on a CPU */
+  int32_t low_memory;      /* not 0: one part of the model in memory at a time */
   int32_t threads;         /* 0: one a physical core */
   int32_t ema;             /* not 0: the EMA weights of a full checkpoint */
   sd_progress on_progress; /* NULL: nobody is told */

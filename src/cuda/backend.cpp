@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "cuda/kernels.h"
+#include "cuda/uploader.h"
 
 namespace sd::cuda {
 namespace {
@@ -81,6 +82,12 @@ class LibTorchBackend final : public Backend {
         static_cast<c10::DeviceIndex>(device), work,
         other != nullptr ? other->memory() : c10::MempoolId_t{0, 0});
   }
+
+  void upload(int device, const void* from, void* to, std::size_t bytes) const override {
+    const c10::cuda::CUDAGuard on(static_cast<c10::DeviceIndex>(device));
+    Uploader().copy(static_cast<const std::byte*>(from), static_cast<std::byte*>(to), bytes);
+  }
+  void give_back_memory() const override { c10::cuda::CUDACachingAllocator::emptyCache(); }
 
   void count_waits(bool on) const override {
     using Mode = c10::cuda::SyncDebugMode;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -84,6 +85,12 @@ class Backend {
   /// those' who record into `beside` memory: graphs that share it must not run side by side.
   virtual std::unique_ptr<Graph> record(int device, const std::function<void()>& work,
                                         const Graph* beside) const = 0;
+  /// Copies the host's bytes to `to`, memory of GPU number `device`, on its current stream, through
+  /// memory that the GPU reads by itself. `from` may go when it returns.
+  virtual void upload(int device, const void* from, void* to, std::size_t bytes) const = 0;
+  /// Memory that LibTorch keeps of a GPU and nobody uses goes back to the driver.
+  virtual void give_back_memory() const = 0;
+
   /// How often the host waited for a GPU in calls of LibTorch since counting began.
   virtual void count_waits(bool on) const = 0;
   virtual int64_t waits() const = 0;

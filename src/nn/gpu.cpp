@@ -40,9 +40,9 @@ bool has_type(const torch::Tensor& x) {
   return type == at::kHalf || type == at::kBFloat16 || type == at::kFloat;
 }
 
-/// The stream on which LibTorch works on x's device now; nothing on a CPU.
+/// The stream on which LibTorch works on a GPU now; nothing elsewhere.
 void* stream_of(const torch::Tensor& x) {
-  if (x.is_cpu()) return nullptr;
+  if (!x.is_cuda()) return nullptr;
   const c10::impl::VirtualGuardImpl device(x.device().type());
   return device.getStream(x.device()).native_handle();
 }
@@ -51,16 +51,20 @@ void* stream_of(const torch::Tensor& x) {
 class OnDeviceOf {
  public:
   explicit OnDeviceOf(const torch::Tensor& x) {
-    if (!x.is_cpu()) guard_.emplace(x.device());
+    if (x.is_cuda()) guard_.emplace(x.device());
   }
 
  private:
   std::optional<c10::DeviceGuard> guard_;
 };
 
+/// Where a tensor's values lie; nowhere on the meta device, on which shapes are checked.
+const void* read(const torch::Tensor& x) { return x.is_meta() ? nullptr : x.const_data_ptr(); }
+void* write(torch::Tensor& x) { return x.is_meta() ? nullptr : x.mutable_data_ptr(); }
+
 /// Kernels read 16 bytes at a time: a slice may begin anywhere.
 torch::Tensor aligned(const torch::Tensor& x) {
-  return reinterpret_cast<std::uintptr_t>(x.const_data_ptr()) % 16 == 0 ? x : x.clone();
+  return reinterpret_cast<std::uintptr_t>(read(x)) % 16 == 0 ? x : x.clone();
 }
 
 /// A parameter as the kernels read it.
@@ -81,11 +85,11 @@ struct HeldOffset {
   HeldOffset(const Offset& from, const torch::Tensor& x) {
     if (from.bias.defined()) {
       bias = channels_of(from.bias, x);
-      call.bias = bias.const_data_ptr();
+      call.bias = read(bias);
     }
     if (!from.offset.defined()) return;
     offset = channels_of(from.offset, x);
-    call.offset = offset.const_data_ptr();
+    call.offset = read(offset);
     call.offset_stride = offset.size(0) == 1 ? 0 : offset.size(1);
   }
 };
@@ -124,20 +128,20 @@ torch::Tensor group_norm(const torch::Tensor& x, const GroupNormOptions& options
   const auto weight = channels_of(options.weight, maps), bias = channels_of(options.bias, maps);
   const HeldOffset offset(before, maps);
   const auto shape = maps_of(maps);
-  const auto scratch = at::empty({backend->group_norm_scratch(shape, options.groups)},
-                                 maps.options().dtype(at::kFloat));
+  auto scratch = at::empty({backend->group_norm_scratch(shape, options.groups)},
+                           maps.options().dtype(at::kFloat));
   auto y = at::empty_like(maps);
   const OnDeviceOf on(maps);
   backend->group_norm({.maps = shape,
-                       .x = maps.const_data_ptr(),
+                       .x = read(maps),
                        .before = offset.call,
-                       .weight = weight.const_data_ptr(),
-                       .bias = bias.const_data_ptr(),
+                       .weight = read(weight),
+                       .bias = read(bias),
                        .groups = options.groups,
                        .eps = options.eps,
                        .silu = options.silu,
-                       .scratch = scratch.mutable_data_ptr<float>(),
-                       .y = y.mutable_data_ptr()},
+                       .scratch = static_cast<float*>(write(scratch)),
+                       .y = write(y)},
                       stream_of(maps));
   return y;
 }
@@ -159,9 +163,9 @@ torch::Tensor add(torch::Tensor x, const Offset& offset, const torch::Tensor& re
   const HeldOffset held(offset, x);
   const OnDeviceOf on(x);
   backend->add({.maps = maps_of(x),
-                .x = x.mutable_data_ptr(),
+                .x = write(x),
                 .offset = held.call,
-                .residual = more.defined() ? more.const_data_ptr() : nullptr},
+                .residual = more.defined() ? read(more) : nullptr},
                stream_of(x));
   return x;
 }
@@ -179,10 +183,10 @@ torch::Tensor gate(const torch::Tensor& x) {
   auto y = at::empty(shape, x.options());
   const OnDeviceOf on(x);
   backend->gate({.type = type_of(x),
-                 .x = rows.const_data_ptr(),
+                 .x = read(rows),
                  .rows = x.numel() / (2 * width),
                  .width = width,
-                 .y = y.mutable_data_ptr()},
+                 .y = write(y)},
                 stream_of(x));
   return y;
 }
@@ -190,9 +194,22 @@ torch::Tensor gate(const torch::Tensor& x) {
 void note_nonfinite(const torch::Tensor& x, int64_t step, torch::Tensor& first) {
   const auto values = x.contiguous();
   const OnDeviceOf on(x);
-  backend_of(x)->note_nonfinite(values.const_data_ptr<float>(), values.numel(),
-                                static_cast<int>(step), first.mutable_data_ptr<int>(),
+  backend_of(x)->note_nonfinite(static_cast<const float*>(read(values)), values.numel(),
+                                static_cast<int>(step), static_cast<int*>(write(first)),
                                 stream_of(x));
+}
+
+torch::Tensor uploaded(const torch::Tensor& values, torch::Device device) {
+  const auto* backend = backend_of(device);
+  if (backend == nullptr || values.numel() == 0) return values.to(device);
+  const auto from = values.contiguous();
+  auto to = at::empty(from.sizes(), from.options().device(device));
+  backend->upload(device.has_index() ? device.index() : 0, read(from), write(to), from.nbytes());
+  return to;
+}
+
+void give_back_memory(torch::Device device) {
+  if (const auto* backend = backend_of(device)) backend->give_back_memory();
 }
 
 void count_waits(torch::Device device, bool on) {

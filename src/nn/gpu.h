@@ -47,6 +47,11 @@ torch::Tensor gate(const torch::Tensor& x);
 /// negative.
 void note_nonfinite(const torch::Tensor& x, int64_t step, torch::Tensor& first);
 
+/// Values of the host's memory, in the same dtype on `device`. Their memory may go when it returns.
+torch::Tensor uploaded(const torch::Tensor& values, torch::Device device);
+/// Memory of `device` that is kept and nobody uses goes back to the driver.
+void give_back_memory(torch::Device device);
+
 /// Whether waits of the host for a device are counted, from 0, and how often it waited; always 0
 /// where no backend counts.
 void count_waits(torch::Device device, bool on);

@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <filesystem>
 
 #include "cuda/backend.h"
@@ -22,7 +23,19 @@ constexpr const char* kLibrary = "libsd_cuda.so";
       path, why));
 }
 
+/// What SD_GPU_KERNELS says: "on" where it says nothing.
+std::string wanted_kernels() {
+  const char* said = std::getenv("SD_GPU_KERNELS");
+  const std::string wanted = said == nullptr ? "on" : said;
+  if (wanted == "on" || wanted == "plain" || wanted == "off") return wanted;
+  throw UsageError(
+      fmt::format("SD_GPU_KERNELS is '{}', expected on, plain (no recorded evaluations) or off "
+                  "(LibTorch's alone)",
+                  wanted));
+}
+
 std::string open() {
+  if (wanted_kernels() == "off") return "SD_GPU_KERNELS=off leaves them out";
   const auto path = own_library_path(kLibrary);
   std::error_code error;
   if (!std::filesystem::exists(path, error)) {
@@ -43,5 +56,7 @@ std::string open_cuda_backend() {
   static const std::string problem = open();
   return problem;
 }
+
+bool records_evaluations() { return wanted_kernels() == "on"; }
 
 }  // namespace sd

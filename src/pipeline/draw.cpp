@@ -6,6 +6,7 @@
 
 #include <chrono>
 
+#include "nn/gpu.h"
 #include "nn/kept_memory.h"
 #include "pipeline/approximations.h"
 #include "pipeline/encode.h"
@@ -140,6 +141,9 @@ std::vector<int64_t> wanted_rows(const DrawRequest& request, int64_t rows) {
 void give_back_memory(const LoadedModel& model, bool unet_goes) {
   if (unet_goes) put_part_away(model, ModelPart::kUNet);
   if (model.parts) release_kept_memory();
+  if (model.parts && model.parts->one_at_a_time()) {
+    gpu::give_back_memory(torch::Device(model.device));
+  }
 }
 
 /// At the end of a drawing, however it ends.

@@ -4,7 +4,9 @@
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
 
+#include "nn/gpu.h"
 #include "nn/kept_memory.h"
+#include "pipeline/cuda_backend.h"
 #include "pipeline/device.h"
 #include "pipeline/guard.h"
 #include "pipeline/model_parts.h"
@@ -54,11 +56,6 @@ void require_cpu(const LoadRequest& request, torch::Device device) {
   if (request.weights == WeightsChoice::kInt8) {
     throw UsageError("--weights int8: is for a CPU\nGive --device cpu, or leave it out.");
   }
-  if (request.low_memory) {
-    throw UsageError(
-        "--low-memory: is for a CPU, whose memory holds the model\nGive --device cpu, or leave it "
-        "out.");
-  }
 }
 
 bool is_vae_slot(const ParameterSlot& slot) { return slot.name.starts_with("first_stage_model."); }
@@ -95,6 +92,11 @@ LoadedModel load_watched(const LoadRequest& request) {
   options.dtype = precision.weights;
   options.late = device.is_cpu();
   options.channels_last = device.is_cuda() && precision.compute != torch::kFloat;
+  if (device.is_cuda()) {
+    options.upload = [device](const torch::Tensor& values) {
+      return gpu::uploaded(values, device);
+    };
+  }
   options.on_tensor = [&](int64_t done, int64_t total) {
     return !request.on_progress || request.on_progress({Progress::Stage::kLoad, done, total});
   };
@@ -104,15 +106,18 @@ LoadedModel load_watched(const LoadRequest& request) {
     // Where TAESD does both, the autoencoder is never called and stays without memory.
     if (loaded.taesd->encodes()) std::erase_if(slots, is_vae_slot);
   }
-  if (device.is_cpu()) {
-    const auto policy =
-        request.low_memory ? ModelParts::Policy::kOneAtATime : ModelParts::Policy::kWorthwhile;
+  using enum ModelParts::Policy;
+  if (device.is_cpu() || request.low_memory || request.in_background) {
+    const auto policy = request.low_memory ? kOneAtATime
+                        : device.is_cpu()  ? kWorthwhile
+                                           : kInBackground;
     loaded.parts = std::make_shared<ModelParts>(slots, std::move(opened.tensors), options, policy);
   } else {
     load_weights(slots, *opened.tensors, options);
   }
   loaded.model = model.ptr();
-  if (device.is_cuda()) loaded.recorded = std::make_shared<RecordedUNet>(*model->unet);
+  if (device.is_cuda() && !request.low_memory && records_evaluations())
+    loaded.recorded = std::make_shared<RecordedUNet>(*model->unet);
   loaded.compute_dtype = precision.compute;
   return loaded;
 }

@@ -1,10 +1,36 @@
 #include "pipeline/model_parts.h"
 
 #include <ATen/ops/empty.h>
+#include <c10/core/InferenceMode.h>
+#include <c10/core/StreamGuard.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+
+#include <optional>
 
 #include "sd/core/error.h"
+#include "sd/core/mapped_file.h"
 
 namespace sd {
+namespace {
+
+/// While one lives, this thread's work on a GPU is on a stream of its own: what the GPU computes
+/// meanwhile does not wait for what it is brought.
+class SideStream {
+ public:
+  explicit SideStream(torch::Device device) {
+    if (device.is_cpu()) return;
+    const c10::impl::VirtualGuardImpl guard(device.type());
+    stream_.emplace(guard.getStreamFromGlobalPool(device));
+  }
+  void wait() const {
+    if (stream_) stream_->current_stream().synchronize();
+  }
+
+ private:
+  std::optional<c10::StreamGuard> stream_;
+};
+
+}  // namespace
 
 ModelParts::ModelParts(const std::vector<ParameterSlot>& slots,
                        std::shared_ptr<const TensorSource> source, LoadOptions options,
@@ -15,7 +41,7 @@ ModelParts::ModelParts(const std::vector<ParameterSlot>& slots,
     part.slots.push_back(slot);
     part.bytes += bytes_of(slot);
   }
-  if (one_at_a_time()) {
+  if (policy_ != Policy::kWorthwhile) {
     check_weights(slots, *source_);
     const auto total = static_cast<int64_t>(slots.size());
     if (options_.on_tensor && !options_.on_tensor(total, total)) throw Cancelled();
@@ -24,6 +50,35 @@ ModelParts::ModelParts(const std::vector<ParameterSlot>& slots,
     for (auto& part : parts_) part.there = true;
   }
   options_.on_tensor = nullptr;  // whoever is told is not there later
+  if (policy_ == Policy::kInBackground) loader_ = std::thread([this] { load_in_background(); });
+}
+
+ModelParts::~ModelParts() {
+  stops_ = true;
+  if (loader_.joinable()) loader_.join();
+}
+
+void ModelParts::load_in_background() {
+  const c10::InferenceMode inference;
+  try {
+    const SideStream stream(options_.device);
+    for (const auto part :
+         {ModelPart::kText, ModelPart::kUNet, ModelPart::kDecoder, ModelPart::kEncoder}) {
+      if (stops_) return;
+      with_files_unchanged([&] {
+        load(at(part));
+        return true;
+      });
+      stream.wait();
+      const std::lock_guard lock(mutex_);
+      at(part).there = true;
+      loaded_.notify_all();
+    }
+  } catch (...) {
+    const std::lock_guard lock(mutex_);
+    failure_ = std::current_exception();
+    loaded_.notify_all();
+  }
 }
 
 int64_t ModelParts::bytes_of(const ParameterSlot& slot) const {
@@ -33,14 +88,21 @@ int64_t ModelParts::bytes_of(const ParameterSlot& slot) const {
 }
 
 ModelParts::Use ModelParts::use(ModelPart wanted) {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   auto& part = at(wanted);
+  if (policy_ == Policy::kInBackground) {
+    loaded_.wait(lock, [&] { return part.there || failure_; });
+    if (!part.there) std::rethrow_exception(failure_);
+  }
   if (one_at_a_time()) {
     for (auto& other : parts_) {
       if (&other != &part) release(other);
     }
   }
-  if (!part.there) load(part);
+  if (!part.there) {
+    load(part);
+    part.there = true;
+  }
   ++part.users;
   return {shared_from_this(), wanted};
 }
@@ -52,6 +114,7 @@ void ModelParts::end_use(ModelPart part) {
 
 void ModelParts::put_away(ModelPart part) {
   const std::lock_guard lock(mutex_);
+  if (policy_ == Policy::kInBackground) return;
   if (one_at_a_time() || at(part).bytes >= kWorthLoadingAgain) release(at(part));
 }
 
@@ -71,14 +134,13 @@ void ModelParts::load(Part& part) const {
   int64_t bytes = 0;
   for (const auto& slot : part.slots) {
     bytes += bytes_of(slot);
-    if (one_at_a_time() && slot.bind_source && bytes > kMostOfAPart) {
+    if (one_at_a_time() && options_.device.is_cpu() && slot.bind_source && bytes > kMostOfAPart) {
       stream_weight(slot, source_, options_.dtype);
     } else {
       kept.push_back(slot);
     }
   }
   load_weights(kept, *source_, options_);
-  part.there = true;
 }
 
 void ModelParts::release(Part& part) const {

@@ -48,7 +48,8 @@ bool is_aligned(const TensorView& view) {
 /// What a parameter becomes from a view: the mapping itself, or a converted copy.
 torch::Tensor to_parameter(const TensorView& view, const LoadOptions& options) {
   const auto wrapped = wrap_tensor(view);
-  auto value = wrapped.to(options.device, options.dtype);
+  auto value = options.upload ? options.upload(wrapped).to(options.dtype)
+                              : wrapped.to(options.device, options.dtype);
   if (options.channels_last && value.dim() == 4) {
     value = value.contiguous(at::MemoryFormat::ChannelsLast);
   }

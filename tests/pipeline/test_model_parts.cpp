@@ -1,11 +1,14 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <future>
 #include <thread>
 
 #include "pipeline/model_parts.h"
+#include "sd/core/error.h"
 #include "sd/models/latent_diffusion.h"
 #include "sd/pipeline/txt2img.h"
+#include "sd/weights/open.h"
 #include "support/tiny_model.h"
 
 namespace sd {
@@ -109,6 +112,73 @@ TEST_F(ModelPartsTest, ThreadsShareALowMemoryModel) {
     other.join();
   }
   for (const auto& each : drawn) expect_same(each, expected);
+}
+
+/// A tensor source that goes on once it is told to, and cannot read a tensor of that name.
+class SlowSource final : public TensorSource {
+ public:
+  SlowSource(std::shared_ptr<const TensorSource> whole, std::string unreadable)
+      : whole_(std::move(whole)), unreadable_(std::move(unreadable)) {}
+
+  const std::vector<std::string>& names() const override { return whole_->names(); }
+  bool contains(std::string_view name) const override { return whole_->contains(name); }
+  TensorView at(std::string_view name) const override {
+    gone_on_.wait();
+    if (name == unreadable_) throw IoError("a damaged disk");
+    return whole_->at(name);
+  }
+  TensorView describe(std::string_view name) const override { return whole_->describe(name); }
+  const std::string& label() const override { return whole_->label(); }
+
+  std::promise<void> go_on;
+
+ private:
+  std::shared_future<void> gone_on_ = go_on.get_future().share();
+  std::shared_ptr<const TensorSource> whole_;
+  std::string unreadable_;
+};
+
+/// The tiny model with its parts' weights yet to be loaded by a thread.
+struct InBackground {
+  explicit InBackground(std::string unreadable = {}) {
+    for (const auto part : kAllParts) model.parts->release(part);
+    source = std::make_shared<SlowSource>(open_model(test::data("tiny-v1.ckpt")).tensors,
+                                          std::move(unreadable));
+    LoadOptions options;
+    options.late = true;
+    model.parts = std::make_shared<ModelParts>(parameter_slots(*model.model), source, options,
+                                               ModelParts::Policy::kInBackground);
+  }
+
+  LoadedModel model = load_model(tiny_request());
+  std::shared_ptr<SlowSource> source;
+};
+
+TEST_F(ModelPartsTest, LoadedInTheBackgroundDrawTheSame) {
+  const auto expected = draw(tiny_model());
+  InBackground loading;
+  for (const auto part : kAllParts) EXPECT_FALSE(loading.model.parts->is_there(part));
+  std::thread later([&] { loading.source->go_on.set_value(); });
+  expect_same(draw(loading.model), expected);
+  later.join();
+  for (const auto part : kAllParts) {
+    const auto use = loading.model.parts->use(part);
+    EXPECT_TRUE(loading.model.parts->is_there(part));
+  }
+}
+
+TEST_F(ModelPartsTest, WhatStopsTheirLoadingInTheBackgroundIsToldToWhoeverNeedsThem) {
+  InBackground loading("model.diffusion_model.out.2.weight");
+  loading.source->go_on.set_value();
+  EXPECT_NO_THROW(loading.model.parts->use(ModelPart::kText));
+  EXPECT_THROW(loading.model.parts->use(ModelPart::kUNet), IoError);
+  EXPECT_THROW(loading.model.parts->use(ModelPart::kDecoder), IoError);
+  EXPECT_THROW(draw(loading.model), IoError);
+}
+
+TEST_F(ModelPartsTest, AModelMayGoWhileItIsLoaded) {
+  InBackground loading;
+  loading.source->go_on.set_value();
 }
 
 TEST_F(ModelPartsTest, WeightsOf8BitsDrawNearlyTheSame) {

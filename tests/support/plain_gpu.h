@@ -6,6 +6,8 @@
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/silu.h>
 
+#include <cstring>
+
 #include "cuda/backend.h"
 #include "nn/gpu.h"
 
@@ -59,11 +61,17 @@ class PlainGpu final : public cuda::Backend {
     return std::make_unique<Again>(work, &replayed);
   }
 
+  void upload(int, const void* from, void* to, std::size_t bytes) const override {
+    std::memcpy(to, from, bytes);
+    ++uploads;
+  }
+  void give_back_memory() const override {}
+
   void count_waits(bool) const override {}
   int64_t waits() const override { return 0; }
   int64_t peak_memory(int) const override { return 0; }
 
-  mutable int64_t norms = 0, additions = 0, gates = 0, recorded = 0, replayed = 0;
+  mutable int64_t norms = 0, additions = 0, gates = 0, recorded = 0, replayed = 0, uploads = 0;
 
  private:
   struct Again final : cuda::Graph {

@@ -33,9 +33,12 @@ struct LoadRequest {
   WeightsChoice weights = WeightsChoice::kAuto;
   bool exact_convolutions = false;  // sums of products alone, no Winograd; on a CPU
   /// One part of the model in memory at a time (text encoder, UNet, autoencoder), each loaded when
-  /// it is needed, and of a large one about 1.2 GB, whose other layers are read in every step. For
-  /// a CPU.
+  /// it is needed; on a CPU of a large one about 1.2 GB, whose other layers are read in every step.
   bool low_memory = false;
+  /// On a GPU the weights are brought there while the model is used already; a drawing waits for
+  /// the part that it needs, and throws what stopped the loading. Whoever calls the model's parts
+  /// by themselves must not ask for it.
+  bool in_background = false;
   int threads = 0;  // 0: physical cores
   ProgressCallback on_progress;
 
@@ -47,7 +50,7 @@ struct LoadRequest {
 /// stay as they are.
 struct LoadedModel {
   std::shared_ptr<LatentDiffusionImpl> model;
-  std::shared_ptr<ModelParts> parts;       // null: all weights stay, as on a GPU
+  std::shared_ptr<ModelParts> parts;       // null: all weights stay
   std::shared_ptr<RecordedUNet> recorded;  // the UNet on a GPU; null elsewhere
   /// Decodes, and encodes where it can, in the autoencoder's place; null: it does not.
   std::shared_ptr<TaesdImpl> taesd;

@@ -28,6 +28,8 @@ struct LoadOptions {
   /// (ParameterSlot::bind_as), so that they are never held twice. For a CPU.
   bool late = false;
   bool channels_last = false;  // convolutions' weights have a pixel's channels side by side
+  /// Brings values to the device, in the dtype of their file; null: LibTorch does.
+  std::function<torch::Tensor(const torch::Tensor&)> upload;
   /// Called after each tensor with (done, total); false stops with Cancelled.
   std::function<bool(int64_t, int64_t)> on_tensor;
 };

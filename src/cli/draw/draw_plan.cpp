@@ -198,6 +198,7 @@ LoadRequest load_request(const DrawPlan& plan) {
   request.weights = plan.options.weights;
   request.exact_convolutions = plan.options.exact_conv;
   request.low_memory = plan.options.low_memory;
+  request.in_background = true;
   request.threads = static_cast<int>(plan.options.threads);
   return request;
 }

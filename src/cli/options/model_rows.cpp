@@ -180,7 +180,8 @@ std::vector<OptionRow> machine_rows() {
       {.names = "low-memory",
        .synonyms = "lowvram,medvram,enable_model_cpu_offload,enable_sequential_cpu_offload",
        .group = kGroup,
-       .help = "One part of the model in memory at a time, on a CPU;\nslower, since of a list each "
+       .help = "One part of the model in memory at a time, a GPU's or the\ncomputer's; slower, "
+               "since of a list each "
                "picture loads them again",
        .value = flag(&DrawOptions::low_memory),
        .role = Role::kElsewhere,
