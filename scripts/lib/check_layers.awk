@@ -13,13 +13,14 @@ BEGIN {
   allowed["core"] = ""
   allowed["text"] = "core"
   allowed["kernels"] = "core"
+  allowed["cuda"] = ""
   allowed["weights"] = "core"
-  allowed["nn"] = "core kernels"
+  allowed["nn"] = "core kernels cuda"
   allowed["models"] = "nn core"
   allowed["diffusion"] = "core"
   allowed["control"] = "text core"  # and one header of nn, below
   allowed["image"] = "core"
-  allowed["pipeline"] = "core kernels text weights nn models diffusion control image"
+  allowed["pipeline"] = "core kernels cuda text weights nn models diffusion control image"
   allowed["capi"] = "core text image control pipeline"
   allowed["trainer"] = "core text weights nn models diffusion control image pipeline cli"  # tools/trainer
   # The command line knows the torch-free rooms too: `sd info` and option checks must not load LibTorch.

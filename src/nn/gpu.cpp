@@ -94,15 +94,15 @@ struct HeldOffset {
   }
 };
 
-const cuda::Backend* backend_of(torch::Device device) {
-  return device.type() == registered.device.load() ? registered.backend.load() : nullptr;
-}
-
 }  // namespace
 
 void set_backend(const cuda::Backend* backend, c10::DeviceType device) {
   registered.device = device;
   registered.backend = backend;
+}
+
+const cuda::Backend* backend_of(torch::Device device) {
+  return device.type() == registered.device.load() ? registered.backend.load() : nullptr;
 }
 
 const cuda::Backend* backend_of(const torch::Tensor& x) {
@@ -210,21 +210,6 @@ torch::Tensor uploaded(const torch::Tensor& values, torch::Device device) {
 
 void give_back_memory(torch::Device device) {
   if (const auto* backend = backend_of(device)) backend->give_back_memory();
-}
-
-void count_waits(torch::Device device, bool on) {
-  if (const auto* backend = backend_of(device)) backend->count_waits(on);
-}
-
-int64_t waits(torch::Device device) {
-  const auto* backend = backend_of(device);
-  return backend != nullptr ? backend->waits() : 0;
-}
-
-std::optional<int64_t> peak_memory(torch::Device device) {
-  const auto* backend = backend_of(device);
-  if (backend == nullptr) return std::nullopt;
-  return backend->peak_memory(device.has_index() ? device.index() : 0);
 }
 
 }  // namespace sd::gpu

@@ -3,7 +3,6 @@
 #include <torch/types.h>
 
 #include <cstdint>
-#include <optional>
 
 #include "cuda/backend.h"
 
@@ -17,6 +16,7 @@ namespace gpu {
 /// Tests name the CPU, for a backend that stands in for a GPU's.
 void set_backend(const cuda::Backend* backend, c10::DeviceType device = at::kCUDA);
 
+const cuda::Backend* backend_of(torch::Device device);
 /// The backend of x's device, for inference; null where there is none.
 const cuda::Backend* backend_of(const torch::Tensor& x);
 
@@ -51,13 +51,6 @@ void note_nonfinite(const torch::Tensor& x, int64_t step, torch::Tensor& first);
 torch::Tensor uploaded(const torch::Tensor& values, torch::Device device);
 /// Memory of `device` that is kept and nobody uses goes back to the driver.
 void give_back_memory(torch::Device device);
-
-/// Whether waits of the host for a device are counted, from 0, and how often it waited; always 0
-/// where no backend counts.
-void count_waits(torch::Device device, bool on);
-int64_t waits(torch::Device device);
-/// Bytes that LibTorch held on a device at most; nothing where no backend tells.
-std::optional<int64_t> peak_memory(torch::Device device);
 
 }  // namespace gpu
 }  // namespace sd

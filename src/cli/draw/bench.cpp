@@ -19,8 +19,8 @@
 #include "cli/shell/json_lines.h"
 #include "cli/shell/text_output.h"
 #include "core/model_flops.h"
-#include "nn/gpu.h"
 #include "pipeline/encode.h"
+#include "pipeline/gpu_use.h"
 #include "pipeline/guard.h"
 #include "pipeline/layer_trace.h"
 #include "sd/image/png.h"
@@ -105,7 +105,7 @@ class Bench {
     const auto use = process_use();
     report.page_faults = use.page_faults;
     report.peak_rss = use.peak_rss;
-    report.peak_gpu_memory = gpu::peak_memory(torch::Device(model_.device));
+    report.peak_gpu_memory = peak_gpu_memory(torch::Device(model_.device));
     print_report(plan_, model_, report);
   }
 
@@ -197,7 +197,7 @@ class Bench {
     const torch::Device device(model_.device);
     std::vector<const char*> parts;  // what ended at each mark but the first; null: nothing
     BenchClock clock(device);
-    gpu::count_waits(device, true);
+    count_gpu_waits(device, true);
     clock.mark();
     auto began = Clock::now();
     request.on_progress = [&](const Progress& progress) {
@@ -214,7 +214,7 @@ class Bench {
     auto numbers = noise();
     const auto drawn = txt2img(model_, request, numbers.of_batch(0));
     const auto measured = clock.measured();
-    gpu::count_waits(device, false);
+    count_gpu_waits(device, false);
     for (std::size_t i = 0; i < parts.size(); ++i) {
       if (parts[i] != nullptr) phase(parts[i]).runs.push_back(measured[i]);
     }

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "nn/gpu.h"
+#include "pipeline/gpu_use.h"
 
 namespace sd::cli {
 namespace {
@@ -23,7 +23,7 @@ c10::Event event_now(torch::Device device) {
 }  // namespace
 
 void BenchClock::mark() {
-  Mark mark{std::chrono::steady_clock::now(), process_use().page_faults, gpu::waits(device_), {}};
+  Mark mark{std::chrono::steady_clock::now(), process_use().page_faults, gpu_waits(device_), {}};
   if (!device_.is_cpu()) mark.event = event_now(device_);
   marks_.push_back(std::move(mark));
 }
