@@ -45,9 +45,11 @@ class Pieces {
     return at;
   }
 
-  void give_back(std::byte* at) {
+  /// Whether a piece begins there, which is given back.
+  bool give_back(std::byte* at) {
     const std::lock_guard lock(mutex_);
     const auto found = used_.find(at);
+    if (found == used_.end()) return false;
     std::size_t size = found->second;
     used_.erase(found);
     held_ -= size;
@@ -68,6 +70,7 @@ class Pieces {
       }
     }
     add_free(at, size);
+    return true;
   }
 
   void release(std::size_t keep) {
@@ -132,20 +135,24 @@ Pieces& pieces() {
 
 class KeptAllocator final : public c10::Allocator {
  public:
-  explicit KeptAllocator(c10::Allocator* small) : small_(small) {}
+  explicit KeptAllocator(c10::Allocator* small) { small_ = small; }
   c10::DataPtr allocate(std::size_t bytes) override {
     if (bytes < kSmallest) return small_->allocate(bytes);
     auto* at = pieces().take(bytes);
     return {at, at, &give_back, c10::Device(c10::DeviceType::CPU)};
   }
+  /// Some operators take memory without a tensor around it.
+  c10::DeleterFnPtr raw_deleter() const override { return &give_back; }
   void copy_data(void* to, const void* from, std::size_t count) const override {
     default_copy_data(to, from, count);
   }
 
  private:
-  static void give_back(void* at) { pieces().give_back(static_cast<std::byte*>(at)); }
+  static void give_back(void* at) {
+    if (!pieces().give_back(static_cast<std::byte*>(at))) small_->raw_deallocate(at);
+  }
 
-  c10::Allocator* small_;
+  static inline c10::Allocator* small_ = nullptr;
 };
 
 }  // namespace

@@ -23,10 +23,13 @@ constexpr const char* kLibrary = "libsd_cuda.so";
       path, why));
 }
 
-/// What SD_GPU_KERNELS says: "on" where it says nothing.
+// Until a GPU has shown them right, they are for those who ask.
+constexpr const char* kWhereNothingIsSaid = "off";
+
+/// What SD_GPU_KERNELS says.
 std::string wanted_kernels() {
   const char* said = std::getenv("SD_GPU_KERNELS");
-  const std::string wanted = said == nullptr ? "on" : said;
+  const std::string wanted = said == nullptr ? kWhereNothingIsSaid : said;
   if (wanted == "on" || wanted == "plain" || wanted == "off") return wanted;
   throw UsageError(
       fmt::format("SD_GPU_KERNELS is '{}', expected on, plain (no recorded evaluations) or off "
@@ -35,11 +38,14 @@ std::string wanted_kernels() {
 }
 
 std::string open() {
-  if (wanted_kernels() == "off") return "SD_GPU_KERNELS=off leaves them out";
+  if (wanted_kernels() == "off") return "SD_GPU_KERNELS=on takes our own";
   const auto path = own_library_path(kLibrary);
   std::error_code error;
   if (!std::filesystem::exists(path, error)) {
-    return "this build was made without a CUDA toolkit, and has no kernels of its own";
+    throw UsageError(fmt::format(
+        "SD_GPU_KERNELS: this build was made without a CUDA toolkit, and has no kernels of its "
+        "own: {} is not there\nBuild it where nvcc is, or leave the variable out.",
+        kLibrary));
   }
   void* const library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) refuse(path, dlerror());

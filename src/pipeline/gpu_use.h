@@ -7,8 +7,9 @@
 
 namespace sd {
 
-/// Whether waits of the host for a device are counted, from 0, and how often it waited; always 0
-/// where no backend counts.
+// What our own kernels' library tells of a GPU; nothing where it is not used.
+
+/// Whether waits of the host for a device are counted, from 0, and how often it waited.
 void count_gpu_waits(torch::Device device, bool on);
 int64_t gpu_waits(torch::Device device);
 /// Bytes that LibTorch held on a device at most; nothing where no backend tells.

@@ -91,8 +91,9 @@ LoadedModel load_watched(const LoadRequest& request) {
   options.device = device;
   options.dtype = precision.weights;
   options.late = device.is_cpu();
-  options.channels_last = device.is_cuda() && precision.compute != torch::kFloat;
-  if (device.is_cuda()) {
+  const bool own_kernels = device.is_cuda() && open_cuda_backend().empty();
+  options.channels_last = own_kernels && precision.compute != torch::kFloat;
+  if (own_kernels) {
     options.upload = [device](const torch::Tensor& values) {
       return gpu::uploaded(values, device);
     };
@@ -107,7 +108,7 @@ LoadedModel load_watched(const LoadRequest& request) {
     if (loaded.taesd->encodes()) std::erase_if(slots, is_vae_slot);
   }
   using enum ModelParts::Policy;
-  if (device.is_cpu() || request.low_memory || request.in_background) {
+  if (device.is_cpu() || request.low_memory || (request.in_background && own_kernels)) {
     const auto policy = request.low_memory ? kOneAtATime
                         : device.is_cpu()  ? kWorthwhile
                                            : kInBackground;
@@ -116,7 +117,7 @@ LoadedModel load_watched(const LoadRequest& request) {
     load_weights(slots, *opened.tensors, options);
   }
   loaded.model = model.ptr();
-  if (device.is_cuda() && !request.low_memory && records_evaluations())
+  if (own_kernels && !request.low_memory && records_evaluations())
     loaded.recorded = std::make_shared<RecordedUNet>(*model->unet);
   loaded.compute_dtype = precision.compute;
   return loaded;

@@ -3,7 +3,10 @@
 #include <ATen/ops/eye.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/randn.h>
+#include <c10/core/CPUAllocator.h>
 #include <gtest/gtest.h>
+
+#include <cstring>
 
 #include "nn/conv_rows.h"
 #include "nn/kept_memory.h"
@@ -214,6 +217,18 @@ TEST(KeptMemory, KeepsWhatTheNextTensorsMayTake) {
   const auto before = kept_memory().mapped;
   release_kept_memory();
   EXPECT_EQ(kept_memory().mapped, before);
+}
+
+TEST(KeptMemory, GoesWithoutATensorAroundItToo) {
+  keep_tensor_memory();
+  auto* const allocator = c10::GetCPUAllocator();
+  const auto before = kept_memory().held;
+  for (const std::size_t bytes : {std::size_t{100}, std::size_t{1} << 20U}) {
+    void* const memory = allocator->raw_allocate(bytes);
+    std::memset(memory, 1, bytes);
+    allocator->raw_deallocate(memory);
+    EXPECT_EQ(kept_memory().held, before) << bytes;
+  }
 }
 
 TEST(Layers, WeightsHeldInBf16AreWidenedForFloat32Work) {
