@@ -32,26 +32,62 @@ uint64_t saved_registers() {
 }
 #endif
 
+constexpr std::string_view kGpuPrefix = "cuda:";
+
+std::optional<int> gpu_index(std::string_view text) {
+  constexpr int kMaxIndex = 127;  // LibTorch keeps the index in 8 bits
+  int index = -1;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, index);
+  const bool known = error == std::errc() && stop == end && index >= 0 && index <= kMaxIndex;
+  return known ? std::optional(index) : std::nullopt;
+}
+
 }  // namespace
+
+std::string device_text(const DeviceChoice& device) {
+  using Kind = DeviceChoice::Kind;
+  if (device.kind == Kind::kAuto) return "auto";
+  if (device.kind == Kind::kCpu) return "cpu";
+  return device.index ? fmt::format("{}{}", kGpuPrefix, *device.index) : "cuda";
+}
 
 DeviceChoice parse_device(const std::string& text) {
   using Kind = DeviceChoice::Kind;
-  if (text == "auto") return {Kind::kAuto, 0};
-  if (text == "cpu") return {Kind::kCpu, 0};
-  if (text == "cuda") return {Kind::kCuda, 0};
-  constexpr std::string_view kPrefix = "cuda:";
-  if (text.starts_with(kPrefix)) {
-    constexpr int kMaxIndex = 127;  // LibTorch keeps the index in 8 bits
-    int index = -1;
-    const char* begin = text.data() + kPrefix.size();
-    const char* end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(begin, end, index);
-    if (error == std::errc() && stop == end && index >= 0 && index <= kMaxIndex) {
-      return {Kind::kCuda, index};
-    }
+  if (text == "auto") return {Kind::kAuto};
+  if (text == "cpu") return {Kind::kCpu};
+  if (text == "cuda") return {Kind::kCuda};
+  if (text.starts_with(kGpuPrefix)) {
+    const auto index = gpu_index(std::string_view(text).substr(kGpuPrefix.size()));
+    if (index) return {Kind::kCuda, index};
   }
   throw UsageError(
       fmt::format("device '{}' is unknown: expected auto, cpu, cuda or cuda:N (N from 0)", text));
+}
+
+std::vector<DeviceChoice> parse_devices(const std::string& text) {
+  if (text.find(',') == std::string::npos) return {parse_device(text)};
+  std::vector<DeviceChoice> devices;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const auto end = std::min(text.find(',', begin), text.size());
+    auto part = std::string_view(text).substr(begin, end - begin);
+    const bool prefixed = part.starts_with(kGpuPrefix);
+    if (prefixed) part.remove_prefix(kGpuPrefix.size());
+    const auto index = gpu_index(part);
+    if (!index || (!prefixed && devices.empty())) {
+      throw UsageError(fmt::format(
+          "devices '{}' are unknown: expected several GPUs by their numbers, as in cuda:0,1",
+          text));
+    }
+    const DeviceChoice device{DeviceChoice::Kind::kCuda, index};
+    if (std::find(devices.begin(), devices.end(), device) != devices.end()) {
+      throw UsageError(fmt::format("devices '{}' name {} twice: expected each GPU once", text,
+                                   device_text(device)));
+    }
+    devices.push_back(device);
+    begin = end + 1;
+  }
+  return devices;
 }
 
 bool cpu_has_bf16() {

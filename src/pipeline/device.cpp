@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 
+#include "core/launchers.h"
 #include "kernels/gemm_tables.h"
 #include "pipeline/cuda_backend.h"
 #include "pipeline/cuda_driver.h"
@@ -23,8 +24,9 @@ std::string open_cuda_libraries() {
   return dlerror();
 }
 
-/// Why GPU number `index` cannot be drawn on, and what to do; empty if it can.
-std::string cuda_problem(int index) {
+/// Why the GPU that was chosen cannot be drawn on, and what to do; empty if it can, whose number
+/// then is in `index`.
+std::string cuda_problem(const DeviceChoice& choice, int& index) {
   const auto driver = ask_cuda_driver();
   // Without a driver LibTorch's half would open, and say less.
   if (!driver.found) return driver_problem(driver, 0);
@@ -39,6 +41,7 @@ std::string cuda_problem(int index) {
   const auto faulty = driver_problem(driver, static_cast<int>(hooks.versionCUDART()));
   if (!faulty.empty()) return faulty;
   const auto count = at::hasCUDA() ? static_cast<int>(at::getNumGPUs()) : 0;
+  index = gpu_number(choice, count);
   if (index >= count) {
     return fmt::format(
         "this machine has {} CUDA device{} (from cuda:0)\nOnly those that CUDA_VISIBLE_DEVICES "
@@ -62,15 +65,20 @@ torch::Device resolve_device(const DeviceChoice& choice) {
   const bool asked_for = choice.kind == DeviceChoice::Kind::kCuda;
   if (!asked_for && !has_gpu_node()) return torch::kCPU;
 
-  const auto problem = cuda_problem(choice.index);
+  int index = 0;
+  const auto problem = cuda_problem(choice, index);
   if (problem.empty()) {
     open_cuda_backend();
-    return torch::Device(torch::kCUDA, static_cast<c10::DeviceIndex>(choice.index));
+    return torch::Device(torch::kCUDA, static_cast<c10::DeviceIndex>(index));
   }
   if (!asked_for) return torch::kCPU;
-  throw UsageError(fmt::format("--device {}: {}",
-                               choice.index == 0 ? "cuda" : fmt::format("cuda:{}", choice.index),
-                               problem));
+  throw UsageError(fmt::format("--device {}: {}", device_text(choice), problem));
+}
+
+int gpu_number(const DeviceChoice& choice, int gpus) {
+  if (choice.index) return *choice.index;
+  if (gpus < 2) return 0;
+  return static_cast<int>(local_rank().value_or(0) % gpus);
 }
 
 Precision resolve_precision(DTypeChoice choice, torch::Device device) {

@@ -12,6 +12,10 @@ namespace sd {
 /// UsageError if CUDA was asked for and cannot be had, saying what is missing.
 torch::Device resolve_device(const DeviceChoice& choice);
 
+/// The number of the GPU that a choice means among `gpus` visible ones: its own, or one for each
+/// process of a launcher in turn. Throws as local_rank does.
+int gpu_number(const DeviceChoice& choice, int gpus);
+
 /// What weights are held in and what is computed in.
 struct Precision {
   torch::Dtype weights = torch::kFloat;

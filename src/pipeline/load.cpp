@@ -1,5 +1,6 @@
 #include "sd/pipeline/load.h"
 
+#include <c10/core/DeviceGuard.h>
 #include <c10/core/InferenceMode.h>
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
@@ -66,6 +67,7 @@ LoadedModel load_watched(const LoadRequest& request) {
   const auto device = resolve_device(request.device);
   const auto precision = resolve_precision(request.dtype, device);
   require_cpu(request, device);
+  const c10::DeviceGuard current(device);
   if (device.is_cuda()) set_cuda_arithmetic();
   if (device.is_cpu()) keep_tensor_memory();
 

@@ -32,6 +32,13 @@ TEST(DeviceWords, AGpuIsCalledCuda) {
   expect_error<UsageError>([] { device_of_word("cpuu"); }, "Did you mean 'cpu'?");
 }
 
+TEST(DeviceWords, SeveralGpusStandBetweenCommas) {
+  EXPECT_EQ(devices_of_word("cuda:0,2").size(), 2u);
+  EXPECT_EQ(devices_of_word("cuda").size(), 1u);
+  expect_error<UsageError>([] { devices_of_word("0,1"); }, "--device: devices '0,1'", "cuda:0,1");
+  expect_error<UsageError>([] { devices_of_word("cuda:0,0"); }, "--device:", "cuda:0 twice");
+}
+
 TEST(DeviceWords, WithoutAGpuTheMachineIsDescribed) {
   expect_error<UsageError>(
       [] {

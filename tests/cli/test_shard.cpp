@@ -1,12 +1,15 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "cli/options/shard.h"
+#include "core/launchers.h"
 #include "sd/core/error.h"
+#include "support/expect_error.h"
 
 namespace sd::cli {
 namespace {
@@ -19,7 +22,8 @@ class Environment {
          {"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_RANK",
           "MV2_COMM_WORLD_SIZE", "PMI_RANK", "PMI_SIZE", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS",
           "SLURM_NTASKS", "SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_COUNT", "SLURM_ARRAY_TASK_MIN",
-          "SLURM_ARRAY_TASK_STEP"})
+          "SLURM_ARRAY_TASK_STEP", "OMPI_COMM_WORLD_LOCAL_RANK", "MV2_COMM_WORLD_LOCAL_RANK",
+          "MPI_LOCALRANKID", "SLURM_LOCALID"})
       unsetenv(name);
     for (const auto& [name, value] : variables) {
       setenv(name.c_str(), value.c_str(), 1);
@@ -88,6 +92,30 @@ TEST(LaunchedShard, FollowsWhatStartedTheProcess) {
   for (const auto& [variables, expected] : cases) {
     const Environment environment(variables);
     EXPECT_EQ(launched_text(), expected);
+  }
+}
+
+TEST(LocalRank, IsTheMpisBeforeSlurms) {
+  using Variables = std::vector<std::pair<std::string, std::string>>;
+  const std::vector<std::pair<Variables, std::optional<int64_t>>> cases = {
+      {{}, std::nullopt},
+      {{{"SLURM_LOCALID", "2"}}, 2},
+      {{{"MPI_LOCALRANKID", "3"}, {"SLURM_LOCALID", "0"}}, 3},
+      {{{"MV2_COMM_WORLD_LOCAL_RANK", "1"}}, 1},
+      {{{"OMPI_COMM_WORLD_LOCAL_RANK", "5"}, {"SLURM_LOCALID", "1"}}, 5},
+      {{{"OMPI_COMM_WORLD_LOCAL_RANK", ""}, {"SLURM_LOCALID", "1"}}, 1},
+  };
+  for (const auto& [variables, expected] : cases) {
+    const Environment environment(variables);
+    EXPECT_EQ(local_rank(), expected);
+  }
+}
+
+TEST(LocalRank, NamesTheVariableThatMakesNoSense) {
+  for (const char* text : {"x", "-1", "1 ", "99999999999"}) {
+    const Environment environment({{"SLURM_LOCALID", text}});
+    test::expect_error<UsageError>([] { local_rank(); }, std::string("SLURM_LOCALID: '") + text,
+                                   "--device cuda:N");
   }
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "core/cpu_topology.h"
 #include "core/fma_limit.h"
@@ -29,7 +30,7 @@ TEST(ParseDevice, KnowsItsSpellings) {
   EXPECT_EQ(parse_device("auto").kind, Kind::kAuto);
   EXPECT_EQ(parse_device("cpu").kind, Kind::kCpu);
   EXPECT_EQ(parse_device("cuda").kind, Kind::kCuda);
-  EXPECT_EQ(parse_device("cuda").index, 0);
+  EXPECT_EQ(parse_device("cuda").index, std::nullopt);
   EXPECT_EQ(parse_device("cuda:1").kind, Kind::kCuda);
   EXPECT_EQ(parse_device("cuda:1").index, 1);
 }
@@ -41,6 +42,28 @@ TEST(ParseDevice, RejectsEverythingElse) {
     test::expect_error<UsageError>([&] { parse_device(text); }, std::string("'") + text + "'",
                                    "cuda:N");
   }
+}
+
+TEST(ParseDevices, ReadsSeveralGpus) {
+  const std::vector<DeviceChoice> two = {{Kind::kCuda, 0}, {Kind::kCuda, 1}};
+  EXPECT_EQ(parse_devices("cuda:0,1"), two);
+  EXPECT_EQ(parse_devices("cuda:0,cuda:1"), two);
+  EXPECT_EQ(parse_devices("cuda:3,0").front(), (DeviceChoice{Kind::kCuda, 3}));
+  EXPECT_EQ(parse_devices("auto"), std::vector{DeviceChoice{}});
+}
+
+TEST(ParseDevices, RefusesMixturesAndRepetitions) {
+  for (const char* text : {"cuda,cuda:1", "cuda:0,", ",cuda:0", "cpu,cuda:0", "cuda:0,cpu", "0,1",
+                           "cuda:0,,1", "cuda:0, 1", "cuda:0,1x", "auto,cuda:1"}) {
+    test::expect_error<UsageError>([&] { parse_devices(text); }, std::string("'") + text + "'",
+                                   "cuda:0,1");
+  }
+  test::expect_error<UsageError>([] { parse_devices("cuda:1,0,cuda:1"); }, "cuda:1 twice");
+}
+
+TEST(DeviceText, IsWhatParseDeviceTakes) {
+  for (const char* text : {"auto", "cpu", "cuda", "cuda:0", "cuda:7"})
+    EXPECT_EQ(device_text(parse_device(text)), text);
 }
 
 TEST(CpuHasBf16, AgreesWithTheKernel) {

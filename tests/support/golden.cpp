@@ -29,7 +29,7 @@ torch::Device device() {
   if (dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr) {
     throw Error(std::string("SD_TEST_DEVICE: ") + dlerror());
   }
-  return torch::Device(torch::kCUDA, static_cast<c10::DeviceIndex>(choice.index));
+  return torch::Device(torch::kCUDA, static_cast<c10::DeviceIndex>(choice.index.value_or(0)));
 }
 
 Golden::Golden(const std::string& name) {

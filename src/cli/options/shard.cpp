@@ -2,11 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <array>
-#include <charconv>
-#include <cstdlib>
-#include <system_error>
-
+#include "core/launchers.h"
 #include "sd/core/error.h"
 
 namespace sd::cli {
@@ -14,39 +10,10 @@ namespace {
 
 constexpr int64_t kMaxShards = 1'000'000;
 
-struct Launcher {
-  const char* name;
-  const char* rank;
-  const char* size;
-};
-
-/// MPI first: within an allocation of Slurm its daemons are started by srun, and what they start
-/// has srun's variables too. SLURM_NTASKS is not asked, since a batch script that starts one
-/// process has it as well.
-constexpr std::array<Launcher, 4> kLaunchers = {{
-    {"mpirun", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"},
-    {"mpirun", "MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_SIZE"},
-    {"mpirun", "PMI_RANK", "PMI_SIZE"},
-    {"srun", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS"},
-}};
-
-std::optional<int64_t> parse_number(std::string_view text) {
-  int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
-
-/// The variable as a whole number from `least` on; nothing if it is not set.
 std::optional<int64_t> variable(const char* name, int64_t least) {
-  const char* text = std::getenv(name);
-  if (text == nullptr || *text == '\0') return std::nullopt;
-  const auto number = parse_number(text);
-  if (number && *number >= least && *number <= INT32_MAX) return number;
-  throw UsageError(fmt::format(
-      "{}: '{}' is not a whole number from {} on\nIt should say which part of the tasks is this "
-      "process's; --shard I/N says it too.",
-      name, text, least));
+  return launcher_variable(
+      name, least,
+      "It should say which part of the tasks is this process's; --shard I/N says it too.");
 }
 
 std::optional<Shard> shard_by(const Launcher& launcher) {
@@ -84,9 +51,9 @@ std::string Shard::text() const { return fmt::format("{}/{}", index + 1, count);
 
 Shard parse_shard(std::string_view text) {
   const auto slash = text.find('/');
-  const auto index = parse_number(text.substr(0, slash));
+  const auto index = whole_number(text.substr(0, slash));
   const auto count =
-      slash == std::string_view::npos ? std::nullopt : parse_number(text.substr(slash + 1));
+      slash == std::string_view::npos ? std::nullopt : whole_number(text.substr(slash + 1));
   if (!index || !count) {
     throw UsageError(
         fmt::format("--shard: '{}' is not I/N, such as 2/3 for the second of three", text));

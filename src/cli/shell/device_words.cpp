@@ -55,9 +55,18 @@ DeviceChoice device_of_word(const std::string& text) {
   }
 }
 
+std::vector<DeviceChoice> devices_of_word(const std::string& text) {
+  if (text.find(',') == std::string::npos) return {device_of_word(text)};
+  try {
+    return parse_devices(text);
+  } catch (const UsageError& error) {
+    throw UsageError(fmt::format("--device: {}", error.what()));
+  }
+}
+
 void check_device(const DeviceChoice& device, const Machine& machine) {
   if (device.kind != DeviceChoice::Kind::kCuda) return;
-  const auto asked = device.index == 0 ? "cuda" : fmt::format("cuda:{}", device.index);
+  const auto asked = device_text(device);
   if (!machine.gpu_node) {
     const auto driver = machine.driver.empty()
                             ? std::string()
@@ -69,7 +78,7 @@ void check_device(const DeviceChoice& device, const Machine& machine) {
         asked, driver, machine.cores, machine.cores == 1 ? "" : "s"));
   }
   const auto count = machine.gpus.size();
-  if (count == 0 || static_cast<std::size_t>(device.index) < count) return;
+  if (count == 0 || static_cast<std::size_t>(device.index.value_or(0)) < count) return;
   throw UsageError(
       fmt::format("--device {}: there is no such GPU, but {}\nThey are counted from 0.", asked,
                   listed(machine.gpus)));
