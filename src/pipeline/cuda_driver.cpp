@@ -5,6 +5,7 @@
 
 #include <array>
 #include <charconv>
+#include <cstddef>
 #include <cstdlib>
 #include <optional>
 
@@ -24,14 +25,25 @@ void* driver_library() {
   return library;
 }
 
-/// Calls a function of the driver; nothing if the driver lacks it.
+/// NVML, which comes with the driver.
+void* management_library() {
+  static void* library = dlopen("libnvidia-ml.so.1", RTLD_NOW | RTLD_LOCAL);
+  return library;
+}
+
+/// Calls a function of a library; nothing if the library lacks it.
 template <typename... Arguments>
-std::optional<int> call(const char* name, Arguments... arguments) {
-  if (driver_library() == nullptr) return std::nullopt;
+std::optional<int> call_in(void* library, const char* name, Arguments... arguments) {
+  if (library == nullptr) return std::nullopt;
   using Function = int (*)(Arguments...);
-  auto* function = reinterpret_cast<Function>(dlsym(driver_library(), name));
+  auto* function = reinterpret_cast<Function>(dlsym(library, name));
   if (function == nullptr) return std::nullopt;
   return function(arguments...);
+}
+
+template <typename... Arguments>
+std::optional<int> call(const char* name, Arguments... arguments) {
+  return call_in(driver_library(), name, arguments...);
 }
 
 /// The two digits or more after `prefix` at every place of a text where it stands.
@@ -67,8 +79,32 @@ CudaGpu ask_cuda_gpu(int index) {
   }
   call("cuDeviceGetAttribute", &gpu.major, kCapabilityMajor, device);
   call("cuDeviceGetAttribute", &gpu.minor, kCapabilityMinor, device);
+  std::size_t memory = 0;
+  if (call("cuDeviceTotalMem_v2", &memory, device) == 0) gpu.memory = static_cast<int64_t>(memory);
   gpu.name = name.data();
   return gpu;
+}
+
+/// By NVML, which numbers GPUs otherwise: the driver tells it only to who has a context, which
+/// takes memory itself.
+std::optional<int64_t> free_gpu_memory(int index) {
+  int device = 0;
+  std::array<char, 32> bus{};
+  if (call("cuDeviceGet", &device, index) != 0 ||
+      call("cuDeviceGetPCIBusId", bus.data(), static_cast<int>(bus.size() - 1), device) != 0) {
+    return std::nullopt;
+  }
+  void* handle = nullptr;
+  struct {
+    unsigned long long total, free, used;
+  } memory{};
+  auto* nvml = management_library();
+  const bool told =
+      call_in(nvml, "nvmlInit_v2") == 0 &&
+      call_in(nvml, "nvmlDeviceGetHandleByPciBusId_v2", static_cast<const char*>(bus.data()),
+              &handle) == 0 &&
+      call_in(nvml, "nvmlDeviceGetMemoryInfo", handle, static_cast<void*>(&memory)) == 0;
+  return told ? std::optional(static_cast<int64_t>(memory.free)) : std::nullopt;
 }
 
 bool has_kernels_for(std::string_view configuration, const CudaGpu& gpu) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -11,6 +13,7 @@ namespace sd {
 struct CudaGpu {
   std::string name;
   int major = 0, minor = 0;  // compute capability
+  int64_t memory = 0;        // bytes in all; 0: unknown
 };
 
 /// The driver's own account of this machine.
@@ -24,6 +27,8 @@ CudaDriver ask_cuda_driver();
 
 /// GPU number `index` of those that this process may see; an empty name if the driver tells none.
 CudaGpu ask_cuda_gpu(int index);
+/// Bytes of its memory that nobody uses; nothing if that cannot be told.
+std::optional<int64_t> free_gpu_memory(int index);
 
 /// Whether a LibTorch of this configuration text ("… -gencode;arch=compute_90,code=sm_90 …") has
 /// code for a GPU: machine code of its generation, or PTX of an older one. A text that names no

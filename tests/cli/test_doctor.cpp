@@ -77,6 +77,42 @@ TEST(Doctor, ReportsAWrongConfigurationAndGoesOn) {
   EXPECT_NE(finished.out.find("Slow here"), std::string::npos) << finished.out;
 }
 
+/// A home on a machine with the fake driver and `gpus` GPUs.
+SdHome with_gpus(const std::string& gpus) {
+  SdHome sd;
+  for (const char* name : {"libcuda.so.1", "libnvidia-ml.so.1"})
+    std::filesystem::create_symlink(SD_FAKE_CUDA, sd.path(name));
+  sd.set("LD_LIBRARY_PATH", sd.path(""));
+  sd.set("SD_FAKE_GPUS", gpus);
+  return sd;
+}
+
+TEST(Doctor, TellsOfEachGpuWhatItsDriverSays) {
+  const auto sd = with_gpus("2");
+  const auto gpu = report(sd).at("gpu");
+  EXPECT_EQ(gpu.at("cuda"), "13.2");
+  EXPECT_TRUE(gpu.at("problem").is_null());
+  ASSERT_EQ(gpu.at("devices").size(), 2u);
+  EXPECT_EQ(gpu.at("devices")[1], (json{{"device", "cuda:1"},
+                                        {"name", "Fake 1"},
+                                        {"memory", int64_t{81} << 30},
+                                        {"free", int64_t{80} << 30},
+                                        {"compute_capability", "9.0"}}));
+  const auto text = sd({"doctor"}).out;
+  EXPECT_NE(text.find("cuda:1             Fake 1, 80.0 GiB free, 81.0 GiB in all, compute "
+                      "capability 9.0\n"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("for CUDA up to 13.2\n"), std::string::npos) << text;
+}
+
+TEST(Doctor, SaysWhyADriverGivesNoGpu) {
+  const auto gpu = report(with_gpus("0")).at("gpu");
+  EXPECT_TRUE(gpu.at("devices").empty());
+  EXPECT_NE(gpu.at("problem").get<std::string>().find("the driver shows no GPU"),
+            std::string::npos);
+}
+
 TEST(Doctor, PrintsNothingThatCouldSteerATerminal) {
   SdHome sd;
   sd.set("SD_PROMPT", "\x1b[31mred");

@@ -86,6 +86,16 @@ Json kernels_json() {
       {"used", kernels::name_of(kernels::best_isa())}, {"here", here}, {"elsewhere", elsewhere}};
 }
 
+Json gpu_json(const Machine& machine) {
+  Json json = {{"node", machine.gpu_node},
+               {"names", machine.gpus},
+               {"driver", machine.driver},
+               {"libtorch_cuda", machine.libtorch_cuda},
+               {"used", machine.may_use_gpu()}};
+  json.update(gpus_report());
+  return json;
+}
+
 Json machine_json(const Machine& machine) {
   return {{"cpu",
            {{"model", machine.cpu},
@@ -96,12 +106,7 @@ Json machine_json(const Machine& machine) {
             {"cores", machine.cores},
             {"logical_cpus", machine.logical_cpus},
             {"load", machine.load}}},
-          {"gpu",
-           {{"node", machine.gpu_node},
-            {"names", machine.gpus},
-            {"driver", machine.driver},
-            {"libtorch_cuda", machine.libtorch_cuda},
-            {"used", machine.may_use_gpu()}}},
+          {"gpu", gpu_json(machine)},
           {"memory",
            {{"total", machine.memory_total},
             {"available", machine.memory_available},
@@ -154,11 +159,7 @@ std::string text_or(const Json& value, const char* otherwise) {
              : otherwise;
 }
 
-std::string size_text(const Json& bytes) {
-  const auto count = static_cast<double>(bytes.get<int64_t>());
-  return count < kDoctorGiB ? fmt::format("{:.0f} MiB", count / kMiB)
-                            : fmt::format("{:.1f} GiB", count / kDoctorGiB);
-}
+std::string size_text(const Json& bytes) { return bytes_text(bytes.get<int64_t>()); }
 
 class Page {
  public:
@@ -174,6 +175,26 @@ class Page {
   StandardOutput out_;
   bool first_ = true;
 };
+
+/// The kernel tells of a GPU's node, the driver of what can be used.
+void print_gpus(const Json& gpu, Page& page) {
+  const auto& names = gpu.at("names");
+  const auto& devices = gpu.at("devices");
+  const bool node = gpu.at("node").get<bool>();
+  page.entry("GPU", !names.empty()
+                        ? fmt::format("{}", fmt::join(names.get<std::vector<std::string>>(), ", "))
+                    : node            ? "there"
+                    : devices.empty() ? "none"
+                                      : "by its driver");
+  for (const auto& device : devices)
+    page.entry(device.at("device").get<std::string>(), gpu_text(device));
+  if (!node && devices.empty()) return;
+  page.entry("driver", fmt::format("{}, for CUDA up to {}", text_or(gpu.at("driver"), "unknown"),
+                                   text_or(gpu.at("cuda"), "unknown")));
+  if (gpu.at("problem").is_string())
+    page.entry("no GPU to use", gpu.at("problem").get<std::string>());
+  page.entry("CUDA libraries", gpu.at("libtorch_cuda").get<bool>() ? "beside LibTorch" : "absent");
+}
 
 void print_machine(const Json& report, Page& page) {
   const auto& [cpu, gpu, memory] =
@@ -193,14 +214,7 @@ void print_machine(const Json& report, Page& page) {
   page.entry("kernels",
              fmt::format("{} (of {}; for other CPUs: {})", kernels.at("used").get<std::string>(),
                          list(kernels.at("here")), list(kernels.at("elsewhere"))));
-  page.entry("GPU", !gpu.at("node").get<bool>() ? "none"
-                    : gpu.at("names").empty()   ? "there"
-                                                : list(gpu.at("names")));
-  if (gpu.at("node").get<bool>()) {
-    page.entry("driver", text_or(gpu.at("driver"), "unknown"));
-    page.entry("CUDA libraries",
-               gpu.at("libtorch_cuda").get<bool>() ? "beside LibTorch" : "absent");
-  }
+  print_gpus(gpu, page);
   page.entry("memory", fmt::format("{} free of {}", size_text(memory.at("available")),
                                    size_text(memory.at("total"))));
   for (const auto& limit : memory.at("limits")) {
@@ -307,6 +321,12 @@ int run(const DoctorOptions& options, const CLI::App& app) {
 }
 
 }  // namespace
+
+std::string bytes_text(int64_t bytes) {
+  const auto count = static_cast<double>(bytes);
+  return count < kDoctorGiB ? fmt::format("{:.0f} MiB", count / kMiB)
+                            : fmt::format("{:.1f} GiB", count / kDoctorGiB);
+}
 
 Command add_doctor(CLI::App& app) {
   auto* parser = app.add_subcommand("doctor", kDoctorDescription)->group("Set-up");
