@@ -62,6 +62,19 @@ std::shared_ptr<const PromptList> list_of(PromptList list) {
   return std::make_shared<const PromptList>(std::move(list));
 }
 
+TEST(DrawPlan, WhatOneDeviceDrawsIsRefusedForSeveral) {
+  auto options = typed();
+  options.device = {DeviceChoice::Kind::kCuda, 0};
+  options.more_devices = {{DeviceChoice::Kind::kCuda, 1}};
+  options.attn.always = true;
+  expect_error<UsageError>([&] { plan_of(options); },
+                           "--device cuda:0,cuda:1: sd attn draws on one device",
+                           "--device cuda:0.");
+  options.attn.always = false;
+  options.attn.save_attn_dir = "maps";
+  expect_error<UsageError>([&] { plan_of(options); }, "--save_attn_dir draws on one device");
+}
+
 TEST(MakePlan, SettlesWhatWasLeftOpen) {
   auto options = typed();
   options.seed.reset();

@@ -12,6 +12,7 @@
 #include "cli/parser/draw_parser.h"
 #include "cli/parser/option_groups.h"
 #include "cli/plan/draw_plan.h"
+#include "cli/plan/lanes.h"
 #include "cli/tasks/draw_command.h"
 #include "sd/core/error.h"
 
@@ -43,6 +44,7 @@ constexpr std::array<std::string_view, 14> kOptions = {
     "sampler", "scheduler",       "scale", "n_samples", "json", "quiet",      "verbose"};
 
 int run(const DrawOptions& options, const BenchSettings& settings) {
+  require_one_device(options, "sd bench");
   if (settings.waits && settings.profile) {
     throw UsageError("--wait measures single evaluations, --profile a whole run: give one of them");
   }

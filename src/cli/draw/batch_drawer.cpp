@@ -34,8 +34,8 @@ DrawResult BatchDrawer::draw(const Batch& batch) {
 }
 
 void BatchDrawer::skip(const Batch& batch) {
-  const bool shares = !shares_cells_ && plan_.options.seed_mode != SeedMode::kImage;
-  if (!shares || batch.first_sample >= *plan_.options.only) return;
+  if (shares_cells_ || plan_.options.seed_mode == SeedMode::kImage) return;
+  if (plan_.options.only && batch.first_sample >= *plan_.options.only) return;
   auto request = request_for(batch);
   request.noise_only = true;
   run(batch, request);

@@ -29,12 +29,12 @@ class BatchDrawer {
               AttnRun& attn, RunWords& words);
 
   DrawResult draw(const Batch& batch);
-  /// Passes over a batch that `--only` leaves out: one before the picture takes its random numbers
-  /// from the common stream.
+  /// Passes over a batch that `--only` leaves out or that is drawn on another device: it takes its
+  /// random numbers from the common stream, unless no picture behind it wants any.
   void skip(const Batch& batch);
 
   /// What blended the batch that was drawn last; null where nothing did.
-  const LocalBlend* blend() const { return controls_.blend.get(); }
+  std::shared_ptr<const LocalBlend> blend() const { return controls_.blend; }
 
  private:
   std::vector<PromptSet> sets_of(const Batch& batch) const;

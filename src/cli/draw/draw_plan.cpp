@@ -1,20 +1,25 @@
+#include <c10/core/DeviceGuard.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
+#include <memory>
 #include <utility>
+#include <vector>
 
 #include "cli/draw/batch_drawer.h"
 #include "cli/draw/draw.h"
 #include "cli/draw/picture_writer.h"
 #include "cli/draw/prompt_words.h"
 #include "cli/draw/run_words.h"
+#include "cli/plan/lanes.h"
 #include "cli/plan/model_fit.h"
 #include "cli/plan/prompt_chunks.h"
 #include "cli/shell/interrupt.h"
 #include "cli/shell/json_lines.h"
 #include "cli/shell/memory_words.h"
 #include "cli/shell/text_output.h"
+#include "cli/shell/turns.h"
 #include "pipeline/decoder_memory.h"
 
 namespace sd::cli {
@@ -42,29 +47,76 @@ void report_failed(const DrawPlan& plan, const Batch& batch, const Error& error)
                plan.options.json, where);
 }
 
+/// A device, and what draws batches of the run on it.
+struct Lane {
+  Lane(const DrawPlan& plan, KeptModel& keeps, const DeviceChoice& where)
+      : device(where), kept(keeps), words(plan), attn(plan.options.attn, plan.options.steps) {}
+
+  DeviceChoice device;
+  KeptModel& kept;
+  RunWords words;
+  AttnRun attn;
+  const LoadedModel* model = nullptr;
+};
+
+/// While alive, a lane speaks as the turn of a batch allows.
+class InTurn {
+ public:
+  InTurn(RunWords& words, Turn& turn) : words_(words), before_(words.use(&turn)) {}
+  ~InTurn() { words_.use(before_); }
+  InTurn(const InTurn&) = delete;
+  InTurn& operator=(const InTurn&) = delete;
+
+ private:
+  RunWords& words_;
+  Turn* before_;
+};
+
+/// The lanes of a run: its place's own, or all, but no more than it has batches.
+std::vector<std::unique_ptr<Lane>> make_lanes(const DrawPlan& plan, KeptModels& kept) {
+  std::vector<std::unique_ptr<Lane>> lanes;
+  const auto own = plan.place ? plan.place->lane : std::nullopt;
+  if (own || plan.options.only) {
+    lanes.push_back(std::make_unique<Lane>(plan, kept.of(own.value_or(0)), plan.options.device));
+    return lanes;
+  }
+  for (const auto& device : lanes_of(plan.options)) {
+    if (!lanes.empty() && static_cast<int64_t>(lanes.size()) >= batch_count(plan)) break;
+    lanes.push_back(std::make_unique<Lane>(plan, kept.of(lanes.size()), device));
+  }
+  return lanes;
+}
+
 /// One run of the drawing half: a plan drawn in batches as the original scripts form them.
 class PlanRun {
  public:
   /// Everything that can fail without the model, before seconds are spent on loading it.
-  PlanRun(const Drawing& drawing, KeptModel& kept)
+  PlanRun(const Drawing& drawing, KeptModels& kept)
       : drawing_(drawing),
         plan_(drawing.plan),
-        kept_(kept),
-        words_(plan_),
+        told_(kept.told),
+        lanes_(make_lanes(plan_, kept)),
+        words_(lanes_.front()->words),
         inputs_(read_inputs(plan_, [this](const std::string& text) { words_.say(text); })),
-        attn_(plan_.options.attn, plan_.options.steps),
-        writer_(drawing, inputs_, attn_, kept, words_) {}
+        writer_(drawing, inputs_, lanes_.front()->kept, words_) {}
 
   ExitCode run() {
     // Not before: until here Ctrl-C may simply end the process.
     const InterruptGuard guard;
+    auto& first = *lanes_.front();
     try {
-      const auto& model = load();
+      load_first();
       if (writer_.finds_all()) return ExitCode::kDone;
-      announce_prompts(plan_, model, kept_);
-      draw_batches(model);
+      words_.tell([&] { announce_prompts(plan_, *first.model, told_); });
+      if (lanes_.size() == 1) {
+        draw_batches(first);
+      } else {
+        divide_batches();
+      }
+      if (!words_.take()) throw Cancelled();
     } catch (...) {
       words_.clear();
+      words_.take();
       writer_.finish_early();
       throw;
     }
@@ -73,18 +125,30 @@ class PlanRun {
   }
 
  private:
-  const LoadedModel& load() {
-    const auto began = std::chrono::steady_clock::now();
+  void load(Lane& lane) {
     auto request = load_request(plan_);
-    request.on_progress = [this](const Progress& progress) { return words_.on_loading(progress); };
-    const auto& model = kept_.load(request);
-    load_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-    words_.clear();
-    writer_.know_model(model);
-    say_loaded(model);
+    request.device = lane.device;
+    request.on_progress = [&](const Progress& progress) {
+      const bool speaks = &lane == lanes_.front().get();
+      return speaks ? lane.words.on_loading(progress) : !InterruptGuard::requested();
+    };
+    lane.model = &lane.kept.load(request);
+    lane.words.clear();
+  }
+
+  void prepare_maps(Lane& lane) {
     const auto shape = latent_shape(plan_);
-    attn_.prepare(model, reader_of_maps(plan_.options, plan_.reader), shape[1], shape[2]);
-    return model;
+    lane.attn.prepare(*lane.model, reader_of_maps(plan_.options, plan_.reader), shape[1], shape[2]);
+  }
+
+  void load_first() {
+    auto& lane = *lanes_.front();
+    const auto began = std::chrono::steady_clock::now();
+    load(lane);
+    load_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+    writer_.know_model(*lane.model);
+    say_loaded(*lane.model);
+    prepare_maps(lane);
   }
 
   void say_loaded(const LoadedModel& model) {
@@ -113,44 +177,102 @@ class PlanRun {
                     memory_text(bytes.planned), memory_text(bytes.whole)));
   }
 
-  void draw_batches(const LoadedModel& model) {
-    BatchDrawer drawer(drawing_, model, inputs_, attn_, words_);
-    words_.begin(model);
+  /// All batches on one device, one after the other.
+  void draw_batches(Lane& lane) {
+    const c10::DeviceGuard current{torch::Device(lane.model->device)};
+    BatchDrawer drawer(drawing_, *lane.model, inputs_, lane.attn, lane.words);
+    lane.words.begin(*lane.model);
     for_each_batch(plan_, [&](const Batch& batch) {
       if (InterruptGuard::requested()) throw Cancelled();
       if (wants_any(plan_, batch)) {
-        draw(batch, drawer);
+        draw(batch, lane, drawer);
       } else {
         drawer.skip(batch);
+      }
+    });
+    lane.words.end();
+  }
+
+  /// Each batch on the next device that is free. What a batch writes and says comes when all before
+  /// it is told.
+  void divide_batches() {
+    std::vector<Batch> batches;
+    for_each_batch(plan_, [&](const Batch& batch) { batches.push_back(batch); });
+    Turns turns(batches.size(), lanes_.size());
+    side_by_side(lanes_.size(), [&](std::size_t i) {
+      try {
+        draw_share(*lanes_[i], batches, turns);
+      } catch (...) {
+        turns.stop();
+        throw;
       }
     });
     words_.end();
   }
 
-  void draw(const Batch& batch, BatchDrawer& drawer) {
-    words_.begin_batch();
+  void draw_share(Lane& lane, const std::vector<Batch>& batches, Turns& turns) {
+    if (lane.model == nullptr) {
+      load(lane);
+      prepare_maps(lane);
+    }
+    const c10::DeviceGuard current{torch::Device(lane.model->device)};
+    BatchDrawer drawer(drawing_, *lane.model, inputs_, lane.attn, lane.words);
+    lane.words.begin(*lane.model, lanes_.size());
+    std::size_t passed = 0;  // batches whose random numbers are behind
+    while (const auto unit = turns.begin()) {
+      Turn turn(turns, *unit);
+      const InTurn in_turn(lane.words, turn);
+      try {
+        for (; passed < *unit; ++passed) drawer.skip(batches[passed]);
+        ++passed;
+        draw(batches[*unit], lane, drawer);
+      } catch (...) {
+        lane.words.clear();
+        if (turn.take()) throw;
+        return;  // an earlier one ended the run
+      }
+      if (!turn.take()) return;
+      turns.pass();
+    }
+  }
+
+  void draw(const Batch& batch, Lane& lane, BatchDrawer& drawer) {
+    if (InterruptGuard::requested()) throw Cancelled();
+    lane.words.begin_batch();
     DrawResult result;
     try {
       result = drawer.draw(batch);
     } catch (const Error& error) {
       if (ends_run(plan_, error)) throw;
-      words_.clear();
-      report_failed(plan_, batch, error);
-      failed_ += batch.size * plan_.prompts.targets();
+      lane.words.clear();
+      lane.words.tell([this, batch, error] {
+        report_failed(plan_, batch, error);
+        failed_ += batch.size * plan_.prompts.targets();
+      });
       return;
     }
+    lane.words.clear();
+    const auto drawn = std::make_shared<DrawnBatch>(
+        DrawnBatch{batch, std::move(result), drawer.blend(), lane.words.end_batch(),
+                   lane.model->device, lane.attn, lane.words});
+    lane.words.tell([this, drawn] { write(*drawn); });
+    // Its maps are recorded until the next batch begins.
+    if (plan_.options.attn.draws() && !lane.words.take()) throw Cancelled();
+  }
+
+  void write(DrawnBatch& drawn) {
+    const auto& result = drawn.result;
     timing_.sample += result.timing.sample;
     timing_.decode += result.timing.decode;
     timing_.unet_calls += result.timing.unet_calls;
-    if (result.decoder_overflowed) announce_overflow();
-    const double seconds = words_.end_batch();
-    writer_.write(batch, std::move(result), drawer.blend(), seconds);
+    if (result.decoder_overflowed) announce_overflow(drawn.words);
+    writer_.write(drawn);
   }
 
-  void announce_overflow() {
-    if (plan_.options.quiet || std::exchange(kept_.told_overflow, true)) return;
-    words_.say(plan_.label() +
-               "the autoencoder's values go beyond half precision: decoded again in float32");
+  void announce_overflow(RunWords& words) {
+    if (plan_.options.quiet || std::exchange(told_.overflow, true)) return;
+    words.say(plan_.label() +
+              "the autoencoder's values go beyond half precision: decoded again in float32");
   }
 
   ExitCode conclude() {
@@ -168,17 +290,17 @@ class PlanRun {
 
   const Drawing& drawing_;
   const DrawPlan& plan_;
-  KeptModel& kept_;
-  RunWords words_;
+  ToldOfModels& told_;
+  const std::vector<std::unique_ptr<Lane>> lanes_;
+  RunWords& words_;  // of the first lane: the run's own
   const RunInputs inputs_;
-  AttnRun attn_;
   PictureWriter writer_;
   DrawTiming timing_;  // of all batches
   double load_seconds_ = 0;
   std::size_t failed_ = 0;
 };
 
-ExitCode draw(const Drawing& drawing, KeptModel& kept) {
+ExitCode draw(const Drawing& drawing, KeptModels& kept) {
   remember_need(drawing.plan.memory);
   return PlanRun(drawing, kept).run();
 }
@@ -203,11 +325,11 @@ LoadRequest load_request(const DrawPlan& plan) {
   return request;
 }
 
-ExitCode draw_plan(const DrawPlan& plan, KeptModel& kept, DrawOutcome& outcome) {
+ExitCode draw_plan(const DrawPlan& plan, KeptModels& kept, DrawOutcome& outcome) {
   return draw({plan, nullptr, {&outcome}}, kept);
 }
 
-ExitCode draw_cells(const GridCells& cells, KeptModel& kept, std::vector<DrawOutcome>& outcomes) {
+ExitCode draw_cells(const GridCells& cells, KeptModels& kept, std::vector<DrawOutcome>& outcomes) {
   const auto plan = shared_plan(cells);
   std::vector<DrawOutcome*> of_cells;
   for (auto& outcome : outcomes) of_cells.push_back(&outcome);

@@ -1,3 +1,5 @@
+#include <cstddef>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -5,25 +7,27 @@
 #include "cli/draw/draw.h"
 #include "cli/draw/kept_model.h"
 #include "cli/engine/engine.h"
+#include "cli/shell/interrupt.h"
 #include "cli/shell/json_lines.h"
 #include "cli/shell/text_output.h"
+#include "cli/shell/turns.h"
 #include "engine_entry_name.h"
 #include "sd/core/mapped_file.h"
 
 namespace sd::cli {
 namespace {
 
-KeptModel& kept_model() {
-  // Never destroyed: LibTorch's own statics may be gone before it.
-  static auto& model = *new KeptModel();
-  return model;
+KeptModels& kept_models() {
+  // Never destroyed: LibTorch's own statics may be gone before them.
+  static auto& models = *new KeptModels();
+  return models;
 }
 
 int draw_command(const DrawPlan& plan) {
   std::string message;
   DrawOutcome outcome;
   const int code =
-      run_caught([&] { return static_cast<int>(draw_plan(plan, kept_model(), outcome)); },
+      run_caught([&] { return static_cast<int>(draw_plan(plan, kept_models(), outcome)); },
                  plan.options.verbose > 0, message);
   if (!message.empty()) report_error(message, code, plan.options.json);
   return code;
@@ -31,7 +35,7 @@ int draw_command(const DrawPlan& plan) {
 
 void draw_task_command(const DrawPlan& plan, DrawOutcome& outcome) {
   outcome.code =
-      run_caught([&] { return static_cast<int>(draw_plan(plan, kept_model(), outcome)); },
+      run_caught([&] { return static_cast<int>(draw_plan(plan, kept_models(), outcome)); },
                  plan.options.verbose > 0, outcome.error);
 }
 
@@ -39,7 +43,7 @@ void draw_cells_command(const GridCells& cells, std::vector<DrawOutcome>& outcom
   outcomes.assign(cells.cells.size(), {});
   std::string why;
   const int code =
-      run_caught([&] { return static_cast<int>(draw_cells(cells, kept_model(), outcomes)); },
+      run_caught([&] { return static_cast<int>(draw_cells(cells, kept_models(), outcomes)); },
                  cells.cells.front().options.verbose > 0, why);
   if (code == 0) return;
   const bool stopped = code == static_cast<int>(ExitCode::kInterrupted);
@@ -58,13 +62,19 @@ void draw_cells_command(const GridCells& cells, std::vector<DrawOutcome>& outcom
 int bench_command(const DrawPlan& plan, const BenchSettings& settings) {
   std::string message;
   const int code =
-      run_caught([&] { return static_cast<int>(bench_plan(plan, settings, kept_model())); },
+      run_caught([&] { return static_cast<int>(bench_plan(plan, settings, kept_models().of(0))); },
                  plan.options.verbose > 0, message);
   if (!message.empty()) report_error(message, code, plan.options.json);
   return code;
 }
 
-constexpr Engine kEngine{draw_command, draw_task_command, draw_cells_command, bench_command};
+void side_by_side_command(std::size_t workers, const std::function<void(std::size_t)>& work) {
+  const InterruptGuard guard;
+  side_by_side(workers, work);
+}
+
+constexpr Engine kEngine{draw_command, draw_task_command, draw_cells_command, side_by_side_command,
+                         bench_command};
 
 }  // namespace
 }  // namespace sd::cli

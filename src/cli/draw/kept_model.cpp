@@ -52,7 +52,6 @@ const LoadedModel& KeptModel::load(const LoadRequest& request) {
   if (model_ && key_of(request) == key_of(request_)) return *model_;
   model_.reset();  // never two of them in memory
   hashes_ = {};
-  told_vocabulary = false;
   model_ = load_model(request);
   files_ = {loaded_file(model_->main_file), loaded_file(model_->vae_file),
             loaded_file(model_->clip_file)};
@@ -75,6 +74,12 @@ void KeptModel::start_hashing() {
     // No room for another thread: they are computed when they are asked for.
     hashes_ = std::async(std::launch::deferred, hashes_of, files_).share();
   }
+}
+
+KeptModel& KeptModels::of(std::size_t lane) {
+  const std::lock_guard lock(adding_);
+  while (models_.size() <= lane) models_.push_back(std::make_unique<KeptModel>());
+  return *models_[lane];
 }
 
 FileHashes KeptModel::hashes() const { return hashes_.valid() ? hashes_.get() : FileHashes(); }

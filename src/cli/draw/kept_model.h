@@ -1,8 +1,13 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
+#include <filesystem>
 #include <future>
+#include <memory>
+#include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,6 +26,12 @@ struct LoadedFile {
   std::optional<FileStamp> stamp;
 };
 
+/// What was said of models, once each.
+struct ToldOfModels {
+  std::set<std::filesystem::path> vocabulary;  // what words they know
+  bool overflow = false;                       // that an autoencoder went beyond half precision
+};
+
 /// The model of the run, or of one task after the other.
 class KeptModel {
  public:
@@ -32,14 +43,24 @@ class KeptModel {
   /// Waits for them; they are all empty if they were never asked for.
   FileHashes hashes() const;
 
-  bool told_vocabulary = false;  // what words it knows was said
-  bool told_overflow = false;    // that its autoencoder went beyond half precision
-
  private:
   LoadRequest request_;
   std::vector<LoadedFile> files_;  // main, --vae, --clip
   std::optional<LoadedModel> model_;
   std::shared_future<FileHashes> hashes_;
+};
+
+/// The models of a process: one a lane (plan/lanes.h).
+class KeptModels {
+ public:
+  /// May be called by several threads, each for a lane of its own.
+  KeptModel& of(std::size_t lane);
+
+  ToldOfModels told;  // for those whose turn it is
+
+ private:
+  std::mutex adding_;
+  std::vector<std::unique_ptr<KeptModel>> models_;
 };
 
 }  // namespace sd::cli

@@ -16,15 +16,9 @@
 
 namespace sd::cli {
 
-PictureWriter::PictureWriter(const Drawing& drawing, const RunInputs& inputs, AttnRun& attn,
-                             KeptModel& kept, RunWords& words)
-    : plan_(drawing.plan),
-      inputs_(inputs),
-      attn_(attn),
-      kept_(kept),
-      words_(words),
-      records_(drawing),
-      grids_(plan_) {
+PictureWriter::PictureWriter(const Drawing& drawing, const RunInputs& inputs, KeptModel& kept,
+                             RunWords& words)
+    : plan_(drawing.plan), inputs_(inputs), kept_(kept), records_(drawing), grids_(plan_) {
   const auto& options = plan_.options;
   if (!options.skip_save || !options.skip_grid) files_.emplace(drawing, records_, kept, words);
   if (options.save_latents) make_writable_folder(*options.save_latents);
@@ -47,8 +41,10 @@ bool PictureWriter::finds_all() {
 
 /// `--blend-margin`: decoding spreads an edit beyond its latents, most in the nearest pixels. Those
 /// further away than the margin become the source's to the byte, in between they are blended.
-void PictureWriter::put_sources_back(const Batch& batch, const LocalBlend* blend,
-                                     std::vector<Image>& pictures) const {
+void PictureWriter::put_sources_back(DrawnBatch& drawn) const {
+  const auto& batch = drawn.batch;
+  const auto& blend = drawn.blend;
+  auto& pictures = drawn.result.pictures;
   if (blend == nullptr || !plan_.options.swap.blend_margin || pictures.empty()) return;
   const double margin = *plan_.options.swap.blend_margin;
   const auto& masks = blend->masks();
@@ -70,34 +66,36 @@ void PictureWriter::put_sources_back(const Batch& batch, const LocalBlend* blend
   }
 }
 
-void PictureWriter::write(const Batch& batch, DrawResult result, const LocalBlend* blend,
-                          double seconds) {
-  words_.clear();
+void PictureWriter::write(DrawnBatch& drawn) {
+  drawn.words.clear();
+  records_.know_device(drawn.device);
   const auto& options = plan_.options;
-  auto& pictures = result.pictures;
-  const std::size_t count = batch.size, drawn = count * plan_.prompts.targets();
-  const std::size_t rows = std::min(drawn, pictures.size());
+  const auto& batch = drawn.batch;
+  auto& pictures = drawn.result.pictures;
+  const std::size_t count = batch.size, targets = count * plan_.prompts.targets();
+  const std::size_t rows = std::min(targets, pictures.size());
   const auto& input = inputs_.picture;
   if (input && input->mask && !options.input.no_paste) {
     for (std::size_t row = 0; row < rows; ++row) {
       if (wants(plan_, batch, row % count)) pictures[row] = input->paste(pictures[row]);
     }
   }
-  put_sources_back(batch, blend, pictures);
+  put_sources_back(drawn);
   for (std::size_t row = 0; row < rows; ++row) {
     const std::size_t target = row / count, sample = row % count;
     if (!wants(plan_, batch, sample)) continue;
     const auto record = records_.picture(batch, target, sample);
-    const auto path = save_picture(record, pictures[row], seconds);
+    const auto path = save_picture(drawn, record, pictures[row]);
     if (plan_.prompts.swaps() && target == 0)
-      save_source(record, pictures[drawn + sample], path, seconds);
+      save_source(drawn, record, pictures[targets + sample], path);
   }
-  if (options.save_latents) keep_latents(batch, result.latents);
+  if (options.save_latents) keep_latents(batch, drawn.result.latents);
   if (!options.skip_grid && !pictures.empty()) grids_.keep(batch, std::move(pictures));
 }
 
-std::filesystem::path PictureWriter::save_picture(const PictureRecord& record, const Image& picture,
-                                                  double seconds) {
+std::filesystem::path PictureWriter::save_picture(const DrawnBatch& drawn,
+                                                  const PictureRecord& record,
+                                                  const Image& picture) {
   std::filesystem::path path;
   auto& outcome = records_.outcome_of(record);
   if (!plan_.options.skip_save) {
@@ -110,45 +108,45 @@ std::filesystem::path PictureWriter::save_picture(const PictureRecord& record, c
     if (!outcome.making) outcome.making = {records_.run_of(record), record};
     outcome.drawn.push_back(picture);
   }
-  print(record, path, seconds);
-  if (plan_.options.attn.kind != AttnKind::kSource) save_maps(record, picture, path);
+  print(drawn, record, path);
+  if (plan_.options.attn.kind != AttnKind::kSource) save_maps(drawn.attn, record, picture, path);
   const auto& place = records_.place_of(record);
-  words_.finished(record, place ? place->label : "", seconds);
+  drawn.words.finished(record, place ? place->label : "", drawn.seconds);
   return path;
 }
 
-void PictureWriter::save_source(const PictureRecord& target, const Image& picture,
-                                const std::filesystem::path& sample, double seconds) {
+void PictureWriter::save_source(const DrawnBatch& drawn, const PictureRecord& target,
+                                const Image& picture, const std::filesystem::path& sample) {
   auto record = target;
   record.is_source = true;
   record.prompt = *target.source;
   std::filesystem::path path;
   if (!plan_.options.skip_save) path = files_->write_source(record, picture, sample);
-  print(record, path, seconds);
-  if (plan_.options.attn.kind == AttnKind::kSource) save_maps(record, picture, path);
+  print(drawn, record, path);
+  if (plan_.options.attn.kind == AttnKind::kSource) save_maps(drawn.attn, record, picture, path);
 }
 
 /// A picture's share of the seconds that its batch took goes with it.
-void PictureWriter::print(const PictureRecord& record, const std::filesystem::path& path,
-                          double seconds) {
+void PictureWriter::print(const DrawnBatch& drawn, const PictureRecord& record,
+                          const std::filesystem::path& path) {
   if (plan_.options.json) {
     const auto sharing =
         static_cast<double>(record.batch_size) * static_cast<double>(plan_.prompts.branches());
-    output_.line(json_line(records_.run_of(record), record, path, seconds / sharing));
+    output_.line(json_line(records_.run_of(record), record, path, drawn.seconds.batch / sharing));
   } else if (!path.empty()) {
     output_.line(path.string());
   }
 }
 
 /// The maps of a picture: its own rows, or the source's where those were recorded.
-void PictureWriter::save_maps(const PictureRecord& record, const Image& picture,
+void PictureWriter::save_maps(AttnRun& attn, const PictureRecord& record, const Image& picture,
                               const std::filesystem::path& path) {
   auto subject = attn_subject(plan_.options, plan_.prompts);
   const auto run = records_.run_of(record);
   subject.source = record.source;
   subject.negative_prompt = run.options.negative_prompt;
   const auto prompt = attn_prompt(plan_.options.attn, subject, record.prompt);
-  const auto folder = attn_.write(
+  const auto folder = attn.write(
       record.is_source ? record.row % record.batch_size : record.row,
       {picture, path, prompt, png_texts(run, record), plan_.place && plan_.options.batch.resume});
   if (!folder) return;

@@ -3,7 +3,9 @@
 #include <torch/types.h>
 
 #include <filesystem>
+#include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "cli/draw/attn_run.h"
@@ -19,13 +21,23 @@
 
 namespace sd::cli {
 
+/// A batch that was drawn, and what drew it.
+struct DrawnBatch {
+  Batch batch;
+  DrawResult result;
+  std::shared_ptr<const LocalBlend> blend;  // what edited it, or null
+  BatchSeconds seconds;
+  std::string device;
+  AttnRun& attn;
+  RunWords& words;
+};
+
 /// What a run writes: pictures, the sources beside them, maps, final latents, grids; and on stdout
 /// where they are.
 class PictureWriter {
  public:
   /// Makes the folders. Throws IoError if they cannot be written. All of these must outlive it.
-  PictureWriter(const Drawing& drawing, const RunInputs& inputs, AttnRun& attn, KeptModel& kept,
-                RunWords& words);
+  PictureWriter(const Drawing& drawing, const RunInputs& inputs, KeptModel& kept, RunWords& words);
 
   /// Once the model is loaded: from here on pictures know what they were drawn with.
   void know_model(const LoadedModel& model);
@@ -33,8 +45,8 @@ class PictureWriter {
   /// Whether every picture of a task that is resumed is there already. Tells its outcome so.
   bool finds_all();
 
-  /// Writes what was drawn of a batch, in `seconds`; `blend` is what edited it, or null.
-  void write(const Batch& batch, DrawResult result, const LocalBlend* blend, double seconds);
+  /// Writes what was drawn of a batch, whose pictures it may take.
+  void write(DrawnBatch& drawn);
 
   /// Writes what is of the whole run: latents and grids.
   void finish();
@@ -45,23 +57,21 @@ class PictureWriter {
   std::size_t saved() const { return saved_; }
 
  private:
-  void put_sources_back(const Batch& batch, const LocalBlend* blend,
-                        std::vector<Image>& pictures) const;
-  std::filesystem::path save_picture(const PictureRecord& record, const Image& picture,
-                                     double seconds);
-  void save_source(const PictureRecord& target, const Image& picture,
-                   const std::filesystem::path& sample, double seconds);
-  void print(const PictureRecord& record, const std::filesystem::path& path, double seconds);
-  void save_maps(const PictureRecord& record, const Image& picture,
+  void put_sources_back(DrawnBatch& drawn) const;
+  std::filesystem::path save_picture(const DrawnBatch& drawn, const PictureRecord& record,
+                                     const Image& picture);
+  void save_source(const DrawnBatch& drawn, const PictureRecord& target, const Image& picture,
+                   const std::filesystem::path& sample);
+  void print(const DrawnBatch& drawn, const PictureRecord& record,
+             const std::filesystem::path& path);
+  void save_maps(AttnRun& attn, const PictureRecord& record, const Image& picture,
                  const std::filesystem::path& path);
   void keep_latents(const Batch& batch, const torch::Tensor& latents);
   void save_latents() const;
 
   const DrawPlan& plan_;
   const RunInputs& inputs_;
-  AttnRun& attn_;
   KeptModel& kept_;
-  RunWords& words_;
   RunRecords records_;
   std::optional<PictureFiles> files_;  // where any are written
   RunGrids grids_;

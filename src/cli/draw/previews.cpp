@@ -22,7 +22,7 @@ void Previews::begin_batch() {
 }
 
 void Previews::show(const StepReport& step) {
-  if (!display_ || !display_->wants(step.step + 1, step.num_steps)) return;
+  if (!display_ || !words_.is_due() || !display_->wants(step.step + 1, step.num_steps)) return;
   auto pictures = preview_pictures(model_, step.x0);
   for (auto& picture : pictures) {
     picture = resize(picture, plan_.width(), plan_.height(), Filter::kBicubic);

@@ -40,24 +40,24 @@ void announce_cut_prompts(const DrawPlan& plan) {
 }
 
 void announce_unlearnt_words(const DrawPlan& plan, const std::vector<std::string>& prompts,
-                             const LoadedModel& model, KeptModel& kept) {
+                             const LoadedModel& model, ToldOfModels& told) {
   const auto learnt = [&model](const std::vector<int64_t>& ids) { return learnt_ids(model, ids); };
   const auto unlearnt = unlearnt_words(prompts, *plan.reader, learnt);
   if (unlearnt.empty()) return;
-  const bool told = std::exchange(kept.told_vocabulary, true);
-  const auto known = told ? std::vector<std::string>() : learnt_words(*plan.reader, learnt);
+  const bool again = !told.vocabulary.insert(model.main_file).second;
+  const auto known = again ? std::vector<std::string>() : learnt_words(*plan.reader, learnt);
   print_message(plan.label() + vocabulary_notice(unlearnt, known));
 }
 
 }  // namespace
 
-void announce_prompts(const DrawPlan& plan, const LoadedModel& model, KeptModel& kept) {
+void announce_prompts(const DrawPlan& plan, const LoadedModel& model, ToldOfModels& told) {
   if (plan.options.quiet) return;
   const auto prompts = distinct_prompts(plan.options, plan.prompts);
   const auto tags = network_tags_notice(prompts, *plan.reader);
   if (!tags.empty()) print_message(plan.label() + tags);
   announce_cut_prompts(plan);
-  announce_unlearnt_words(plan, prompts, model, kept);
+  announce_unlearnt_words(plan, prompts, model, told);
 }
 
 }  // namespace sd::cli

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "cli/plan/draw_notices.h"
 #include "cli/shell/interrupt.h"
@@ -27,8 +29,17 @@ std::string prompt_label(const ListedPrompt& prompt) {
 
 void RunWords::say(const std::string& message) {
   if (plan_.options.quiet) return;
-  progress_.clear();
-  print_message(message);
+  if (is_due()) {
+    progress_.clear();
+    print_message(message);
+  } else {
+    turn_->tell([message] { print_message(message); });  // may outlive this run
+  }
+}
+
+void RunWords::tell(std::function<void()> act) {
+  if (turn_ != nullptr) return turn_->tell(std::move(act));
+  act();
 }
 
 RunProgress RunWords::shown(const Progress& progress) const {
@@ -40,17 +51,19 @@ RunProgress RunWords::shown(const Progress& progress) const {
 }
 
 bool RunWords::on_loading(const Progress& progress) {
-  progress_.update(shown(progress));
+  if (is_due()) progress_.update(shown(progress));
   return !InterruptGuard::requested();
 }
 
-void RunWords::begin(const LoadedModel& model) {
-  steps_left_ = (plan_.options.only ? 1 : batch_count(plan_)) * plan_.options.steps;
+void RunWords::begin(const LoadedModel& model, std::size_t lanes) {
+  const auto batches = plan_.options.only ? 1 : batch_count(plan_);
+  const auto share = (batches + static_cast<int64_t>(lanes) - 1) / static_cast<int64_t>(lanes);
+  steps_left_ = share * plan_.options.steps;
   begin_estimate(model);
 }
 
 void RunWords::begin_batch() {
-  steps_left_ -= plan_.options.steps;
+  steps_left_ = std::max<int64_t>(0, steps_left_ - plan_.options.steps);
   batch_began_ = now();
   rate_.begin_batch(batch_began_);
 }
@@ -69,14 +82,14 @@ bool RunWords::on_step(const Batch& batch, const Progress& progress) {
     const auto left = static_cast<double>(steps_left_ + progress.total - progress.done);
     if (line.steps_per_second > 0) line.seconds_left = left / line.steps_per_second;
   }
-  progress_.update(line);
+  if (is_due()) progress_.update(line);
   return !InterruptGuard::requested();
 }
 
-double RunWords::end_batch() {
+BatchSeconds RunWords::end_batch() {
   const double seconds = now() - batch_began_;
   drawing_seconds_ += seconds;
-  return seconds;
+  return {seconds, drawing_seconds_};
 }
 
 void RunWords::end() {
@@ -86,12 +99,12 @@ void RunWords::end() {
 }
 
 void RunWords::finished(const PictureRecord& picture, const std::string& label,
-                        double batch_seconds) {
+                        const BatchSeconds& seconds) {
   if (plan_.options.quiet || progress_.shown()) return;
   const auto targets = static_cast<int64_t>(plan_.prompts.targets());
   FinishedPicture told;
-  told.batch_seconds = batch_seconds;
-  told.run_seconds = drawing_seconds_;
+  told.batch_seconds = seconds.batch;
+  told.run_seconds = seconds.run;
   if (plan_.options.only) {  // the run's other ones do not count
     told.number = picture.target + 1;
     told.first_of_batch = 1;

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -40,6 +42,9 @@ struct Engine {
   /// Draws cells together, where that fails one at a time as tasks are: one outcome each, empty for
   /// those that are not wanted.
   void (*draw_cells)(const GridCells& cells, std::vector<DrawOutcome>& outcomes);
+  /// Calls work(0) to work(workers - 1) side by side, each of which draws tasks of its own lane
+  /// (plan/lanes.h). Ctrl-C meanwhile ends all of them.
+  void (*side_by_side)(std::size_t workers, const std::function<void(std::size_t)>& work);
   /// Measures how fast the plan is drawn; never throws, as `draw`.
   int (*bench)(const DrawPlan& plan, const BenchSettings& settings);
 };

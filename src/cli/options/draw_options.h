@@ -126,6 +126,7 @@ struct DrawOptions : PictureSettings {
   bool ema = false;
   std::optional<Prediction> prediction;  // absent: as the model says
   DeviceChoice device;
+  std::vector<DeviceChoice> more_devices;  // GPUs that share the work with that one
   DTypeChoice dtype = DTypeChoice::kAuto;
   WeightsChoice weights = WeightsChoice::kAuto;
   bool exact_conv = false;

@@ -31,7 +31,9 @@ OptionValue part(std::optional<std::filesystem::path> DrawOptions::*field) {
 OptionValue device() {
   auto value = parsed("{auto,cpu,cuda[:N]}",
                       [](DrawOptions& options, const std::string&, const std::string& text) {
-                        options.device = device_of_word(text);
+                        auto devices = devices_of_word(text);
+                        options.device = devices.front();
+                        options.more_devices.assign(devices.begin() + 1, devices.end());
                       });
   value.tell = [](const DrawOptions&) { return Json(); };  // the run says which it was
   return value;
@@ -141,7 +143,7 @@ std::vector<OptionRow> machine_rows() {
   return {
       {.names = "device",
        .group = kGroup,
-       .help = "Where to compute",
+       .help = "Where to compute; cuda:0,1 divides lists, grids and\nbatches among GPUs",
        .value = device(),
        .preset = "auto",
        .scope = Scope::kMachine,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -9,6 +10,7 @@
 #include <string>
 
 #include "cli/plan/prompt_list.h"
+#include "cli/shell/turns.h"
 #include "sd/core/model_config.h"
 #include "sd/pipeline/inspect.h"
 #include "sd/text/tokenizer.h"
@@ -24,6 +26,8 @@ struct TaskPlace {
   std::optional<int64_t> picture_number;  // in its pictures' names; absent: as a run of its own
   bool follows = false;                   // another one, which said what holds for all
   bool returns_pictures = false;          // in the DrawOutcome, beside writing them
+  std::optional<std::size_t> lane = {};   // the one that draws it; absent: all (lanes.h)
+  Turn* turn = nullptr;                   // when it may write and speak; null: at once
 };
 
 /// What the headers of a model's files tell.

@@ -13,9 +13,8 @@
 #include "cli/options/draw_limits.h"
 #include "cli/options/picture_options.h"
 #include "cli/options/sampler_options.h"
+#include "cli/plan/lanes.h"
 #include "cli/plan/prompt_list.h"
-#include "cli/shell/device_words.h"
-#include "cli/shell/machine.h"
 #include "core/posix_file.h"
 #include "sd/core/dead_link.h"
 #include "sd/core/error.h"
@@ -162,7 +161,7 @@ SettledOptions settled_options(const DrawOptions& typed, const Say& say) {
   options.outdir = settled_folder(typed);
   check_side("W", "width", typed.W);
   check_side("H", "height", typed.H);
-  if (typed.device.kind == DeviceChoice::Kind::kCuda) check_device(typed.device, this_machine());
+  check_devices(typed);
   check_sampling(typed);
   options.sampler = typed.chosen_sampler();
   check_prompts(typed);

@@ -1,12 +1,10 @@
 #pragma once
 
-#include <signal.h>
-
 namespace sd::cli {
 
 /// While alive: Ctrl-C (SIGINT) or SIGTERM once makes `requested` true, so that the run ends by
-/// itself and keeps what is finished; a second one ends the process at once with code 130. One at
-/// a time.
+/// itself and keeps what is finished; a second one ends the process at once with code 130. Threads
+/// that draw side by side may have one each: a signal is meant for all until the last is gone.
 class InterruptGuard {
  public:
   InterruptGuard();
@@ -15,10 +13,6 @@ class InterruptGuard {
   InterruptGuard& operator=(const InterruptGuard&) = delete;
 
   static bool requested();
-
- private:
-  struct sigaction interrupt_before_ {};
-  struct sigaction terminate_before_ {};
 };
 
 }  // namespace sd::cli

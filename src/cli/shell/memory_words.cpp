@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <mutex>
 #include <utility>
 
 #include "cli/shell/machine.h"
@@ -29,7 +30,11 @@ int64_t address_space_needed(const MemoryNeed& need, const MemoryLimit& limit) {
 
 }  // namespace
 
-void remember_need(const MemoryNeed& need) { remembered = need; }
+void remember_need(const MemoryNeed& need) {
+  static std::mutex remembering;  // threads draw side by side
+  const std::lock_guard lock(remembering);
+  remembered = need;
+}
 
 std::string memory_text(int64_t bytes) {
   constexpr int64_t kGB = 1000 * kMB;

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -15,11 +17,13 @@
 #include "cli/parser/settings_check.h"
 #include "cli/plan/draw_plan.h"
 #include "cli/plan/grid_cells.h"
+#include "cli/plan/lanes.h"
 #include "cli/plan/settled_options.h"
 #include "cli/record/output_folder.h"
 #include "cli/record/picture_record.h"
 #include "cli/shell/json_lines.h"
 #include "cli/shell/text_output.h"
+#include "cli/shell/turns.h"
 #include "cli/tasks/grid_axes.h"
 #include "cli/tasks/task_parser.h"
 #include "sd/core/error.h"
@@ -183,6 +187,7 @@ class GridRun {
   }
 
   int draw() {
+    std::vector<std::vector<std::size_t>> units;
     std::vector<char> drawn(runs_.size(), 0);
     for (std::size_t first = 0; first < runs_.size(); ++first) {
       if (drawn[first] != 0) continue;
@@ -191,14 +196,44 @@ class GridRun {
         if (drawn[i] == 0 && may_share(first, i)) together.push_back(i);
       }
       for (const auto i : together) drawn[i] = 1;
-      if (!is_wanted(together)) continue;
-      const int stopped = draw(together);
-      if (stopped != 0) return stopped;
+      if (is_wanted(together)) units.push_back(std::move(together));
     }
-    return conclude();
+    const auto lanes = lanes_of(base_).size();
+    Turns turns(units.size(), 2 * lanes);
+    if (lanes == 1 || units.size() < lanes) {  // each of few units is divided itself
+      work(units, turns, std::nullopt);
+    } else {
+      engine().side_by_side(lanes, [&](std::size_t lane) {
+        try {
+          work(units, turns, lane);
+        } catch (...) {
+          turns.stop();
+          throw;
+        }
+      });
+    }
+    return stopped_ != 0 ? stopped_ : conclude();
   }
 
  private:
+  /// Draws units, cells that share batches, as long as there are any: on one lane or each on all.
+  void work(const std::vector<std::vector<std::size_t>>& units, Turns& turns,
+            const std::optional<std::size_t>& lane) {
+    while (const auto unit = turns.begin()) {
+      const auto& cells = units[*unit];
+      Turn turn(turns, *unit);
+      for (const auto i : cells) {
+        runs_[i].place->turn = &turn;
+        if (lane) put_on_lane(runs_[i], *lane);
+      }
+      draw(cells);
+      if (!turn.take()) return;  // one before it ended the grid
+      stopped_ = report(cells);
+      if (stopped_ != 0) return turns.stop();
+      turns.pass();
+    }
+  }
+
   bool is_wanted(const std::vector<std::size_t>& cells) const {
     return !base_.only ||
            std::ranges::find(cells, static_cast<std::size_t>(*base_.only)) != cells.end();
@@ -221,13 +256,16 @@ class GridRun {
            run.seed_mode == SeedMode::kBatch && !run.save_latents && !run.attn.saves();
   }
 
-  /// Returns the exit code where nothing further can be drawn.
-  int draw(const std::vector<std::size_t>& cells) {
+  void draw(const std::vector<std::size_t>& cells) {
     if (cells.size() == 1) {
       engine().draw_task(runs_[cells.front()], outcomes_[cells.front()]);
     } else {
       draw_together(cells);
     }
+  }
+
+  /// Returns the exit code where nothing further can be drawn.
+  int report(const std::vector<std::size_t>& cells) {
     for (const auto i : cells) {
       const auto& outcome = outcomes_[i];
       if (outcome.code == 0) continue;
@@ -287,7 +325,9 @@ class GridRun {
   Grid grid_;
   std::vector<DrawPlan> runs_;
   std::vector<DrawOutcome> outcomes_;
+  // These belong to the unit whose turn it is.
   std::size_t failed_ = 0;
+  int stopped_ = 0;
 };
 
 }  // namespace

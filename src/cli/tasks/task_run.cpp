@@ -3,15 +3,19 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <cstddef>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 
 #include "cli/engine/engine.h"
 #include "cli/plan/draw_plan.h"
+#include "cli/plan/lanes.h"
 #include "cli/shell/json_lines.h"
 #include "cli/shell/memory_words.h"
 #include "cli/shell/text_output.h"
+#include "cli/shell/turns.h"
 #include "cli/tasks/lost_journal.h"
 #include "cli/tasks/task_journal.h"
 #include "cli/tasks/task_parser.h"
@@ -38,21 +42,61 @@ class TaskLoop {
 
   int run() {
     if (options_.batch.resume && !journal_.goes_on() && !options_.quiet) say_what_is_known();
-    for (const auto& task : tasks_) share_ += is_ours(task) ? 1 : 0;
+    std::size_t left = 0;
     for (const auto& task : tasks_) {
       if (!is_ours(task)) continue;
-      if (const auto* done = journal_.done(task.number)) {
-        ++skipped_;
-        if (json_) output_.line(task_json_line(*done, "skipped"));
-        continue;
-      }
-      const bool hopeless = draw(task);
-      if (hopeless) return conclude(last_code_);
+      share_.push_back(&task);
+      left += journal_.done(task.number) == nullptr ? 1 : 0;
     }
-    return conclude(code_of_list());
+    const auto lanes = lanes_of(options_).size();
+    Turns turns(share_.size(), kAhead * lanes);
+    if (lanes == 1 || left < lanes) {  // each of few tasks is divided itself
+      work(turns, std::nullopt);
+    } else {
+      engine().side_by_side(lanes, [&](std::size_t lane) {
+        try {
+          work(turns, lane);
+        } catch (...) {
+          turns.stop();
+          throw;
+        }
+      });
+    }
+    return conclude(hopeless_ ? last_code_ : code_of_list());
   }
 
  private:
+  /// How far a lane may be before the task that is told of next, in tasks a lane.
+  static constexpr std::size_t kAhead = 2;
+
+  /// What became of a task.
+  struct TaskEnd {
+    TaskRecord record;
+    bool was_there = false;
+    bool hopeless = false;  // for those that follow too
+  };
+
+  /// Draws tasks as long as there are any, on one lane or each on all of them.
+  void work(Turns& turns, const std::optional<std::size_t>& lane) {
+    while (const auto unit = turns.begin()) {
+      const auto& task = *share_[*unit];
+      Turn turn(turns, *unit);
+      if (const auto* done = journal_.done(task.number)) {
+        if (!turn.take()) return;
+        ++skipped_;
+        if (json_) output_.line(task_json_line(*done, "skipped"));
+      } else {
+        const auto end = draw(task, turn, lane);
+        if (!turn.take()) return;  // one before it ended the list
+        last_code_ = end.record.code;
+        report(end.record, end.was_there);
+        hopeless_ = end.hopeless;
+        if (hopeless_) return turns.stop();
+      }
+      turns.pass();
+    }
+  }
+
   bool is_ours(const TaskLine& task) const { return !shard_ || shard_->takes(task.number); }
 
   /// Before a list is begun that was to be gone on with.
@@ -91,47 +135,61 @@ class TaskLoop {
     return *options_.from_file == "-" ? "the same list on standard input" : *options_.from_file;
   }
 
-  /// Whether the run is at its end.
-  bool draw(const TaskLine& task) {
+  /// What it says waits for its turn, as all that the plan of a task says.
+  DrawPlan plan_of(const TaskLine& task, TypedNames& typed, Turn& turn,
+                   const std::optional<std::size_t>& lane) {
+    const std::lock_guard lock(planning_);
+    auto options = parser_.parse(task, typed);
+    options.json = json_;
+    options.batch.resume = options_.batch.resume;
+    options.batch.confined = options_.batch.confined;
+    context_.place = {.label = fmt::format("line {}, ", task.line),
+                      .picture_number = journal_.picture_number(task.number),
+                      .follows = follows_,
+                      .turn = &turn};
+    if (!options_.quiet) {
+      context_.say = [&turn](const std::string& text) {
+        turn.tell([text] { print_message(text); });
+      };
+    }
+    auto plan = make_plan(options, context_);
+    if (lane) put_on_lane(plan, *lane);
+    follows_ = true;
+    return plan;
+  }
+
+  TaskEnd draw(const TaskLine& task, Turn& turn, const std::optional<std::size_t>& lane) {
     const auto began = std::chrono::steady_clock::now();
-    TaskRecord record;
+    TaskEnd end;
+    auto& record = end.record;
     record.task = task.number;
     record.line = task.line;
     record.text = task.text;
-    bool hopeless = false, opening = false, was_there = false;
+    bool opening = false;
     TypedNames typed;
     try {
-      auto options = parser_.parse(task, typed);
-      options.json = json_;
-      options.batch.resume = options_.batch.resume;
-      options.batch.confined = options_.batch.confined;
-      context_.place = {fmt::format("line {}, ", task.line), journal_.picture_number(task.number),
-                        model_loaded_};
-      const auto plan = make_plan(options, context_);
+      const auto plan = plan_of(task, typed, turn, lane);
       opening = true;
       const auto& drawing = engine();
       opening = false;
       DrawOutcome outcome;
       drawing.draw_task(plan, outcome);
-      model_loaded_ = true;
       record.code = outcome.code;
       record.error = std::move(outcome.error);
       record.pictures = std::move(outcome.pictures);
-      was_there = outcome.was_there;
-      hopeless = is_hopeless(outcome.code);
+      end.was_there = outcome.was_there;
+      end.hopeless = is_hopeless(outcome.code);
     } catch (const Error& error) {
       record.code = static_cast<int>(error.code());
       record.error = error.what();
       if (error.code() == ExitCode::kMemory) record.error = with_memory_advice(record.error);
       // Nothing in the line would change it.
-      hopeless = opening || error.code() == ExitCode::kFailed;
+      end.hopeless = opening || error.code() == ExitCode::kFailed;
     }
     record.error = respelled(record.error, typed);
     record.seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-    last_code_ = record.code;
-    report(record, was_there);
-    return hopeless;
+    return end;
   }
 
   /// A model that cannot be read may be one task's own, and a picture too large for the memory is;
@@ -163,7 +221,7 @@ class TaskLoop {
   int conclude(int code) {
     const bool all_well = code == static_cast<int>(ExitCode::kDone);
     if (options_.quiet && all_well) return code;
-    std::string text = fmt::format("{} of {} done", done_, counted(share_, "task"));
+    std::string text = fmt::format("{} of {} done", done_, counted(share_.size(), "task"));
     if (skipped_ > 0) text += fmt::format(", {} done before", skipped_);
     if (failed_ > 0) text += fmt::format(", {} failed", failed_);
     if (!all_well) text += fmt::format("\n--resume with {} draws what is missing.", list_label());
@@ -181,8 +239,12 @@ class TaskLoop {
   PlanContext context_;
   const bool json_;
   StandardOutput output_;
-  std::size_t share_ = 0, skipped_ = 0, done_ = 0, failed_ = 0, lacked_memory_ = 0;
-  bool model_loaded_ = false;
+  std::vector<const TaskLine*> share_;  // of this process
+  std::mutex planning_;                 // parser_, context_ and follows_
+  bool follows_ = false;                // a task that said what holds for all
+  // These belong to the task whose turn it is.
+  std::size_t skipped_ = 0, done_ = 0, failed_ = 0, lacked_memory_ = 0;
+  bool hopeless_ = false;
   int last_code_ = 0;
 };
 
