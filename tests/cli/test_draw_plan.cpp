@@ -68,7 +68,7 @@ TEST(DrawPlan, WhatOneDeviceDrawsIsRefusedForSeveral) {
   options.more_devices = {{DeviceChoice::Kind::kCuda, 1}};
   options.attn.always = true;
   expect_error<UsageError>([&] { plan_of(options); },
-                           "--device cuda:0,cuda:1: sd attn draws on one device",
+                           "--device: sd attn draws on one device, not on cuda:0, cuda:1",
                            "--device cuda:0.");
   options.attn.always = false;
   options.attn.save_attn_dir = "maps";

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <memory>
@@ -109,6 +110,15 @@ TEST(RepeatArgs, HoldWhatDecidesAboutThePictureAndNothingElse) {
                           "--threads",
                           "2"};
   EXPECT_EQ(repeat_args(run_record()).get<Words>(), expected);
+}
+
+TEST(RepeatArgs, NameAGpuWithoutTheNumberThatItHadOnItsMachine) {
+  auto run = run_record();
+  run.device = "cuda:3";
+  const auto words = repeat_args(run).get<Words>();
+  const auto device = std::ranges::find(words, "--device");
+  ASSERT_NE(device, words.end());
+  EXPECT_EQ(*(device + 1), "cuda");
 }
 
 TEST(RepeatArgs, AreReadBackAndMadeAgain) {

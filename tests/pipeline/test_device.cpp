@@ -2,8 +2,10 @@
 #include <ATen/Context.h>
 #include <c10/core/InferenceMode.h>
 #include <gtest/gtest.h>
+#include <stdlib.h>
 
 #include "pipeline/cuda_driver.h"
+#include "pipeline/device.h"
 #include "pipeline/encode.h"
 #include "sd/models/latent_diffusion.h"
 #include "sd/pipeline/txt2img.h"
@@ -52,6 +54,18 @@ TEST(CudaKernels, AreThoseOfTheGenerationOrPtx) {
   EXPECT_TRUE(has(12, 1));
   EXPECT_TRUE(has(13, 0));  // PTX of 12.0
   EXPECT_TRUE(has_kernels_for("no flags are named", {"", 5, 2}));
+}
+
+TEST(GpuNumber, IsTheLocalRanksInTurnUnlessItIsNamed) {
+  const DeviceChoice any{DeviceChoice::Kind::kCuda}, second{DeviceChoice::Kind::kCuda, 1};
+  unsetenv("OMPI_COMM_WORLD_LOCAL_RANK");
+  EXPECT_EQ(gpu_number(any, 4), 0);
+  setenv("OMPI_COMM_WORLD_LOCAL_RANK", "6", 1);
+  EXPECT_EQ(gpu_number(any, 4), 2);
+  EXPECT_EQ(gpu_number({}, 4), 2);
+  EXPECT_EQ(gpu_number(any, 1), 0);  // the launcher has chosen
+  EXPECT_EQ(gpu_number(second, 4), 1);
+  unsetenv("OMPI_COMM_WORLD_LOCAL_RANK");
 }
 
 /// The tiny model computing in half precision, on the CPU too.

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -162,9 +163,14 @@ class PlanRun {
     if (plan_.options.verbose == 0) return;
     const auto& run = writer_.run();
     words_.say(fmt::format("{} ({}) loaded in {:.1f} s, computing in {} on {} with {}",
-                           run.model_name, run.model_format, load_seconds_, run.dtype, run.device,
+                           run.model_name, run.model_format, load_seconds_, run.dtype,
+                           devices_text(),
                            counted(static_cast<std::size_t>(run.threads), "thread")));
     say_bands(model);
+  }
+
+  std::string devices_text() const {
+    return lanes_.size() == 1 ? writer_.run().device : lanes_text(lanes_of(plan_.options));
   }
 
   void say_bands(const LoadedModel& model) {

@@ -12,16 +12,6 @@
 #include "sd/core/error.h"
 
 namespace sd::cli {
-namespace {
-
-std::string devices_text(const DrawOptions& options) {
-  auto text = device_text(options.device);
-  for (const auto& device : options.more_devices) text += "," + device_text(device);
-  return text;
-}
-
-}  // namespace
-
 std::vector<DeviceChoice> lanes_of(const DrawOptions& options) {
   std::vector<DeviceChoice> lanes = {options.device};
   lanes.insert(lanes.end(), options.more_devices.begin(), options.more_devices.end());
@@ -34,6 +24,12 @@ std::vector<DeviceChoice> lanes_of(const DrawOptions& options) {
         options.device);
   }
   return lanes;
+}
+
+std::string lanes_text(const std::vector<DeviceChoice>& lanes) {
+  std::string text;
+  for (const auto& device : lanes) text += (text.empty() ? "" : ", ") + device_text(device);
+  return text;
 }
 
 void put_on_lane(DrawPlan& plan, std::size_t lane) {
@@ -54,8 +50,8 @@ void check_devices(const DrawOptions& options) {
 void require_one_device(const DrawOptions& options, const char* command) {
   if (options.more_devices.empty()) return;
   throw UsageError(
-      fmt::format("--device {}: {} draws on one device\nName one of them: --device {}.",
-                  devices_text(options), command, device_text(options.device)));
+      fmt::format("--device: {} draws on one device, not on {}\nName one of them: --device {}.",
+                  command, lanes_text(lanes_of(options)), device_text(options.device)));
 }
 
 }  // namespace sd::cli

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <vector>
 
 #include "cli/plan/draw_plan.h"
@@ -11,6 +12,9 @@ namespace sd::cli {
 /// The devices that share the work of a command, in the order in which they were named. Each is a
 /// lane: units of work (tasks, cells, batches) go to whichever is free, and are told of in order.
 std::vector<DeviceChoice> lanes_of(const DrawOptions& options);
+
+/// "cuda:0, cuda:1".
+std::string lanes_text(const std::vector<DeviceChoice>& lanes);
 
 /// Makes the plan of a unit that is drawn on one lane alone.
 void put_on_lane(DrawPlan& plan, std::size_t lane);

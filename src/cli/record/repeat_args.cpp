@@ -136,7 +136,8 @@ nlohmann::ordered_json repeat_args(const RunRecord& run) {
     add("H", std::to_string(run.height));
   }
   add("seed", std::to_string(options.seed.value()));
-  add("device", run.device);
+  // A GPU's number is the machine's affair: the picture is the same on its neighbour.
+  add("device", run.device.substr(0, run.device.find(':')));
   add("dtype", run.dtype);
   add("threads", std::to_string(run.threads));
   return words_of(command);

@@ -198,12 +198,13 @@ class GridRun {
       for (const auto i : together) drawn[i] = 1;
       if (is_wanted(together)) units.push_back(std::move(together));
     }
-    const auto lanes = lanes_of(base_).size();
-    Turns turns(units.size(), 2 * lanes);
-    if (lanes == 1 || units.size() < lanes) {  // each of few units is divided itself
+    const auto lanes = lanes_of(base_);
+    Turns turns(units.size(), 2 * lanes.size());
+    if (lanes.size() == 1 || units.size() < lanes.size()) {  // each of few units is divided itself
       work(units, turns, std::nullopt);
     } else {
-      engine().side_by_side(lanes, [&](std::size_t lane) {
+      if (base_.verbose > 0) print_message("cells are divided among " + lanes_text(lanes));
+      engine().side_by_side(lanes.size(), [&](std::size_t lane) {
         try {
           work(units, turns, lane);
         } catch (...) {

@@ -48,12 +48,13 @@ class TaskLoop {
       share_.push_back(&task);
       left += journal_.done(task.number) == nullptr ? 1 : 0;
     }
-    const auto lanes = lanes_of(options_).size();
-    Turns turns(share_.size(), kAhead * lanes);
-    if (lanes == 1 || left < lanes) {  // each of few tasks is divided itself
+    const auto lanes = lanes_of(options_);
+    Turns turns(share_.size(), kAhead * lanes.size());
+    if (lanes.size() == 1 || left < lanes.size()) {  // each of few tasks is divided itself
       work(turns, std::nullopt);
     } else {
-      engine().side_by_side(lanes, [&](std::size_t lane) {
+      if (options_.verbose > 0) print_message("tasks are divided among " + lanes_text(lanes));
+      engine().side_by_side(lanes.size(), [&](std::size_t lane) {
         try {
           work(turns, lane);
         } catch (...) {
