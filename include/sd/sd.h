@@ -72,7 +72,7 @@ typedef struct sd_load_options {
   size_t struct_size;
   const char* checkpoint;  /* a .ckpt, .safetensors or .gguf file, or a diffusers folder */
   const char* config;      /* a YAML; NULL: the one beside the checkpoint, if there is one */
-  const char* device;      /* "auto", "cpu", "cuda", "cuda:1"; NULL: auto */
+  const char* device;      /* one: "auto", "cpu", "cuda", "cuda:1"; NULL: auto */
   const char* dtype;       /* "auto", "f32", "bf16", "f16"; NULL: auto */
   const char* weights;     /* of the UNet on a CPU: "auto", "int8"; NULL: auto */
   int32_t exact_conv;      /* not 0: no Winograd in convolutions on a CPU */
