@@ -113,7 +113,8 @@ TEST(LocalRank, IsTheMpisBeforeSlurms) {
 
 TEST(LocalRank, NamesTheVariableThatMakesNoSense) {
   for (const char* text : {"x", "-1", "1 ", "99999999999"}) {
-    const Environment environment({{"SLURM_LOCALID", text}});
+    const std::vector<std::pair<std::string, std::string>> one = {{"SLURM_LOCALID", text}};
+    const Environment environment(one);
     test::expect_error<UsageError>([] { local_rank(); }, std::string("SLURM_LOCALID: '") + text,
                                    "--device cuda:N");
   }
