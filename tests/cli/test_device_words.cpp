@@ -40,11 +40,8 @@ TEST(DeviceWords, SeveralGpusStandBetweenCommas) {
 }
 
 TEST(DeviceWords, WithoutAGpuTheMachineIsDescribed) {
-  expect_error<UsageError>(
-      [] {
-        check_device({Kind::kCuda, 0}, machine(false, {}));
-      },
-      "--device cuda: no NVIDIA GPU", "4 cores", "--device cpu", "nvidia-smi");
+  expect_error<UsageError>([] { check_device({Kind::kCuda}, machine(false, {})); },
+                           "--device cuda: no NVIDIA GPU", "4 cores", "--device cpu", "nvidia-smi");
   EXPECT_NO_THROW(check_device({Kind::kAuto, 0}, machine(false, {})));
   EXPECT_NO_THROW(check_device({Kind::kCpu, 0}, machine(false, {})));
 }

@@ -77,18 +77,17 @@ TEST(Doctor, ReportsAWrongConfigurationAndGoesOn) {
   EXPECT_NE(finished.out.find("Slow here"), std::string::npos) << finished.out;
 }
 
-/// A home on a machine with the fake driver and `gpus` GPUs.
-SdHome with_gpus(const std::string& gpus) {
-  SdHome sd;
+/// Puts `sd` on a machine with the fake driver and so many GPUs.
+void give_gpus(SdHome& sd, const std::string& gpus) {
   for (const char* name : {"libcuda.so.1", "libnvidia-ml.so.1"})
     std::filesystem::create_symlink(SD_FAKE_CUDA, sd.path(name));
   sd.set("LD_LIBRARY_PATH", sd.path(""));
   sd.set("SD_FAKE_GPUS", gpus);
-  return sd;
 }
 
 TEST(Doctor, TellsOfEachGpuWhatItsDriverSays) {
-  const auto sd = with_gpus("2");
+  SdHome sd;
+  give_gpus(sd, "2");
   const auto gpu = report(sd).at("gpu");
   EXPECT_EQ(gpu.at("cuda"), "13.2");
   EXPECT_TRUE(gpu.at("problem").is_null());
@@ -107,7 +106,9 @@ TEST(Doctor, TellsOfEachGpuWhatItsDriverSays) {
 }
 
 TEST(Doctor, SaysWhyADriverGivesNoGpu) {
-  const auto gpu = report(with_gpus("0")).at("gpu");
+  SdHome sd;
+  give_gpus(sd, "0");
+  const auto gpu = report(sd).at("gpu");
   EXPECT_TRUE(gpu.at("devices").empty());
   EXPECT_NE(gpu.at("problem").get<std::string>().find("the driver shows no GPU"),
             std::string::npos);

@@ -188,7 +188,7 @@ void print_gpus(const Json& gpu, Page& page) {
                                       : "by its driver");
   for (const auto& device : devices)
     page.entry(device.at("device").get<std::string>(), gpu_text(device));
-  if (!node && devices.empty()) return;
+  if (!node && gpu.at("cuda").is_null()) return;
   page.entry("driver", fmt::format("{}, for CUDA up to {}", text_or(gpu.at("driver"), "unknown"),
                                    text_or(gpu.at("cuda"), "unknown")));
   if (gpu.at("problem").is_string())

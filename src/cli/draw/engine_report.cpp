@@ -55,7 +55,7 @@ std::string report() {
                                  {"onednn", at::hasMKLDNN()},
                                  {"threads", at::get_num_threads()}};
   try {
-    const auto device = resolve_device({DeviceChoice::Kind::kCuda, 0});
+    const auto device = resolve_device({DeviceChoice::Kind::kCuda});
     json["cuda_devices"] = at::getNumGPUs();
     const auto missing = open_cuda_backend();
     json["gpu_kernels"] = missing.empty() ? "our own" : "LibTorch's alone: " + missing;
