@@ -205,14 +205,8 @@ class PlanRun {
     std::vector<Batch> batches;
     for_each_batch(plan_, [&](const Batch& batch) { batches.push_back(batch); });
     Turns turns(batches.size(), lanes_.size());
-    side_by_side(lanes_.size(), [&](std::size_t i) {
-      try {
-        draw_share(*lanes_[i], batches, turns);
-      } catch (...) {
-        turns.stop();
-        throw;
-      }
-    });
+    side_by_side(lanes_.size(), turns,
+                 [&](std::size_t i) { draw_share(*lanes_[i], batches, turns); });
     words_.end();
   }
 

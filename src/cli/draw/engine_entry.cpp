@@ -68,9 +68,10 @@ int bench_command(const DrawPlan& plan, const BenchSettings& settings) {
   return code;
 }
 
-void side_by_side_command(std::size_t workers, const std::function<void(std::size_t)>& work) {
+void side_by_side_command(std::size_t workers, Turns& turns,
+                          const std::function<void(std::size_t)>& work) {
   const InterruptGuard guard;
-  side_by_side(workers, work);
+  side_by_side(workers, turns, work);
 }
 
 constexpr Engine kEngine{draw_command, draw_task_command, draw_cells_command, side_by_side_command,

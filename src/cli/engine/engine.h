@@ -11,6 +11,7 @@
 #include "cli/plan/draw_plan.h"
 #include "cli/plan/grid_cells.h"
 #include "cli/record/picture_record.h"
+#include "cli/shell/turns.h"
 #include "sd/image/image.h"
 
 namespace sd::cli {
@@ -42,9 +43,10 @@ struct Engine {
   /// Draws cells together, where that fails one at a time as tasks are: one outcome each, empty for
   /// those that are not wanted.
   void (*draw_cells)(const GridCells& cells, std::vector<DrawOutcome>& outcomes);
-  /// Calls work(0) to work(workers - 1) side by side, each of which draws tasks of its own lane
+  /// As the function of that name (shell/turns.h), for work that draws tasks on a lane each
   /// (plan/lanes.h). Ctrl-C meanwhile ends all of them.
-  void (*side_by_side)(std::size_t workers, const std::function<void(std::size_t)>& work);
+  void (*side_by_side)(std::size_t workers, Turns& turns,
+                       const std::function<void(std::size_t)>& work);
   /// Measures how fast the plan is drawn; never throws, as `draw`.
   int (*bench)(const DrawPlan& plan, const BenchSettings& settings);
 };

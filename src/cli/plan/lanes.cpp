@@ -12,6 +12,7 @@
 #include "sd/core/error.h"
 
 namespace sd::cli {
+
 std::vector<DeviceChoice> lanes_of(const DrawOptions& options) {
   std::vector<DeviceChoice> lanes = {options.device};
   lanes.insert(lanes.end(), options.more_devices.begin(), options.more_devices.end());

@@ -65,13 +65,14 @@ void Turn::tell_kept() {
   for (const auto& act : std::exchange(kept_, {})) act();
 }
 
-void side_by_side(std::size_t workers, const std::function<void(std::size_t)>& work) {
+void side_by_side(std::size_t workers, Turns& turns, const std::function<void(std::size_t)>& work) {
   std::vector<std::exception_ptr> failures(workers);
   const auto guarded = [&](std::size_t worker) {
     try {
       work(worker);
     } catch (...) {
       failures[worker] = std::current_exception();
+      turns.stop();
     }
   };
   {

@@ -60,9 +60,10 @@ class Turn {
   std::vector<std::function<void()>> kept_;
 };
 
-/// Calls work(0) to work(workers - 1) on a thread each, of which this is one, and waits for all.
-/// Throws what the first of them threw. There may be fewer threads where the system has no more:
-/// what one does not take the others do.
-void side_by_side(std::size_t workers, const std::function<void(std::size_t)>& work);
+/// Calls work(0) to work(workers - 1), which draw the units of `turns`, on a thread each, of which
+/// this is one, and waits for all. What one throws stops the others; what the first of them threw
+/// is thrown then. There may be fewer threads where the system has no more: what one does not take
+/// the others do.
+void side_by_side(std::size_t workers, Turns& turns, const std::function<void(std::size_t)>& work);
 
 }  // namespace sd::cli

@@ -204,14 +204,8 @@ class GridRun {
       work(units, turns, std::nullopt);
     } else {
       if (base_.verbose > 0) print_message("cells are divided among " + lanes_text(lanes));
-      engine().side_by_side(lanes.size(), [&](std::size_t lane) {
-        try {
-          work(units, turns, lane);
-        } catch (...) {
-          turns.stop();
-          throw;
-        }
-      });
+      engine().side_by_side(lanes.size(), turns,
+                            [&](std::size_t lane) { work(units, turns, lane); });
     }
     return stopped_ != 0 ? stopped_ : conclude();
   }

@@ -54,14 +54,7 @@ class TaskLoop {
       work(turns, std::nullopt);
     } else {
       if (options_.verbose > 0) print_message("tasks are divided among " + lanes_text(lanes));
-      engine().side_by_side(lanes.size(), [&](std::size_t lane) {
-        try {
-          work(turns, lane);
-        } catch (...) {
-          turns.stop();
-          throw;
-        }
-      });
+      engine().side_by_side(lanes.size(), turns, [&](std::size_t lane) { work(turns, lane); });
     }
     return conclude(hopeless_ ? last_code_ : code_of_list());
   }
