@@ -88,7 +88,7 @@ def tests(
 ) -> dict:
     """Runs a GoogleTest program: counts, and what failed with its first lines."""
     results = checks.out / f"{name}.json"
-    output = [f"--gtest_output=json:{results}", "--gtest_brief=1", f"--gtest_filter={only}"]
+    output = [f"--gtest_output=json:{results}", f"--gtest_filter={only}"]
     done = checks.run(
         [checks.sd / "tests" / name, *output],
         limit,
@@ -96,7 +96,9 @@ def tests(
     )
     found: dict[str, object] = {"seconds": done.seconds, "code": done.code}
     if not results.is_file():
-        return found | {"failed": -1, "output": done.output[-3000:]}
+        # It crashed or ran out of time: the last test that began, and what was said, without the stack.
+        said = [line for line in done.output.splitlines() if not line.startswith("frame #")]
+        return found | {"failed": 1, "output": "\n".join(said)[-3000:]}
     content = json.loads(results.read_text())
     failures, properties, skipped = {}, {}, 0
     for suite in content["testsuites"]:
