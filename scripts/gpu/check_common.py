@@ -52,7 +52,7 @@ class Checks:
                 text=True,
                 errors="replace",
                 timeout=limit,
-                env=os.environ | (env or {}),
+                env={"SD_GPU_KERNELS": "on"} | os.environ | (env or {}),
             )
             code, output = result.returncode, result.stdout + result.stderr
         except subprocess.TimeoutExpired as late:
