@@ -76,6 +76,10 @@ fi
 "$sd_root/scripts/setup.sh"
 configure_and_build "$preset" "${configure[@]}"
 cd "$sd_root"
+if [[ $preset == release ]]; then
+  # 77: a tool or the library is not there, which it has named.
+  scripts/gpu/kernels.py build/libsd_cuda.so >&2 || [[ $? -eq 77 ]] || die "a kernel for GPUs spills, or an architecture is missing"
+fi
 export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_stack_use_after_return=1:strict_string_checks=1}"
 export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1}"
 ctest --preset "$preset" --no-tests=error --parallel "$(nproc)" "$@"

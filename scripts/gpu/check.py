@@ -5,135 +5,36 @@ after every one, so that nothing measured is lost, and report.txt at the end."""
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import hashlib
 import json
-import os
-import re
-import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-PROMPT = "a red apple above a blue car"
-TIMING = re.compile(r"timing: load=([\d.]+)s sample=([\d.]+)s evals=(\d+) decode=([\d.]+)s")
-EACH = re.compile(r"picture \d+ of \d+ in ([\d.]+) s")
-LISTED_FAILURES = 40
+import check_speed
+from check_common import PROMPT, Checks, digest, full_checkpoint, gpu_count, tests
 
-
-@dataclasses.dataclass
-class Done:
-    """A finished command."""
-
-    code: int | None  # None: it ran out of time
-    seconds: float
-    output: str  # stdout, then stderr
-
-
-class Checks:
-    """What a check needs to know, and the report that it fills."""
-
-    def __init__(self, args: argparse.Namespace) -> None:
-        self.root: Path = args.root.resolve()
-        self.sd: Path = args.sd.resolve()
-        self.out: Path = args.out.resolve()
-        self.device: str = args.device
-        self.deadline = time.monotonic() + 60 * args.minutes
-        self.report: dict[str, object] = {}
-        self.scratch = self.sd / "scratch"
-        self.scratch.mkdir(exist_ok=True)
-
-    def run(
-        self, command: list[object], limit: float, env: dict[str, str] | None = None
-    ) -> Done:
-        """Runs a command for `limit` seconds at most, and no longer than the whole has left."""
-        words = [str(word) for word in command]
-        limit = max(1.0, min(limit, self.deadline - time.monotonic()))
-        began = time.monotonic()
-        try:
-            result = subprocess.run(
-                words,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=limit,
-                env=os.environ | (env or {}),
-            )
-            code, output = result.returncode, result.stdout + result.stderr
-        except subprocess.TimeoutExpired as late:
-            code = None
-            output = "".join(
-                part.decode(errors="replace") for part in (late.stdout, late.stderr) if part
-            )
-        done = Done(code, time.monotonic() - began, output)
-        with (self.out / "log.txt").open("a") as log:
-            log.write(f"$ {' '.join(words)}\n{output}\n[{code}, {done.seconds:.1f} s]\n\n")
-        return done
-
-    def draw(
-        self, *options: object, command: str = "txt2img", limit: float = 60, **env: str
-    ) -> Done:
-        """`sd COMMAND --device … OPTIONS`."""
-        sd = self.sd / "build" / "sd"
-        device = [] if "--device" in options else ["--device", self.device]
-        return self.run([sd, command, *device, *options], limit, env)
-
-    @property
-    def demo(self) -> list[object]:
-        folder = self.root / "models" / "demo"
-        return ["--ckpt", folder / "model.safetensors", "--config", folder / "model.yaml"]
-
-
-def tests(checks: Checks, name: str, limit: float, environment: dict[str, str]) -> dict:
-    """Runs a GoogleTest program: counts, and what failed with its first lines."""
-    results = checks.out / f"{name}.json"
-    done = checks.run(
-        [checks.sd / "tests" / name, f"--gtest_output=json:{results}", "--gtest_brief=1"],
-        limit,
-        {"SD_TEST_DATA_DIR": str(checks.sd / "data")} | environment,
-    )
-    found: dict[str, object] = {"seconds": done.seconds, "code": done.code}
-    if not results.is_file():
-        return found | {"failed": -1, "output": done.output[-3000:]}
-    content = json.loads(results.read_text())
-    failures, properties, skipped = {}, {}, 0
-    for suite in content["testsuites"]:
-        for case in suite["testsuite"]:
-            label = f"{suite['name']}.{case['name']}"
-            skipped += case.get("result") == "SKIPPED"
-            if "failures" in case:
-                failures[label] = case["failures"][0]["failure"][:400]
-            for key in case.keys() - KNOWN_KEYS:
-                properties[f"{label} {key}"] = case[key]
-    results.unlink()
-    return found | {
-        "ran": content["tests"] - skipped,
-        "skipped": skipped,
-        "failed": len(failures),
-        "failures": dict(list(failures.items())[:LISTED_FAILURES]),
-        "properties": properties,
-    }
-
-
-KNOWN_KEYS = {
-    *("name", "file", "line", "status", "result", "timestamp", "time", "classname", "failures"),
-    *("value_param", "type_param", "skipped"),
-}
+HALF_LOSS = 0.1  # root mean square beside float32 that no half precision reaches unless it is wrong
 
 
 def machine(checks: Checks) -> dict:
     """What runs here: GPU, driver, PyTorch, processor."""
     fields = "name,memory.total,driver_version,compute_cap"
     gpu = ""
-    if checks.device != "cpu":
+    if checks.gpu:
         query = ["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader"]
         gpu = checks.run(query, 20).output.strip()
     text = "import torch; print(torch.__version__, torch.version.cuda)"
     torch = checks.run([sys.executable, "-c", text], 60).output.strip()
     doctor = checks.run([checks.sd / "build" / "sd", "doctor", "--torch"], 60)
     return {"gpu": gpu, "torch": torch, "doctor": doctor.output, "failed": int(doctor.code != 0)}
+
+
+def kernels(checks: Checks) -> dict:
+    """Our own kernels on the device, beside float64."""
+    return tests(
+        checks, "test_pipeline", 60, {"SD_TEST_DEVICE": checks.device}, "*Gpu*:ColumnEdits*:GpuEdits*"
+    )
 
 
 def goldens(checks: Checks) -> dict:
@@ -146,14 +47,6 @@ def families(checks: Checks) -> dict:
     return tests(checks, "test_families", 120, {"SD_TEST_DEVICE": checks.device})
 
 
-def digest(folder: Path) -> str:
-    """One hash of every picture in a folder."""
-    total = hashlib.sha256()
-    for picture in sorted(folder.rglob("*.png")):
-        total.update(picture.read_bytes())
-    return total.hexdigest()[:16] if any(folder.rglob("*.png")) else "no picture"
-
-
 def latents(folder: Path) -> object:
     """What --save-latents wrote, [N,4,h,w]."""
     import numpy
@@ -162,7 +55,7 @@ def latents(folder: Path) -> object:
 
 
 def commands(checks: Checks) -> dict:
-    """Commands on the demo model: each twice with the same bytes, and beside the CPU's picture."""
+    """Commands on the demo model: each twice with the same bytes, and beside float32 on the CPU."""
     photo = checks.root / "assets" / "examples" / "demo.png"
     halves = ("--dtype", "f32", "f16", "bf16")
     common = ["--seed", 7, "--rng", "cpu", "--ddim_steps", 12, "--n_samples", 2, "--n_iter", 1, "--skip_grid"]
@@ -177,6 +70,9 @@ def commands(checks: Checks) -> dict:
         "f16": ("txt2img", [*words, "--dtype", "f16"]),
         "bf16": ("txt2img", [*words, "--dtype", "bf16"]),
     }
+    for name in ("swap", "reweight", "img2img"):
+        command, options = cases[name]
+        cases[f"{name} f16"] = (command, [*options, "--dtype", "f16"])
     found: dict[str, object] = {"failed": 0}
     for name, (command, options) in cases.items():
         entry: dict[str, object] = {}
@@ -200,6 +96,8 @@ def commands(checks: Checks) -> dict:
         try:
             ours, cpus = latents(folders[0]), latents(folders[2])
             entry["from cpu"] = float(abs(ours - cpus).max() / abs(cpus).max())
+            entry["loss"] = float((((ours - cpus) ** 2).mean() / (cpus**2).mean()) ** 0.5)
+            found["failed"] += int(not entry["loss"] < HALF_LOSS)
         except (ImportError, StopIteration, ValueError) as problem:
             entry["from cpu"] = repr(problem)
         found[name] = entry
@@ -221,85 +119,30 @@ def refusals(checks: Checks) -> dict:
     return found
 
 
-class PeakMemory:
-    """The most GPU memory in use, in MiB, sampled while a block runs."""
-
-    def __enter__(self) -> PeakMemory:
-        self.most = 0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        query = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits"]
-        while not self._stop.wait(0.1):
-            try:
-                text = subprocess.run(query, capture_output=True, text=True).stdout
-                self.most = max(self.most, int(text.split()[0]))
-            except (OSError, ValueError, IndexError):
-                return
-
-
-def full_checkpoint(checks: Checks) -> Path:
-    """A seeded model of the real size, in half precision."""
-    path = checks.scratch / "full.ckpt"
-    if not path.is_file():
-        tool = checks.root / "tests" / "tools" / "make_full_checkpoint.py"
-        device = ["--device", checks.device]
-        checks.run([sys.executable, tool, "--out", path, "--dtype", "f16", *device], 200)
-    return path
-
-
-def speed(checks: Checks) -> dict:
-    """Full size, 512x512: evaluations a second, decoding, loading, memory."""
-    path = full_checkpoint(checks)
-    found: dict[str, object] = {"failed": 0}
-    # Of several pictures the first pays for what is set up once: steady is without it.
-    cases = {
-        "f16": ["--n_samples", 1, "--n_iter", 4],
-        "f16 batch 8": ["--n_samples", 8, "--n_iter", 1],
-        "bf16": ["--n_samples", 1, "--n_iter", 2],
-        "f32": ["--n_samples", 1, "--n_iter", 1],
-    }
-    if checks.device == "cpu":
-        cases = {"f32": ["--n_samples", 1, "--n_iter", 1]}
-    steps = 2 if checks.device == "cpu" else 50
-    for name, options in cases.items():
-        pictures = options[1] * options[3]
-        with PeakMemory() as memory:
-            done = checks.draw(
-                "--ckpt", path, "--prompt", PROMPT, "--plms", "--ddim_steps", steps, "--skip_grid",
-                "--dtype", name.split()[0], *options, "-v",
-                "--outdir", checks.scratch / f"speed-{name}", limit=200,
-            )  # fmt: skip
-        timing = TIMING.search(done.output)
-        if done.code != 0 or not timing:
-            found[name] = {"code": done.code, "output": done.output[-1500:]}
-            found["failed"] += 1
-            continue
-        load, sample, evals, decode = (float(value) for value in timing.groups())
-        each = [float(value) for value in EACH.findall(done.output)]
-        found[name] = {
-            "evaluations a second": evals / sample,
-            "picture steps a second": evals * options[1] / sample,
-            "decode s": decode / pictures,
-            "load s": load,
-            "first picture s": each[0] if each else None,
-            "later pictures s": min(each[1:], default=None),
-            "wall s": done.seconds,
-            "peak MiB": memory.most,
-        }
-    return found
+def several_gpus(checks: Checks) -> dict:
+    """A list that is drawn on two GPUs: the same bytes as on one."""
+    count = gpu_count(checks)
+    if count < 2:
+        return {"failed": 0, "left out": "one GPU" if count == 1 else "no GPU"}
+    tasks = checks.scratch / "several.jsonl"
+    tasks.write_text("".join(json.dumps({"prompt": PROMPT, "seed": i}) + "\n" for i in range(4)))
+    found: dict[str, object] = {"GPUs": count}
+    for device in ("cuda:0", "cuda:0,1"):
+        folder = checks.scratch / f"several-{device.replace(':', '-').replace(',', '-')}"
+        done = checks.draw(
+            *checks.demo, "--from-file", tasks, "--ddim_steps", 12, "--skip_grid", "--outdir", folder,
+            "--device", device,
+        )  # fmt: skip
+        found[device] = [done.code, round(done.seconds, 2), digest(folder)]
+        if done.code != 0:
+            found[f"{device} says"] = done.output[-1500:]
+    one, two = found["cuda:0"], found["cuda:0,1"]
+    return found | {"failed": int(one[0] != 0 or two[0] != 0 or one[2] != two[2])}
 
 
 def out_of_memory(checks: Checks) -> dict:
     """A batch beyond any card: exit 6, and the next task of a list goes on."""
-    if checks.device == "cpu":
+    if not checks.gpu:
         return {"failed": 0, "left out": "on the CPU"}
     path = full_checkpoint(checks)
     tasks = checks.scratch / "tasks.jsonl"
@@ -321,20 +164,6 @@ def out_of_memory(checks: Checks) -> dict:
     }
 
 
-def peer(checks: Checks) -> dict:
-    """PyTorch's own modules, eagerly and compiled, and the card's own rates."""
-    gpu = checks.device != "cpu"
-    options = ["--compile"] if gpu else ["--dtype", "float32", "--repeats", 1, "--batch", 1]
-    if gpu:
-        options += ["--weights", full_checkpoint(checks)]
-    script = checks.root / "scripts" / "gpu" / "peer.py"
-    done = checks.run([sys.executable, script, "--device", checks.device, *options], 240)
-    lines = [line for line in done.output.splitlines() if line.startswith("{")]
-    if not lines:
-        return {"failed": 1, "output": done.output[-2000:]}
-    return json.loads(lines[-1]) | {"failed": int(done.code != 0)}
-
-
 def cpu_tests(checks: Checks) -> dict:
     """What computes, on this machine's processor with its LibTorch."""
     found: dict[str, object] = {"failed": 0}
@@ -347,26 +176,38 @@ def cpu_tests(checks: Checks) -> dict:
 ALL: dict[str, Callable[[Checks], dict]] = {
     check.__name__: check
     for check in (
-        machine, goldens, families, commands, refusals, speed, peer, out_of_memory, cpu_tests,
+        machine, kernels, check_speed.speed, check_speed.whole_commands, goldens, commands, families,
+        refusals, check_speed.speed_of_others, check_speed.peer, out_of_memory, several_gpus,
+        check_speed.compiled, cpu_tests,
     )  # fmt: skip
 }
 
 
-def table(report: dict) -> str:
-    """The report for people: a line a check, and what was measured."""
+def rounded(value: object) -> object:
+    """The same with four digits of each fraction."""
+    if isinstance(value, dict):
+        return {key: rounded(each) for key, each in value.items()}
+    return float(f"{value:.4g}") if isinstance(value, float) else value
+
+
+def table(report: dict, gpu: bool) -> str:
+    """The report for people: a line a check, what was measured, and the bars."""
     lines = []
     for name, result in report.items():
         verdict = "ok" if result.get("failed") == 0 else f"{result.get('failed')} failed"
-        lines.append(f"{name:<14} {verdict:<10} {result.get('check seconds', 0):6.1f} s")
+        lines.append(f"{name:<16} {verdict:<10} {result.get('check seconds', 0):6.1f} s")
         for key, value in result.items():
             if key in ("failed", "check seconds", "doctor", "failures", "properties", "output"):
                 continue
-            lines.append(f"    {key}: {json.dumps(value)[:300]}")
+            lines.append(f"    {key}: {json.dumps(rounded(value))[:400]}")
+        if result.get("failed") and "output" in result:
+            lines.append(f"    said: {' '.join(result['output'].split())[-400:]}")
         for label, text in result.get("failures", {}).items():
             lines.append(f"    FAILED {label}: {' '.join(text.split())[:240]}")
         for label, text in result.get("properties", {}).items():
             lines.append(f"    {label} = {text}")
-    return "\n".join(lines) + "\n"
+    bars = check_speed.bars(report) if gpu else ["bars: left out, as they are a GPU's"]
+    return "\n".join([*lines, "", *bars]) + "\n"
 
 
 def main() -> None:
@@ -402,7 +243,7 @@ def main() -> None:
         part.write_text(json.dumps(checks.report, indent=1))
         part.replace(checks.out / "report.json")
         print(f"{name}: {result.get('failed')} failed", flush=True)
-    text = table(checks.report)
+    text = table(checks.report, checks.gpu)
     (checks.out / "report.txt").write_text(text)
     print(text)
     sys.exit(int(any(result.get("failed") for result in checks.report.values())))

@@ -301,6 +301,37 @@ def attention_times(device: str, dtype: torch.dtype, size: int) -> dict[str, flo
     return found
 
 
+def measure_eagerly(
+    unet: nn.Module, args: argparse.Namespace, dtype: torch.dtype, report: dict[str, object]
+) -> None:
+    """Fills the report: eagerly, as CUDA graphs, and what the card itself does."""
+    for batch in args.batch:
+        work = evaluation(unet, batch, args.size, args.device, dtype)
+        report[f"eager batch {batch}"] = 1 / seconds(work, args.repeats)
+    print(json.dumps(report), flush=True)
+    if not args.device.startswith("cuda"):
+        return
+    for batch in args.batch:
+        for name, picks, same in (("timed", True, False), ("deterministic", False, True)):
+            torch.backends.cudnn.benchmark = picks
+            torch.backends.cudnn.deterministic = same
+            work = replayed(evaluation(unet, batch, args.size, args.device, dtype))
+            report[f"graph batch {batch}, {name}"] = 1 / seconds(work, args.repeats)
+    print(json.dumps(report), flush=True)
+    torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True
+    work = evaluation(unet, 1, args.size, args.device, dtype)
+    report["eager batch 1, deterministic"] = 1 / seconds(work, args.repeats)
+    torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = True, False
+    plain = unet.to(memory_format=torch.contiguous_format)
+    work = evaluation(plain, 1, args.size, args.device, dtype, torch.contiguous_format)
+    report["eager batch 1, channels first"] = 1 / seconds(work, args.repeats)
+    unet = unet.to(memory_format=torch.channels_last)
+    report["group norm and SiLU ms"] = norm_times(args.device, dtype, args.size)
+    report["matrix_flops"] = matrix_rate(args.device, dtype, 8192)
+    report["attention_ms"] = attention_times(args.device, dtype, args.size)
+    print(json.dumps(report), flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -311,6 +342,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 8], help="pictures at once")
     parser.add_argument("--repeats", type=int, default=30)
     parser.add_argument("--compile", action="store_true", help="also through torch.compile")
+    parser.add_argument("--compile-only", action="store_true", help="through torch.compile alone")
     parser.add_argument("--weights", type=Path, help="a .ckpt of the full size")
     args = parser.parse_args()
     dtype = getattr(torch, args.dtype)
@@ -330,31 +362,9 @@ def main() -> None:
                 {n[len(prefix) :]: w for n, w in state.items() if n.startswith(prefix)}
             )
         unet = unet.to(dtype).to(memory_format=torch.channels_last).eval()
-        for batch in args.batch:
-            work = evaluation(unet, batch, args.size, args.device, dtype)
-            report[f"eager batch {batch}"] = 1 / seconds(work, args.repeats)
-        print(json.dumps(report), flush=True)
-        if args.device.startswith("cuda"):
-            for batch in args.batch:
-                for name, picks, same in (("timed", True, False), ("deterministic", False, True)):
-                    torch.backends.cudnn.benchmark = picks
-                    torch.backends.cudnn.deterministic = same
-                    work = replayed(evaluation(unet, batch, args.size, args.device, dtype))
-                    report[f"graph batch {batch}, {name}"] = 1 / seconds(work, args.repeats)
-            print(json.dumps(report), flush=True)
-            torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True
-            work = evaluation(unet, 1, args.size, args.device, dtype)
-            report["eager batch 1, deterministic"] = 1 / seconds(work, args.repeats)
-            torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = True, False
-            plain = unet.to(memory_format=torch.contiguous_format)
-            work = evaluation(plain, 1, args.size, args.device, dtype, torch.contiguous_format)
-            report["eager batch 1, channels first"] = 1 / seconds(work, args.repeats)
-            unet = unet.to(memory_format=torch.channels_last)
-            report["group norm and SiLU ms"] = norm_times(args.device, dtype, args.size)
-            report["matrix_flops"] = matrix_rate(args.device, dtype, 8192)
-            report["attention_ms"] = attention_times(args.device, dtype, args.size)
-            print(json.dumps(report), flush=True)
-        if args.compile:
+        if not args.compile_only:
+            measure_eagerly(unet, args, dtype, report)
+        if args.compile or args.compile_only:
             compiled = torch.compile(unet)
             began = time.perf_counter()
             work = evaluation(compiled, 1, args.size, args.device, dtype)
