@@ -2,6 +2,7 @@
 
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros_like.h>
+#include <c10/core/DeviceGuard.h>
 #include <c10/core/InferenceMode.h>
 
 #include <chrono>
@@ -154,6 +155,7 @@ struct MemoryAtRest {
 
 DrawResult draw_watched(const LoadedModel& model, const DrawRequest& request, NoiseSource& noise) {
   const c10::InferenceMode inference;
+  const c10::DeviceGuard current{torch::Device(model.device)};
   const MemoryAtRest at_rest{model};
   DrawResult result;
   auto began = std::chrono::steady_clock::now();

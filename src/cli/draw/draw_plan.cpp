@@ -170,7 +170,7 @@ class PlanRun {
   }
 
   std::string devices_text() const {
-    return lanes_.size() == 1 ? writer_.run().device : lanes_text(lanes_of(plan_.options));
+    return lanes_.size() == 1 ? lanes_.front()->model->device : lanes_text(lanes_of(plan_.options));
   }
 
   void say_bands(const LoadedModel& model) {
@@ -252,9 +252,8 @@ class PlanRun {
       return;
     }
     lane.words.clear();
-    const auto drawn = std::make_shared<DrawnBatch>(
-        DrawnBatch{batch, std::move(result), drawer.blend(), lane.words.end_batch(),
-                   lane.model->device, lane.attn, lane.words});
+    const auto drawn = std::make_shared<DrawnBatch>(DrawnBatch{
+        batch, std::move(result), drawer.blend(), lane.words.end_batch(), lane.attn, lane.words});
     lane.words.tell([this, drawn] { write(*drawn); });
     // Its maps are recorded until the next batch begins.
     if (plan_.options.attn.draws() && !lane.words.take()) throw Cancelled();

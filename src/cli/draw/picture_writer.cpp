@@ -68,7 +68,6 @@ void PictureWriter::put_sources_back(DrawnBatch& drawn) const {
 
 void PictureWriter::write(DrawnBatch& drawn) {
   drawn.words.clear();
-  records_.know_device(drawn.device);
   const auto& options = plan_.options;
   const auto& batch = drawn.batch;
   auto& pictures = drawn.result.pictures;

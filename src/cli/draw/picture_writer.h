@@ -27,7 +27,6 @@ struct DrawnBatch {
   DrawResult result;
   std::shared_ptr<const LocalBlend> blend;  // what edited it, or null
   BatchSeconds seconds;
-  std::string device;
   AttnRun& attn;
   RunWords& words;
 };

@@ -22,7 +22,8 @@ RunRecords::RunRecords(const Drawing& drawing) : drawing_(drawing) {
 
 void RunRecords::know_model(const LoadedModel& model) {
   run_.model_format = model.format;
-  run_.device = model.device;
+  // Not which of several GPUs: their pictures are the same bytes.
+  run_.device = model.device.substr(0, model.device.find(':'));
   run_.dtype = model.dtype;
 }
 

@@ -30,8 +30,6 @@ class RunRecords {
 
   /// What only the loaded model tells.
   void know_model(const LoadedModel& model);
-  /// Of the pictures that are told of next: those of a run may be drawn on several.
-  void know_device(const std::string& device) { run_.device = device; }
   void know_hashes(const FileHashes& hashes);
 
   const RunRecord& run() const { return run_; }

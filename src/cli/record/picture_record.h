@@ -25,7 +25,7 @@ struct RunRecord {
   std::string model_hash;    // 10 hex digits (sd/core/model_hash.h); empty if unknown
   std::string vae_hash;      // likewise of --vae
   std::string clip_hash;     // likewise of --clip
-  std::string device;        // "cpu", "cuda:0"
+  std::string device;        // "cpu", "cuda"
   std::string dtype;         // "f32", "bf16", "f16"
   int threads = 1;
   int64_t samples = 1;  // of the whole run, also where one alone is drawn

@@ -137,7 +137,7 @@ nlohmann::ordered_json repeat_args(const RunRecord& run) {
   }
   add("seed", std::to_string(options.seed.value()));
   // A GPU's number is the machine's affair: the picture is the same on its neighbour.
-  add("device", run.device.substr(0, run.device.find(':')));
+  add("device", run.device);
   add("dtype", run.dtype);
   add("threads", std::to_string(run.threads));
   return words_of(command);
