@@ -130,7 +130,7 @@ void BatchNoiseModel::take_columns(const torch::Tensor& context) {
 torch::Tensor BatchNoiseModel::evaluate(const torch::Tensor& input, const torch::Tensor& context) {
   take_columns(context);
   auto& unet = *model_.model->unet;
-  if (turn_ == nullptr || !*turn_) return unet.forward(input, timestep_, context, run_);
+  if (turn_ == nullptr) return unet.forward(input, timestep_, context, run_);
   return model_.recorded->forward(input, timestep_, context, run_);
 }
 

@@ -2,6 +2,8 @@
 
 #include <ATen/ops/empty_like.h>
 
+#include <utility>
+
 #include "nn/gpu.h"
 #include "sd/models/unet.h"
 
@@ -74,7 +76,8 @@ torch::Tensor RecordedUNet::forward(const torch::Tensor& x, const torch::Tensor&
     auto predicted = unet_.forward(x, t, context, run);
     Recording made{.x = at::empty_like(x, at::MemoryFormat::Contiguous),
                    .context = at::empty_like(context, at::MemoryFormat::Contiguous),
-                   .shown = {}};
+                   .shown = {},
+                   .prepared = std::this_thread::get_id()};
     if (run.columns != nullptr) {
       made.columns = {run.columns->shares, at::empty_like(run.columns->matrices)};
     }
@@ -83,7 +86,13 @@ torch::Tensor RecordedUNet::forward(const torch::Tensor& x, const torch::Tensor&
     return predicted;
   }
   if (!run.times->is_filled()) unet_.fill(*run.times, t, context.scalar_type());
-  if (recording->first == nullptr) record(*recording, t, run);
+  if (recording->first == nullptr) {
+    if (std::exchange(recording->prepared, std::this_thread::get_id()) !=
+        std::this_thread::get_id()) {
+      return unet_.forward(x, t, context, run);
+    }
+    record(*recording, t, run);
+  }
   recording->x.copy_(x);
   recording->times->set_row(*run.times, *run.time_row);
   if (show(*recording, context, run.columns)) {

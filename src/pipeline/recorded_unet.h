@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <thread>
 #include <vector>
 
 #include "cuda/backend.h"
@@ -26,9 +27,9 @@ class RecordedUNet {
  public:
   explicit RecordedUNet(UNetImpl& unet) : unet_(unet) {}
 
-  /// Whose turn it is: recordings have one input and one output. Empty where another has it, who
-  /// then does without.
-  std::unique_lock<std::mutex> take_turn() { return std::unique_lock(turn_, std::try_to_lock); }
+  /// Recordings have one input and one output: whoever samples has them to the end of a run, and
+  /// others wait. What they decode meanwhile needs no turn.
+  std::unique_lock<std::mutex> take_turn() { return std::unique_lock(turn_); }
 
   /// As the UNet's forward, for a caller that has its turn. Evaluations that are not alike are not
   /// recorded: under a controller, with cached features, merged tokens or timesteps that are not in
@@ -41,6 +42,7 @@ class RecordedUNet {
   struct Recording {
     torch::Tensor x, context;  // which the graphs read
     torch::Tensor shown;       // what `context` is a copy of
+    std::thread::id prepared;  // which evaluated it: libraries are set up for each thread
     PromptCache prompt{};
     std::optional<TimeTable> times{};
     std::optional<ColumnEdit> columns{};  // whose matrices the graphs read

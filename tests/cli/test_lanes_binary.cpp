@@ -18,11 +18,16 @@ using test::contains;
 using test::TinyRun;
 using Words = std::vector<std::string>;
 
-/// A run on three lanes of the CPU.
-test::ProcessSetup on_lanes(const TinyRun& run, Words arguments) {
+using Variable = std::pair<std::string, std::string>;
+const Variable kThreeLanes = {"SD_TEST_CPU_LANES", "3"};
+const Variable kOverlap = {"SD_TEST_OVERLAP", "1"};
+
+/// A run on several lanes of the CPU, by default three.
+test::ProcessSetup on_lanes(const TinyRun& run, Words arguments,
+                            const Variable& lanes = kThreeLanes) {
   arguments.push_back("-v");
   auto setup = run.setup(arguments);
-  setup.environment.emplace_back("SD_TEST_CPU_LANES", "3");
+  setup.environment.push_back(lanes);
   return setup;
 }
 
@@ -50,10 +55,11 @@ Words told(const TinyRun& run, const test::Finished& finished) {
 
 /// Draws on one device and on lanes, which must come to the same, and returns the latter's end;
 /// `divided` is what only a run on lanes says.
-test::Finished expect_same(const Words& arguments, const std::string& divided) {
+test::Finished expect_same(const Words& arguments, const std::string& divided,
+                           const Variable& how = kThreeLanes) {
   const TinyRun alone, lanes;
   const auto first = alone(arguments);
-  const auto second = run_program(on_lanes(lanes, arguments));
+  const auto second = run_program(on_lanes(lanes, arguments, how));
   EXPECT_EQ(first.code, second.code) << first.err << second.err;
   EXPECT_EQ(told(alone, first), told(lanes, second));
   EXPECT_EQ(files_below(alone.outdir()), files_below(lanes.outdir()));
@@ -82,6 +88,13 @@ TEST(Lanes, BatchesTakeTheirOwnOfTheRunsRandomNumbers) {
   const auto finished = expect_same(
       {"--prompt", "a red apple", "--n_iter", "4", "--n_samples", "1", "--sampler", "euler_a"},
       "computing in f32 on cpu, cpu, cpu");
+  EXPECT_EQ(finished.code, 0) << finished.err;
+}
+
+TEST(Lanes, ASecondOneMayShareTheFirstOnesModel) {
+  const auto finished = expect_same(
+      {"--prompt", "a red apple", "--n_iter", "4", "--n_samples", "1", "--sampler", "euler_a"},
+      "batches are decoded while the next are sampled", kOverlap);
   EXPECT_EQ(finished.code, 0) << finished.err;
 }
 

@@ -1,9 +1,13 @@
 #include <c10/core/DeviceGuard.h>
+#include <c10/core/StreamGuard.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -109,6 +113,10 @@ class PlanRun {
       load_first();
       if (writer_.finds_all()) return ExitCode::kDone;
       words_.tell([&] { announce_prompts(plan_, *first.model, told_); });
+      if (overlaps(*first.model)) {
+        lanes_.push_back(std::make_unique<Lane>(plan_, first.kept, first.device));
+        if (plan_.options.verbose > 0) words_.say("batches are decoded while the next are sampled");
+      }
       if (lanes_.size() == 1) {
         draw_batches(first);
       } else {
@@ -152,6 +160,16 @@ class PlanRun {
     prepare_maps(lane);
   }
 
+  /// Whether a second lane draws on the same GPU: while one decodes and writes pictures, the other
+  /// samples. Recorded evaluations take turns.
+  bool overlaps(const LoadedModel& model) const {
+    const bool tested =
+        std::getenv("SD_TEST_OVERLAP") != nullptr;  // on a CPU, which has no use of it
+    return (model.recorded != nullptr || tested) && lanes_.size() == 1 && !plan_.options.only &&
+           !(plan_.place && plan_.place->lane) && !plan_.options.attn.draws() &&
+           batch_count(plan_) > 1;
+  }
+
   void say_loaded(const LoadedModel& model) {
     const auto no_step = no_step_notice(plan_.options.input, plan_.options.steps);
     if (!no_step.empty()) words_.say(plan_.label() + no_step);
@@ -170,7 +188,8 @@ class PlanRun {
   }
 
   std::string devices_text() const {
-    return lanes_.size() == 1 ? lanes_.front()->model->device : lanes_text(lanes_of(plan_.options));
+    return lanes_of(plan_.options).size() == 1 ? lanes_.front()->model->device
+                                               : lanes_text(lanes_of(plan_.options));
   }
 
   void say_bands(const LoadedModel& model) {
@@ -215,7 +234,12 @@ class PlanRun {
       load(lane);
       prepare_maps(lane);
     }
-    const c10::DeviceGuard current{torch::Device(lane.model->device)};
+    const torch::Device device(lane.model->device);
+    const c10::DeviceGuard current{device};
+    std::optional<c10::StreamGuard> stream;
+    if (&lane != lanes_.front().get() && device.is_cuda()) {
+      stream.emplace(c10::impl::VirtualGuardImpl(device.type()).getStreamFromGlobalPool(device));
+    }
     BatchDrawer drawer(drawing_, *lane.model, inputs_, lane.attn, lane.words);
     lane.words.begin(*lane.model, lanes_.size());
     std::size_t passed = 0;  // batches whose random numbers are behind
@@ -290,7 +314,7 @@ class PlanRun {
   const Drawing& drawing_;
   const DrawPlan& plan_;
   ToldOfModels& told_;
-  const std::vector<std::unique_ptr<Lane>> lanes_;
+  std::vector<std::unique_ptr<Lane>> lanes_;
   RunWords& words_;  // of the first lane: the run's own
   const RunInputs inputs_;
   PictureWriter writer_;
