@@ -62,7 +62,7 @@ TEST(SentencePieceBesideTorch, TorchReadsAProtobufMessageToo) {
   // An ONNX model: IR version 8, operators of version 13, an empty graph "g".
   const std::string model("\x08\x08\x42\x04\x0a\x00\x10\x0d\x3a\x03\x12\x01g", 13);
   EXPECT_NO_THROW(torch::jit::check_onnx_proto(model));
-  EXPECT_THROW(torch::jit::check_onnx_proto("no message"), c10::Error);
+  EXPECT_THROW(torch::jit::check_onnx_proto("no message"), std::exception);
   EXPECT_FALSE(tokenizer.tokenize("a").empty());
 }
 
