@@ -15,20 +15,21 @@ BEGIN {
   allowed["kernels"] = "core"
   allowed["cuda"] = ""
   allowed["weights"] = "core"
+  allowed["networks"] = "core kernels weights"
   allowed["nn"] = "core kernels cuda"
   allowed["models"] = "nn core"
   allowed["diffusion"] = "core"
   allowed["control"] = "text core"  # and one header of nn, below
   allowed["image"] = "core"
-  allowed["pipeline"] = "core kernels cuda text weights nn models diffusion control image"
-  allowed["capi"] = "core text image control pipeline"
-  allowed["trainer"] = "core text weights nn models diffusion control image pipeline cli"  # tools/trainer
+  allowed["pipeline"] = "core kernels cuda text weights networks nn models diffusion control image"
+  allowed["capi"] = "core text networks image control pipeline"
+  allowed["trainer"] = "core text weights networks nn models diffusion control image pipeline cli"  # tools/trainer
   # The command line knows the torch-free rooms too: `sd info` and option checks must not load LibTorch.
-  allowed["cli"] = "pipeline control core kernels text weights image"
+  allowed["cli"] = "pipeline control core kernels text weights networks image"
   extra["capi", "sd/sd.h"] = 1  # the C interface itself
   extra["control", "sd/nn/attention_controller.h"] = 1
   extra["cli", "sd/nn/attention_controller.h"] = 1  # chains controls with what observes them
-  torch_free["kernels"] = torch_free["text"] = torch_free["image"] = torch_free["weights"] = 1
+  torch_free["kernels"] = torch_free["networks"] = torch_free["text"] = torch_free["image"] = torch_free["weights"] = 1
   sees_torch["load_weights"] = 1  # the one file of weights that does
   breaches = 0
 }

@@ -16,10 +16,10 @@ namespace sd {
 
 /// How many of a network's modules a model has.
 struct NetworkMatch {
-  int64_t modules = 0;       // of the file
-  int64_t matched = 0;       // that the model has
-  int64_t text_encoder = 0;  // matched, in the text encoder
-  int64_t unet = 0;          // matched, in the UNet
+  int64_t modules = 0;                 // of the file
+  int64_t matched = 0;                 // that the model has
+  int64_t text_encoder = 0;            // matched, in the text encoder
+  int64_t unet = 0;                    // matched, in the UNet
   std::vector<std::string> unmatched;  // modules and keys without a place, in the file's spelling
 };
 

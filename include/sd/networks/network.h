@@ -12,18 +12,18 @@ namespace sd {
 
 /// What a LoRA or one of its kin says of itself, by its names, shapes and metadata.
 struct NetworkInfo {
-  std::string format;  // "safetensors", "ckpt", …
-  std::string kind;    // "LoRA", "LoCon", "LoHa", "LoCon with DoRA", "LoRA + norm", …
-  std::string family;  // "Stable Diffusion v1", "Stable Diffusion v2"; empty: nothing tells it
-  std::string output_name;          // `ss_output_name`, or the metadata's title
-  int64_t modules = 0;              // layers that it changes
-  int64_t text_encoder = 0;         // how many of them the text encoder has
-  int64_t unet = 0;                 // and the UNet; those of neither are named when it is matched
-  int64_t least_rank = 0;           // 0: a kind without ranks
-  int64_t largest_rank = 0;         //
-  std::optional<double> alpha;      // where all modules have the same
+  std::string format;       // "safetensors", "ckpt", …
+  std::string kind;         // "LoRA", "LoCon", "LoHa", "LoCon with DoRA", "LoRA + norm", …
+  std::string family;       // "Stable Diffusion v1", "Stable Diffusion v2"; empty: nothing tells it
+  std::string output_name;  // `ss_output_name`, or the metadata's title
+  int64_t modules = 0;      // layers that it changes
+  int64_t text_encoder = 0;     // how many of them the text encoder has
+  int64_t unet = 0;             // and the UNet; those of neither are named when it is matched
+  int64_t least_rank = 0;       // 0: a kind without ranks
+  int64_t largest_rank = 0;     //
+  std::optional<double> alpha;  // where all modules have the same
   std::vector<std::pair<std::string, int64_t>> trigger_words;  // most frequent first
-  std::vector<std::pair<std::string, std::string>> training;   // settings, in the order of kTraining
+  std::vector<std::pair<std::string, std::string>> training;   // settings, the most telling first
   std::vector<std::pair<std::string, std::string>> metadata;   // all of a .safetensors
 
   /// "text encoder and UNet", "UNet", "text encoder".
@@ -35,10 +35,17 @@ struct NetworkInfo {
 /// A LoRA-family file that was read: its tensors stay in the mapped file until they are asked for.
 class Network {
  public:
-  virtual ~Network() = default;
-  virtual const NetworkInfo& info() const = 0;
+  struct Contents;  // its modules; of the room's own
+
+  explicit Network(std::unique_ptr<const Contents> contents);
+  ~Network();
+  const NetworkInfo& info() const;
   /// The path it was opened by: for messages.
-  virtual const std::string& label() const = 0;
+  const std::string& label() const;
+  const Contents& contents() const { return *contents_; }
+
+ private:
+  std::unique_ptr<const Contents> contents_;
 };
 
 /// Opens a LoRA, LoCon, LoHa, LoKr, GLoRA, (IA)³, OFT, BOFT, DoRA, or a set of full differences, in
