@@ -13,9 +13,13 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <utility>
+
 #include "nn/conv_rows.h"
 #include "nn/gpu.h"
 #include "nn/group_norm.h"
+#include "nn/layer_additions.h"
 #include "nn/layer_profile.h"
 #include "nn/pack.h"
 #include "sd/core/error.h"
@@ -150,6 +154,13 @@ LinearImpl::LinearImpl(int64_t in_features, int64_t out_features, bool with_bias
 
 torch::Tensor LinearImpl::forward(const torch::Tensor& x, const LayerFinish& finish) {
   const TimedLayer timed(*this, "linear", x, [&] { return product_flops(x.numel(), weight); });
+  if (AddingToLayers::concerns(this)) {
+    return finished(AddingToLayers::add_to_linear(this, x, product(x, {})), finish);
+  }
+  return product(x, finish);
+}
+
+torch::Tensor LinearImpl::product(const torch::Tensor& x, const LayerFinish& finish) {
   if (const auto packed = packed_for(x, finish.activation == Activation::kGated)) {
     return packed->linear(x, finish);
   }
@@ -183,6 +194,11 @@ torch::Tensor joined_weight(std::initializer_list<LinearImpl*> layers) {
 }
 
 torch::Tensor joined_linear(const torch::Tensor& x, std::initializer_list<LinearImpl*> layers) {
+  if (std::ranges::any_of(layers, AddingToLayers::concerns)) {
+    std::vector<torch::Tensor> own;
+    for (auto* layer : layers) own.push_back(layer->forward(x));
+    return at::cat(own, -1);
+  }
   if (gpu::takes_half(x)) return at::linear(x, as_dtype_of(joined_weight(layers), x));
   std::vector<std::shared_ptr<const PackedLayer>> packed;
   std::vector<torch::Tensor> outputs;
@@ -279,6 +295,22 @@ torch::Tensor Conv2dImpl::forward(const torch::Tensor& x, const ConvExtras& extr
     const double places = extras.upsampled ? 4 : 1.0 / (options_.stride * options_.stride);
     return places * product_flops(x.numel(), weight);
   });
+  if (AddingToLayers::concerns(this)) return forward_with_additions(x, extras);
+  return convolved(x, extras);
+}
+
+torch::Tensor Conv2dImpl::forward_with_additions(const torch::Tensor& x, const ConvExtras& extras) {
+  if (options_.padding_before != options_.padding)
+    throw Error("additions to a convolution: its padding is uneven");
+  // Both see what was normed and doubled.
+  auto h = extras.norm != nullptr ? extras.norm->forward_silu(x) : x;
+  if (extras.upsampled) h = at::upsample_nearest2d(h, {2 * h.size(2), 2 * h.size(3)});
+  auto sums = convolved(h, {.offset = extras.offset, .residual = extras.residual});
+  return AddingToLayers::add_to_convolution(this, h, std::move(sums), options_.stride,
+                                            options_.padding);
+}
+
+torch::Tensor Conv2dImpl::convolved(const torch::Tensor& x, const ConvExtras& extras) {
   if (const auto packed = packed_for(x)) return packed_forward(*packed, x, extras);
   if (gpu::takes_half(x)) return forward_on_gpu(x, extras);
   auto h = extras.norm != nullptr ? extras.norm->forward_silu(x) : x;

@@ -11,6 +11,7 @@
 #include "pipeline/device.h"
 #include "pipeline/guard.h"
 #include "pipeline/model_parts.h"
+#include "pipeline/network_layers.h"
 #include "pipeline/recorded_unet.h"
 #include "sd/core/error.h"
 #include "sd/core/mapped_file.h"
@@ -86,6 +87,10 @@ LoadedModel load_watched(const LoadRequest& request) {
   if (request.ema || loaded.config.use_ema) {
     opened.tensors = with_ema_weights(std::move(opened.tensors));
   }
+  if (!request.networks.empty()) {
+    opened.tensors = with_networks(std::move(opened.tensors), loaded.config, request.networks);
+  }
+  const std::shared_ptr<const TensorSource> tensors = std::move(opened.tensors);
 
   LatentDiffusion model(loaded.config);
   set_layers(*model, request);
@@ -114,11 +119,13 @@ LoadedModel load_watched(const LoadRequest& request) {
     const auto policy = request.low_memory ? kOneAtATime
                         : device.is_cpu()  ? kWorthwhile
                                            : kInBackground;
-    loaded.parts = std::make_shared<ModelParts>(slots, std::move(opened.tensors), options, policy);
+    loaded.parts = std::make_shared<ModelParts>(slots, tensors, options, policy);
   } else {
-    load_weights(slots, *opened.tensors, options);
+    load_weights(slots, *tensors, options);
   }
   loaded.model = model.ptr();
+  loaded.layers =
+      std::make_shared<NetworkLayers>(*model, tensors, loaded.config, device, precision.compute);
   if (own_kernels && !request.low_memory && records_evaluations())
     loaded.recorded = std::make_shared<RecordedUNet>(*model->unet);
   loaded.compute_dtype = precision.compute;

@@ -39,7 +39,9 @@ BatchNoiseModel::BatchNoiseModel(const LoadedModel& model, const DrawRequest& re
                                  int64_t* calls)
     : model_(model),
       sigmas_(noise_schedule(model.config)),
-      contexts_(model, request, static_cast<int64_t>(timesteps.size())),
+      networks_(std::make_shared<BatchNetworks>(model.layers.get(), request.networks,
+                                                BatchRows::of(request).total())),
+      contexts_(model, request, static_cast<int64_t>(timesteps.size()), *networks_),
       times_(std::make_shared<TimeTable>(std::move(timesteps))),
       calls_(calls) {
   controller_ = request.controller;
@@ -127,8 +129,22 @@ void BatchNoiseModel::take_columns(const torch::Tensor& context) {
   run_.columns = columns_there_.get();
 }
 
+torch::Tensor BatchNoiseModel::evaluate_with_networks(const torch::Tensor& input,
+                                                      const torch::Tensor& context) {
+  auto weights = networks_->of_step(run_.step.step, run_.step.num_steps, input.size(0));
+  if (weights != network_weights_) {
+    // What is kept was made with others.
+    *prompt_ = PromptCache();
+    if (features_) features_->forget();
+    network_weights_ = weights;
+  }
+  const AddingToLayers adding(networks_->additions(), std::move(weights));
+  return model_.model->unet->forward(input, timestep_, context, run_);
+}
+
 torch::Tensor BatchNoiseModel::evaluate(const torch::Tensor& input, const torch::Tensor& context) {
   take_columns(context);
+  if (!networks_->empty()) return evaluate_with_networks(input, context);
   auto& unet = *model_.model->unet;
   if (turn_ == nullptr) return unet.forward(input, timestep_, context, run_);
   return model_.recorded->forward(input, timestep_, context, run_);
@@ -138,16 +154,19 @@ torch::Tensor BatchNoiseModel::operator()(const torch::Tensor& x, double t, int6
   ++*calls_;
   const int64_t rows = x.size(0);
   set_step(t, step, rows);
-  if (!times_->row_of(t) || !timestep_.defined()) timestep_ = at::full({1}, t, x.options());
+  const bool divides = networks_->divide_rows();
+  run_.time_row = networks_->touch_time() ? std::nullopt : times_->row_of(t);
+  if (!run_.time_row || !timestep_.defined()) {
+    timestep_ = at::full({divides && networks_->touch_time() ? rows : 1}, t, x.options());
+  }
   torch::Tensor input = x.to(model_.compute_dtype);
   if (extra_.defined()) {
     input = at::cat({input, extra_.narrow(0, extra_.size(0) - rows, rows)}, 1);
   }
   // On a GPU a comparison would wait for it.
-  if (input.is_cpu()) run_.same_as = find_equal_rows(input);
+  if (input.is_cpu() && !divides) run_.same_as = find_equal_rows(input);
   run_.prompt = prompt_.get();
   run_.times = times_.get();
-  run_.time_row = times_->row_of(t);
   const auto predicted = evaluate(input, context_of(step, rows)).to(at::kFloat);
   if (model_.config.prediction != Prediction::kVelocity) return predicted;
   return eps_from_velocity(predicted, x, sigmas_.alpha(t));

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "pipeline/batch_rows.h"
+#include "pipeline/network_layers.h"
 #include "pipeline/prompt_contexts.h"
 #include "sd/diffusion/denoiser.h"
 #include "sd/diffusion/sigmas.h"
@@ -37,12 +38,16 @@ class BatchNoiseModel {
   void set_step(double t, int64_t step, int64_t rows);
   torch::Tensor context_of(int64_t step, int64_t rows);
   torch::Tensor evaluate(const torch::Tensor& input, const torch::Tensor& context);
+  /// The same under the batch's LoRAs, whose weights this step has.
+  torch::Tensor evaluate_with_networks(const torch::Tensor& input, const torch::Tensor& context);
   /// Turns what the controller does to this step into a ColumnEdit where it is one.
   void take_columns(const torch::Tensor& context);
   void set_columns(std::optional<ColumnEdit> edit, const torch::Tensor& like);
 
   const LoadedModel& model_;
   SigmaTable sigmas_;
+  std::shared_ptr<const BatchNetworks> networks_;
+  std::vector<std::vector<double>> network_weights_;  // of the call before
   PromptContexts contexts_;
   torch::Tensor extra_;           // [R,C,h,w]; undefined where the UNet takes latents alone
   std::vector<RowGroup> groups_;  // of all rows

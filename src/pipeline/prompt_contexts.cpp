@@ -4,6 +4,7 @@
 #include <ATen/ops/tensor.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "pipeline/batch_rows.h"
 #include "pipeline/check.h"
@@ -36,8 +37,12 @@ torch::Tensor weigh(const torch::Tensor& context, const std::vector<float>& weig
 }  // namespace
 
 PromptContexts::PromptContexts(const LoadedModel& model, const DrawRequest& request,
-                               int64_t num_steps)
-    : model_(model), request_(request), num_steps_(num_steps), chunks_(request.prompt_chunks) {
+                               int64_t num_steps, const BatchNetworks& networks)
+    : model_(model),
+      request_(request),
+      num_steps_(num_steps),
+      networks_(networks),
+      chunks_(request.prompt_chunks) {
   const auto one = reader(model, request, num_steps, 1);
   for (const auto& prompt : BatchRows::prompts(request)) {
     chunks_ = std::max(chunks_, one.chunks_of(prompt));
@@ -47,8 +52,11 @@ PromptContexts::PromptContexts(const LoadedModel& model, const DrawRequest& requ
   for (const auto& prompt : negative) chunks_ = std::max(chunks_, one.read(prompt).front().chunks);
 }
 
-PromptContexts::Row PromptContexts::encode(const std::vector<PromptVariant>& variants) const {
+PromptContexts::Row PromptContexts::encode(const std::vector<PromptVariant>& variants,
+                                           int64_t own_row) const {
   const auto text = use_part(model_, ModelPart::kText);
+  std::optional<AddingToLayers> adding;
+  if (!networks_.empty()) adding.emplace(networks_.additions(), networks_.of_prompt(own_row));
   Row row;
   for (const auto& variant : variants) {
     const auto ids = at::tensor(variant.tokens.ids, at::kLong)
@@ -63,41 +71,46 @@ PromptContexts::Row PromptContexts::encode(const std::vector<PromptVariant>& var
   return row;
 }
 
-const std::vector<PromptContexts::Row>& PromptContexts::parts_of(const std::string& prompt) {
-  const auto found = encoded_.find(prompt);
+const std::vector<PromptContexts::Row>& PromptContexts::parts_of(const std::string& prompt,
+                                                                 int64_t row) {
+  const std::pair key(prompt, networks_.key_of(row));
+  const auto found = encoded_.find(key);
   if (found != encoded_.end()) return found->second;
   std::vector<Row> parts;
   for (const auto& part : reader(model_, request_, num_steps_, chunks_).read_parts(prompt)) {
-    parts.push_back(encode(part.variants));
+    parts.push_back(encode(part.variants, row));
   }
-  return encoded_.emplace(prompt, std::move(parts)).first->second;
+  return encoded_.emplace(key, std::move(parts)).first->second;
 }
 
 void PromptContexts::add(const std::vector<std::string>& prompts, int64_t part) {
-  for (const auto& prompt : prompts) {
-    const auto& parts = parts_of(prompt);
+  for (std::size_t row = 0; row < prompts.size(); ++row) {
+    const auto& parts = parts_of(prompts[row], static_cast<int64_t>(row));
     rows_.push_back(parts[std::min(static_cast<std::size_t>(part), parts.size() - 1)]);
   }
   context_ = torch::Tensor();
 }
 
-const PromptContexts::Row& PromptContexts::negative_of(const std::string& prompt) {
-  const auto found = negative_.find(prompt);
+const PromptContexts::Row& PromptContexts::negative_of(const std::string& prompt, int64_t own_row) {
+  const std::pair key(prompt, networks_.key_of(own_row));
+  const auto found = negative_.find(key);
   if (found != negative_.end()) return found->second;
   const int64_t own = reader(model_, request_, num_steps_, 1).read(prompt).front().chunks;
   const bool repeats = chunks_ % own == 0;
-  auto row = encode(reader(model_, request_, num_steps_, repeats ? own : chunks_).read(prompt));
+  auto row =
+      encode(reader(model_, request_, num_steps_, repeats ? own : chunks_).read(prompt), own_row);
   for (auto& [step, context] : row.changes) {
     if (repeats && own < chunks_) context = context.repeat({1, chunks_ / own, 1});
   }
-  return negative_.emplace(prompt, std::move(row)).first->second;
+  return negative_.emplace(key, std::move(row)).first->second;
 }
 
 void PromptContexts::add_negative(int64_t rows) {
   const auto& own = request_.negative_prompts;
   for (int64_t row = 0; row < rows; ++row) {
-    rows_.push_back(negative_of(own.empty() ? request_.negative_prompt
-                                            : own[static_cast<std::size_t>(row) % own.size()]));
+    rows_.push_back(negative_of(
+        own.empty() ? request_.negative_prompt : own[static_cast<std::size_t>(row) % own.size()],
+        row));
   }
   context_ = torch::Tensor();
 }

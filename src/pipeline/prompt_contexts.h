@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "pipeline/network_layers.h"
 #include "sd/pipeline/draw.h"
 
 namespace sd {
@@ -16,8 +17,9 @@ namespace sd {
 /// change on the way, be weighed, and fill several chunks.
 class PromptContexts {
  public:
-  /// Both are lent. `num_steps` are those that run.
-  PromptContexts(const LoadedModel& model, const DrawRequest& request, int64_t num_steps);
+  /// All are lent. `num_steps` are those that run.
+  PromptContexts(const LoadedModel& model, const DrawRequest& request, int64_t num_steps,
+                 const BatchNetworks& networks);
 
   /// Appends the rows of a conditional pass, one for each prompt: the context of its part number
   /// `part`, or of its last part if it has fewer. A prompt that needs fewer chunks than others gets
@@ -35,17 +37,19 @@ class PromptContexts {
   struct Row {
     std::vector<std::pair<int64_t, torch::Tensor>> changes;  // first step, [1,K,D]
   };
-  Row encode(const std::vector<PromptVariant>& variants) const;
-  const std::vector<Row>& parts_of(const std::string& prompt);
-  const Row& negative_of(const std::string& prompt);
+  /// What the text encoder makes of a prompt of row `row` of a pass, whose LoRAs it has.
+  Row encode(const std::vector<PromptVariant>& variants, int64_t row) const;
+  const std::vector<Row>& parts_of(const std::string& prompt, int64_t row);
+  const Row& negative_of(const std::string& prompt, int64_t row);
 
   const LoadedModel& model_;
   const DrawRequest& request_;
   int64_t num_steps_;
+  const BatchNetworks& networks_;
   int64_t chunks_ = 1;
-  std::map<std::string, std::vector<Row>>
-      encoded_;  // parts of prompts; equal ones are encoded once
-  std::map<std::string, Row> negative_;
+  // By what is encoded and under which LoRAs: equal ones are encoded once.
+  std::map<std::pair<std::string, std::string>, std::vector<Row>> encoded_;  // parts of prompts
+  std::map<std::pair<std::string, std::string>, Row> negative_;
   std::vector<Row> rows_;
   std::vector<std::size_t> current_;  // the change of each row that context_ holds
   torch::Tensor context_;

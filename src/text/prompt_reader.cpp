@@ -203,13 +203,8 @@ std::string PromptReader::readable(std::string_view text) const {
   return syntax_ == PromptSyntax::kPlain ? std::string(text) : blank_network_tags(text);
 }
 
-std::vector<std::string> PromptReader::left_out(std::string_view prompt) const {
-  if (syntax_ == PromptSyntax::kPlain) return {};
-  std::vector<std::string> tags;
-  for (const auto& tag : find_network_tags(prompt)) {
-    tags.emplace_back(prompt.substr(tag.begin, tag.end - tag.begin));
-  }
-  return tags;
+std::vector<NetworkTag> PromptReader::network_tags(std::string_view prompt) const {
+  return syntax_ == PromptSyntax::kPlain ? std::vector<NetworkTag>() : find_network_tags(prompt);
 }
 
 std::vector<PromptPart> PromptReader::read_parts(std::string_view prompt) const {

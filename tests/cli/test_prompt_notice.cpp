@@ -44,17 +44,21 @@ TEST(TruncationHint, SaysWhatKeepsTheRestUnderTheSyntaxInUse) {
   EXPECT_EQ(truncation_hint(PromptSyntax::kPlain).find("BREAK"), std::string::npos);
 }
 
-TEST(NetworkTagsNotice, NamesEachTagOnce) {
+TEST(NetworkTagsNotice, NamesEachTagThatDoesNothingOnce) {
   const PromptReader reader(std::make_shared<ClipTokenizer>(77, ClipTokenizer::kEos),
                             PromptSyntax::kAuto, 10);
-  EXPECT_EQ(network_tags_notice({"a cat", "(a dog)"}, reader), "");
-  EXPECT_EQ(network_tags_notice({"a cat <lora:x:1>", "a dog <lora:x:1>"}, reader),
-            "<lora:x:1>: LoRAs and hypernetworks are not supported yet; the tag is left out of the "
-            "prompt");
-  const auto many = network_tags_notice(
-      {"<lora:1:1><lora:2:1><lora:3:1>", "<hypernet:4:1><lyco:5:1><lora:6:1><lora:7:1>"}, reader);
-  EXPECT_NE(many.find("<lyco:5:1> and others: "), std::string::npos) << many;
-  EXPECT_NE(many.find("the tags are left out"), std::string::npos) << many;
+  EXPECT_EQ(network_tags_notice({"a cat", "(a dog) <lora:x:1>"}, "", reader), "");
+  EXPECT_EQ(network_tags_notice({"a cat <hypernet:x:1>", "a dog <hypernet:x:1>"}, "", reader),
+            "<hypernet:x:1>: hypernetworks are not supported; the tag is left out");
+  const auto negative = network_tags_notice({"a cat <lora:x:1>"}, "bad <lora:y:1>", reader);
+  EXPECT_NE(negative.find("<lora:y:1>: "), std::string::npos) << negative;
+  EXPECT_EQ(negative.find("<lora:x:1>"), std::string::npos) << negative;
+  EXPECT_NE(negative.find("LoRAs stand in prompts"), std::string::npos) << negative;
+  std::string many;
+  for (int i = 0; i < 7; ++i) many += "<hypernet:" + std::to_string(i) + ":1>";
+  const auto notice = network_tags_notice({many}, "", reader);
+  EXPECT_NE(notice.find("<hypernet:4:1> and others: "), std::string::npos) << notice;
+  EXPECT_NE(notice.find("the tags are left out"), std::string::npos) << notice;
 }
 
 }  // namespace

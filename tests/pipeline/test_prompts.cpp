@@ -31,7 +31,8 @@ DrawRequest request_of(const std::vector<std::string>& prompts, const std::strin
 
 torch::Tensor context_of(const DrawRequest& request, int64_t step = 0) {
   const c10::InferenceMode inference;
-  PromptContexts contexts(tiny_model(), request, 10);
+  const BatchNetworks none;
+  PromptContexts contexts(tiny_model(), request, 10, none);
   contexts.add(request.targets[0]);
   return contexts.at(step);
 }
@@ -68,7 +69,8 @@ TEST(PromptContexts, APromptChangesAtItsStep) {
 TEST(PromptContexts, RepeatingAContextLeavesAttentionAsItIs) {
   const c10::InferenceMode inference;
   auto request = request_of({"a cat BREAK a dog BREAK a fox"}, "blurry");
-  PromptContexts contexts(tiny_model(), request, 10);
+  const BatchNetworks none;
+  PromptContexts contexts(tiny_model(), request, 10, none);
   contexts.add_negative(1);
   ASSERT_EQ(contexts.at(0).size(1), 231);
   const auto x = at::randn({1, 4, 16, 16}).to(test::device());
@@ -82,7 +84,8 @@ TEST(PromptContexts, RepeatingAContextLeavesAttentionAsItIs) {
 TEST(PromptContexts, EachPartIsReadByItself) {
   const c10::InferenceMode inference;
   const auto request = request_of({"a (red:1.0) cat AND a [dog:fox:0.5]:0.6", "a bird"});
-  PromptContexts contexts(tiny_model(), request, 10);
+  const BatchNetworks none;
+  PromptContexts contexts(tiny_model(), request, 10, none);
   for (const int64_t part : {0, 1}) contexts.add(request.targets[0], part);
   EXPECT_TRUE(contexts.at(0).equal(plain({"a red cat", "a bird", "a dog", "a bird"})));
   EXPECT_TRUE(contexts.at(5).equal(plain({"a red cat", "a bird", "a fox", "a bird"})));
@@ -94,7 +97,8 @@ TEST(PromptContexts, EachPartIsReadByItself) {
 TEST(PromptContexts, InANegativePromptAndIsText) {
   const c10::InferenceMode inference;
   const auto request = request_of({"a cat"}, "a cat AND a dog");
-  PromptContexts contexts(tiny_model(), request, 10);
+  const BatchNetworks none;
+  PromptContexts contexts(tiny_model(), request, 10, none);
   contexts.add_negative(2);
   EXPECT_TRUE(contexts.at(0).equal(plain({"a cat AND a dog", "a cat AND a dog"})));
 }

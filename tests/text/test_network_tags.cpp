@@ -34,6 +34,14 @@ TEST(NetworkTags, AreOfTheKindsThatTheWebUiLoads) {
   EXPECT_EQ(tags_of("<LoRA:Foo><Lycoris:b:1><hypernetwork:c:1>").size(), 3u);
 }
 
+TEST(NetworkTags, SayWhatIsAskedFor) {
+  const auto tags = find_network_tags("a <LyCO:foo:0.8:te=0> cat<hypernet:bar:1>");
+  ASSERT_EQ(tags.size(), 2u);
+  EXPECT_TRUE(tags[0].is_lora);
+  EXPECT_EQ(tags[0].words, "foo:0.8:te=0");
+  EXPECT_FALSE(tags[1].is_lora);
+}
+
 TEST(NetworkTags, OtherTextInAngleBracketsIsNone) {
   for (const char* prompt : {"a <3 cat: >", "<lora>", "<lora:>", "<lora:foo", "< lora:foo>",
                              "<loras:a>", "<a:b>", "lora:foo:1", "<:lora>", ""}) {
@@ -63,8 +71,8 @@ TEST(NetworkTags, PlainPromptsTakeThemForText) {
   const auto plain = reader(PromptSyntax::kPlain);
   EXPECT_EQ(plain.encode("a cat <lora:foo:1>").ids,
             ClipTokenizer::instance().encode("a cat <lora:foo:1>", 77).ids);
-  EXPECT_EQ(plain.left_out("a cat <lora:foo:1>"), Tags());
-  EXPECT_EQ(reader().left_out("a cat <lora:foo:1>"), Tags{"<lora:foo:1>"});
+  EXPECT_TRUE(plain.network_tags("a cat <lora:foo:1>").empty());
+  EXPECT_EQ(reader().network_tags("a cat <lora:foo:1>").size(), 1u);
 }
 
 TEST(NetworkTags, StandInEmphasisChangesAndParts) {

@@ -102,6 +102,8 @@ class LinearImpl : public LayerImpl {
   torch::Tensor weight, bias;
 
  private:
+  torch::Tensor product(const torch::Tensor& x, const LayerFinish& finish);
+
   friend torch::Tensor joined_linear(const torch::Tensor& x,
                                      std::initializer_list<LinearImpl*> layers);
 };
@@ -152,6 +154,8 @@ class Conv2dImpl : public LayerImpl {
   torch::Tensor packed_forward(const PackedLayer& packed, const torch::Tensor& x,
                                const ConvExtras& extras) const;
   torch::Tensor forward_on_gpu(const torch::Tensor& x, const ConvExtras& extras) const;
+  torch::Tensor convolved(const torch::Tensor& x, const ConvExtras& extras);
+  torch::Tensor forward_with_additions(const torch::Tensor& x, const ConvExtras& extras);
 
   int64_t kernel_;
   Conv2dOptions options_;

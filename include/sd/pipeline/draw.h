@@ -16,6 +16,7 @@
 #include "sd/pipeline/load.h"
 #include "sd/pipeline/picture_settings.h"
 #include "sd/pipeline/progress.h"
+#include "sd/pipeline/row_networks.h"
 
 namespace sd {
 
@@ -62,6 +63,8 @@ struct DrawRequest : DrawSettings {
 
   std::vector<std::vector<std::string>> targets;  // [T][N] prompts
   std::vector<std::string> source;                // [N] prompts, or none: no source branch
+  /// LoRAs that some rows have, or some steps; those of all are LoadRequest::networks.
+  std::vector<RowNetwork> networks;
   // What samples have of their own [N]; empty: all have what the settings say.
   std::vector<double> guidance_scales;
   std::vector<std::string> negative_prompts;

@@ -6,9 +6,11 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "sd/core/compute.h"
 #include "sd/core/model_config.h"
+#include "sd/networks/apply.h"
 #include "sd/pipeline/inspect.h"
 #include "sd/pipeline/progress.h"
 #include "sd/text/tokenizer.h"
@@ -18,12 +20,14 @@ namespace sd {
 class LatentDiffusionImpl;  // models/latent_diffusion.h
 class TaesdImpl;            // models/taesd.h
 class ModelParts;           // pipeline/model_parts.h
+class NetworkLayers;        // pipeline/network_layers.h
 class RecordedUNet;         // pipeline/recorded_unet.h
 
 struct LoadRequest {
   std::filesystem::path checkpoint;             // file or diffusers folder
   std::optional<std::filesystem::path> config;  // YAML; refines what the weights tell
   SeparateFiles separate = {};                  // parts from elsewhere
+  std::vector<AppliedNetwork> networks = {};    // merged into the weights, one after the other
   bool ema = false;                             // load the EMA weights of a full checkpoint
   std::optional<Prediction> prediction;         // what the UNet predicts; absent: as the model says
   DeviceChoice device;
@@ -52,6 +56,7 @@ struct LoadedModel {
   std::shared_ptr<LatentDiffusionImpl> model;
   std::shared_ptr<ModelParts> parts;       // null: all weights stay
   std::shared_ptr<RecordedUNet> recorded;  // the UNet on a GPU; null elsewhere
+  std::shared_ptr<NetworkLayers> layers;   // for LoRAs of some rows or steps of a batch
   /// Decodes, and encodes where it can, in the autoencoder's place; null: it does not.
   std::shared_ptr<TaesdImpl> taesd;
   std::shared_ptr<const Tokenizer> tokenizer;

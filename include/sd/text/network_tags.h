@@ -7,10 +7,13 @@
 
 namespace sd {
 
-/// "<lora:name:0.8>" in a prompt: asks AUTOMATIC1111's web UI for an extra network, and is no text.
+/// "<lora:name:0.8>" in a prompt: asks for an extra network, as in AUTOMATIC1111's web UI, and is no
+/// text.
 struct NetworkTag {
   std::size_t begin = 0;  // bytes [begin, end) of the prompt
   std::size_t end = 0;
+  bool is_lora = true;  // or one of its kin; else a hypernetwork
+  std::string words;    // behind the kind: "name:0.8" (network_words.h)
 };
 
 /// The tags of a prompt, in order: "<kind:anything>" with lora, lyco, lycoris, hypernet or

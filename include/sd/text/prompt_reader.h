@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sd/text/network_tags.h"
 #include "sd/text/prompt_schedule.h"
 #include "sd/text/tokenizer.h"
 
@@ -17,7 +18,7 @@ enum class PromptSyntax {
   kPlain,  // as the original scripts: every character is text, what does not fit is cut off
   kA1111,  // AUTOMATIC1111's emphasis, prompt editing and chunks
 };
-// kAuto and kA1111 leave out tags of extra networks (network_tags.h), of which nothing is loaded.
+// In kAuto and kA1111, tags of extra networks (network_tags.h) are no text.
 
 /// What a prompt is from a step on.
 struct PromptVariant {
@@ -62,8 +63,8 @@ class PromptReader final : public Tokenizer {
   std::vector<Token> tokenize(std::string_view text) const override;
   /// Without the tags of extra networks, but in a plain prompt.
   std::string readable(std::string_view text) const override;
-  /// Those tags, as they are written.
-  std::vector<std::string> left_out(std::string_view prompt) const;
+  /// Those tags.
+  std::vector<NetworkTag> network_tags(std::string_view prompt) const;
   std::string decode(int64_t id) const override { return tokenizer_->decode(id); }
   int64_t vocabulary() const override { return tokenizer_->vocabulary(); }
   /// The ids at step 0, with the tokens of every step and part.

@@ -3,6 +3,7 @@
 #include <ATen/ops/cat.h>
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "cli/options/seed_rule.h"
@@ -59,6 +60,7 @@ DrawRequest BatchDrawer::request_for(const Batch& batch) {
   DrawRequest request;
   static_cast<PictureSettings&>(request) = options;
   attach_prompts(request, batch);
+  attach_networks(request, batch);
   request.width = plan_.width();
   request.height = plan_.height();
   request.sampler = options.chosen_sampler();
@@ -92,6 +94,30 @@ void BatchDrawer::attach_prompts(DrawRequest& request, const Batch& batch) const
     if (set.source) request.source.push_back(*set.source);
   }
   request.prompt_chunks = plan_.reader->chunks();
+}
+
+/// Those that not all rows of the run have in all steps; the others are in the weights.
+void BatchDrawer::attach_networks(DrawRequest& request, const Batch& batch) const {
+  const auto& networks = plan_.networks;
+  if (networks.sets.empty()) return;
+  const auto uses = std::span(networks.sets).subspan(batch.first, batch.size);
+  for (std::size_t number = 0; number < networks.all.size(); ++number) {
+    const auto count = [number](const NetworkNumbers& numbers) {
+      return std::ranges::count(numbers, number);
+    };
+    std::vector<std::ptrdiff_t> times;  // that each row has it
+    for (std::size_t target = 0; target < plan_.prompts.targets(); ++target) {
+      for (const auto& set : uses) times.push_back(count(set.targets[target]));
+    }
+    for (const auto& set : uses) {
+      if (plan_.prompts.swaps()) times.push_back(count(set.source));
+    }
+    for (std::ptrdiff_t time = 1; time <= std::ranges::max(times); ++time) {
+      RowNetwork network{networks.all[number].applied, networks.all[number].steps, {}};
+      for (const auto had : times) network.rows.push_back(had >= time);
+      request.networks.push_back(std::move(network));
+    }
+  }
 }
 
 void BatchDrawer::attach_input(DrawRequest& request) const {

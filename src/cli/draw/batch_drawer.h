@@ -41,6 +41,7 @@ class BatchDrawer {
   DrawRequest request_for(const Batch& batch);
   void attach_prompts(DrawRequest& request, const Batch& batch) const;
   void attach_input(DrawRequest& request) const;
+  void attach_networks(DrawRequest& request, const Batch& batch) const;
   void attach_controls(DrawRequest& request, const Batch& batch);
   void give_cells_their_own(DrawRequest& request, const Batch& batch) const;
   DrawResult run(const Batch& batch, DrawRequest& request);

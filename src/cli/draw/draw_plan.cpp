@@ -337,6 +337,7 @@ LoadRequest load_request(const DrawPlan& plan) {
   request.config = files.config;
   request.separate = files.separate;
   request.prediction = files.prediction;
+  request.networks = plan.networks.merged_networks();
   request.ema = plan.options.ema;
   request.device = plan.options.device;
   request.dtype = plan.options.dtype;

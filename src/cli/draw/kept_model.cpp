@@ -9,16 +9,28 @@
 
 #include "sd/core/error.h"
 #include "sd/core/model_hash.h"
+#include "sd/networks/network.h"
 
 namespace sd::cli {
 namespace {
+
+constexpr std::size_t kShortNetworkHash = 12;  // as the web UI shows it
+
+/// A file that was opened once is one network in all of a process's plans.
+auto weights_of(const std::vector<AppliedNetwork>& networks) {
+  std::vector<std::tuple<const Network*, double, double, std::vector<double>>> weights;
+  for (const auto& applied : networks) {
+    weights.emplace_back(applied.network.get(), applied.text_encoder, applied.unet, applied.blocks);
+  }
+  return weights;
+}
 
 /// All of a request but whom to tell of its progress.
 auto key_of(const LoadRequest& request) {
   return std::tuple(request.checkpoint, request.config, request.separate.vae, request.separate.clip,
                     request.ema, request.prediction, request.device.kind, request.device.index,
                     request.dtype, request.weights, request.exact_convolutions, request.low_memory,
-                    request.threads);
+                    request.threads, weights_of(request.networks));
 }
 
 /// Of the files that were loaded: one that has been changed or replaced since has no hash that
@@ -46,6 +58,34 @@ LoadedFile loaded_file(const std::string& path) {
   }
 }
 
+/// As pictures tell it; empty where the file cannot be read any more.
+std::string short_network_hash(const std::filesystem::path& path) {
+  try {
+    return network_hash(path).substr(0, kShortNetworkHash);
+  } catch (const Error&) {
+    return {};
+  }
+}
+
+/// Computes something in a thread of lowest priority.
+template <typename Compute>
+auto aside(Compute compute) {
+  using Result = decltype(compute());
+  std::packaged_task<Result()> task([compute] {
+    setpriority(PRIO_PROCESS, 0, 19);  // of this thread only, on Linux: drawing goes first
+    return compute();
+  });
+  auto result = task.get_future().share();
+  try {
+    // Detached: Ctrl-C must not wait for seconds of hashing that nobody needs any more.
+    std::thread(std::move(task)).detach();
+  } catch (const std::system_error&) {
+    // No room for another thread: it is computed when it is asked for.
+    result = std::async(std::launch::deferred, compute).share();
+  }
+  return result;
+}
+
 }  // namespace
 
 const LoadedModel& KeptModel::load(const LoadRequest& request) {
@@ -59,21 +99,17 @@ const LoadedModel& KeptModel::load(const LoadRequest& request) {
   return *model_;
 }
 
-void KeptModel::start_hashing() {
-  if (hashes_.valid()) return;
-  std::packaged_task<FileHashes(std::vector<LoadedFile>)> task(
-      [](const std::vector<LoadedFile>& files) {
-        setpriority(PRIO_PROCESS, 0, 19);  // of this thread only, on Linux: drawing goes first
-        return hashes_of(files);
-      });
-  hashes_ = task.get_future().share();
-  try {
-    // Detached: Ctrl-C must not wait for seconds of hashing that nobody needs any more.
-    std::thread(std::move(task), files_).detach();
-  } catch (const std::system_error&) {
-    // No room for another thread: they are computed when they are asked for.
-    hashes_ = std::async(std::launch::deferred, hashes_of, files_).share();
+void KeptModel::start_hashing(const std::vector<std::filesystem::path>& networks) {
+  if (!hashes_.valid()) hashes_ = aside([files = files_] { return hashes_of(files); });
+  for (const auto& path : networks) {
+    auto& hash = network_hashes_[path];
+    if (!hash.valid()) hash = aside([path] { return short_network_hash(path); });
   }
+}
+
+std::string KeptModel::network_hash(const std::filesystem::path& path) const {
+  const auto found = network_hashes_.find(path);
+  return found == network_hashes_.end() ? std::string() : found->second.get();
 }
 
 KeptModel& KeptModels::of(std::size_t lane) {

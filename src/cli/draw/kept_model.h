@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <future>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -38,16 +39,19 @@ class KeptModel {
   /// Loads the model, unless it is the one that is there. Throws as load_model does.
   const LoadedModel& load(const LoadRequest& request);
 
-  /// Begins to compute the hashes, in a thread of lowest priority.
-  void start_hashing();
+  /// Begins to compute the hashes, of LoRAs too, in threads of lowest priority.
+  void start_hashing(const std::vector<std::filesystem::path>& networks);
   /// Waits for them; they are all empty if they were never asked for.
   FileHashes hashes() const;
+  /// Waits for a LoRA's: its first 12 hex digits (network_hash).
+  std::string network_hash(const std::filesystem::path& path) const;
 
  private:
   LoadRequest request_;
   std::vector<LoadedFile> files_;  // main, --vae, --clip
   std::optional<LoadedModel> model_;
   std::shared_future<FileHashes> hashes_;
+  std::map<std::filesystem::path, std::shared_future<std::string>> network_hashes_;
 };
 
 /// The models of a process: one a lane (plan/lanes.h).

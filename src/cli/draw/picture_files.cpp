@@ -62,7 +62,7 @@ std::filesystem::path PictureFiles::write_sheet(const PictureRecord& first, cons
 
 /// The file of a picture or grid that says how it was made, as far as the format has room for it.
 PictureFiles::Encoded PictureFiles::encoded(const PictureRecord& record, const Image& picture) {
-  records_.know_hashes(kept_.hashes());
+  records_.know_hashes(kept_);
   auto encoding = plan_.options.picture.encoding();
   std::optional<FileFormat> instead;
   if (std::max(picture.width, picture.height) > longest_side(encoding.format)) {
@@ -100,7 +100,7 @@ bool PictureFiles::may_be_there() const {
 
 std::optional<std::vector<std::filesystem::path>> PictureFiles::find_all() {
   if (!may_be_there()) return std::nullopt;
-  records_.know_hashes(kept_.hashes());
+  records_.know_hashes(kept_);
   std::vector<std::filesystem::path> found;
   bool all = true;
   for_each_batch(plan_, [&](const Batch& batch) {

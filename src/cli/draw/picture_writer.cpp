@@ -26,7 +26,10 @@ PictureWriter::PictureWriter(const Drawing& drawing, const RunInputs& inputs, Ke
 
 void PictureWriter::know_model(const LoadedModel& model) {
   records_.know_model(model);
-  if (files_) kept_.start_hashing();
+  if (!files_) return;
+  std::vector<std::filesystem::path> networks;
+  for (const auto& network : plan_.networks.all) networks.push_back(network.path);
+  kept_.start_hashing(networks);
 }
 
 bool PictureWriter::finds_all() {
@@ -103,7 +106,7 @@ std::filesystem::path PictureWriter::save_picture(const DrawnBatch& drawn,
     ++saved_;
   }
   if (plan_.place && plan_.place->returns_pictures) {
-    records_.know_hashes(kept_.hashes());
+    records_.know_hashes(kept_);
     if (!outcome.making) outcome.making = {records_.run_of(record), record};
     outcome.drawn.push_back(picture);
   }

@@ -27,8 +27,10 @@ void RunRecords::know_model(const LoadedModel& model) {
   run_.dtype = model.dtype;
 }
 
-void RunRecords::know_hashes(const FileHashes& hashes) {
-  std::tie(run_.model_hash, run_.vae_hash, run_.clip_hash) = std::tuple_cat(hashes);
+void RunRecords::know_hashes(const KeptModel& kept) {
+  std::tie(run_.model_hash, run_.vae_hash, run_.clip_hash) = std::tuple_cat(kept.hashes());
+  for (const auto& network : drawing_.plan.networks.all)
+    run_.lora_hashes[network.name] = kept.network_hash(network.path);
 }
 
 std::size_t RunRecords::cell_of(const PictureRecord& picture) const {

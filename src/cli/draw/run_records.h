@@ -30,7 +30,7 @@ class RunRecords {
 
   /// What only the loaded model tells.
   void know_model(const LoadedModel& model);
-  void know_hashes(const FileHashes& hashes);
+  void know_hashes(const KeptModel& kept);
 
   const RunRecord& run() const { return run_; }
   RunRecord run_of(const PictureRecord& picture) const;

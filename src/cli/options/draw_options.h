@@ -8,6 +8,7 @@
 
 #include "cli/options/attn_options.h"
 #include "cli/options/given_options.h"
+#include "cli/options/network_options.h"
 #include "cli/options/picture_options.h"
 #include "cli/options/shard.h"
 #include "sd/core/compute.h"
@@ -135,6 +136,7 @@ struct DrawOptions : PictureSettings {
   std::optional<std::filesystem::path> init_latents;
   std::optional<std::filesystem::path> save_latents;
   PictureInput input;
+  NetworkOptions networks;
   SwapOptions swap;
   ControlOptions control;
   AttnOptions attn;

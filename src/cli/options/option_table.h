@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -70,6 +71,8 @@ struct OptionRow {
   /// The default as help shows it, where `value` shows none or another.
   std::string_view preset = {};
 
+  /// The paths that a value names, where it is not one path alone.
+  std::vector<std::filesystem::path> (*paths)(const std::string& value) = nullptr;
   Role role = Role::kPixels;
   Scope scope = Scope::kTask;
   /// The run settles it: metadata repeat what was taken, not what was typed.
@@ -129,6 +132,7 @@ std::vector<OptionRow> batch_rows();
 std::vector<OptionRow> reweight_rows();
 std::vector<OptionRow> attn_rows();
 std::vector<OptionRow> model_rows();
+std::vector<OptionRow> addon_rows();
 std::vector<OptionRow> machine_rows();
 std::vector<OptionRow> output_rows();
 std::vector<OptionRow> input_rows();

@@ -78,7 +78,8 @@ void check_confined(const DrawOptions& options) {
 
 /// A run that draws says it when its model is loaded.
 void say_tags(const DrawPlan& plan, const DrawOptions& options, const Say& say) {
-  const auto notice = network_tags_notice(distinct_prompts(options, plan.prompts), *plan.reader);
+  const auto notice =
+      network_tags_notice(prompts_of(plan.prompts), options.negative_prompt, *plan.reader);
   if (!notice.empty() && !options.quiet) say(notice);
 }
 
@@ -141,11 +142,12 @@ void settle_by_model(DrawPlan& plan, const SettledOptions& typed, const FoundMod
 }
 
 /// Reads the prompts and checks that what looks for words in them finds some.
-void read_prompts(DrawPlan& plan, const DrawOptions& options, const PlanContext& context) {
+void read_prompts(DrawPlan& plan, const DrawOptions& options, PlanContext& context) {
   plan.prompts = run_prompts(options, options.from_file ? context.listed.get() : nullptr);
   for (const auto& bad : plan.prompts.bad_lines) context.refuse(bad);
   check_sources(options, plan.prompts, context.say);
   plan.reader = reader_of(options, plan.prompts.sets, plan.model->tokenizer);
+  plan.networks = run_networks(options, plan.prompts, *plan.reader, *plan.model, context);
   check_controls(options, plan.prompts.sets, *plan.reader);
   check_faster(options, plan.prompts);
   check_attn(options.attn, attn_subject(options, plan.prompts),

@@ -43,6 +43,11 @@ DrawPlan shared_plan(const GridCells& cells) {
   plan.options.only.reset();
   if (cells.only) plan.options.only = static_cast<int64_t>(*cells.only);
   plan.prompts = prompts_of(cells);
+  plan.networks.sets.clear();
+  for (const auto& cell : cells.cells) {
+    const auto& uses = cell.networks.sets;
+    plan.networks.sets.insert(plan.networks.sets.end(), uses.begin(), uses.end());
+  }
   plan.reader = reader_of(plan.options, plan.prompts.sets, plan.model->tokenizer);
   check_cells(cells, *plan.reader);
   check_attn(plan.options.attn, attn_subject(plan.options, plan.prompts),

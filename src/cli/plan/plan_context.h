@@ -17,6 +17,8 @@
 
 namespace sd::cli {
 
+class NetworkShelf;  // plan/run_networks.h
+
 /// Takes a line that is to be said.
 using Say = std::function<void(const std::string&)>;
 
@@ -49,6 +51,7 @@ struct PlanContext {
   std::optional<TaskPlace> place = {};
 
   std::shared_ptr<const InspectedModel> inspected = {};  // the last plan's
+  std::shared_ptr<NetworkShelf> networks = {};           // that were opened (run_networks.h)
   std::set<std::filesystem::path> told_foreign = {};     // files whose unknown classes were named
 };
 

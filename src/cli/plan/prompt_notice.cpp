@@ -34,22 +34,29 @@ std::string truncation_hint(PromptSyntax syntax) {
 }
 
 std::string network_tags_notice(const std::vector<std::string>& prompts,
-                                const PromptReader& reader) {
+                                const std::string& negative_prompt, const PromptReader& reader) {
   std::vector<std::string> tags;
-  for (const auto& prompt : prompts) {
-    for (auto& tag : reader.left_out(prompt)) {
-      if (std::ranges::find(tags, tag) == tags.end()) tags.push_back(std::move(tag));
-      if (tags.size() > kShownTags) break;
+  bool loras = false;
+  const auto add = [&](const std::string& prompt, bool negative) {
+    for (const auto& tag : reader.network_tags(prompt)) {
+      if (tag.is_lora && !negative) continue;
+      loras |= tag.is_lora;
+      auto text = shorten(std::string_view(prompt).substr(tag.begin, tag.end - tag.begin),
+                          kShownCharacters);
+      if (std::ranges::find(tags, text) == tags.end()) tags.push_back(std::move(text));
     }
-  }
+  };
+  for (const auto& prompt : prompts) add(prompt, /*negative=*/false);
+  add(negative_prompt, /*negative=*/true);
   if (tags.empty()) return {};
   const bool more = tags.size() > kShownTags;
   const bool one = tags.size() == 1;
   if (more) tags.resize(kShownTags);
-  for (auto& tag : tags) tag = shorten(tag, kShownCharacters);
-  return fmt::format(
-      "{}{}: LoRAs and hypernetworks are not supported yet; {} left out of the prompt",
-      fmt::join(tags, ", "), more ? " and others" : "", one ? "the tag is" : "the tags are");
+  return fmt::format("{}{}: {}; {} left out", fmt::join(tags, ", "), more ? " and others" : "",
+                     loras ? "hypernetworks are not supported, and LoRAs stand in prompts, not in "
+                             "the negative one"
+                           : "hypernetworks are not supported",
+                     one ? "the tag is" : "the tags are");
 }
 
 }  // namespace sd::cli

@@ -16,8 +16,9 @@ std::string truncation_notice(std::string_view what, std::string_view prompt,
 /// How a prompt that is read by `syntax` keeps what does not fit.
 std::string truncation_hint(PromptSyntax syntax);
 
-/// That the tags of extra networks in these prompts do nothing; empty if they have none.
+/// That tags in these prompts do nothing: those of hypernetworks, and of LoRAs in the negative
+/// prompt. Empty if there are none.
 std::string network_tags_notice(const std::vector<std::string>& prompts,
-                                const PromptReader& reader);
+                                const std::string& negative_prompt, const PromptReader& reader);
 
 }  // namespace sd::cli

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -97,7 +98,7 @@ AttnSubject attn_subject(const DrawOptions& options, const RunPrompts& prompts) 
   return subject;
 }
 
-std::vector<std::string> distinct_prompts(const DrawOptions& options, const RunPrompts& prompts) {
+std::vector<std::string> prompts_of(const RunPrompts& prompts) {
   std::vector<std::string> texts;
   std::set<std::string> seen;
   const auto add = [&](const std::string& prompt) {
@@ -107,7 +108,13 @@ std::vector<std::string> distinct_prompts(const DrawOptions& options, const RunP
     for (const auto& target : set.targets) add(target);
     if (set.source) add(*set.source);
   }
-  add(options.negative_prompt);
+  return texts;
+}
+
+std::vector<std::string> distinct_prompts(const DrawOptions& options, const RunPrompts& prompts) {
+  auto texts = prompts_of(prompts);
+  if (std::ranges::find(texts, options.negative_prompt) == texts.end())
+    texts.push_back(options.negative_prompt);
   return texts;
 }
 

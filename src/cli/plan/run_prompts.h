@@ -33,7 +33,10 @@ RunPrompts run_prompts(const DrawOptions& options, const PromptList* listed);
 /// What the maps of such a run depend on.
 AttnSubject attn_subject(const DrawOptions& options, const RunPrompts& prompts);
 
-/// Every prompt of the run once, the negative one last.
+/// Every prompt of the run once, but for the negative one.
+std::vector<std::string> prompts_of(const RunPrompts& prompts);
+
+/// The same with the negative one, which stands last.
 std::vector<std::string> distinct_prompts(const DrawOptions& options, const RunPrompts& prompts);
 
 }  // namespace sd::cli

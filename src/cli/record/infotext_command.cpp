@@ -70,6 +70,7 @@ class Guess {
     add_noise();
     if (strength) add_strength(*strength);
     if (strength) add_as_it_is("Image CFG scale");
+    add_loras();
     add_others(strength.has_value());
     note_model();
     note_rest();
@@ -111,6 +112,19 @@ class Guess {
       if (row.infotext.key == key && !row.infotext.read_back.empty()) return add_as_it_is(row);
     }
   }
+  /// Ours; other programs have them in the prompt.
+  void add_loras() {
+    take("Lora hashes");
+    for (const auto& [key, option] : {std::pair{"Lora", "lora"}, {"Target lora", "target-lora"}}) {
+      auto rest = ours_ ? take(key).value_or("") : "";
+      while (!rest.empty()) {
+        const auto end = std::min(rest.find(", "), rest.size());
+        add(option, rest.substr(0, end));
+        rest.erase(0, end + 2);
+      }
+    }
+  }
+
   /// Those that no method here is for. What only a picture that starts from another has is noted
   /// for others.
   void add_others(bool starts_from_picture) {

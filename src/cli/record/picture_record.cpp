@@ -51,8 +51,8 @@ constexpr std::array<KeyPlace, 19> kFactPlaces = {{
     {"swap.branch", "swap.source"},
     {"swap.target"},
 }};
-constexpr std::array<KeyPlace, 2> kHashPlaces = {
-    {{"vae.hash", "vae.name"}, {"clip.hash", "clip.name"}}};
+constexpr std::array<KeyPlace, 3> kHashPlaces = {
+    {{"vae.hash", "vae.name"}, {"clip.hash", "clip.name"}, {"lora_hashes", "target_lora"}}};
 
 /// Every key that metadata may have, in order.
 const std::vector<std::string>& record_order() {
@@ -80,12 +80,24 @@ const std::vector<std::string>& infotext_order() {
                                                                 {"Batch pos"},
                                                                 {"Source prompt"},
                                                                 {"Reweight"},
-                                                                {"Version", "Text encoder"}}) {
+                                                                {"Lora hashes", "Text encoder"},
+                                                                {"Version"}}) {
       places.push_back(fact);
     }
     return key_order(places);
   }();
   return order;
+}
+
+/// "ink: 0123456789ab, line: …", as the web UI writes it; names without what stands between them.
+std::string hashes_text(const std::map<std::string, std::string>& hashes) {
+  std::string text;
+  for (const auto& [whole, hash] : hashes) {
+    auto name = whole;
+    std::erase_if(name, [](char c) { return c == ':' || c == ','; });
+    text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", name, hash);
+  }
+  return text;
 }
 
 Facts facts_of(const RunRecord& run, const PictureRecord& picture) {
@@ -115,6 +127,7 @@ Facts facts_of(const RunRecord& run, const PictureRecord& picture) {
                  {"run.prompt_line", picture.prompt_line == 0 ? Json() : Json(picture.prompt_line)},
                  {"args", repeat_args(run)}};
   if (!run.file_hashes.empty()) facts["file_hashes"] = run.file_hashes;
+  if (!run.lora_hashes.empty()) facts["lora_hashes"] = run.lora_hashes;
   if (options.vae) facts["vae.hash"] = run.vae_hash;
   if (options.clip) facts["clip.hash"] = run.clip_hash;
   if (picture.source) {
@@ -190,6 +203,7 @@ Infotext infotext_of(const RunRecord& run, const PictureRecord& picture) {
   if (!run.model_hash.empty()) told["Model hash"] = run.model_hash.substr(0, kShortHash);
   told["Model"] = run.model_name;
   if (options.vae && !run.vae_hash.empty()) told["VAE hash"] = run.vae_hash;
+  if (!run.lora_hashes.empty()) told["Lora hashes"] = hashes_text(run.lora_hashes);
   if (options.variation) {
     told["Variation seed"] = std::to_string(variation_seed_of(options, picture.sample_index));
   }

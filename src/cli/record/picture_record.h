@@ -29,6 +29,7 @@ struct RunRecord {
   std::string dtype;         // "f32", "bf16", "f16"
   int threads = 1;
   int64_t samples = 1;  // of the whole run, also where one alone is drawn
+  std::map<std::string, std::string> lora_hashes;  // 12 hex digits, by name
   /// Of input files, by option: hash_input_files.
   std::map<std::string, std::string> file_hashes;
 };

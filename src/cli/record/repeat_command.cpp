@@ -4,12 +4,15 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <system_error>
 #include <utility>
 
+#include "cli/models/named_networks.h"
 #include "cli/options/given_options.h"
+#include "cli/options/network_options.h"
 #include "cli/record/infotext_command.h"
 #include "cli/record/repeat_args.h"
 #include "cli/record/repeat_list.h"
@@ -19,6 +22,7 @@
 #include "sd/core/error.h"
 #include "sd/image/foreign_recipe.h"
 #include "sd/image/metadata.h"
+#include "sd/networks/network.h"
 
 namespace sd::cli {
 namespace {
@@ -74,6 +78,32 @@ void choose_picture(GivenCommand& command, const Json& run, std::vector<std::str
   }
 }
 
+/// LoRAs are found again by their names, whether an option or a prompt has them.
+void note_loras(const GivenCommand& command, const Json& settings,
+                std::vector<std::string>& notes) {
+  std::map<std::string, fs::path> given;  // by path
+  for (const auto& [name, value] : command.options) {
+    if (!value || (name != "lora" && dashed(name) != "target-lora")) continue;
+    for (const auto& path : network_paths(*value)) given[path.stem().string()] = path;
+  }
+  const auto hashes = object_at(settings, "lora_hashes");
+  if (!hashes.is_object()) return;
+  for (const auto& [name, hash] : hashes.items()) {
+    const auto* was = hash.get_ptr<const std::string*>();
+    if (was == nullptr) continue;
+    try {
+      const auto by_path = given.find(name);
+      const auto found =
+          by_path != given.end() ? by_path->second : network_named("lora", name, network_folders());
+      if (!network_hash(found).starts_with(*was))
+        notes.push_back(fmt::format("the LoRA {}: {} is another file than then", printable(name),
+                                    found.string()));
+    } catch (const Error&) {
+      notes.push_back(fmt::format("the LoRA {} is not here", printable(name)));
+    }
+  }
+}
+
 std::vector<std::string> notes_of(const GivenCommand& command, const Json& settings) {
   std::vector<std::string> notes;
   if (!command.has("ckpt")) {
@@ -87,6 +117,7 @@ std::vector<std::string> notes_of(const GivenCommand& command, const Json& setti
     notes.push_back(fmt::format("made by sd {}, this is {}", version, SD_VERSION));
   }
   note_files(command, settings, notes);
+  note_loras(command, settings, notes);
   return notes;
 }
 

@@ -240,6 +240,7 @@ class GridRun {
     const auto &first = runs_[a].options, &second = runs_[b].options;
     return is_one_picture(first) && is_one_picture(second) &&
            grid_.batch_key(a) == grid_.batch_key(b) &&
+           runs_[a].networks.key() == runs_[b].networks.key() &&
            (first.guidance_scale == 1) == (second.guidance_scale == 1) &&
            first.swap.targets.size() == second.swap.targets.size() &&
            first.swap.source.has_value() == second.swap.source.has_value();

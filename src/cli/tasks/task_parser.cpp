@@ -189,6 +189,12 @@ void confine(const CLI::App& command, const std::vector<Setting>& own, const Dra
   for (const auto& setting : own) {
     const auto option = outline_of(*command.get_option(setting.option));
     const bool preview = bare_name(setting.option) == "preview";
+    if (const auto* row = find_row(bare_name(setting.option)); row != nullptr && row->paths) {
+      for (const auto& value : setting.values) {
+        for (const auto& path : row->paths(value)) require_readable(readable, path, setting.option);
+      }
+      continue;
+    }
     const bool names_path = option.kind == ValueKind::kFile || option.kind == ValueKind::kModel ||
                             option.kind == ValueKind::kFolder;
     if (!names_path && !preview) continue;
