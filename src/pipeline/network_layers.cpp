@@ -31,6 +31,13 @@ torch::Tensor difference(const BoundNetwork& bound, const std::string& parameter
   return merged - base;
 }
 
+/// Without, layers compute as if there were no additions, to the bit.
+bool some_act(const std::vector<std::vector<double>>& weights) {
+  return std::ranges::any_of(weights, [](const std::vector<double>& own) {
+    return std::ranges::any_of(own, [](double weight) { return weight != 0; });
+  });
+}
+
 bool is_of_time(std::string_view parameter) {
   return parameter.find(".time_embed.") != parameter.npos ||
          parameter.find(".emb_layers.") != parameter.npos;
@@ -159,7 +166,7 @@ std::string BatchNetworks::key_of(int64_t row) const {
 std::vector<std::vector<double>> BatchNetworks::of_prompt(int64_t row) const {
   std::vector<std::vector<double>> weights;
   for (std::size_t i = 0; i < networks_.size(); ++i) weights.push_back({has(i, row) ? 1.0 : 0.0});
-  return weights;
+  return some_act(weights) ? weights : std::vector<std::vector<double>>();
 }
 
 std::vector<std::vector<double>> BatchNetworks::of_step(int64_t step, int64_t num_steps,
@@ -174,7 +181,7 @@ std::vector<std::vector<double>> BatchNetworks::of_step(int64_t step, int64_t nu
     }
     for (int64_t row = 0; row < count; ++row) own.push_back(has(i, row) ? 1.0 : 0.0);
   }
-  return weights;
+  return some_act(weights) ? weights : std::vector<std::vector<double>>();
 }
 
 bool BatchNetworks::divide_rows() const {

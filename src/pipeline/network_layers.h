@@ -73,9 +73,9 @@ class BatchNetworks {
   bool empty() const { return networks_.empty(); }
   /// Tells rows with other LoRAs apart: "101".
   std::string key_of(int64_t row) const;
-  /// The weights for a prompt of this row, as AddingToLayers takes them.
+  /// The weights for a prompt of this row, as AddingToLayers takes them; empty where none acts.
   std::vector<std::vector<double>> of_prompt(int64_t row) const;
-  /// Those of `count` rows of a step, the last ones of its passes.
+  /// The same of `count` rows of a step, the last ones of its passes.
   std::vector<std::vector<double>> of_step(int64_t step, int64_t num_steps, int64_t count) const;
   /// Whether rows of a step have different ones.
   bool divide_rows() const;

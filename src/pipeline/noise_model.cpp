@@ -129,8 +129,8 @@ void BatchNoiseModel::take_columns(const torch::Tensor& context) {
   run_.columns = columns_there_.get();
 }
 
-torch::Tensor BatchNoiseModel::evaluate_with_networks(const torch::Tensor& input,
-                                                      const torch::Tensor& context) {
+torch::Tensor BatchNoiseModel::evaluate(const torch::Tensor& input, const torch::Tensor& context) {
+  take_columns(context);
   auto weights = networks_->of_step(run_.step.step, run_.step.num_steps, input.size(0));
   if (weights != network_weights_) {
     // What is kept was made with others.
@@ -138,14 +138,11 @@ torch::Tensor BatchNoiseModel::evaluate_with_networks(const torch::Tensor& input
     if (features_) features_->forget();
     network_weights_ = weights;
   }
-  const AddingToLayers adding(networks_->additions(), std::move(weights));
-  return model_.model->unet->forward(input, timestep_, context, run_);
-}
-
-torch::Tensor BatchNoiseModel::evaluate(const torch::Tensor& input, const torch::Tensor& context) {
-  take_columns(context);
-  if (!networks_->empty()) return evaluate_with_networks(input, context);
   auto& unet = *model_.model->unet;
+  if (!weights.empty()) {
+    const AddingToLayers adding(networks_->additions(), std::move(weights));
+    return unet.forward(input, timestep_, context, run_);
+  }
   if (turn_ == nullptr) return unet.forward(input, timestep_, context, run_);
   return model_.recorded->forward(input, timestep_, context, run_);
 }

@@ -38,8 +38,6 @@ class BatchNoiseModel {
   void set_step(double t, int64_t step, int64_t rows);
   torch::Tensor context_of(int64_t step, int64_t rows);
   torch::Tensor evaluate(const torch::Tensor& input, const torch::Tensor& context);
-  /// The same under the batch's LoRAs, whose weights this step has.
-  torch::Tensor evaluate_with_networks(const torch::Tensor& input, const torch::Tensor& context);
   /// Turns what the controller does to this step into a ColumnEdit where it is one.
   void take_columns(const torch::Tensor& context);
   void set_columns(std::optional<ColumnEdit> edit, const torch::Tensor& like);

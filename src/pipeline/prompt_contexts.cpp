@@ -56,7 +56,8 @@ PromptContexts::Row PromptContexts::encode(const std::vector<PromptVariant>& var
                                            int64_t own_row) const {
   const auto text = use_part(model_, ModelPart::kText);
   std::optional<AddingToLayers> adding;
-  if (!networks_.empty()) adding.emplace(networks_.additions(), networks_.of_prompt(own_row));
+  if (auto weights = networks_.of_prompt(own_row); !weights.empty())
+    adding.emplace(networks_.additions(), std::move(weights));
   Row row;
   for (const auto& variant : variants) {
     const auto ids = at::tensor(variant.tokens.ids, at::kLong)
