@@ -111,7 +111,11 @@ typedef struct sd_draw_options {
   int64_t deepcache;
   double guidance_begin, guidance_end; /* fractions of the steps */
   uint64_t seed;
-  int64_t samples;         /* pictures of each prompt, drawn together */
+  int64_t samples; /* pictures of each prompt, drawn together */
+  /* Files of textual inversion embeddings: words that prompts may use beside the model's own, by
+   * their names. */
+  const char* const* embeddings;
+  size_t embedding_count;
   int32_t maps;            /* not 0: keep attention, for sd_drawing_word_map */
   sd_progress on_progress; /* NULL: nobody is told */
   void* user;              /* handed to on_progress */
@@ -120,7 +124,7 @@ typedef struct sd_draw_options {
 #define SD_DRAW_OPTIONS_INIT                                                                      \
   {                                                                                               \
     sizeof(sd_draw_options), NULL, NULL, 0, 0, 50, NULL, NULL, 7.5, 0.0, 0.0, 1, 0.0, 1.0, 42, 1, \
-        0, NULL, NULL                                                                             \
+        NULL, 0, 0, NULL, NULL                                                                    \
   }
 
 /* Draws `samples` pictures of a prompt. */

@@ -7,6 +7,7 @@
 #include "capi/call.h"
 #include "capi/handles.h"
 #include "sd/control/map_recorder.h"
+#include "sd/pipeline/embeddings.h"
 #include "sd/pipeline/txt2img.h"
 #include "sd/pipeline/word_maps.h"
 #include "sd/pipeline/word_swap.h"
@@ -74,7 +75,27 @@ std::shared_ptr<const PromptReader> reader_of(const LoadedModel& model,
                                               const DrawSettings& settings, PromptSet prompts) {
   return read_prompts({std::move(prompts)},
                       {settings.prompt_syntax, settings.steps, settings.negative_prompt},
-                      model.tokenizer);
+                      tokenizer_of(model, settings));
+}
+
+std::vector<std::string> list_of(const char* const* texts, std::size_t count, const char* name) {
+  if (count > 0) require(texts, name);
+  std::vector<std::string> list;
+  for (std::size_t i = 0; i < count; ++i) {
+    list.push_back(text_of(texts[i], fmt::format("{}[{}]", name, i).c_str()));
+  }
+  return list;
+}
+
+std::shared_ptr<const EmbeddedWords> embeddings_of(const sd_draw_options& options,
+                                                   const LoadedModel& model) {
+  if (options.embedding_count == 0) return nullptr;
+  std::vector<WordEmbedding> embeddings;
+  for (const auto& file :
+       list_of(options.embeddings, options.embedding_count, "sd_draw_options.embeddings")) {
+    embeddings.push_back(read_embedding(file));
+  }
+  return with_embeddings(model.tokenizer, model.config.text, std::move(embeddings));
 }
 
 std::unique_ptr<sd_drawing> drawn(const LoadedModel& model, const sd_draw_options& options) {
@@ -82,6 +103,7 @@ std::unique_ptr<sd_drawing> drawn(const LoadedModel& model, const sd_draw_option
   const auto samples = samples_of(options);
   Txt2ImgRequest request;
   static_cast<DrawSettings&>(request) = settings_of(options);
+  request.embeddings = embeddings_of(options, model);
   request.prompts.assign(static_cast<std::size_t>(samples), prompt);
   const auto reader = reader_of(model, request, {{prompt}, std::nullopt});
   request.prompt_chunks = reader->chunks();
@@ -98,15 +120,6 @@ std::unique_ptr<sd_drawing> drawn(const LoadedModel& model, const sd_draw_option
         token_maps(recorder, row, result.latents.size(2), result.latents.size(3)));
   }
   return drawing;
-}
-
-std::vector<std::string> list_of(const char* const* texts, std::size_t count, const char* name) {
-  if (count > 0) require(texts, name);
-  std::vector<std::string> list;
-  for (std::size_t i = 0; i < count; ++i) {
-    list.push_back(text_of(texts[i], fmt::format("{}[{}]", name, i).c_str()));
-  }
-  return list;
 }
 
 SwapMode mode_of(int32_t mode) {
@@ -151,7 +164,8 @@ void append(sd_drawing& drawing, BranchResult branch, const std::string& prompt,
 
 std::unique_ptr<sd_drawing> swapped(const LoadedModel& model, const sd_draw_options& options,
                                     const sd_swap_options& swap) {
-  const auto request = request_of(options, swap);
+  auto request = request_of(options, swap);
+  request.embeddings = embeddings_of(options, model);
   auto result = swap_words(model, request);
   auto drawing = std::make_unique<sd_drawing>();
   drawing->tokenizer = reader_of(model, request, {request.targets, request.source});

@@ -62,12 +62,12 @@ ClipTextImpl::ClipTextImpl(const TextConfig& config) : config_(config) {
 }
 
 torch::Tensor ClipTextImpl::forward(const torch::Tensor& ids, torch::Dtype dtype,
-                                    int64_t layers_skipped) {
+                                    int64_t layers_skipped, const AddedVectors& added) {
   require_ids(ids, config_.positions);
   const auto layers = layers_to_run(config_.layers, layers_skipped);
   const auto positions = at::arange(ids.size(1), ids.options());
-  torch::Tensor x =
-      token_embedding_->forward(ids).to(dtype) + position_embedding_->forward(positions).to(dtype);
+  torch::Tensor x = token_vectors(*token_embedding_, ids, dtype, added) +
+                    position_embedding_->forward(positions).to(dtype);
   for (std::size_t i = 0; i < layers; ++i) x = layers_[i]->forward(x);
   return final_norm_->forward(x);
 }

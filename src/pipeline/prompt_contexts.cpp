@@ -2,6 +2,7 @@
 
 #include <ATen/ops/cat.h>
 #include <ATen/ops/tensor.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <optional>
@@ -9,14 +10,32 @@
 #include "pipeline/batch_rows.h"
 #include "pipeline/check.h"
 #include "pipeline/model_parts.h"
+#include "sd/core/error.h"
 #include "sd/models/latent_diffusion.h"
+#include "sd/text/embedded_words.h"
 
 namespace sd {
 namespace {
 
 PromptReader reader(const LoadedModel& model, const DrawRequest& request, int64_t num_steps,
                     int64_t chunks) {
-  return {model.tokenizer, request.prompt_syntax, std::max<int64_t>(num_steps, 1), chunks};
+  return {tokenizer_of(model, request), request.prompt_syntax, std::max<int64_t>(num_steps, 1),
+          chunks};
+}
+
+AddedVectors added_vectors(const LoadedModel& model, const DrawRequest& request) {
+  if (!request.embeddings) return {};
+  const auto values = request.embeddings->values();
+  const auto width = model.config.text.width;
+  for (const auto& embedding : request.embeddings->embeddings()) {
+    if (embedding.width == width) continue;
+    throw UsageError(fmt::format("embeddings: '{}' is {} wide, the model's text encoder {}",
+                                 embedding.name, embedding.width, width));
+  }
+  return {at::tensor(values, at::TensorOptions().dtype(at::kFloat))
+              .view({-1, width})
+              .to(torch::Device(model.device)),
+          request.embeddings->first_id()};
 }
 
 /// Multiplies each token's vector by its weight; the mean of a chunk is put back to what it was, as
@@ -36,12 +55,19 @@ torch::Tensor weigh(const torch::Tensor& context, const std::vector<float>& weig
 
 }  // namespace
 
+std::shared_ptr<const Tokenizer> tokenizer_of(const LoadedModel& model,
+                                              const DrawSettings& settings) {
+  if (settings.embeddings) return settings.embeddings;
+  return model.tokenizer;
+}
+
 PromptContexts::PromptContexts(const LoadedModel& model, const DrawRequest& request,
                                int64_t num_steps, const BatchNetworks& networks)
     : model_(model),
       request_(request),
       num_steps_(num_steps),
       networks_(networks),
+      added_(added_vectors(model, request)),
       chunks_(request.prompt_chunks) {
   const auto one = reader(model, request, num_steps, 1);
   for (const auto& prompt : BatchRows::prompts(request)) {
@@ -63,7 +89,8 @@ PromptContexts::Row PromptContexts::encode(const std::vector<PromptVariant>& var
     const auto ids = at::tensor(variant.tokens.ids, at::kLong)
                          .view({variant.chunks, -1})
                          .to(torch::Device(model_.device));
-    auto context = model_.model->text->forward(ids, model_.compute_dtype, request_.clip_skip - 1);
+    auto context =
+        model_.model->text->forward(ids, model_.compute_dtype, request_.clip_skip - 1, added_);
     require_finite(context, "text encoder");
     context = weigh(context, variant.weights);
     require_finite(context, "text encoder, weighed prompt");

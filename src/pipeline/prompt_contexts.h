@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "pipeline/network_layers.h"
+#include "sd/models/text_encoder.h"
 #include "sd/pipeline/draw.h"
 
 namespace sd {
@@ -46,6 +47,7 @@ class PromptContexts {
   const DrawRequest& request_;
   int64_t num_steps_;
   const BatchNetworks& networks_;
+  AddedVectors added_;
   int64_t chunks_ = 1;
   // By what is encoded and under which LoRAs: equal ones are encoded once.
   std::map<std::pair<std::string, std::string>, std::vector<Row>> encoded_;  // parts of prompts

@@ -27,10 +27,14 @@ std::vector<bool> learnt_ids(const LoadedModel& model, const std::vector<int64_t
     const c10::InferenceMode inference;
     const auto text = use_part(model, ModelPart::kText);
     const auto table = token_embedding(*model.model->text);
-    const auto rows = table.index_select(0, at::tensor(ids, at::kLong).to(table.device()));
+    auto own = ids;
+    std::erase_if(own, [&](int64_t id) { return id >= table.size(0); });
+    const auto rows = table.index_select(0, at::tensor(own, at::kLong).to(table.device()));
     const auto any = rows.ne(0).any(1).cpu().contiguous();  // [N]
     const bool* learnt = any.const_data_ptr<bool>();
-    return std::vector<bool>(learnt, learnt + any.numel());
+    std::vector<bool> known;
+    for (const int64_t id : ids) known.push_back(id >= table.size(0) || *learnt++);
+    return known;
   });
 }
 

@@ -50,7 +50,7 @@ WordSwapResult swap_words(const LoadedModel& model, const WordSwapRequest& reque
   const auto reader = read_prompts(
       {prompts},
       {request.prompt_syntax, request.steps, request.negative_prompt, request.prompt_chunks},
-      model.tokenizer);
+      tokenizer_of(model, request));
   check_words(request.words, prompts, *reader);
 
   auto words = request.words;

@@ -36,7 +36,8 @@ class ChunkBuilder {
         room_(static_cast<std::size_t>(tokenizer.length() - 1 -
                                        (tokenizer.specials().begin ? 1 : 0))) {}
 
-  void add(const WeightedToken& token) {
+  /// `together` tokens from this one on stay in one chunk.
+  void add(const WeightedToken& token, std::size_t together) {
     if (token.comma) {
       comma_ = chunk_.size();
     } else if (chunk_.size() == room_ && comma_ && chunk_.size() - *comma_ <= kBackToComma) {
@@ -46,7 +47,7 @@ class ChunkBuilder {
       close();
       chunk_ = std::move(moved);
     }
-    if (chunk_.size() == room_) close();
+    if (chunk_.size() + together > room_) close();
     chunk_.push_back(token);
   }
 
@@ -94,6 +95,17 @@ class ChunkBuilder {
   std::vector<std::vector<WeightedToken>> chunks_;
 };
 
+/// How many tokens from `first` on are of one embedding; 1 for any other token.
+std::size_t tokens_together(const std::vector<Token>& tokens, std::size_t first) {
+  std::size_t end = first + 1;
+  const auto& token = tokens[first];
+  while (token.whole && end < tokens.size() && tokens[end].whole &&
+         tokens[end].begin == token.begin && tokens[end].end == token.end) {
+    ++end;
+  }
+  return end - first;
+}
+
 PromptVariant lay_out(const Tokenizer& tokenizer, const SourcedText& prompt, int64_t least) {
   ChunkBuilder builder(tokenizer);
   for (const auto& stretch : parse_emphasis(prompt.text)) {
@@ -114,10 +126,13 @@ PromptVariant lay_out(const Tokenizer& tokenizer, const SourcedText& prompt, int
              : prompt.origin.empty()        ? std::size_t{0}
                                             : prompt.origin.back() + 1;
     };
-    for (const auto& token : tokenizer.tokenize(stretch.text)) {
+    const auto tokens = tokenizer.tokenize(stretch.text);
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+      const auto& token = tokens[i];
       const bool comma = stretch.text.substr(token.begin, token.end - token.begin) == ",";
       const auto last = token.end > token.begin ? source(token.end - 1) + 1 : source(token.begin);
-      builder.add({{token.id, source(token.begin), last}, weight, comma});
+      builder.add({{token.id, source(token.begin), last, token.whole}, weight, comma},
+                  tokens_together(tokens, i));
     }
   }
   return builder.finish(least);

@@ -170,6 +170,34 @@ struct PromptWords::Query {
   }
 };
 
+namespace {
+
+/// Words that a whole token (an embedding's name) has in common become one.
+std::vector<Span> join_whole(std::vector<Span> words, const TokenizedPrompt& tokens) {
+  for (const auto* some : {&tokens.tokens, &tokens.cut, &tokens.moved}) {
+    for (const Token& token : *some) {
+      if (!token.whole) continue;
+      const auto first = std::ranges::upper_bound(words, token.begin, {}, &Span::end);
+      auto last = first;
+      while (last != words.end() && last->begin < token.end) ++last;
+      if (last - first < 2) continue;
+      first->end = (last - 1)->end;
+      words.erase(first + 1, last);
+    }
+  }
+  return words;
+}
+
+/// A word as it is compared, part by part: one that an embedding's name makes has several.
+std::vector<std::string> folded_parts(std::string_view word) {
+  std::vector<std::string> parts;
+  for (const Span& part : split_words(word))
+    parts.push_back(fold(word.substr(part.begin, part.end - part.begin)));
+  return parts;
+}
+
+}  // namespace
+
 PromptWords::PromptWords(std::string prompt, const TokenizedPrompt& tokens)
     : prompt_(std::move(prompt)), length_(static_cast<int64_t>(tokens.ids.size())) {
   std::unordered_map<std::string, int64_t> occurrences;
@@ -178,12 +206,13 @@ PromptWords::PromptWords(std::string prompt, const TokenizedPrompt& tokens)
   for (const Span& word : split_words(prompt_)) {
     for (const Span& part : split_unspaced(prompt_, word, borders)) spans.push_back(part);
   }
-  for (const Span& span : spans) {
+  for (const Span& span : join_whole(std::move(spans), tokens)) {
     PromptWord word;
     word.text = prompt_.substr(span.begin, span.end - span.begin);
     word.begin = span.begin;
     word.end = span.end;
     folded_.push_back(fold(word.text));
+    parts_.push_back(folded_parts(word.text));
     word.occurrence = ++occurrences[folded_.back()];
     words_.push_back(std::move(word));
   }
@@ -218,7 +247,16 @@ std::string PromptWords::list() const {
 std::optional<std::size_t> PromptWords::end_of(const std::vector<std::string>& phrase,
                                                std::size_t first) const {
   std::size_t at = first;
-  for (std::string_view rest : phrase) {
+  for (std::size_t i = 0; i < phrase.size(); ++i) {
+    if (at < parts_.size() && parts_[at].size() > 1) {
+      const auto& parts = parts_[at++];
+      if (parts.size() > phrase.size() - i) return std::nullopt;
+      const auto from = phrase.begin() + static_cast<std::ptrdiff_t>(i);
+      if (!std::equal(parts.begin(), parts.end(), from)) return std::nullopt;
+      i += parts.size() - 1;
+      continue;
+    }
+    std::string_view rest = phrase[i];
     while (true) {
       if (at == folded_.size() || !rest.starts_with(folded_[at])) return std::nullopt;
       rest.remove_prefix(folded_[at].size());

@@ -16,8 +16,12 @@ namespace {
 
 class CkptSource final : public TensorSource {
  public:
-  CkptSource(const FileBytes& file, const std::string& label, std::vector<std::string>* foreign)
-      : label_(label), file_(file), archive_(file.bytes, label), tensors_(read_tensors(foreign)) {}
+  CkptSource(const FileBytes& file, const std::string& label, std::vector<std::string>* foreign,
+             const FindTensors* find)
+      : label_(label),
+        file_(file),
+        archive_(file.bytes, label),
+        tensors_(read_tensors(foreign, find)) {}
 
   const std::vector<std::string>& names() const override { return tensors_.names(); }
   bool contains(std::string_view name) const override { return tensors_.contains(name); }
@@ -45,7 +49,7 @@ class CkptSource final : public TensorSource {
   StoredAs stored(std::string_view name) const override { return tensors_.stored(name); }
 
  private:
-  StateDict read_tensors(std::vector<std::string>* foreign) const {
+  StateDict read_tensors(std::vector<std::string>* foreign, const FindTensors* find) const {
     const ZipEntry& directory = find_pickle();
     const std::string folder = directory.name.substr(0, directory.name.find('/') + 1);
     std::shared_ptr<const std::vector<std::byte>> unpacked;
@@ -66,7 +70,7 @@ class CkptSource final : public TensorSource {
     };
     auto document = pickle::read(pickle, label_);
     if (foreign) *foreign = std::move(document.foreign);
-    return StateDict(document, find_storage, label_);
+    return StateDict(document, find_storage, label_, find);
   }
 
   [[noreturn]] void fail(std::string_view message) const {
@@ -124,8 +128,9 @@ class CkptSource final : public TensorSource {
 }  // namespace
 
 std::unique_ptr<TensorSource> open_ckpt(const FileBytes& archive, const std::string& label,
-                                        std::vector<std::string>* foreign) {
-  return std::make_unique<CkptSource>(archive, label, foreign);
+                                        std::vector<std::string>* foreign,
+                                        const FindTensors* find) {
+  return std::make_unique<CkptSource>(archive, label, foreign, find);
 }
 
 }  // namespace sd

@@ -6,6 +6,7 @@
 
 #include "sd/weights/tensor_source.h"
 #include "weights/file_bytes.h"
+#include "weights/nested_tensors.h"
 
 namespace sd {
 
@@ -15,6 +16,7 @@ namespace sd {
 /// states) are passed over; `foreign` gets the names of unknown classes among them. Every tensor is
 /// checked against its storage here. Throws CheckpointError.
 std::unique_ptr<TensorSource> open_ckpt(const FileBytes& archive, const std::string& label,
-                                        std::vector<std::string>* foreign = nullptr);
+                                        std::vector<std::string>* foreign = nullptr,
+                                        const FindTensors* find = nullptr);
 
 }  // namespace sd

@@ -54,9 +54,9 @@ constexpr std::array kRows = {
     Row{".lora_up.", Match::kAnywhere, "LoRA", kLoraAdvice},
     Row{".lora_A.", Match::kAnywhere, "LoRA", kLoraAdvice},
     Row{".lora.down.", Match::kAnywhere, "LoRA", kLoraAdvice},
-    Row{"emb_params", Match::kPrefix, "textual inversion embedding", kLoraAdvice},
-    Row{"clip_l", Match::kWhole, "textual inversion embedding (Stable Diffusion XL)", kLoraAdvice},
-    Row{"clip_g", Match::kWhole, "textual inversion embedding (Stable Diffusion XL)", kLoraAdvice},
+    Row{"emb_params", Match::kPrefix, "textual inversion embedding", kEmbeddingAdvice},
+    Row{"clip_l", Match::kWhole, "textual inversion embedding (Stable Diffusion XL)", kOtherFamily},
+    Row{"clip_g", Match::kWhole, "textual inversion embedding (Stable Diffusion XL)", kOtherFamily},
     Row{"ip_adapter.", Match::kPrefix, "IP-Adapter", kLoraAdvice},
     Row{"depth_model.", Match::kPrefix, "depth-guided Stable Diffusion 2", kOtherFamily},
     Row{"control_model.", Match::kPrefix, "ControlNet", kLoraAdvice},
@@ -95,7 +95,7 @@ constexpr std::array kParts = {
     Row{"blk.", Match::kPrefix, "language model", kNoPicture},
     Row{"model.layers.", Match::kPrefix, "language model", kNoPicture},
     Row{"conv_first.", Match::kPrefix, "model that enlarges pictures (ESRGAN)", kOtherFamily},
-    Row{"<", Match::kPrefix, "textual inversion embedding", kLoraAdvice},
+    Row{"<", Match::kPrefix, "textual inversion embedding", kEmbeddingAdvice},
 };
 
 bool matches(const Row& row, std::string_view name) {

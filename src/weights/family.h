@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "sd/weights/tensor_source.h"
 
@@ -12,6 +13,10 @@ struct Family {
   bool drawable = true;  // pictures can be drawn from it
   std::string advice;    // otherwise: what to do
 };
+
+/// What to do with a textual inversion embedding that was given as a model.
+inline constexpr std::string_view kEmbeddingAdvice =
+    "Give it with --embedding, beside a model, and write its name in the prompt.";
 
 /// True for Stable Diffusion 2: a UNet with linear projections, and OpenCLIP's text encoder as far
 /// as there is one.

@@ -23,8 +23,8 @@ constexpr int64_t kProtocol = 1001;
 class LegacyCkptSource final : public TensorSource {
  public:
   LegacyCkptSource(const FileBytes& file, const std::string& label,
-                   std::vector<std::string>* foreign)
-      : label_(label), file_(file), tensors_(read_tensors(foreign)) {}
+                   std::vector<std::string>* foreign, const FindTensors* find)
+      : label_(label), file_(file), tensors_(read_tensors(foreign, find)) {}
 
   const std::vector<std::string>& names() const override { return tensors_.names(); }
   bool contains(std::string_view name) const override { return tensors_.contains(name); }
@@ -46,7 +46,7 @@ class LegacyCkptSource final : public TensorSource {
 
  private:
   /// Fills in `storages_` on its way. The other pickles are of numbers and texts.
-  StateDict read_tensors(std::vector<std::string>* foreign) {
+  StateDict read_tensors(std::vector<std::string>* foreign, const FindTensors* find) {
     uint64_t position = 0;
     check_preamble(position);
     const Document document = pickle::read_next(file_.bytes, position, label_);
@@ -59,7 +59,7 @@ class LegacyCkptSource final : public TensorSource {
                          storage.key));
       return StoragePlace{found->second, storages_[found->second].size(), std::string(storage.key)};
     };
-    return StateDict(document, find_storage, label_);
+    return StateDict(document, find_storage, label_, find);
   }
 
   /// A pickle that needs no class.
@@ -140,8 +140,9 @@ class LegacyCkptSource final : public TensorSource {
 }  // namespace
 
 std::unique_ptr<TensorSource> open_legacy_ckpt(const FileBytes& file, const std::string& label,
-                                               std::vector<std::string>* foreign) {
-  return std::make_unique<LegacyCkptSource>(file, label, foreign);
+                                               std::vector<std::string>* foreign,
+                                               const FindTensors* find) {
+  return std::make_unique<LegacyCkptSource>(file, label, foreign, find);
 }
 
 }  // namespace sd

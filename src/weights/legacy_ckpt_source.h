@@ -7,6 +7,7 @@
 
 #include "sd/weights/tensor_source.h"
 #include "weights/file_bytes.h"
+#include "weights/nested_tensors.h"
 
 namespace sd {
 
@@ -20,6 +21,7 @@ inline constexpr std::string_view kLegacyCkptMagic{
 /// elements as int64 and the elements (torch/serialization.py, `_legacy_save`). Read like a `.ckpt`
 /// in a zip: see open_ckpt. Throws CheckpointError.
 std::unique_ptr<TensorSource> open_legacy_ckpt(const FileBytes& file, const std::string& label,
-                                               std::vector<std::string>* foreign = nullptr);
+                                               std::vector<std::string>* foreign = nullptr,
+                                               const FindTensors* find = nullptr);
 
 }  // namespace sd

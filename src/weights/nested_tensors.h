@@ -1,6 +1,8 @@
 #pragma once
 
+#include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "weights/pickle_value.h"
@@ -18,6 +20,10 @@ struct NestedTensors {
 /// or a key that other trainers use for it. Second choice is any key below which tensors have a
 /// model's names; averaged weights count only if there are no others. Otherwise it is `top` itself.
 std::vector<NestedTensors> find_tensors(const pickle::Document& document, const pickle::Dict& top);
+
+/// Another choice of dictionaries, for files that hold no model.
+using FindTensors =
+    std::function<std::vector<NestedTensors>(const pickle::Document&, const pickle::Dict&)>;
 
 /// The value of a key, null where there is none.
 const pickle::Value* child(const pickle::Document& document, const pickle::Dict& dict,

@@ -215,9 +215,10 @@ void refuse_call(Stack& stack, Id callable) {
   stack.fail("it calls what is no function");
 }
 
-void check_state(Stack& stack, Id target) {
-  if (const auto* global = stack.get<Global>(target))
+void give_state(Stack& stack, Id state) {
+  if (const auto* global = stack.get<Global>(stack.top()))
     refuse(stack, "change", global->module, global->name);
+  if (auto* made = stack.get<Placeholder>(stack.top())) made->state = state;
 }
 
 void push_storage(Stack& stack, Id persistent_id) {

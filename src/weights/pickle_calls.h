@@ -26,9 +26,10 @@ void push_result(Stack& stack, Id callable, Id arguments, Making making);
 /// CheckpointError naming `callable`.
 [[noreturn]] void refuse_call(Stack& stack, Id callable);
 
-/// BUILD gives the state of an object to `target`. Throws CheckpointError, by name, where that is a
-/// class or function itself, whose attributes would be others for the whole program.
-void check_state(Stack& stack, Id target);
+/// BUILD gives `state` to the object on top; a Placeholder keeps it. Throws CheckpointError, by
+/// name, where that is a class or function itself, whose attributes would be others for the whole
+/// program.
+void give_state(Stack& stack, Id state);
 
 /// A persistent id: ("storage", torch.HalfStorage, key, device, count), before PyTorch 1.6 with
 /// (view's key, begin, count) or None behind it, or ("module", class, …) for a whole object's

@@ -281,8 +281,7 @@ class Machine {
       }
       case Op::kBuild:
         // The state of an object: tensors and dictionaries have none that matters here.
-        stack_.pop();
-        check_state(stack_, stack_.top());
+        give_state(stack_, stack_.pop());
         return true;
       case Op::kInst: {  // (… INST module name: module.name(*arguments)
         const auto module = reader_.line();

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -44,6 +45,7 @@ struct Global {
 struct Placeholder {
   std::string_view module;
   std::string_view name;
+  std::optional<Id> state = std::nullopt;  // what BUILD would have given it
 };
 /// A persistent id: `count` elements of torch type `type` ("HalfStorage"), of which `view_count`
 /// from `view_begin` on are seen. Only the oldest files have views that are not the whole.

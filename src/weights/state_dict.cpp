@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "weights/byte_reader.h"
-#include "weights/nested_tensors.h"
+#include "weights/family.h"
 #include "weights/pickle_globals.h"
 
 namespace sd {
@@ -17,7 +17,7 @@ using pickle::Document;
 /// What a file without tensors is, by a key at its top.
 std::string_view other_contents(const Document& document, const pickle::Dict& top) {
   constexpr std::array<std::pair<std::string_view, std::string_view>, 7> kKeys = {{
-      {"string_to_param", "a textual inversion embedding, which is not supported"},
+      {"string_to_param", "a textual inversion embedding"},
       {"layer_structure", "a hypernetwork, which is not supported"},
       {"param_groups", "the state of an optimiser, without a model's weights"},
       {"optimizer_states", "a training checkpoint without a model's weights"},
@@ -42,16 +42,19 @@ bool is_contiguous(const pickle::Tensor& tensor) {
 
 }  // namespace
 
-StateDict::StateDict(const Document& document, const FindStorage& find_storage, std::string label)
+StateDict::StateDict(const Document& document, const FindStorage& find_storage, std::string label,
+                     const FindTensors* find)
     : label_(std::move(label)) {
   const auto* top = document.get_if<pickle::Dict>(document.root);
   if (!top) fail("a PyTorch file, but not a checkpoint: no dictionary of tensors at its top");
-  for (const auto& [prefix, dict] : find_tensors(document, *top))
+  for (const auto& [prefix, dict] : find ? (*find)(document, *top) : find_tensors(document, *top))
     add_tensors(document, *dict, prefix, find_storage);
-  if (!tensors_.empty()) return;
+  if (find || !tensors_.empty()) return;
   const auto what = other_contents(document, *top);
   if (!what.empty()) {
-    fail(fmt::format("expected a Stable Diffusion model, found {}\n    Give a whole model.", what));
+    const bool embedding = child(document, *top, "string_to_param") != nullptr;
+    fail(fmt::format("expected a Stable Diffusion model, found {}\n    {}", what,
+                     embedding ? kEmbeddingAdvice : "Give a whole model."));
   }
 }
 

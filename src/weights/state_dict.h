@@ -10,6 +10,7 @@
 #include "sd/weights/tensor_source.h"
 #include "weights/float8.h"
 #include "weights/name_index.h"
+#include "weights/nested_tensors.h"
 #include "weights/pickle_value.h"
 
 namespace sd {
@@ -44,8 +45,10 @@ class StateDict {
 
   /// Takes the dictionaries that find_tensors (nested_tensors.h) finds. Throws CheckpointError
   /// beginning with `label`: for impossible tensors, and naming what else the file is (the state of
-  /// an optimiser, a textual inversion, …) if it holds no tensors.
-  StateDict(const pickle::Document& document, const FindStorage& find_storage, std::string label);
+  /// an optimiser, a textual inversion, …) if it holds no tensors. With `find` the dictionaries are
+  /// those that it finds, and there may be no tensors.
+  StateDict(const pickle::Document& document, const FindStorage& find_storage, std::string label,
+            const FindTensors* find = nullptr);
 
   const std::vector<std::string>& names() const { return index_.names(); }
   bool contains(std::string_view name) const { return index_.find(name).has_value(); }

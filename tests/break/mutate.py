@@ -120,6 +120,15 @@ def try_safetensors(bench, random):
     checkpoint(bench, "a.safetensors", mutations.any_safetensors(random, random.choice(seeds("tests/data/formats/*.safetensors")).read_bytes()))
 
 
+def try_embedding(bench, random):
+    """An embedding in any of its containers."""
+    path = random.choice(seeds("tests/fuzz/corpus/fuzz_embedding/*.*"))
+    changed = file(bench, "ink" + path.suffix, bytes(mutations.any_bytes(random, path.read_bytes())))
+    read(bench, "info", changed)
+    draw(bench, "txt2img", "--ckpt", bench.options.model, "--embedding", changed, "--prompt", "ink", "--outdir", bench.folder / "out",
+         "--no-config")
+
+
 def try_index(bench, random):
     """The index of a checkpoint in several files, one of which is there."""
     data = (DATA / "formats" / "types.safetensors").read_bytes()
@@ -250,7 +259,7 @@ def try_names(bench, random):
 
 
 # What runs without LibTorch takes a tenth of the time of what draws, so it has more turns.
-READERS = [try_zip, try_pickle, try_legacy, try_safetensors, try_index, try_gguf, try_folder, try_yaml, try_settings, try_png, try_jpeg, try_webp,
+READERS = [try_zip, try_pickle, try_legacy, try_safetensors, try_embedding, try_index, try_gguf, try_folder, try_yaml, try_settings, try_png, try_jpeg, try_webp,
            try_infotext, try_recipe]
 DRAWERS = [try_start_picture, try_npy, try_prompts, try_tasks, try_names]
 

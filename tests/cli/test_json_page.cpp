@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cli/tiny_run.h"
+#include "support/embedding_bytes.h"
 
 namespace sd {
 namespace {
@@ -79,6 +80,8 @@ Keys keys_of_runs() {
            "--attn", run.path("maps").string()},
           "txt2img");
   const auto picture = run.sample_path(0).string();
+  const auto learnt = run.file("ink.safetensors", test::embedding_bytes("<ink>", 1, 32));
+  txt2img({"--prompt", "ink", "--embedding", learnt, "--n_iter", "1"}, "txt2img");
   txt2img({"--sprompt", "a cat", "--prompt", "a dog", "--mode", "p2p", "--init-img", picture,
            "--n_samples", "1"},
           "swap");
@@ -100,7 +103,7 @@ Keys keys_of_runs() {
   collect(run_program(bench), keys);
   for (const auto& arguments : std::vector<std::vector<std::string>>{
            {"convert", "--json", "-q", model, run.path("new.safetensors").string()},
-           {"info", "--json", picture, run.path("new.safetensors").string(), "nothing"},
+           {"info", "--json", picture, run.path("new.safetensors").string(), learnt, "nothing"},
            {"info", "--json", "--as-args", picture},
            {"samplers", "--json"},
            {"doctor", "--json", "--torch"}})

@@ -138,6 +138,7 @@ TEST(OptionTable, WhatIsReadBackFromAnInfotextIsWrittenThere) {
 TEST(OptionTable, EveryKeyHasItsPlaceInMetadata) {
   RunRecord run;
   run.options.seed = 1;
+  run.embeddings = {{"ink", "ink.pt", "0123456789ab"}};  // told of only where there are some
   const auto settings = settings_of(run, {});
   for (const auto& row : option_rows()) {
     const bool plain = row.told_where == nullptr && !row.told_if_given;

@@ -18,7 +18,7 @@ class BertTextImpl final : public TextEncoderImpl {
 
   /// The context is the last hidden state after the final norm.
   torch::Tensor forward(const torch::Tensor& ids, torch::Dtype dtype = torch::kFloat,
-                        int64_t layers_skipped = 0) override;
+                        int64_t layers_skipped = 0, const AddedVectors& added = {}) override;
 
  private:
   TextConfig config_;

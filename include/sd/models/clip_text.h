@@ -16,7 +16,7 @@ class ClipTextImpl final : public TextEncoderImpl {
 
   /// The context is the last hidden state after the final norm.
   torch::Tensor forward(const torch::Tensor& ids, torch::Dtype dtype = torch::kFloat,
-                        int64_t layers_skipped = 0) override;
+                        int64_t layers_skipped = 0, const AddedVectors& added = {}) override;
 
   const TextConfig& config() const { return config_; }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,6 +20,9 @@
 #include "sd/pipeline/row_networks.h"
 
 namespace sd {
+
+class EmbeddedWords;  // text/embedded_words.h
+class ImagePrompt;    // pipeline/image_prompt.h
 
 /// What every way of drawing a batch of N samples asks for.
 struct DrawSettings : PictureSettings {
@@ -45,6 +49,11 @@ struct DrawSettings : PictureSettings {
   /// Draw all random numbers that the batch takes and nothing else: no model is run, and latents
   /// mean nothing. For what comes behind a batch that is not wanted.
   bool noise_only = false;
+  /// Learnt words that prompts may use beside the model's own (with_embeddings in embeddings.h);
+  /// null: none.
+  std::shared_ptr<const EmbeddedWords> embeddings;
+  /// Pictures that are followed beside the prompt (image_prompt.h).
+  std::vector<std::shared_ptr<const ImagePrompt>> image_prompts;
   /// Sees, and may change, attention; null leaves the fused kernels alone. Controllers that gather
   /// something gather it for one batch: give each batch its own.
   AttentionController* controller = nullptr;
@@ -101,6 +110,11 @@ struct DrawResult {
 /// Draws one batch. Throws UsageError (sizes, steps, strength, eta, mask, a list that has not one
 /// value a sample), Cancelled, OutOfMemory, Error (NaN or infinity, naming the stage).
 DrawResult draw(const LoadedModel& model, const DrawRequest& request, NoiseSource& noise);
+
+/// What prompts of such a drawing are read with, but for their syntax: the model's tokenizer, or
+/// the request's words beside it.
+std::shared_ptr<const Tokenizer> tokenizer_of(const LoadedModel& model,
+                                              const DrawSettings& settings);
 
 /// What draws without a noise of their own take their random numbers from: `settings.seed`, with
 /// the generator of the model's device.

@@ -36,9 +36,9 @@ struct PromptPart {
 
 /// Reads prompts by a syntax, and stands in for the tokenizer wherever words are looked for. A
 /// prompt of the A1111 syntax is laid out in chunks as that program does it. A chunk has 75 tokens;
-/// it ends behind a comma if there is one among its last 20 tokens, and at BREAK. For whoever looks
-/// for words, the parts of a composed prompt stand one behind the other: ids and positions of part
-/// p begin at p times the number of ids of a part.
+/// it ends behind a comma if there is one among its last 20 tokens, at BREAK, and before an
+/// embedding that does not fit. For whoever looks for words, the parts of a composed prompt stand
+/// one behind the other: ids and positions of part p begin at p times the number of ids of a part.
 class PromptReader final : public Tokenizer {
  public:
   /// Prompts get at least `chunks` chunks, so that all of a run have as many; `steps` are the

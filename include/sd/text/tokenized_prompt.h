@@ -12,6 +12,9 @@ struct Token {
   int64_t id = 0;
   std::size_t begin = 0;
   std::size_t end = 0;
+  /// Its bytes are one word whatever stands in them, and all tokens of these bytes belong together:
+  /// they are an embedding's (embedded_words.h).
+  bool whole = false;
 };
 
 /// A prompt as the text encoder sees it, whichever tokenizer made it.

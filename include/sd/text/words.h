@@ -14,7 +14,7 @@ namespace sd {
 /// A word as the prompt shows it between spaces and punctuation. Apostrophes and hyphens inside
 /// belong to it: "rembrandt's" and "tiger-striped" are words. A symbol such as an emoji is a word
 /// too, also where it touches others; scripts without spaces (Chinese, Japanese, Thai) have the
-/// words that the tokenizer divides them into.
+/// words that the tokenizer divides them into. The name of an embedding is one word.
 struct PromptWord {
   std::string text;
   int64_t occurrence = 1;  // from 1, among words that differ in case at most
@@ -58,8 +58,9 @@ class PromptWords {
 
   std::string prompt_;
   std::vector<PromptWord> words_;
-  std::vector<std::string> folded_;  // words_ as they are compared
-  int64_t length_ = 0;               // of the ids
+  std::vector<std::string> folded_;              // words_ as they are compared
+  std::vector<std::vector<std::string>> parts_;  // of those, most have one
+  int64_t length_ = 0;                           // of the ids
 };
 
 }  // namespace sd

@@ -46,8 +46,8 @@ std::map<std::string, std::string> sd_variables() {
 
 void add_variables(const CLI::App& app, Json& report) {
   const auto options = options_by_variable(app);
-  std::vector<std::string> known = {"SD_MODELS_DIR", "SD_DEPS_DIR", "SD_CPU_KERNELS",
-                                    "SD_GPU_KERNELS"};  // no options, but ours
+  std::vector<std::string> known = {"SD_MODELS_DIR", "SD_EMBEDDING_DIR", "SD_DEPS_DIR",
+                                    "SD_CPU_KERNELS", "SD_GPU_KERNELS"};  // no options, but ours
   for (const auto& option : options) known.push_back(option.first);
   for (const auto& [variable, value] : sd_variables()) {
     const auto option = options.find(variable);

@@ -36,6 +36,11 @@ constexpr const char* kEnvironment = R"(.TP
 .B SD_MODELS_DIR
 A folder of models, which \-\-ckpt takes by their names.
 .TP
+.B SD_EMBEDDING_DIR
+A folder of textual inversion embeddings, which prompts use by their names. The folder
+.I embeddings
+in SD_MODELS_DIR is another.
+.TP
 .BR SD_STEPS ", " SD_CKPT ", ..."
 Every long option of the commands that draw: upper case, underscores for dashes; true or false for options without a
 value. The command line wins over the environment, the environment over the file.

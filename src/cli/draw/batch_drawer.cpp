@@ -94,6 +94,7 @@ void BatchDrawer::attach_prompts(DrawRequest& request, const Batch& batch) const
     if (set.source) request.source.push_back(*set.source);
   }
   request.prompt_chunks = plan_.reader->chunks();
+  request.embeddings = plan_.embeddings.words;
 }
 
 /// Those that not all rows of the run have in all steps; the others are in the weights.

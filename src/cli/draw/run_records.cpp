@@ -17,6 +17,7 @@ RunRecords::RunRecords(const Drawing& drawing) : drawing_(drawing) {
   run_.model_name = plan.model_name;
   run_.threads = options.threads > 0 ? static_cast<int>(options.threads) : physical_cores();
   run_.samples = plan.samples;
+  run_.embeddings = plan.embeddings.used;
   run_.file_hashes = hash_input_files(options.given);
 }
 
@@ -43,7 +44,9 @@ std::size_t RunRecords::cell_of(const PictureRecord& picture) const {
 RunRecord RunRecords::run_of(const PictureRecord& picture) const {
   auto run = run_;
   if (drawing_.cells == nullptr) return run;
-  run.options = drawing_.cells->cells[cell_of(picture)].options;
+  const auto& cell = drawing_.cells->cells[cell_of(picture)];
+  run.options = cell.options;
+  run.embeddings = cell.embeddings.used;
   run.options.given = drawing_.cells->given;
   run.options.batch.grid = drawing_.cells->grid;
   return run;

@@ -8,15 +8,18 @@
 #include <system_error>
 
 #include "cli/models/checkpoint_info.h"
+#include "cli/models/embedding_info.h"
 #include "cli/shell/cut_words.h"
 #include "cli/shell/text_output.h"
 #include "core/posix_file.h"
 #include "image/json_text.h"
 #include "sd/core/dead_link.h"
 #include "sd/core/error.h"
+#include "sd/image/embedding_picture.h"
 #include "sd/image/foreign_recipe.h"
 #include "sd/image/infotext.h"
 #include "sd/image/metadata.h"
+#include "sd/weights/embedding_file.h"
 
 namespace sd::cli {
 namespace {
@@ -38,6 +41,13 @@ bool is_picture(const fs::path& path) {
     if (bytes.starts_with(magic)) return true;
   }
   return bytes.size() == kStart && bytes.starts_with("RIFF") && bytes.ends_with("WEBP");
+}
+
+/// Whether the web UI put an embedding beside the picture.
+bool holds_embedding(const fs::path& picture) {
+  const auto texts = read_metadata(picture).texts;
+  return std::ranges::any_of(texts,
+                             [](const PngText& text) { return text.keyword == kEmbeddingKeyword; });
 }
 
 Json infotext_json(const Infotext& info) {
@@ -114,8 +124,10 @@ void append_text(std::string& out, const std::string& key, const Json& value, st
 Json describe_file(const fs::path& path, bool hash) {
   std::error_code error;
   if (!is_present(path)) throw IoError(fmt::format("{} does not exist", path.string()));
-  if (!fs::is_directory(path, error) && is_picture(path)) return picture_json(path);
-  return checkpoint_json(path, hash);
+  if (fs::is_directory(path, error)) return checkpoint_json(path, hash);
+  if (is_picture(path))
+    return holds_embedding(path) ? embedding_json(path, hash) : picture_json(path);
+  return looks_like_embedding(path) ? embedding_json(path, hash) : checkpoint_json(path, hash);
 }
 
 std::string json_of(const Json& info) {

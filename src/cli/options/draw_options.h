@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/options/addon_options.h"
 #include "cli/options/attn_options.h"
 #include "cli/options/given_options.h"
 #include "cli/options/network_options.h"
@@ -117,9 +118,11 @@ struct DrawOptions : PictureSettings {
   BatchOptions batch;
   std::optional<std::filesystem::path> config;
   std::optional<std::filesystem::path> ckpt;
-  std::optional<std::filesystem::path> vae;   // an autoencoder from elsewhere, or TAESD
-  std::optional<std::filesystem::path> clip;  // a text encoder from elsewhere
-  std::optional<uint64_t> seed = 42;          // absent: a random one
+  std::optional<std::filesystem::path> vae;       // an autoencoder from elsewhere, or TAESD
+  std::optional<std::filesystem::path> clip;      // a text encoder from elsewhere
+  std::vector<std::filesystem::path> embeddings;  // learnt words
+  ImagePromptOptions image_prompts;
+  std::optional<uint64_t> seed = 42;  // absent: a random one
   SeedMode seed_mode = SeedMode::kBatch;
   std::optional<Variation> variation;
   std::optional<int64_t> only;           // the one picture of the run to draw, from 0

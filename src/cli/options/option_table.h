@@ -133,6 +133,7 @@ std::vector<OptionRow> reweight_rows();
 std::vector<OptionRow> attn_rows();
 std::vector<OptionRow> model_rows();
 std::vector<OptionRow> addon_rows();
+std::vector<OptionRow> embedding_rows();
 std::vector<OptionRow> machine_rows();
 std::vector<OptionRow> output_rows();
 std::vector<OptionRow> input_rows();

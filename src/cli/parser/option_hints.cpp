@@ -73,8 +73,10 @@ constexpr std::array kNotHere = {
     NotHere{"controlnet,control_net,control_image,control_strength,controlnet_model,ip_adapter,"
             "t2i_adapter",
             "ControlNet and adapters are not supported; img2img starts from a picture."},
-    NotHere{"embeddings,embeddings_dir,embd_dir,embedding,embedding_path,textual_inversion",
-            "Embeddings of textual inversion are not supported."},
+    NotHere{
+        "embeddings_dir,embd_dir",
+        "The environment variable SD_EMBEDDING_DIR names the folder of embeddings, which prompts "
+        "use by their names; --embedding FILE gives a single one."},
     NotHere{"restore_faces,gfpgan,gfpgan_strength,codeformer,face_restoration,facetool,"
             "facetool_strength",
             "Nothing restores faces here."},

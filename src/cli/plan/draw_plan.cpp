@@ -146,7 +146,9 @@ void read_prompts(DrawPlan& plan, const DrawOptions& options, PlanContext& conte
   plan.prompts = run_prompts(options, options.from_file ? context.listed.get() : nullptr);
   for (const auto& bad : plan.prompts.bad_lines) context.refuse(bad);
   check_sources(options, plan.prompts, context.say);
-  plan.reader = reader_of(options, plan.prompts.sets, plan.model->tokenizer);
+  plan.embeddings = plan_embeddings(options, distinct_prompts(options, plan.prompts), *plan.model,
+                                    plan.place ? Say([](const std::string&) {}) : context.say);
+  plan.reader = reader_of(options, plan.prompts.sets, plan.embeddings.tokenizer(*plan.model));
   plan.networks = run_networks(options, plan.prompts, *plan.reader, *plan.model, context);
   check_controls(options, plan.prompts.sets, *plan.reader);
   check_faster(options, plan.prompts);

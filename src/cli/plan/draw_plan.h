@@ -7,6 +7,7 @@
 
 #include "cli/options/draw_options.h"
 #include "cli/plan/plan_context.h"
+#include "cli/plan/plan_embeddings.h"
 #include "cli/plan/run_networks.h"
 #include "cli/plan/run_prompts.h"
 #include "cli/shell/memory_words.h"
@@ -25,6 +26,7 @@ struct DrawPlan {
   std::shared_ptr<const InspectedModel> model;
   std::string model_name;  // "v1-5-pruned-emaonly"
   RunPrompts prompts;
+  PlanEmbeddings embeddings;
   RunNetworks networks;                        // LoRAs
   std::shared_ptr<const PromptReader> reader;  // reads them all, by the syntax of the run
   std::size_t together = 1;                    // samples that are drawn at a time

@@ -26,6 +26,13 @@ RunPrompts prompts_of(const GridCells& cells) {
   return prompts;
 }
 
+/// Those of all cells' prompts.
+PlanEmbeddings embeddings_of(const DrawPlan& plan) {
+  auto prompts = distinct_prompts(plan.options, plan.prompts);
+  for (const auto& set : plan.prompts.sets) prompts.push_back(set.own->negative_prompt);
+  return plan_embeddings(plan.options, prompts, *plan.model, [](const std::string&) {});
+}
+
 /// As for a run of each one's own. Prompts of a batch get as many chunks as the longest needs, so
 /// that a shorter one would come out otherwise than alone.
 void check_cells(const GridCells& cells, const PromptReader& shared) {
@@ -48,7 +55,8 @@ DrawPlan shared_plan(const GridCells& cells) {
     const auto& uses = cell.networks.sets;
     plan.networks.sets.insert(plan.networks.sets.end(), uses.begin(), uses.end());
   }
-  plan.reader = reader_of(plan.options, plan.prompts.sets, plan.model->tokenizer);
+  plan.embeddings = embeddings_of(plan);
+  plan.reader = reader_of(plan.options, plan.prompts.sets, plan.embeddings.tokenizer(*plan.model));
   check_cells(cells, *plan.reader);
   check_attn(plan.options.attn, attn_subject(plan.options, plan.prompts),
              *reader_of_maps(plan.options, plan.reader));

@@ -51,8 +51,10 @@ constexpr std::array<KeyPlace, 19> kFactPlaces = {{
     {"swap.branch", "swap.source"},
     {"swap.target"},
 }};
-constexpr std::array<KeyPlace, 3> kHashPlaces = {
-    {{"vae.hash", "vae.name"}, {"clip.hash", "clip.name"}, {"lora_hashes", "target_lora"}}};
+constexpr std::array<KeyPlace, 4> kHashPlaces = {{{"vae.hash", "vae.name"},
+                                                  {"clip.hash", "clip.name"},
+                                                  {"lora_hashes", "target_lora"},
+                                                  {"embeddings", "clip"}}};
 
 /// Every key that metadata may have, in order.
 const std::vector<std::string>& record_order() {
@@ -81,6 +83,7 @@ const std::vector<std::string>& infotext_order() {
                                                                 {"Source prompt"},
                                                                 {"Reweight"},
                                                                 {"Lora hashes", "Text encoder"},
+                                                                {"TI hashes"},
                                                                 {"Version"}}) {
       places.push_back(fact);
     }
@@ -130,12 +133,22 @@ Facts facts_of(const RunRecord& run, const PictureRecord& picture) {
   if (!run.lora_hashes.empty()) facts["lora_hashes"] = run.lora_hashes;
   if (options.vae) facts["vae.hash"] = run.vae_hash;
   if (options.clip) facts["clip.hash"] = run.clip_hash;
+  for (const auto& [name, file, hash] : run.embeddings)
+    facts["embeddings"].push_back({{"name", name}, {"file", file}, {"hash", hash}});
   if (picture.source) {
     facts["swap.source"] = *picture.source;
     facts["swap.branch"] = picture.is_source ? "source" : "target";
     facts["swap.target"] = picture.target;
   }
   return facts;
+}
+
+/// "EasyNegative: c74b4e810b03, …", as AUTOMATIC1111's web UI has it.
+std::string embeddings_text(const std::vector<UsedEmbedding>& embeddings) {
+  std::string text;
+  for (const auto& [name, file, hash] : embeddings)
+    text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", name, hash);
+  return text;
 }
 
 /// The options of a picture: of a list, its own source beside them.
@@ -216,6 +229,7 @@ Infotext infotext_of(const RunRecord& run, const PictureRecord& picture) {
   if (!options.control.reweight.empty() && !picture.is_source) {
     told["Reweight"] = weights_text(options.control, picture.sample);
   }
+  if (!run.embeddings.empty()) told["TI hashes"] = embeddings_text(run.embeddings);
   told["Version"] = "sd " SD_VERSION;
   Infotext info{picture.prompt, options.negative_prompt, {}};
   for (const auto& key : infotext_order()) {

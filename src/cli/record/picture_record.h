@@ -15,6 +15,13 @@
 
 namespace sd::cli {
 
+/// A learnt word that prompts of a run use.
+struct UsedEmbedding {
+  std::string name;
+  std::string file;  // its name
+  std::string hash;  // 12 hex digits of the file's SHA-256
+};
+
 /// What all pictures of a run share, after defaults were filled in and the model was loaded.
 struct RunRecord {
   DrawOptions options;
@@ -25,8 +32,9 @@ struct RunRecord {
   std::string model_hash;    // 10 hex digits (sd/core/model_hash.h); empty if unknown
   std::string vae_hash;      // likewise of --vae
   std::string clip_hash;     // likewise of --clip
-  std::string device;        // "cpu", "cuda"
-  std::string dtype;         // "f32", "bf16", "f16"
+  std::vector<UsedEmbedding> embeddings;
+  std::string device;  // "cpu", "cuda"
+  std::string dtype;   // "f32", "bf16", "f16"
   int threads = 1;
   int64_t samples = 1;  // of the whole run, also where one alone is drawn
   std::map<std::string, std::string> lora_hashes;  // 12 hex digits, by name

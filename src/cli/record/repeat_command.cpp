@@ -10,6 +10,7 @@
 #include <system_error>
 #include <utility>
 
+#include "cli/models/named_embeddings.h"
 #include "cli/models/named_networks.h"
 #include "cli/options/given_options.h"
 #include "cli/options/network_options.h"
@@ -20,6 +21,7 @@
 #include "cli/shell/text_output.h"
 #include "image/json_text.h"
 #include "sd/core/error.h"
+#include "sd/core/sha256.h"
 #include "sd/image/foreign_recipe.h"
 #include "sd/image/metadata.h"
 #include "sd/networks/network.h"
@@ -64,6 +66,37 @@ void note_files(const GivenCommand& command, const Json& settings,
       notes.push_back(fmt::format("--{}: {} is not here", name, *value));
     } else if (!was.empty() && was != short_hash(*value)) {
       notes.push_back(fmt::format("--{}: {} has changed since", name, *value));
+    }
+  }
+}
+
+/// Where an embedding of this name lies now: what the command gives, else what its prompts find.
+std::optional<fs::path> embedding_file(const GivenCommand& command, const std::string& name,
+                                       const std::string& file) {
+  for (const auto& [option, value] : command.options) {
+    if (option == "embedding" && value && fs::path(*value).filename() == file) return *value;
+  }
+  const auto named = named_embeddings(embedding_folders());
+  const auto found = std::ranges::find(named, name, &NamedEmbedding::name);
+  return found == named.end() ? std::nullopt : std::optional(found->path);
+}
+
+/// Embeddings are found by their names again, and may be others.
+void note_embeddings(const GivenCommand& command, const Json& settings,
+                     std::vector<std::string>& notes) {
+  if (!settings.contains("embeddings") || !settings["embeddings"].is_array()) return;
+  for (const auto& used : settings["embeddings"]) {
+    if (!used.is_object()) continue;
+    const auto name = value_at(used, "name", std::string());
+    const auto hash = value_at(used, "hash", std::string());
+    const auto file = embedding_file(command, name, value_at(used, "file", std::string()));
+    std::error_code ignored;
+    if (!file) {
+      notes.push_back(fmt::format(
+          "the embedding '{}' is not here: put its file into the folder SD_EMBEDDING_DIR", name));
+    } else if (fs::exists(*file, ignored) && !sha256_file(*file).starts_with(hash)) {
+      notes.push_back(
+          fmt::format("the embedding '{}', {}, is not the one of then", name, file->string()));
     }
   }
 }
@@ -118,6 +151,7 @@ std::vector<std::string> notes_of(const GivenCommand& command, const Json& setti
   }
   note_files(command, settings, notes);
   note_loras(command, settings, notes);
+  note_embeddings(command, settings, notes);
   return notes;
 }
 
