@@ -39,6 +39,8 @@ fi
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 tar -C "$work" -xJf "$pack"
+# Tests look for our kernels where the program does: beside themselves.
+[[ ! -e $work/sd/build/libsd_cuda.so ]] || ln -s ../build/libsd_cuda.so "$work/sd/tests/libsd_cuda.so"
 # LibTorch's own folder comes before the libraries that were brought along.
 export Torch_ROOT LD_LIBRARY_PATH="$Torch_ROOT/lib:$work/sd/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 "$work/sd/tests/make_test_data" "$root/tests/data" "$work/sd/data"

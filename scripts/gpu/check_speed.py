@@ -82,6 +82,15 @@ def speed_of_others(checks: Checks) -> dict:
     })  # fmt: skip
 
 
+def low_memory(checks: Checks) -> dict:
+    """One part of the model on the GPU at a time: below 3 GB."""
+    if not checks.gpu:
+        return {"failed": 0, "left out": "on the CPU"}
+    found = bench(checks, "f16", "--low-memory", rounds=1)
+    most = found.get("peak GPU MiB", 0) * 2**20
+    return found | {"failed": int(found["failed"] or not 0 < most < 3e9)}
+
+
 def batch_seconds(output: str) -> list[float]:
     """Seconds of each batch, in order, by the lines of --json: each tells its picture's part."""
     found: dict[int, float] = {}

@@ -47,6 +47,12 @@ class LayerProfile {
   std::vector<LayerEvent> events_;
 };
 
+/// Of products of `inputs` values with a weight [out,in,...], each value as often as there are
+/// weights for it.
+inline double product_flops(int64_t inputs, const torch::Tensor& weight) {
+  return 2.0 * static_cast<double>(inputs) * static_cast<double>(weight.numel() / weight.size(1));
+}
+
 /// While alive, a layer runs: the first line of its `forward`. `flops` is called where somebody
 /// notes it.
 class TimedLayer {

@@ -60,12 +60,6 @@ torch::Tensor finished(torch::Tensor sums, const LayerFinish& finish) {
   return gpu::takes_half(sums) ? gpu::add(sums, {}, finish.residual) : sums + finish.residual;
 }
 
-/// Of `inputs` values multiplied by a weight [out,in,...], each as often as there are weights for
-/// it.
-double product_flops(int64_t inputs, const torch::Tensor& weight) {
-  return 2.0 * static_cast<double>(inputs) * static_cast<double>(weight.numel() / weight.size(1));
-}
-
 }  // namespace
 
 void LayerImpl::declare(const std::string& name, torch::Tensor& member, at::IntArrayRef shape) {
@@ -166,53 +160,6 @@ torch::Tensor LinearImpl::product(const torch::Tensor& x, const LayerFinish& fin
   }
   const auto plain = plain_weight();
   return finished(at::linear(x, as_dtype_of(plain, x), as_dtype_of(bias, x)), finish);
-}
-
-torch::Tensor joined_weight(std::initializer_list<LinearImpl*> layers) {
-  static std::mutex joining;
-  const std::lock_guard lock(joining);
-  const auto& first = (*layers.begin())->weight;
-  int64_t outputs = 0;
-  bool together = true;  // one behind the other in one tensor's memory
-  std::vector<torch::Tensor> weights;
-  for (const auto* layer : layers) {
-    const auto& weight = layer->weight;
-    together = together && weight.is_contiguous() && weight.is_alias_of(first) &&
-               weight.storage_offset() == first.storage_offset() + outputs * first.size(1);
-    outputs += weight.size(0);
-    weights.push_back(weight);
-  }
-  if (together) return first.as_strided({outputs, first.size(1)}, {first.size(1), 1});
-  const auto joined = at::cat(weights);
-  int64_t begin = 0;
-  for (auto* layer : layers) {
-    const int64_t count = layer->weight.size(0);
-    layer->bind("weight", joined.narrow(0, begin, count));
-    begin += count;
-  }
-  return joined;
-}
-
-torch::Tensor joined_linear(const torch::Tensor& x, std::initializer_list<LinearImpl*> layers) {
-  if (std::ranges::any_of(layers, AddingToLayers::concerns)) {
-    std::vector<torch::Tensor> own;
-    for (auto* layer : layers) own.push_back(layer->forward(x));
-    return at::cat(own, -1);
-  }
-  if (gpu::takes_half(x)) return at::linear(x, as_dtype_of(joined_weight(layers), x));
-  std::vector<std::shared_ptr<const PackedLayer>> packed;
-  std::vector<torch::Tensor> outputs;
-  for (auto* layer : layers) {
-    packed.push_back(layer->packed_for(x));
-    if (packed.back() == nullptr) outputs.push_back(layer->forward(x));
-  }
-  if (!outputs.empty()) return at::cat(outputs, -1);
-  const TimedLayer timed(**layers.begin(), "joined_linear", x, [&] {
-    double flops = 0;
-    for (const auto* layer : layers) flops += product_flops(x.numel(), layer->weight);
-    return flops;
-  });
-  return PackedLayer::linear_together(x, packed);
 }
 
 Conv2dImpl::Conv2dImpl(int64_t in_channels, int64_t out_channels, int64_t kernel, int64_t stride,

@@ -23,13 +23,12 @@ constexpr const char* kLibrary = "libsd_cuda.so";
       path, why));
 }
 
-// Until a GPU has shown them right, they are for those who ask.
-constexpr const char* kWhereNothingIsSaid = "off";
+constexpr const char* kVariable = "SD_GPU_KERNELS";
 
-/// What SD_GPU_KERNELS says.
+/// What SD_GPU_KERNELS says; without it they are taken where they are there.
 std::string wanted_kernels() {
-  const char* said = std::getenv("SD_GPU_KERNELS");
-  const std::string wanted = said == nullptr ? kWhereNothingIsSaid : said;
+  const char* said = std::getenv(kVariable);
+  const std::string wanted = said == nullptr ? "on" : said;
   if (wanted == "on" || wanted == "plain" || wanted == "off") return wanted;
   throw UsageError(
       fmt::format("SD_GPU_KERNELS is '{}', expected on, plain (no recorded evaluations) or off "
@@ -38,14 +37,17 @@ std::string wanted_kernels() {
 }
 
 std::string open() {
-  if (wanted_kernels() == "off") return "SD_GPU_KERNELS=on takes our own";
+  if (wanted_kernels() == "off") return "SD_GPU_KERNELS=off";
   const auto path = own_library_path(kLibrary);
   std::error_code error;
   if (!std::filesystem::exists(path, error)) {
-    throw UsageError(fmt::format(
-        "SD_GPU_KERNELS: this build was made without a CUDA toolkit, and has no kernels of its "
-        "own: {} is not there\nBuild it where nvcc is, or leave the variable out.",
-        kLibrary));
+    const auto why = fmt::format(
+        "this build was made without a CUDA toolkit, and has no kernels of its own: {} is not "
+        "there",
+        kLibrary);
+    if (std::getenv(kVariable) == nullptr) return why;
+    throw UsageError(
+        fmt::format("{}: {}\nBuild it where nvcc is, or leave the variable out.", kVariable, why));
   }
   void* const library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) refuse(path, dlerror());

@@ -21,7 +21,7 @@ struct Row {
 };
 
 constexpr std::string_view kLoraAdvice =
-    "It changes a model; it is not a model itself. Give the model with --ckpt.";
+    "It changes a model; it is not a model itself. Give it with --lora, and the model with --ckpt.";
 constexpr std::string_view kOtherFamily =
     "Only models of the Stable Diffusion v1 and v2 families are drawn from.";
 constexpr std::string_view kNoPicture = "No picture can be drawn from it.";

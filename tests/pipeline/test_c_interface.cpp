@@ -40,7 +40,8 @@ sd_model* tiny() {
     sd_load_options options = SD_LOAD_OPTIONS_INIT;
     options.checkpoint = checkpoint.c_str();
     options.config = config.c_str();
-    options.device = "cpu";
+    static const auto device = test::device().str();
+    options.device = device.c_str();
     options.dtype = "f32";
     sd_model* loaded = nullptr;
     EXPECT_EQ(sd_load(&options, &loaded), SD_OK) << sd_error();

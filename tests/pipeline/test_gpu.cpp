@@ -240,5 +240,17 @@ TEST_F(Gpu, JoinedLayersAreOneProductWhoseWeightsLieTogether) {
   EXPECT_LT(difference(k->forward(x), apart[1]), 2e-3);
 }
 
+TEST_F(Gpu, JoinedLayersAddTheirBiases) {
+  Linear q(32, 64), k(32, 64);
+  for (auto* layer : {&q, &k}) {
+    (*layer)->bind("weight", on_gpu(at::randn({64, 32}) * 0.1));
+    (*layer)->bind("bias", on_gpu(at::randn({64})));
+  }
+  const auto x = on_gpu(at::randn({2, 9, 32}));
+  const auto apart = std::vector{q->forward(x), k->forward(x)};
+  const auto parts = joined_linear(x, {q.get(), k.get()}).chunk(2, -1);
+  for (std::size_t i = 0; i < 2; ++i) EXPECT_LT(difference(parts[i], apart[i]), 2e-3);
+}
+
 }  // namespace
 }  // namespace sd

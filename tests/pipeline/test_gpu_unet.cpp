@@ -307,6 +307,7 @@ class NoGpu final : public cuda::Backend {
 // A tensor that is left on the CPU, or a host that looks at what a GPU has, is an error there, too.
 TEST(GpuOnTheMetaDevice, RecordedAndEditedEvaluationsStayThere) {
   const c10::InferenceMode inference;
+  const auto* before = gpu::backend_of(test::device());
   const NoGpu kernels;
   gpu::set_backend(&kernels, at::kMeta);
   const auto half = at::TensorOptions().device(at::kMeta).dtype(at::kHalf);
@@ -330,7 +331,7 @@ TEST(GpuOnTheMetaDevice, RecordedAndEditedEvaluationsStayThere) {
     EXPECT_TRUE(made.is_meta()) << step;
   }
   EXPECT_GT(kernels.calls, 0);
-  gpu::set_backend(nullptr);
+  gpu::set_backend(before);
 }
 
 TEST_F(GpuUNet, HalfPrecisionEqualsFloat32) {

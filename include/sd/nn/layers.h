@@ -109,7 +109,8 @@ class LinearImpl : public LayerImpl {
 };
 TORCH_MODULE(Linear);
 
-/// What several layers without bias make of one x, side by side: [...,in] → [...,Σ out]. On a CPU
+/// What several layers, all with a bias or all without, make of one x, side by side: [...,in] →
+/// [...,Σ out]. On a CPU
 /// they are one pass over x; in half precision on a GPU they are one product, for which their
 /// weights come to lie in one tensor.
 torch::Tensor joined_linear(const torch::Tensor& x, std::initializer_list<LinearImpl*> layers);
