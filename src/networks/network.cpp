@@ -3,17 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
+#include <optional>
 #include <set>
 #include <string_view>
-#include <system_error>
 
 #include "networks/adapter_metadata.h"
 #include "networks/contents.h"
 #include "networks/foreign_network.h"
+#include "networks/network_file.h"
 #include "networks/training_metadata.h"
-#include "sd/core/dead_link.h"
-#include "sd/core/error.h"
 #include "weights/open_file.h"
 
 namespace sd {
@@ -21,20 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Part = NetworkPart;
-
-/// The weights in a folder that PEFT or diffusers wrote; any other path as it is.
-fs::path file_of(const fs::path& path) {
-  std::error_code ignored;
-  if (!fs::is_directory(path, ignored)) return path;
-  for (const char* name : {"adapter_model.safetensors", "adapter_model.bin",
-                           "pytorch_lora_weights.safetensors", "pytorch_lora_weights.bin"}) {
-    if (is_present(path / name)) return path / name;
-  }
-  throw CheckpointError(
-      fmt::format("{}: a folder without a LoRA, expected adapter_model.safetensors (PEFT) or "
-                  "pytorch_lora_weights.safetensors (diffusers) in it",
-                  path.string()));
-}
 
 /// Whether a module is a change of a layer, and no scale that stands alone.
 bool is_change(const NetworkModule& module) {
@@ -122,13 +106,17 @@ const NetworkInfo& Network::info() const { return contents_->info; }
 const std::string& Network::label() const { return contents_->tensors->label(); }
 
 bool is_network(const fs::path& path) {
-  const auto opened = open_weight_file(file_of(path));
+  const auto file = find_network_file(path);
+  if (!file) return false;
+  const auto opened = open_weight_file(*file);
   const auto& names = opened.tensors->names();
   return has_changes(sort_keys(names, opened.tensors->label()), names);
 }
 
-std::shared_ptr<const Network> open_network(const fs::path& given) {
-  const auto path = file_of(given);
+namespace {
+
+std::unique_ptr<Network::Contents> read_contents(const fs::path& given) {
+  const auto path = network_file(given);
   auto opened = open_weight_file(path);
   auto contents = std::make_unique<Network::Contents>();
   contents->tensors = std::move(opened.tensors);
@@ -157,8 +145,17 @@ std::shared_ptr<const Network> open_network(const fs::path& given) {
   count_modules(*contents);
   info.kind = kind_text(*contents);
   read_training(info.metadata, info);
-  refuse_other_families(*contents);
   info.family = family_of(*contents);
+  return contents;
+}
+
+}  // namespace
+
+NetworkInfo describe_network(const fs::path& path) { return read_contents(path)->info; }
+
+std::shared_ptr<const Network> open_network(const fs::path& path) {
+  auto contents = read_contents(path);
+  refuse_other_families(*contents);
   return std::make_shared<const Network>(std::move(contents));
 }
 

@@ -1,7 +1,6 @@
-#include <algorithm>
-#include <array>
 #include <cstring>
 
+#include "networks/network_file.h"
 #include "sd/core/mapped_file.h"
 #include "sd/core/sha256.h"
 #include "sd/networks/network.h"
@@ -10,7 +9,7 @@ namespace sd {
 
 std::string network_hash(const std::filesystem::path& path) {
   constexpr std::size_t kLength = 8;  // little-endian, before the header
-  const auto file = MappedFile::open(path);
+  const auto file = MappedFile::open(network_file(path));
   auto bytes = file->bytes();
   if (bytes.size() > kLength) {
     uint64_t header = 0;

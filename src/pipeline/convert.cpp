@@ -10,6 +10,7 @@
 
 #include "core/file_stamp.h"
 #include "core/posix_file.h"
+#include "pipeline/convert_networks.h"
 #include "pipeline/convert_plan.h"
 #include "sd/core/atomic_file.h"
 #include "sd/core/dead_link.h"
@@ -284,8 +285,10 @@ class Conversion {
     if (request_.ema || config_.use_ema) {
       model_.tensors = with_ema_weights(std::move(model_.tensors));
     }
+    model_.tensors = merge_networks(std::move(model_.tensors), config_, request_, report_);
     plan_ = plan_conversion(*model_.tensors, config_, request_);
     metadata_ = metadata_of(model_, request_, prediction_text(model_, settled), folder_);
+    note_networks(request_, metadata_);
     report_.out = out_;
     report_.left_out = plan_.left_out;
     for (const auto& file : plan_.files)

@@ -28,11 +28,21 @@ bool is_weight(std::string_view name) {
   return false;
 }
 
+/// What a tensor keeps where nothing else is asked for: what merged networks made floats of is
+/// again what the file has.
+DType kept_dtype(const TensorSource& tensors, const std::string& name, DType given) {
+  const auto type = tensors.stored(name).type;
+  for (const auto dtype : {DType::kF64, DType::kF16, DType::kBF16}) {
+    if (given == DType::kF32 && type == name_of(dtype)) return dtype;
+  }
+  return given;
+}
+
 TensorHeader header_of(const TensorSource& tensors, const std::string& name,
                        std::optional<DType> wanted) {
   auto view = tensors.describe(name);
   const bool converts = wanted && is_floating(view.dtype) && is_weight(name);
-  return {name, converts ? *wanted : view.dtype, std::move(view.shape)};
+  return {name, converts ? *wanted : kept_dtype(tensors, name, view.dtype), std::move(view.shape)};
 }
 
 void align(PlannedFile& file) {

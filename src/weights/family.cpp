@@ -21,7 +21,10 @@ struct Row {
 };
 
 constexpr std::string_view kLoraAdvice =
-    "It changes a model; it is not a model itself. Give it with --lora, and the model with --ckpt.";
+    "It changes a model; it is not a model itself. Give the model with --ckpt.";
+constexpr std::string_view kNetworkAdvice =
+    "It changes a model; it is not a model itself. Give the model with --ckpt and this with "
+    "--lora.";
 constexpr std::string_view kOtherFamily =
     "Only models of the Stable Diffusion v1 and v2 families are drawn from.";
 constexpr std::string_view kNoPicture = "No picture can be drawn from it.";
@@ -48,12 +51,15 @@ constexpr std::array kInside = {
 // The first row that any name fits decides, so special families stand above the general ones. In a
 // file with a whole model beside them these are additions, which change nothing.
 constexpr std::array kRows = {
-    Row{"lora_unet_", Match::kPrefix, "LoRA", kLoraAdvice},
-    Row{"lora_te", Match::kPrefix, "LoRA", kLoraAdvice},
-    Row{".lora_down.", Match::kAnywhere, "LoRA", kLoraAdvice},
-    Row{".lora_up.", Match::kAnywhere, "LoRA", kLoraAdvice},
-    Row{".lora_A.", Match::kAnywhere, "LoRA", kLoraAdvice},
-    Row{".lora.down.", Match::kAnywhere, "LoRA", kLoraAdvice},
+    Row{"lora_unet_", Match::kPrefix, "LoRA", kNetworkAdvice},
+    Row{"lora_te", Match::kPrefix, "LoRA", kNetworkAdvice},
+    Row{".lora_down.", Match::kAnywhere, "LoRA", kNetworkAdvice},
+    Row{".lora_up.", Match::kAnywhere, "LoRA", kNetworkAdvice},
+    Row{".lora_A.", Match::kAnywhere, "LoRA", kNetworkAdvice},
+    Row{".lora.down.", Match::kAnywhere, "LoRA", kNetworkAdvice},
+    Row{"_lora.down.", Match::kAnywhere, "LoRA", kNetworkAdvice},
+    Row{".lora_linear_layer.", Match::kAnywhere, "LoRA", kNetworkAdvice},
+    Row{"lycoris_", Match::kPrefix, "LoRA", kNetworkAdvice},
     Row{"emb_params", Match::kPrefix, "textual inversion embedding", kEmbeddingAdvice},
     Row{"clip_l", Match::kWhole, "textual inversion embedding (Stable Diffusion XL)", kOtherFamily},
     Row{"clip_g", Match::kWhole, "textual inversion embedding (Stable Diffusion XL)", kOtherFamily},

@@ -103,7 +103,8 @@ Keys keys_of_runs() {
   collect(run_program(bench), keys);
   for (const auto& arguments : std::vector<std::vector<std::string>>{
            {"convert", "--json", "-q", model, run.path("new.safetensors").string()},
-           {"info", "--json", picture, run.path("new.safetensors").string(), learnt, "nothing"},
+           {"info", "--json", picture, run.path("new.safetensors").string(), learnt,
+            SD_TEST_DATA "/networks/diffusers.safetensors", "nothing"},
            {"info", "--json", "--as-args", picture},
            {"samplers", "--json"},
            {"doctor", "--json", "--torch"}})

@@ -54,7 +54,10 @@ class Network {
 /// damaged, is something else (named), or was made for Stable Diffusion XL, 3, FLUX and others.
 std::shared_ptr<const Network> open_network(const std::filesystem::path& path);
 
-/// Whether a file has the names of a LoRA or its kin; from headers. Throws as readers do.
+/// The same of one for any family of models, for a look at it.
+NetworkInfo describe_network(const std::filesystem::path& path);
+
+/// Whether a file or folder has the names of a LoRA or its kin; from headers. Throws as readers do.
 bool is_network(const std::filesystem::path& path);
 
 /// AutoV3: SHA-256 in hex digits of what stands behind a .safetensors' header, so that edited

@@ -2,20 +2,24 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cli/commands/commands.h"
 #include "cli/models/find_model.h"
+#include "cli/models/named_networks.h"
 #include "cli/parser/option_groups.h"
 #include "cli/shell/interrupt.h"
 #include "cli/shell/json_lines.h"
 #include "cli/shell/progress_line.h"
 #include "cli/shell/text_output.h"
 #include "sd/core/error.h"
+#include "sd/text/network_words.h"
 
 namespace sd::cli {
 namespace {
@@ -25,7 +29,8 @@ constexpr const char* kConvertDescription = R"(Writes a checkpoint in another fo
 Examples:
   sd convert v1-5-pruned.ckpt v1-5.safetensors --dtype f16
   sd convert v1-5-pruned.ckpt v1-5-ema.safetensors --ema
-  sd convert v1-5.safetensors v1-5-diffusers/)";
+  sd convert v1-5.safetensors v1-5-diffusers/
+  sd convert v1-5.safetensors v1-5-ink.safetensors --lora ink.safetensors:0.8 --merge)";
 
 constexpr const char* kConvertFooter =
     R"(OUT is NAME.safetensors, by the original's names, or a folder as the diffusers package reads it
@@ -39,6 +44,8 @@ struct ConvertOptions {
   bool ema = false;
   bool keep_ema = false;
   std::optional<std::filesystem::path> config, vae, clip;
+  std::vector<std::string> loras;
+  bool merge = false;
   bool json = false;
   bool quiet = false;
 };
@@ -79,8 +86,55 @@ class Watch {
   std::chrono::steady_clock::time_point began_{};
 };
 
+/// What `--lora` asks for. A merged model has it in every step.
+std::vector<NetworkToMerge> networks_to_merge(const ConvertOptions& options) {
+  if (options.loras.empty() != !options.merge) {
+    throw UsageError(options.merge
+                         ? "--merge: give what to merge with --lora FILE"
+                         : "--lora: a LoRA is written as a part of the model; say so with --merge");
+  }
+  std::vector<NetworkToMerge> networks;
+  for (const auto& text : options.loras) {
+    const auto words = parse_network_words(text);
+    if (!words.steps.are_all()) {
+      throw UsageError(fmt::format(
+          "--lora {}: start=, stop= and step= have no place in a merged model, which has the LoRA "
+          "in every step; leave them out",
+          text));
+    }
+    networks.push_back({find_network("--lora: ", words.name, network_folders()), words.text_encoder,
+                        words.unet, words.blocks});
+  }
+  return networks;
+}
+
+/// "merged ink: 264 of 264 modules, rank 16, text encoder and UNet", and what had no place.
+void report_merged(const std::vector<MergedNetwork>& merged) {
+  constexpr std::size_t kShown = 3;
+  for (const auto& each : merged) {
+    print_message(fmt::format("merged {}: {}", each.file.stem().string(), each.matched));
+    if (each.unmatched.empty()) continue;
+    const auto shown = std::min(kShown, each.unmatched.size());
+    print_message(
+        fmt::format("  {} without a place in this model: {}{}", each.unmatched.size(),
+                    fmt::join(each.unmatched.begin(),
+                              each.unmatched.begin() + static_cast<std::ptrdiff_t>(shown), ", "),
+                    shown < each.unmatched.size() ? ", …" : ""));
+  }
+}
+
+nlohmann::ordered_json merged_json(const std::vector<MergedNetwork>& merged) {
+  auto list = nlohmann::ordered_json::array();
+  for (const auto& each : merged) {
+    list.push_back(
+        {{"file", each.file.string()}, {"matched", each.matched}, {"unmatched", each.unmatched}});
+  }
+  return list;
+}
+
 void report(const ConvertReport& done, const ConvertOptions& options, double seconds) {
   if (!options.quiet) {
+    report_merged(done.merged);
     if (!done.left_out.empty()) {
       print_message(fmt::format("left out, as diffusers has no place for them: {}",
                                 fmt::join(done.left_out, ", ")));
@@ -101,7 +155,8 @@ void report(const ConvertReport& done, const ConvertOptions& options, double sec
       {"tensors", done.tensors},
       {"bytes", done.bytes},
       {"source_sha256", done.source_sha256},
-      {"left_out", done.left_out}};
+      {"left_out", done.left_out},
+      {"merged", merged_json(done.merged)}};
   output.line(json_line_of("model", line));
 }
 
@@ -120,6 +175,7 @@ int run(const ConvertOptions& options) {
   request.dtype = options.dtype;
   request.ema = options.ema;
   request.keep_ema = options.keep_ema;
+  request.networks = networks_to_merge(options);
   Watch watch(options.quiet);
   request.on_progress = [&](const ConvertProgress& progress) { return watch(progress); };
   const auto began = std::chrono::steady_clock::now();
@@ -165,6 +221,11 @@ Command add_convert(CLI::App& app) {
            "Configuration of IN (a .yaml of the same name beside it)");
   add_path(*parser, "vae", options->vae, "FILE", "Put this autoencoder in");
   add_path(*parser, "clip", options->clip, "FILE", "Put this text encoder in");
+  add_repeated(
+      *parser, "lora", [options](const std::string& text) { options->loras.push_back(text); },
+      "LORA",
+      "Put this LoRA in, by file or by its name in SD_LORA_DIR:\nNAME[:WEIGHT[:UNET]], lbw=");
+  parser->add_flag("--merge", options->merge, "Write what --lora gives as a part of the weights");
   parser->add_flag("--json", options->json, "A JSON object on stdout instead of the path");
   parser->add_flag("-q,--quiet", options->quiet, "Print errors only");
   return {parser, [options] { return run(*options); }};

@@ -9,6 +9,7 @@
 
 #include "cli/models/checkpoint_info.h"
 #include "cli/models/embedding_info.h"
+#include "cli/models/network_info.h"
 #include "cli/shell/cut_words.h"
 #include "cli/shell/text_output.h"
 #include "core/posix_file.h"
@@ -19,6 +20,7 @@
 #include "sd/image/foreign_recipe.h"
 #include "sd/image/infotext.h"
 #include "sd/image/metadata.h"
+#include "sd/networks/network.h"
 #include "sd/weights/embedding_file.h"
 
 namespace sd::cli {
@@ -124,10 +126,12 @@ void append_text(std::string& out, const std::string& key, const Json& value, st
 Json describe_file(const fs::path& path, bool hash) {
   std::error_code error;
   if (!is_present(path)) throw IoError(fmt::format("{} does not exist", path.string()));
-  if (fs::is_directory(path, error)) return checkpoint_json(path, hash);
+  if (fs::is_directory(path, error))
+    return is_network(path) ? network_json(path, hash) : checkpoint_json(path, hash);
   if (is_picture(path))
     return holds_embedding(path) ? embedding_json(path, hash) : picture_json(path);
-  return looks_like_embedding(path) ? embedding_json(path, hash) : checkpoint_json(path, hash);
+  if (looks_like_embedding(path)) return embedding_json(path, hash);
+  return is_network(path) ? network_json(path, hash) : checkpoint_json(path, hash);
 }
 
 std::string json_of(const Json& info) {
