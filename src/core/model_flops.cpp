@@ -33,9 +33,11 @@ class UNetSum {
     channels_ = base;
     skips_ = {base};
     encoder();
-    res_block(channels_);
-    transformer();
-    res_block(channels_);
+    if (config_.middle != UNetMiddle::kNone) res_block(channels_);
+    if (config_.middle == UNetMiddle::kFull) {
+      transformer();
+      res_block(channels_);
+    }
     decoder();
     return sum_ + convolution(pixels(), channels_, config_.out_channels);
   }

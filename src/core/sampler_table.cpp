@@ -119,6 +119,13 @@ constexpr std::array kSamplers = {
                 .order = 1,
                 .noise = StepNoiseKind::kFresh,
                 .paper = "Luo et al. 2023, arXiv:2310.04378"},
+    SamplerInfo{.kind = SamplerKind::kTcd,
+                .name = "tcd",
+                .label = "TCD",
+                .scheduler = SchedulerKind::kLcm,
+                .order = 1,
+                .noise = StepNoiseKind::kFresh,
+                .paper = "Zheng et al. 2024, arXiv:2402.19159"},
 };
 
 struct SchedulerRow {

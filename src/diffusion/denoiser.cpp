@@ -11,6 +11,7 @@
 #include <cmath>
 #include <utility>
 
+#include "diffusion/added_guidance.h"
 #include "sd/core/error.h"
 
 namespace sd {
@@ -60,20 +61,53 @@ torch::Tensor parts_alone(const Guidance& guidance, const std::vector<torch::Ten
   return scaled(guidance, sum);
 }
 
-/// The prediction that those of the passes come to.
-torch::Tensor combined(const Guidance& guidance, const std::vector<torch::Tensor>& eps) {
-  const auto& parts = guidance.part_weights;
-  if (eps.size() == parts.size()) return parts_alone(guidance, eps);
-  const auto prompts = towards_prompts(guidance, eps);
-  auto guided = eps.front() + scaled(guidance, prompts);
+/// Predictions of the passes that are not perturbed, and what their sum is made with.
+struct Predictions {
+  const Guidance& guidance;
+  std::vector<torch::Tensor> eps;
+  PredictionPlace place;
+
+  /// Where velocities are predicted, f of those of `a` and `b` as ε; else of `a` and `b`.
+  template <typename F>
+  torch::Tensor as_predicted(const torch::Tensor& a, const torch::Tensor& b, F f) const {
+    if (!guidance.velocity) return f(a, b);
+    return eps_from_velocity(f(place.velocity(a), place.velocity(b)), place.x, place.alpha);
+  }
+  /// What the prompt predicts; of several prompts, what guidance at scale 1 would.
+  torch::Tensor conditional(const torch::Tensor& prompts) const {
+    const auto& parts = guidance.part_weights;
+    return parts.empty() ? eps.back() : eps[eps.size() - parts.size() - 1] + prompts;
+  }
+};
+
+/// What projected guidance leaves of the way to the prompts.
+torch::Tensor projected_prompts(const Predictions& all, const torch::Tensor& prompts,
+                                torch::Tensor& momentum) {
+  const auto& apg = *all.guidance.added.apg;
+  const auto conditional = all.conditional(prompts);
+  if (!all.guidance.velocity) return projected(prompts, conditional, apg, momentum);
+  const double root = std::sqrt(all.place.alpha);
+  return root * projected(prompts / root, all.place.velocity(conditional), apg, momentum);
+}
+
+/// ε at the scale of guidance, or at the scale that thresholding mimics.
+torch::Tensor pushed(const Predictions& all, const torch::Tensor& scaled_prompts) {
+  const auto& [guidance, eps, place] = all;
+  auto guided = eps.front() + scaled_prompts;
   if (guidance.picture_scale.value_or(1.0) != 1.0) {
     guided = guided + *guidance.picture_scale * (eps[1] - eps[0]);
   }
-  const double phi = guidance.guidance_rescale;
-  if (phi == 0) return guided;
-  // Of several prompts, what guidance at scale 1 would predict.
-  return rescaled(guided, parts.empty() ? eps.back() : eps[eps.size() - parts.size() - 1] + prompts,
-                  phi);
+  return guided;
+}
+
+/// The prediction that those of the passes come to, before they are rescaled.
+torch::Tensor combined(const Predictions& all, const torch::Tensor& prompts) {
+  const auto& added = all.guidance.added;
+  const auto guided = pushed(all, scaled(all.guidance, prompts));
+  if (!added.dynamic_threshold) return guided;
+  const auto mimicked = pushed(all, added.dynamic_threshold->mimic_scale * prompts);
+  return all.place.noise(thresholded(all.place.clean(guided), all.place.clean(mimicked),
+                                     added.dynamic_threshold->percentile));
 }
 
 /// Sums of weights that people write with a few digits: 0.7 + 0.2 + 0.1 is 1.
@@ -96,7 +130,10 @@ bool needs_unconditional(const Guidance& guidance) {
 }  // namespace
 
 torch::Tensor eps_from_velocity(const torch::Tensor& v, const torch::Tensor& x, double alpha) {
-  return std::sqrt(alpha) * v + std::sqrt(1 - alpha) * x;
+  // The least of schedules that do not end in pure noise is 0.0047.
+  constexpr double kLeastInFloat = 1e-4;
+  const auto exact = alpha < kLeastInFloat ? x.to(at::kDouble) : x;
+  return std::sqrt(alpha) * v + std::sqrt(1 - alpha) * exact;
 }
 
 std::vector<GuidancePass> Guidance::passes() const {
@@ -108,6 +145,7 @@ std::vector<GuidancePass> Guidance::passes() const {
                          (guidance_interval != StepShare{} && needs_unconditional(unguided()));
   if (passes.empty() && somewhere) passes = {kUnconditional};
   passes.insert(passes.end(), part_weights.empty() ? 1 : part_weights.size(), kConditional);
+  if (added.perturbs()) passes.insert(passes.begin(), kPerturbed);
   return passes;
 }
 
@@ -116,14 +154,18 @@ Guidance Guidance::unguided() const {
   plain.guidance_scale = 1;
   plain.row_scales.clear();
   if (plain.picture_scale) plain.picture_scale = 1;
+  plain.added = {};
   return plain;
 }
 
-GuidedDenoiser::GuidedDenoiser(NoiseModel model, const Guidance& guidance, int64_t num_steps)
+GuidedDenoiser::GuidedDenoiser(NoiseModel model, const Guidance& guidance, int64_t num_steps,
+                               SelfAttentionModel self_attention)
     : model_(std::move(model)),
       guided_(guidance),
       unguided_(guidance.unguided()),
-      num_steps_(num_steps) {
+      num_steps_(num_steps),
+      self_attention_(std::move(self_attention)) {
+  check_added_guidance(guided_, self_attention_);
   const auto& [begin, end] = guidance.guidance_interval;
   if (begin >= 0 && begin <= end && end <= 1) return;  // written so that NaN fails
   throw UsageError(fmt::format(
@@ -138,11 +180,39 @@ bool GuidedDenoiser::guides(int64_t step) const {
 
 torch::Tensor GuidedDenoiser::eps(const torch::Tensor& x, double t, int64_t step) {
   const auto& guidance = guides(step) ? guided_ : unguided_;
+  const auto& added = guidance.added;
   const auto passes = guidance.passes().size();
-  if (passes == 1) return model_(x, t, step);
-  return combined(
-      guidance,
-      model_(at::cat(std::vector(passes, x)), t, step).chunk(static_cast<int64_t>(passes)));
+  if (passes == 1 && added.sag_scale == 0) return model_(x, t, step);
+  auto eps = model_(at::cat(std::vector(passes, x)), t, step).chunk(static_cast<int64_t>(passes));
+  torch::Tensor perturbed;
+  if (added.perturbs()) {
+    perturbed = eps.front();
+    eps.erase(eps.begin());
+  }
+  const PredictionPlace place{x, guidance.alpha ? guidance.alpha(t) : 1};
+  const Predictions all{guidance, std::move(eps), place};
+  const auto& parts = guidance.part_weights;
+  if (all.eps.size() == parts.size()) return parts_alone(guidance, all.eps);
+  auto guided = all.eps.front();
+  torch::Tensor conditional = all.eps.back();
+  if (all.eps.size() > 1) {
+    auto prompts = towards_prompts(guidance, all.eps);
+    conditional = all.conditional(prompts);
+    if (added.apg) prompts = projected_prompts(all, prompts, momentum_);
+    guided = combined(all, prompts);
+  }
+  if (perturbed.defined()) {
+    guided = guided + perturbation_scale(added, t) * (conditional - perturbed);
+  }
+  if (added.sag_scale != 0) {
+    guided = guided + added.sag_scale * self_attention_difference(self_attention_, guidance,
+                                                                  all.eps.front(), place, t, step);
+  }
+  const double phi = guidance.guidance_rescale;
+  if (phi == 0 || (all.eps.size() == 1 && !perturbed.defined())) return guided;
+  return all.as_predicted(
+      guided, conditional,
+      [phi](const torch::Tensor& a, const torch::Tensor& b) { return rescaled(a, b, phi); });
 }
 
 }  // namespace sd

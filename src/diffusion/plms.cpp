@@ -6,6 +6,8 @@
 namespace sd {
 namespace {
 
+constexpr double kLeastAlpha = 1e-6;  // far below what schedules end with otherwise
+
 /// Adams–Bashforth combination of the newest ε with up to three older ones, newest first (eq. 12
 /// and its lower orders).
 torch::Tensor multistep(const torch::Tensor& eps, const std::deque<torch::Tensor>& older) {
@@ -29,7 +31,11 @@ torch::Tensor sample_plms(Denoiser& denoiser, torch::Tensor x, const SampleRun& 
     const auto& step = steps[i];
     const auto eps = denoiser.eps(x, static_cast<double>(step.t), i);
     torch::Tensor slope;
-    if (older.empty()) {  // improved Euler: average with ε at the step's end
+    // Of pure noise (zero terminal SNR) ε tells nothing that another step could go on with.
+    const bool pure_noise = step.alpha < kLeastAlpha;
+    if (pure_noise) {
+      slope = eps;
+    } else if (older.empty()) {  // improved Euler: average with ε at the step's end
       const auto trial = step_towards(predict_x0(x, eps, step.alpha), eps, step.alpha_prev, 0.0);
       const auto& next = steps[std::min<int64_t>(i + 1, run.schedule.size() - 1)];
       slope = (eps + denoiser.eps(trial, static_cast<double>(next.t), i)) / 2;
@@ -38,7 +44,7 @@ torch::Tensor sample_plms(Denoiser& denoiser, torch::Tensor x, const SampleRun& 
     }
     const auto x0 = predict_x0(x, slope, step.alpha);
     x = step_towards(x0, slope, step.alpha_prev, 0.0);
-    older.push_front(eps);
+    if (!pure_noise) older.push_front(eps);
     if (older.size() > 3) older.pop_back();
     x = finish_step(run, i, std::move(x), x0);
   }

@@ -29,6 +29,18 @@ NoiseSchedule NoiseSchedule::sqrt_linear(double linear_start, double linear_end,
   return schedule;
 }
 
+NoiseSchedule NoiseSchedule::with_zero_terminal_snr(double last) const {
+  const double first_root = std::sqrt(alphas_cumprod.front());
+  const double last_root = std::sqrt(alphas_cumprod.back());
+  NoiseSchedule rescaled;
+  for (const double alpha : alphas_cumprod) {
+    const double root = (std::sqrt(alpha) - last_root) * first_root / (first_root - last_root);
+    rescaled.alphas_cumprod.push_back(root * root);
+  }
+  rescaled.alphas_cumprod.back() = last;
+  return rescaled;
+}
+
 StepSchedule uniform_steps(const NoiseSchedule& schedule, int64_t num_steps) {
   const int64_t total = schedule.timesteps();
   if (num_steps < 1 || num_steps > total) {

@@ -3,8 +3,20 @@
 #include "sd/diffusion/sigma_samplers.h"
 
 namespace sd {
+namespace {
+
+// Above this, which only schedules with zero terminal SNR reach, float32 keeps too little of D
+// beside σ·ε.
+constexpr double kMostInFloat = 1000;
+
+}  // namespace
 
 torch::Tensor EpsSigmaDenoiser::denoised(const torch::Tensor& x, double sigma, int64_t step) {
+  if (sigma > kMostInFloat) {
+    const auto exact = x.to(at::kDouble);
+    const auto eps = model_.eps(exact / std::sqrt(1 + sigma * sigma), table_.timestep(sigma), step);
+    return (exact - sigma * eps).to(x.scalar_type());
+  }
   const auto eps = model_.eps(x / std::sqrt(1 + sigma * sigma), table_.timestep(sigma), step);
   return x - sigma * eps;
 }
@@ -40,6 +52,8 @@ SigmaSampler sigma_sampler(SamplerKind kind) {
       return sample_unipc;
     case SamplerKind::kLcm:
       return sample_lcm;
+    case SamplerKind::kTcd:
+      return sample_tcd;
   }
   return nullptr;
 }

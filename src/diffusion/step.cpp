@@ -7,12 +7,13 @@
 namespace sd {
 
 torch::Tensor predict_x0(const torch::Tensor& x, const torch::Tensor& eps, double alpha) {
-  return (x - std::sqrt(1 - alpha) * eps) / std::sqrt(alpha);
+  return ((x - std::sqrt(1 - alpha) * eps) / std::sqrt(alpha)).to(x.scalar_type());
 }
 
 torch::Tensor step_towards(const torch::Tensor& x0, const torch::Tensor& eps, double alpha_prev,
                            double sigma) {
-  return std::sqrt(alpha_prev) * x0 + std::sqrt(1 - alpha_prev - sigma * sigma) * eps;
+  return (std::sqrt(alpha_prev) * x0 + std::sqrt(1 - alpha_prev - sigma * sigma) * eps)
+      .to(x0.scalar_type());
 }
 
 torch::Tensor add_noise(const torch::Tensor& x0, const torch::Tensor& noise, double alpha) {

@@ -6,7 +6,7 @@
 
 namespace sd {
 
-/// x0 as ε predicts it: (x − sqrt(1−ᾱ) ε) / sqrt(ᾱ). DDIM eq. 9.
+/// x0 as ε predicts it: (x − sqrt(1−ᾱ) ε) / sqrt(ᾱ), in the dtype of x. DDIM eq. 9.
 torch::Tensor predict_x0(const torch::Tensor& x, const torch::Tensor& eps, double alpha);
 
 /// The deterministic part of DDIM's eq. 12: sqrt(ᾱ_prev) x0 + sqrt(1−ᾱ_prev−σ²) ε.

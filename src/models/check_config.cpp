@@ -31,6 +31,7 @@ std::string text_of(TextEncoderKind kind) {
   }
   return {};
 }
+std::string text_of(UNetMiddle middle) { return std::string(name_of(middle)); }
 std::string text_of(const std::vector<int64_t>& values) {
   return fmt::format("[{}]", fmt::join(values, ", "));
 }
@@ -67,6 +68,8 @@ void compare_unet(const UNetConfig& wanted, const UNetConfig& detected, Differen
   compare("attention_resolutions", reached_resolutions(wanted), reached_resolutions(detected));
   compare("transformer_depth", wanted.transformer_depth, detected.transformer_depth);
   compare("context_dim", wanted.context_dim, detected.context_dim);
+  compare("middle_block", wanted.middle, detected.middle);
+  compare("time_cond_dim", wanted.time_cond_width, detected.time_cond_width);
 }
 
 void compare_vae(const VaeConfig& wanted, const VaeConfig& detected, Differences& differences) {
@@ -116,9 +119,8 @@ void validate_config(const ModelConfig& config, const std::string& where) {
   for (std::size_t i = 0; i < unet.channel_mult.size(); ++i) {
     const int64_t width = unet.model_channels * unet.channel_mult[i];
     require_divides(unet.norm_groups, width, "the UNet's {} group-norm groups", where);
-    const bool deepest =
-        i + 1 ==
-        unet.channel_mult.size();  // followed by the middle block, which always has attention
+    // Followed by the middle block, which usually has attention.
+    const bool deepest = i + 1 == unet.channel_mult.size() && unet.middle == UNetMiddle::kFull;
     if (!deepest && !std::binary_search(attention.begin(), attention.end(), int64_t{1} << i))
       continue;
     if (unet.num_head_channels >= 1) {

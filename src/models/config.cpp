@@ -40,6 +40,15 @@ std::string require_target(
                                      fmt::join(expected, " or ")));
 }
 
+UNetMiddle read_middle(YamlSection& params, UNetMiddle base) {
+  const auto text = params.text("middle_block");
+  if (!text) return base;
+  for (const auto middle : {UNetMiddle::kFull, UNetMiddle::kResidual, UNetMiddle::kNone}) {
+    if (*text == name_of(middle)) return middle;
+  }
+  params.fail("middle_block", fmt::format("is {}, expected full, residual or none", *text));
+}
+
 void read_unet(YamlSection section, UNetConfig& unet) {
   require_target(section, {"ldm.modules.diffusionmodules.openaimodel.UNetModel"});
   auto params = section.section("params");
@@ -63,6 +72,8 @@ void read_unet(YamlSection section, UNetConfig& unet) {
   unet.norm_groups = params.integer("norm_groups", unet.norm_groups);
   unet.use_linear_in_transformer =
       params.truth("use_linear_in_transformer", unet.use_linear_in_transformer);
+  unet.middle = read_middle(params, unet.middle);
+  unet.time_cond_width = params.integer("time_cond_dim", unet.time_cond_width, 0);
   params.require("use_spatial_transformer", "true");
   params.require("use_scale_shift_norm", "false");
   params.require("resblock_updown", "false");
@@ -192,6 +203,7 @@ void read_model(YamlSection model, ModelConfig& config) {
   config.scale_factor = params.number("scale_factor", config.scale_factor);
   config.image_size = params.integer("image_size", config.image_size);
   config.use_ema = params.truth("use_ema", config.use_ema);
+  config.zero_terminal_snr = params.truth("rescale_betas_zero_snr", config.zero_terminal_snr);
   read_prediction(params, config);
   params.require("beta_schedule", "linear");
   params.require("num_timesteps_cond", "1");

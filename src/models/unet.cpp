@@ -8,9 +8,11 @@
 #include <utility>
 #include <vector>
 
+#include "models/freeu.h"
 #include "nn/join_channels.h"
 #include "sd/models/feature_cache.h"
 #include "sd/nn/equal_rows.h"
+#include "sd/nn/forward_edits.h"
 #include "sd/nn/time_table.h"
 #include "sd/nn/timestep_embedding.h"
 
@@ -46,6 +48,10 @@ UNetImpl::UNetImpl(const UNetConfig& config) : config_(config) {
   auto time_embed = register_module("time_embed", Group());
   time_in_ = time_embed->put("0", Linear(width, 4 * width));
   time_out_ = time_embed->put("2", Linear(4 * width, 4 * width));
+  if (config.time_cond_width > 0) {
+    time_condition_ =
+        time_embed->put("cond_proj", Linear(config.time_cond_width, width, /*with_bias=*/false));
+  }
 
   std::vector<int64_t> skip_channels;
   build_input_blocks(skip_channels);
@@ -123,10 +129,12 @@ void UNetImpl::build_input_blocks(std::vector<int64_t>& skip_channels) {
 }
 
 void UNetImpl::build_middle_block(int64_t channels) {
+  if (config_.middle == UNetMiddle::kNone) return;
   const int64_t downsampling = int64_t{1} << (config_.channel_mult.size() - 1);
   auto middle = register_module("middle_block", Group());
   const int64_t embedding = 4 * config_.model_channels;
   middle_first_ = middle->put("0", ResBlock(channels, embedding, channels, config_.norm_groups));
+  if (config_.middle == UNetMiddle::kResidual) return;
   middle_transformer_ =
       middle->put("1", make_transformer(UNetPart::kMiddle, 1, downsampling, channels));
   middle_last_ = middle->put("2", ResBlock(channels, embedding, channels, config_.norm_groups));
@@ -167,15 +175,18 @@ torch::Tensor UNetImpl::Time::shift(ResBlock& block) const {
   return table != nullptr ? table->shift(block.get(), row) : block->time_shift(activated);
 }
 
-torch::Tensor UNetImpl::activated_time(const torch::Tensor& t, torch::Dtype dtype) {
-  const auto embedding = timestep_embedding(t, config_.model_channels);
+torch::Tensor UNetImpl::activated_time(const torch::Tensor& t, torch::Dtype dtype,
+                                       const torch::Tensor& condition) {
+  auto embedding = timestep_embedding(t, config_.model_channels);
+  if (condition.defined()) embedding = embedding + time_condition_->forward(condition);
   const auto time = time_out_->forward(at::silu(time_in_->forward(embedding)));
   return at::silu(time).to(dtype);  // every residual block starts with this SiLU
 }
 
-void UNetImpl::fill(TimeTable& table, const torch::Tensor& like, torch::Dtype dtype) {
+void UNetImpl::fill(TimeTable& table, const torch::Tensor& like, torch::Dtype dtype,
+                    const torch::Tensor& condition) {
   const auto all = at::tensor(table.timesteps(), at::kDouble).to(like.options());
-  const auto activated = activated_time(all, dtype);
+  const auto activated = activated_time(all, dtype, condition);
   std::vector<std::pair<const void*, torch::Tensor>> shifts;
   const auto keep = [&](ResBlock& block) {
     shifts.emplace_back(block.get(), block->time_shift(activated));
@@ -185,15 +196,18 @@ void UNetImpl::fill(TimeTable& table, const torch::Tensor& like, torch::Dtype dt
       if (stage.res) keep(stage.res);
     }
   }
-  keep(middle_first_);
-  keep(middle_last_);
+  if (middle_first_) keep(middle_first_);
+  if (middle_last_) keep(middle_last_);
   table.fill(shifts);
 }
 
 UNetImpl::Time UNetImpl::time_of(const torch::Tensor& t, torch::Dtype dtype,
                                  const ForwardContext& run) {
-  if (run.times == nullptr || !run.time_row) return {.activated = activated_time(t, dtype)};
-  if (!run.times->is_filled()) fill(*run.times, t, dtype);
+  const auto condition = run.edits != nullptr ? run.edits->time_condition : torch::Tensor();
+  if (run.times == nullptr || !run.time_row) {
+    return {.activated = activated_time(t, dtype, condition)};
+  }
+  if (!run.times->is_filled()) fill(*run.times, t, dtype, condition);
   return {.table = run.times, .row = *run.time_row, .activated = {}};
 }
 
@@ -207,6 +221,24 @@ torch::Tensor UNetImpl::apply(Stage& stage, torch::Tensor h, const Time& time,
   return h;
 }
 
+torch::Tensor UNetImpl::joined(std::size_t stage, torch::Tensor h, torch::Tensor skip,
+                               const ForwardContext& run) const {
+  skip = all_rows(skip, run.same_as);
+  if (run.edits != nullptr && run.edits->freeu) {
+    apply_freeu(*run.edits->freeu, config_, static_cast<int64_t>(stage), h, skip);
+  }
+  return join_channels(h, skip);
+}
+
+torch::Tensor UNetImpl::middle(torch::Tensor h, const Time& time, const torch::Tensor& context,
+                               const ForwardContext& run) {
+  h = all_rows(h, run.same_as);
+  if (middle_first_) h = middle_first_->forward(h, time.shift(middle_first_));
+  if (middle_transformer_) h = middle_transformer_->forward(h, context, run);
+  if (middle_last_) h = middle_last_->forward(h, time.shift(middle_last_));
+  return h;
+}
+
 torch::Tensor UNetImpl::deep_features(torch::Tensor h, const Time& time,
                                       const torch::Tensor& context, const ForwardContext& run) {
   std::vector<torch::Tensor> skips;
@@ -214,11 +246,9 @@ torch::Tensor UNetImpl::deep_features(torch::Tensor h, const Time& time,
     h = apply(input_stages_[i], h, time, context, run);
     skips.push_back(h);
   }
-  h = middle_first_->forward(all_rows(h, run.same_as), time.shift(middle_first_));
-  h = middle_transformer_->forward(h, context, run);
-  h = middle_last_->forward(h, time.shift(middle_last_));
+  h = middle(h, time, context, run);
   for (std::size_t i = 0; i + 1 < output_stages_.size(); ++i) {
-    h = join_channels(h, all_rows(skips.back(), run.same_as));
+    h = joined(i, h, skips.back(), run);
     skips.pop_back();
     h = apply(output_stages_[i], h, time, context, run);
   }
@@ -238,7 +268,7 @@ torch::Tensor UNetImpl::forward(const torch::Tensor& x, const torch::Tensor& t,
     deep = deep_features(first, time, context, run);
     if (run.features != nullptr) run.features->keep(deep);
   }
-  auto h = join_channels(deep, all_rows(first, run.same_as));
+  auto h = joined(output_stages_.size() - 1, deep, first, run);
   h = apply(output_stages_.back(), std::move(h), time, context, run);
   return conv_out_->forward(h.to(at::kFloat), {.norm = norm_out_.get()});
 }

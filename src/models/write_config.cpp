@@ -12,6 +12,18 @@ std::string list(const std::vector<int64_t>& numbers) {
   return fmt::format("[{}]", fmt::join(numbers, ", "));
 }
 
+/// What only distilled UNets have.
+std::string unusual_yaml(const UNetConfig& unet) {
+  std::string lines;
+  if (unet.middle != UNetMiddle::kFull) {
+    lines += fmt::format("        middle_block: {}\n", name_of(unet.middle));
+  }
+  if (unet.time_cond_width > 0) {
+    lines += fmt::format("        time_cond_dim: {}\n", unet.time_cond_width);
+  }
+  return lines;
+}
+
 std::string unet_yaml(const UNetConfig& unet) {
   return fmt::format(
       R"(    unet_config:
@@ -30,12 +42,12 @@ std::string unet_yaml(const UNetConfig& unet) {
         transformer_depth: {}
         context_dim: {}
         norm_groups: {}
-        legacy: False
+{}        legacy: False
 )",
       unet.in_channels, unet.out_channels, unet.model_channels, list(unet.attention_resolutions),
       unet.num_res_blocks, list(unet.channel_mult), unet.num_heads, unet.num_head_channels,
       unet.use_linear_in_transformer ? "True" : "False", unet.transformer_depth, unet.context_dim,
-      unet.norm_groups);
+      unet.norm_groups, unusual_yaml(unet));
 }
 
 std::string vae_yaml(const ModelConfig& config) {
@@ -121,14 +133,15 @@ std::string config_yaml(const ModelConfig& config) {
     channels: {}
     conditioning_key: {}
     scale_factor: {}
-    use_ema: False
+{}    use_ema: False
 )",
              model_class(config.extra()),
              config.prediction
                  ? fmt::format("    parameterization: {}\n", name_of(*config.prediction))
                  : "",
              config.linear_start, config.linear_end, config.timesteps, config.image_size,
-             config.vae.embed_dim, plain ? "crossattn" : "hybrid", config.scale_factor) +
+             config.vae.embed_dim, plain ? "crossattn" : "hybrid", config.scale_factor,
+             config.zero_terminal_snr ? "    rescale_betas_zero_snr: True\n" : "") +
          unet_yaml(config.unet) + vae_yaml(config) +
          (config.text.encoder == TextEncoderKind::kBert ? bert_yaml(config.text)
                                                         : clip_yaml(config.text));

@@ -46,6 +46,12 @@ torch::Tensor TransformerBlockImpl::attend_to_itself(const torch::Tensor& x,
         "token_merging: self-attention is controlled in a layer of the latents' own size, where "
         "pixels are merged; leave one of the two out, or control smaller layers alone");
   }
+  if (attn1->is_edited(run)) {
+    throw UsageError(
+        "token_merging: guidance perturbs self-attention in a layer of the latents' own size, "
+        "where "
+        "pixels are merged; leave one of the two out, or name smaller layers");
+  }
   const TokenMerging merging(x, grid_height, grid_width, run.token_merging);
   const auto merged = merging.merge(normed);
   return merging.unmerge(attn1->forward(merged, merged, run, grid_height, grid_width)) + x;
@@ -55,7 +61,9 @@ torch::Tensor TransformerBlockImpl::forward(torch::Tensor x, const torch::Tensor
                                             const ForwardContext& run, int64_t grid_height,
                                             int64_t grid_width) {
   // Until they meet their prompts, rows of equal latents are computed once.
-  if (attn1->is_watched(run, grid_height, grid_width)) x = all_rows(x, run.same_as);
+  if (attn1->is_watched(run, grid_height, grid_width) || attn1->is_edited(run)) {
+    x = all_rows(x, run.same_as);
+  }
   x = all_rows(attend_to_itself(x, run, grid_height, grid_width), run.same_as);
   x = attn2->forward(norm2->forward(x), context, run, grid_height, grid_width, x);
   return ff->forward(norm3->forward(x), x);

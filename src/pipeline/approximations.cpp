@@ -12,6 +12,11 @@ void check_approximations(const LoadedModel& model, const DrawRequest& request) 
         "deepcache: between its whole steps no deep layer attends, so attention cannot be "
         "controlled or watched; leave one of the two out");
   }
+  if (request.deepcache > 1 && request.added.sag_scale != 0) {
+    throw UsageError(
+        "deepcache: self-attention guidance (sag) predicts from other latents in every step, which "
+        "no kept features are of; leave one of the two out");
+  }
   const auto& at = model.config.unet.attention_resolutions;
   if (request.token_merging > 0 && std::find(at.begin(), at.end(), 1) == at.end()) {
     throw UsageError(

@@ -6,6 +6,7 @@
 #include <c10/core/InferenceMode.h>
 
 #include <chrono>
+#include <memory>
 
 #include "nn/gpu.h"
 #include "nn/kept_memory.h"
@@ -67,6 +68,13 @@ StepHooks make_hooks(const DrawRequest& request, const Start& start, const Batch
   return hooks;
 }
 
+/// Where a noise level lies on a Brownian path, which ends at 256: what is above 255, which only
+/// schedules that end in pure noise have, is drawn together below.
+double path_level(double sigma) {
+  constexpr double kPlain = 255;
+  return sigma <= kPlain ? sigma : kPlain + 1 - kPlain / sigma;
+}
+
 /// The noise that samplers with random steps draw. Each sample gets one noise, and all branches of
 /// the sample share it. So a source is the picture of its prompt alone, and equal prompts stay
 /// equal.
@@ -80,7 +88,7 @@ StepNoise make_step_noise(const DrawRequest& request, const BatchRows& rows, Noi
     if (!request.seeds.empty()) seeds = request.seeds;
     return [=, path = BrownianNoise(std::move(seeds))](const torch::Tensor& x, double sigma,
                                                        double next) mutable {
-      return rows.spread(path(one_a_sample(x), sigma, next));
+      return rows.spread(path(one_a_sample(x), path_level(sigma), path_level(next)));
     };
   }
   return [=, &noise](const torch::Tensor& x, double, double) {
@@ -113,9 +121,13 @@ torch::Tensor sample(const LoadedModel& model, const DrawRequest& request, Noise
                           make_step_noise(request, rows, noise));
   }
   if (!report(request, Progress::Stage::kEncode, 0, 1)) throw Cancelled();
-  GuidedDenoiser denoiser(
-      BatchNoiseModel(model, request, start.extra, start.plan.timesteps(), unet_calls),
-      guidance_of(model, request), start.plan.size());
+  const auto predicts = std::make_shared<BatchNoiseModel>(model, request, start.extra,
+                                                          start.plan.timesteps(), unet_calls);
+  const auto ask = [predicts](const torch::Tensor& x, double t, int64_t step) {
+    return (*predicts)(x, t, step);
+  };
+  GuidedDenoiser denoiser(ask, guidance_of(model, request), start.plan.size(),
+                          self_attention_of(predicts));
   put_part_away(model, ModelPart::kText);
   const auto unet = use_part(model, ModelPart::kUNet);
   if (!report(request, Progress::Stage::kSample, 0, start.plan.size())) throw Cancelled();

@@ -31,6 +31,14 @@ Guidance guidance_of(const LoadedModel& model, const DrawRequest& request) {
     guidance.picture_scale = request.image_guidance_scale;
   }
   guidance.part_weights = part_weights(model, request);
+  if (model.config.unet.time_cond_width > 0) {  // the model takes the scale beside the time
+    guidance.guidance_scale = 1;
+    guidance.row_scales.clear();
+  }
+  guidance.velocity = model.config.prediction == Prediction::kVelocity;
+  guidance.alpha = [table = SigmaTable(noise_schedule(model.config, request))](double t) {
+    return table.alpha(t);
+  };
   return guidance;
 }
 
@@ -38,7 +46,7 @@ BatchNoiseModel::BatchNoiseModel(const LoadedModel& model, const DrawRequest& re
                                  const torch::Tensor& extra, std::vector<double> timesteps,
                                  int64_t* calls)
     : model_(model),
-      sigmas_(noise_schedule(model.config)),
+      sigmas_(noise_schedule(model.config, request)),
       networks_(std::make_shared<BatchNetworks>(model.layers.get(), request.networks,
                                                 BatchRows::of(request).total())),
       contexts_(model, request, static_cast<int64_t>(timesteps.size()), *networks_),
@@ -52,19 +60,26 @@ BatchNoiseModel::BatchNoiseModel(const LoadedModel& model, const DrawRequest& re
   if (model.recorded) {
     turn_ = std::make_shared<std::unique_lock<std::mutex>>(model.recorded->take_turn());
   }
+  guidance_ = guidance_of(model, request);
+  pass_rows_ = BatchRows::of(request).total();
+  perturbs_ = guidance_.added.perturbs();
   int64_t part = 0;
-  for (const auto pass : guidance_of(model, request).passes()) {
+  for (const auto pass : guidance_.passes()) {
     add_pass(request, pass, part, extra);
     if (pass == GuidancePass::kConditional) ++part;
   }
+  make_edits(request);
 }
 
 void BatchNoiseModel::add_pass(const DrawRequest& request, GuidancePass pass, int64_t part,
                                const torch::Tensor& extra) {
   const auto rows = BatchRows::of(request);
-  const auto groups = rows.groups(pass, contexts_.rows(), part);
-  groups_.insert(groups_.end(), groups.begin(), groups.end());
-  if (pass == GuidancePass::kConditional) {
+  const bool perturbed = pass == GuidancePass::kPerturbed;
+  if (!perturbed) {  // no controller is to see or to change those rows
+    const auto groups = rows.groups(pass, contexts_.rows(), part);
+    groups_.insert(groups_.end(), groups.begin(), groups.end());
+  }
+  if (pass == GuidancePass::kConditional || perturbed) {
     contexts_.add(BatchRows::prompts(request), part);
   } else {
     contexts_.add_negative(rows.total());
@@ -75,32 +90,33 @@ void BatchNoiseModel::add_pass(const DrawRequest& request, GuidancePass pass, in
   extra_ = below(extra_, pass == GuidancePass::kBlind ? at::zeros_like(spread) : spread);
 }
 
-void BatchNoiseModel::set_step(double t, int64_t step, int64_t rows) {
+void BatchNoiseModel::set_step(double t, int64_t step, const Call& call) {
   if (step == run_.step.step) {
     ++run_.step.evaluation;  // the step keeps the timestep it began with
   } else {
     run_.step = {step, run_.step.num_steps, t, 0};
   }
-  const int64_t left_out = contexts_.rows() - rows;
   run_.rows.clear();
+  if (call.again) return;
   for (auto group : groups_) {
-    if (group.begin < left_out) continue;
-    group.begin -= left_out;
+    if (group.begin < call.first) continue;
+    group.begin -= call.first;
     run_.rows.push_back(group);
   }
 }
 
-torch::Tensor BatchNoiseModel::context_of(int64_t step, int64_t rows) {
+torch::Tensor BatchNoiseModel::context_of(int64_t step, const Call& call) {
   const auto all = contexts_.at(step);
   if (!all.is_same(context_)) {
     context_ = all;
-    last_contexts_ = torch::Tensor();
+    last_contexts_ = again_context_ = torch::Tensor();
     if (features_) features_->forget();
   }
-  if (rows == all.size(0)) return all;
+  if (call.count == all.size(0)) return all;
   // One tensor for all steps: what is computed from it once can be told by it.
-  if (!last_contexts_.defined()) last_contexts_ = all.narrow(0, all.size(0) - rows, rows);
-  return last_contexts_;
+  auto& some = call.again ? again_context_ : last_contexts_;
+  if (!some.defined()) some = all.narrow(0, call.first, call.count);
+  return some;
 }
 
 void BatchNoiseModel::set_columns(std::optional<ColumnEdit> edit, const torch::Tensor& like) {
@@ -116,8 +132,8 @@ void BatchNoiseModel::set_columns(std::optional<ColumnEdit> edit, const torch::T
 }
 
 void BatchNoiseModel::take_columns(const torch::Tensor& context) {
-  auto use = controller_ == nullptr ? StepUse::kNone : StepUse::kOther;
-  if (controller_ != nullptr && gpu::takes_half(context)) {
+  auto use = controller_ == nullptr || run_.rows.empty() ? StepUse::kNone : StepUse::kOther;
+  if (use == StepUse::kOther && gpu::takes_half(context)) {
     use = controller_->step_use(run_.step, run_.rows);
   }
   std::optional<ColumnEdit> edit;
@@ -148,25 +164,42 @@ torch::Tensor BatchNoiseModel::evaluate(const torch::Tensor& input, const torch:
 }
 
 torch::Tensor BatchNoiseModel::operator()(const torch::Tensor& x, double t, int64_t step) {
+  return predict(x, t, step, {contexts_.rows() - x.size(0), x.size(0), false});
+}
+
+torch::Tensor BatchNoiseModel::again(const torch::Tensor& x, double t, int64_t step) {
+  return predict(x, t, step, {perturbs_ ? pass_rows_ : 0, x.size(0), true});
+}
+
+torch::Tensor BatchNoiseModel::predict(const torch::Tensor& x, double t, int64_t step,
+                                       const Call& call) {
   ++*calls_;
-  const int64_t rows = x.size(0);
-  set_step(t, step, rows);
+  set_step(t, step, call);
   const bool divides = networks_->divide_rows();
-  run_.time_row = networks_->touch_time() ? std::nullopt : times_->row_of(t);
+  // Rows that the table knows nothing of: other LoRAs in what is made of the time, other scales.
+  const bool by_table = !networks_->touch_time() && embedded_scales_.size() < 2;
+  run_.time_row = by_table ? times_->row_of(t) : std::nullopt;
   if (!run_.time_row || !timestep_.defined()) {
-    timestep_ = at::full({divides && networks_->touch_time() ? rows : 1}, t, x.options());
+    timestep_ = at::full({divides && networks_->touch_time() ? call.count : 1}, t, x.options());
   }
   torch::Tensor input = x.to(model_.compute_dtype);
   if (extra_.defined()) {
-    input = at::cat({input, extra_.narrow(0, extra_.size(0) - rows, rows)}, 1);
+    input = at::cat({input, extra_.narrow(0, call.first, call.count)}, 1);
   }
   // On a GPU a comparison would wait for it.
   if (input.is_cpu() && !divides) run_.same_as = find_equal_rows(input);
   run_.prompt = prompt_.get();
   run_.times = times_.get();
-  const auto predicted = evaluate(input, context_of(step, rows)).to(at::kFloat);
+  set_edits(call);
+  const auto predicted = evaluate(input, context_of(step, call)).to(at::kFloat);
   if (model_.config.prediction != Prediction::kVelocity) return predicted;
   return eps_from_velocity(predicted, x, sigmas_.alpha(t));
+}
+
+SelfAttentionModel self_attention_of(const std::shared_ptr<BatchNoiseModel>& model) {
+  return {
+      [model](const torch::Tensor& x, double t, int64_t step) { return model->again(x, t, step); },
+      [model] { return model->attention(); }};
 }
 
 }  // namespace sd

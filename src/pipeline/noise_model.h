@@ -12,6 +12,7 @@
 #include "sd/diffusion/sigmas.h"
 #include "sd/models/feature_cache.h"
 #include "sd/nn/column_edit.h"
+#include "sd/nn/forward_edits.h"
 #include "sd/nn/prompt_cache.h"
 #include "sd/nn/time_table.h"
 
@@ -32,11 +33,27 @@ class BatchNoiseModel {
 
   torch::Tensor operator()(const torch::Tensor& x, double t, int64_t step);
 
+  /// ε of other latents for the rows of the first pass that is not perturbed, whose attention no
+  /// controller sees.
+  torch::Tensor again(const torch::Tensor& x, double t, int64_t step);
+  /// What self-attention in the middle paid to each pixel in those rows of the last call.
+  const torch::Tensor& attention() const { return sums_->sums; }
+
  private:
+  /// Of one call: which rows of all, and the step.
+  struct Call {
+    int64_t first = 0, count = 0;
+    bool again = false;
+  };
+  torch::Tensor predict(const torch::Tensor& x, double t, int64_t step, const Call& call);
+  void make_edits(const DrawRequest& request);
+  /// Says what guidance does inside of the UNet in these rows.
+  void set_edits(const Call& call);
+  torch::Tensor time_condition() const;
   void add_pass(const DrawRequest& request, GuidancePass pass, int64_t part,
                 const torch::Tensor& extra);
-  void set_step(double t, int64_t step, int64_t rows);
-  torch::Tensor context_of(int64_t step, int64_t rows);
+  void set_step(double t, int64_t step, const Call& call);
+  torch::Tensor context_of(int64_t step, const Call& call);
   torch::Tensor evaluate(const torch::Tensor& input, const torch::Tensor& context);
   /// Turns what the controller does to this step into a ColumnEdit where it is one.
   void take_columns(const torch::Tensor& context);
@@ -50,6 +67,7 @@ class BatchNoiseModel {
   torch::Tensor extra_;           // [R,C,h,w]; undefined where the UNet takes latents alone
   std::vector<RowGroup> groups_;  // of all rows
   torch::Tensor context_, last_contexts_;   // of all rows; of those that a step does with
+  torch::Tensor again_context_;             // of the rows that are asked for again
   std::shared_ptr<FeatureCache> features_;  // shared by copies of this, which a std::function makes
   std::shared_ptr<PromptCache> prompt_ =
       std::make_shared<PromptCache>();                  // whoever holds a copy of this takes turns
@@ -61,6 +79,19 @@ class BatchNoiseModel {
   std::shared_ptr<const ColumnEdit> columns_there_;
   ForwardContext run_;
   int64_t* calls_;
+  // Guidance inside of the UNet.
+  Guidance guidance_;
+  int64_t pass_rows_ = 0;                // of each pass
+  bool perturbs_ = false;                // the first pass is
+  std::vector<double> embedded_scales_;  // one, or one a row of a pass; empty: none
+  std::vector<SiteChoice> perturbed_sites_;
+  std::optional<PromptContexts>
+      negative_;                         // of the rows of a pass; of attention that is pushed off
+  std::shared_ptr<ForwardEdits> edits_;  // null: none
+  std::shared_ptr<AttentionSums> sums_ = std::make_shared<AttentionSums>();
 };
+
+/// What self-attention guidance asks of it.
+SelfAttentionModel self_attention_of(const std::shared_ptr<BatchNoiseModel>& model);
 
 }  // namespace sd

@@ -6,6 +6,7 @@
 
 #include "nn/gpu.h"
 #include "sd/models/unet.h"
+#include "sd/nn/forward_edits.h"
 
 namespace sd {
 namespace {
@@ -27,7 +28,8 @@ bool equal_shares(const std::optional<ColumnEdit>& a, const ColumnEdit* b) {
 }  // namespace
 
 bool RecordedUNet::is_alike(const torch::Tensor& x, const ForwardContext& run) const {
-  return gpu::takes_half(x) && run.controller == nullptr && run.features == nullptr &&
+  const bool plain = run.edits == nullptr || run.edits->leaves_layers_alone();
+  return plain && gpu::takes_half(x) && run.controller == nullptr && run.features == nullptr &&
          run.token_merging == 0 && run.same_as.empty() && run.prompt != nullptr &&
          run.times != nullptr && run.time_row.has_value() &&
          x.size(0) * x.size(2) * x.size(3) <= kMostPixels;
@@ -85,7 +87,10 @@ torch::Tensor RecordedUNet::forward(const torch::Tensor& x, const torch::Tensor&
     if (recordings_.size() > kMostRecordings) recordings_.pop_back();
     return predicted;
   }
-  if (!run.times->is_filled()) unet_.fill(*run.times, t, context.scalar_type());
+  if (!run.times->is_filled()) {
+    const auto condition = run.edits != nullptr ? run.edits->time_condition : torch::Tensor();
+    unet_.fill(*run.times, t, context.scalar_type(), condition);
+  }
   if (recording->first == nullptr) {
     if (std::exchange(recording->prepared, std::this_thread::get_id()) !=
         std::this_thread::get_id()) {

@@ -3,15 +3,42 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "sd/core/error.h"
+#include "sd/diffusion/spacing.h"
 
 namespace sd {
 namespace {
 
-std::vector<double> all_sigmas(const SigmaTable& table, const DrawSettings& settings) {
+/// What is asked for, or what a schedule that ends in pure noise needs where nothing is.
+std::optional<TimestepSpacing> spacing_of(const NoiseSchedule& schedule,
+                                          const DrawSettings& settings) {
+  if (settings.timesteps && settings.scheduler) {
+    throw UsageError(
+        fmt::format("timesteps {} and scheduler {} contradict each other; leave one of the two out",
+                    name_of(*settings.timesteps), name_of(*settings.scheduler)));
+  }
+  const bool own = info_of(settings.sampler).scheduler == SchedulerKind::kLcm;
+  if (settings.timesteps || settings.scheduler || own || !schedule.has_zero_terminal_snr()) {
+    return settings.timesteps;
+  }
+  return TimestepSpacing::kTrailing;
+}
+
+std::vector<double> all_sigmas(const SigmaTable& table, const DrawSettings& settings,
+                               std::optional<TimestepSpacing> spacing) {
   const auto& info = info_of(settings.sampler);
+  if (spacing) {
+    std::vector<double> sigmas;
+    for (const double t :
+         spaced_timesteps(*spacing, settings.sampler, table.timesteps(), settings.steps)) {
+      sigmas.push_back(table.sigma(t));
+    }
+    sigmas.push_back(0);
+    return sigmas;
+  }
   const auto kind = settings.scheduler.value_or(info.scheduler);
   return info.drops_penultimate ? sigma_steps_without_penultimate(kind, table, settings.steps)
                                 : sigma_steps(kind, table, settings.steps);
@@ -32,18 +59,23 @@ SamplingPlan SamplingPlan::make(const NoiseSchedule& schedule, const DrawSetting
   SamplingPlan plan;
   plan.kind_ = settings.sampler;
   plan.eta_ = settings.eta;
+  plan.tcd_gamma_ = settings.tcd_gamma;
+  const auto spacing = spacing_of(schedule, settings);
   std::optional<int64_t> left;
   if (strength) left = steps_at_strength(*strength, settings.steps);
   if (by_sigma) {
-    SigmaSteps steps{SigmaTable(schedule), {}};
-    auto sigmas = all_sigmas(steps.table, settings);
+    const bool unit = spacing ? begins_at_unit_variance(*spacing, settings.sampler)
+                              : settings.sampler == SamplerKind::kTcd;
+    SigmaSteps steps{SigmaTable(schedule), {}, unit};
+    auto sigmas = all_sigmas(steps.table, settings, spacing);
     const auto skipped = settings.steps - left.value_or(settings.steps);
     sigmas.erase(sigmas.begin(), sigmas.begin() + skipped);
     if (sigmas.size() > 1) steps.sigmas = std::move(sigmas);
     plan.steps_ = std::move(steps);
     return plan;
   }
-  const auto full = uniform_steps(schedule, settings.steps);
+  const auto full = spacing ? spaced_steps(schedule, *spacing, settings.steps)
+                            : uniform_steps(schedule, settings.steps);
   AlphaSteps steps;
   const int64_t count = left.value_or(full.size());
   if (count > 0) {
@@ -77,7 +109,9 @@ std::vector<double> SamplingPlan::timesteps() const {
 
 torch::Tensor SamplingPlan::from_noise(const torch::Tensor& noise) const {
   if (std::holds_alternative<AlphaSteps>(steps_)) return noise;
-  return std::get<SigmaSteps>(steps_).sigmas.front() * noise;
+  const auto& steps = std::get<SigmaSteps>(steps_);
+  const double sigma = steps.sigmas.front();
+  return (steps.unit_variance ? std::sqrt(1 + sigma * sigma) : sigma) * noise;
 }
 
 torch::Tensor SamplingPlan::from_picture(const torch::Tensor& x0,
@@ -106,6 +140,7 @@ torch::Tensor SamplingPlan::run(Denoiser& denoiser, torch::Tensor x, const StepH
   }
   const auto& steps = std::get<SigmaSteps>(steps_);
   SigmaRun run{hooks, steps.sigmas, 1.0, std::move(step_noise)};
+  if (kind_ == SamplerKind::kTcd) run.down = tcd_levels(steps.table, steps.sigmas, tcd_gamma_);
   EpsSigmaDenoiser by_sigma(denoiser, steps.table);
   return sigma_sampler(kind_)(by_sigma, std::move(x), run);
 }

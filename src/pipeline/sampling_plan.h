@@ -22,6 +22,7 @@ struct AlphaSteps {
 struct SigmaSteps {
   SigmaTable table;
   std::vector<double> sigmas;  // empty where nothing is to run
+  bool unit_variance = false;  // noise alone begins as DDPM's latents, not as σ·n
 };
 
 /// The steps that a run makes, in the terms of its sampler: ᾱ for DDIM and PLMS, σ for the others.
@@ -53,6 +54,7 @@ class SamplingPlan {
  private:
   SamplerKind kind_ = SamplerKind::kDdim;
   double eta_ = 0;
+  double tcd_gamma_ = 0;
   std::variant<AlphaSteps, SigmaSteps> steps_;
 };
 

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <cmath>
+
 #include "pipeline/check.h"
 #include "pipeline/encode.h"
 #include "pipeline/picture_channels.h"
@@ -90,8 +92,28 @@ Size size_of(const LoadedModel& model, const DrawRequest& request) {
   return {side(request.width), side(request.height)};
 }
 
-NoiseSchedule noise_schedule(const ModelConfig& config) {
-  return NoiseSchedule::sqrt_linear(config.linear_start, config.linear_end, config.timesteps);
+NoiseSchedule noise_schedule(const ModelConfig& config, const DrawSettings& settings) {
+  auto schedule =
+      NoiseSchedule::sqrt_linear(config.linear_start, config.linear_end, config.timesteps);
+  if (!config.zero_terminal_snr && !settings.zero_terminal_snr) return schedule;
+  if (config.prediction != Prediction::kVelocity) {
+    throw UsageError(
+        "zero_terminal_snr: this model predicts noise (eps), which tells nothing where there is "
+        "nothing but noise\nTake a model that predicts velocities, or give --prediction v where "
+        "this "
+        "one does.");
+  }
+  using enum SamplerKind;
+  if (const auto kind = settings.sampler;
+      kind == kHeun || kind == kDpm2 || kind == kDpm2Ancestral) {
+    throw UsageError(fmt::format(
+        "zero_terminal_snr: {} takes the first step by a slope further down, and from pure noise "
+        "that misses by far\nTake ddim, euler, euler_a, unipc or one of the dpm++ samplers.",
+        info_of(kind).name));
+  }
+  // σ samplers begin where float16 ends, as in diffusers; the others all but at pure noise.
+  const bool by_sigma = sigma_sampler(settings.sampler) != nullptr;
+  return schedule.with_zero_terminal_snr(by_sigma ? std::exp2(-24) : 1e-12);
 }
 
 Start make_start(const LoadedModel& model, const DrawRequest& request, const BatchRows& rows,
@@ -99,7 +121,7 @@ Start make_start(const LoadedModel& model, const DrawRequest& request, const Bat
   const auto shape = latent_shape(model, request, rows);
   const auto strength = strength_to_run(model, request);
   Start start;
-  start.plan = SamplingPlan::make(noise_schedule(model.config), request, strength);
+  start.plan = SamplingPlan::make(noise_schedule(model.config, request), request, strength);
   if (request.mask) {
     auto mask = checked_mask(model, *request.mask, shape);
     // One that lets everything change is none: it draws no noise to put back.

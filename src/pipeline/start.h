@@ -19,7 +19,7 @@ struct Start {
 Size size_of(const LoadedModel& model, const DrawRequest& request);
 
 /// ᾱ of the model's timesteps.
-NoiseSchedule noise_schedule(const ModelConfig& config);
+NoiseSchedule noise_schedule(const ModelConfig& config, const DrawSettings& settings);
 
 /// Checks sizes, encodes the input picture if there is one, and draws the start or its noise.
 /// Errors as `draw`.

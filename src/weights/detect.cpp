@@ -106,31 +106,37 @@ std::vector<Level> read_levels(const Shapes& shapes) {
   return levels;
 }
 
-/// A UNet of which something was cut away, by what is there of its middle.
-void require_middle(const Shapes& shapes) {
-  const std::string middle = "middle_block.";
-  std::string cut;
-  if (!shapes.any_starts_with(middle)) {
-    cut = "middle block";
-  } else if (!shapes.any_starts_with(middle + "1.")) {
-    cut = "middle block's transformer";
-  } else {
-    return;
-  }
+/// What is left of the middle: distilled UNets were cut there.
+UNetMiddle read_middle(const Shapes& shapes) {
+  if (!shapes.any_starts_with("middle_block.")) return UNetMiddle::kNone;
+  if (shapes.any_starts_with("middle_block.1.")) return UNetMiddle::kFull;
+  if (!shapes.any_starts_with("middle_block.2.")) return UNetMiddle::kResidual;
   shapes.fail(fmt::format(
-      "its UNet has no {} ('{}{}…'): a distilled or cut UNet, which is not supported\n    Give the "
-      "model that it was made from.",
-      cut, shapes.prefix(), cut == "middle block" ? middle : middle + "1."));
+      "its UNet has no middle block's transformer ('{}middle_block.1.…'), but what stands behind "
+      "it, which no published UNet has\n    Give the model that it was made from.",
+      shapes.prefix()));
 }
 
-/// Transformer depth, context width and kind of projection, from the attention that every UNet has
-/// in its middle.
+/// A spatial transformer: that of the middle, or the first on the way down.
+std::string some_transformer(const Shapes& shapes, UNetMiddle middle) {
+  if (middle == UNetMiddle::kFull) return "middle_block.1.";
+  for (int64_t i = 1; i < kMaxBlocks; ++i) {
+    const auto block = fmt::format("input_blocks.{}.1.", i);
+    if (shapes.has(block + "norm.weight")) return block;
+  }
+  shapes.fail(
+      fmt::format("its UNet has no attention ('{}middle_block.1.…' or "
+                  "'{}input_blocks.….1.…'), which is not supported",
+                  shapes.prefix(), shapes.prefix()));
+}
+
+/// Transformer depth, context width and kind of projection.
 void read_attention(const Shapes& shapes, UNetConfig& unet) {
-  require_middle(shapes);
-  const std::string middle = "middle_block.1.";
-  unet.transformer_depth = shapes.count("middle_block.1.transformer_blocks.{}.norm1.weight");
-  unet.context_dim = shapes.at(middle + "transformer_blocks.0.attn2.to_k.weight", 2)[1];
-  unet.use_linear_in_transformer = shapes.rank(middle + "proj_in.weight") == 2;
+  unet.middle = read_middle(shapes);
+  const auto transformer = some_transformer(shapes, unet.middle);
+  unet.transformer_depth = shapes.count(transformer + "transformer_blocks.{}.norm1.weight");
+  unet.context_dim = shapes.at(transformer + "transformer_blocks.0.attn2.to_k.weight", 2)[1];
+  unet.use_linear_in_transformer = shapes.rank(transformer + "proj_in.weight") == 2;
 }
 
 void detect_unet(const TensorSource& tensors, UNetConfig& unet) {
@@ -140,6 +146,8 @@ void detect_unet(const TensorSource& tensors, UNetConfig& unet) {
   unet.in_channels = first[1];
   unet.out_channels = shapes.at("out.2.weight", 4)[0];
   read_attention(shapes, unet);
+  const std::string condition = "time_embed.cond_proj.weight";
+  unet.time_cond_width = shapes.has(condition) ? shapes.at(condition, 2)[1] : 0;
 
   const auto levels = read_levels(shapes);
   unet.channel_mult.clear();
@@ -258,7 +266,11 @@ ModelConfig family_config(const TensorSource& tensors, const Metadata& metadata)
     config.unet.num_head_channels = 64;
     config.unet.use_linear_in_transformer = true;
   }
-  if (tensors.contains("v_pred")) config.prediction = Prediction::kVelocity;
+  config.zero_terminal_snr = tensors.contains("ztsnr");
+  // Of noise that is all there is, ε says nothing: such models predict velocities.
+  if (tensors.contains("v_pred") || config.zero_terminal_snr) {
+    config.prediction = Prediction::kVelocity;
+  }
   for (const auto& [key, value] : metadata) {
     if (key != "modelspec.prediction_type") continue;  // Stability's model metadata standard
     if (value == "v") config.prediction = Prediction::kVelocity;
@@ -281,11 +293,6 @@ ModelConfig detect_config(const TensorSource& tensors, const ModelConfig& base) 
                          config.unet.context_dim, config.text.width));
   }
   check_channels(tensors, config);
-  if (tensors.contains("ztsnr")) {
-    disagree(
-        "'ztsnr' marks a model for a noise schedule that ends in pure noise (zero terminal "
-        "SNR), which is not supported. Give another --ckpt.");
-  }
   return config;
 }
 

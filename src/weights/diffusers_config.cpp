@@ -111,6 +111,19 @@ void read_heads(const JsonFile& file, UNetConfig& unet) {
   }
 }
 
+/// `mid_block_type`: left out it is the usual one, null none.
+UNetMiddle read_middle(const JsonFile& file) {
+  const char* key = "mid_block_type";
+  if (!file.json().contains(key)) return UNetMiddle::kFull;
+  const auto& type = file.at(key);
+  if (type.is_null()) return UNetMiddle::kNone;
+  if (type == "UNetMidBlock2D") return UNetMiddle::kResidual;
+  if (type != "UNetMidBlock2DCrossAttn") {
+    file.wrong(key, "UNetMidBlock2DCrossAttn, UNetMidBlock2D or null (others are not supported)");
+  }
+  return UNetMiddle::kFull;
+}
+
 void read_unet(const JsonFile& file, ModelConfig& config) {
   UNetConfig& unet = config.unet;
   require(file, {{"act_fn", "silu"},
@@ -121,7 +134,6 @@ void read_unet(const JsonFile& file, ModelConfig& config) {
                  {"dual_cross_attention", false},
                  {"only_cross_attention", false},
                  {"resnet_time_scale_shift", "default"},
-                 {"mid_block_type", "UNetMidBlock2DCrossAttn"},
                  {"conv_in_kernel", 3},
                  {"conv_out_kernel", 3},
                  {"time_embedding_type", "positional"},
@@ -129,8 +141,9 @@ void read_unet(const JsonFile& file, ModelConfig& config) {
                  {"class_embed_type", nullptr},
                  {"num_class_embeds", nullptr},
                  {"addition_embed_type", nullptr},
-                 {"encoder_hid_dim", nullptr},
-                 {"time_cond_proj_dim", nullptr}});
+                 {"encoder_hid_dim", nullptr}});
+  unet.middle = read_middle(file);
+  unet.time_cond_width = file.integer("time_cond_proj_dim", 0);
   unet.in_channels = file.integer("in_channels", unet.in_channels);
   unet.out_channels = file.integer("out_channels", unet.out_channels);
   std::tie(unet.model_channels, unet.channel_mult) = channels_and_multiples(file);
@@ -197,11 +210,7 @@ void read_padding(const std::filesystem::path& tokenizer, TextConfig& text) {
 
 void read_scheduler(const JsonFile& file, ModelConfig& config) {
   require(file, {{"beta_schedule", "scaled_linear"}, {"trained_betas", nullptr}});
-  if (file.at("rescale_betas_zero_snr") == true) {
-    file.wrong("rescale_betas_zero_snr",
-               "false (a noise schedule that ends in pure noise, zero terminal SNR, is not "
-               "supported)");
-  }
+  config.zero_terminal_snr = file.at("rescale_betas_zero_snr") == true;
   const auto& prediction = file.at("prediction_type");
   if (prediction == "v_prediction") {
     config.prediction = Prediction::kVelocity;

@@ -15,10 +15,11 @@ namespace {
 using Pair = std::pair<std::string_view, std::string_view>;
 
 // diffusers on the left, CompVis on the right.
-constexpr std::array<Pair, 6> kUNetTop = {{
+constexpr std::array<Pair, 7> kUNetTop = {{
     {"conv_in.", "input_blocks.0.0."},
     {"time_embedding.linear_1.", "time_embed.0."},
     {"time_embedding.linear_2.", "time_embed.2."},
+    {"time_embedding.cond_proj.", "time_embed.cond_proj."},
     {"conv_norm_out.", "out.0."},
     {"conv_out.", "out.2."},
     {"class_embedding.", "label_emb."},

@@ -56,11 +56,11 @@ class UNetTensors {
     const int64_t width = unet_.model_channels;
     layers_.linear("time_embed.0", width, 4 * width);
     layers_.linear("time_embed.2", 4 * width, 4 * width);
+    if (unet_.time_cond_width > 0) {
+      layers_.linear("time_embed.cond_proj", unet_.time_cond_width, width, /*with_bias=*/false);
+    }
     add_input_blocks();
-    const int64_t deepest = skips_.back();
-    residual(layers_.below("middle_block.0"), deepest, deepest);
-    transformer(layers_.below("middle_block.1"), deepest);
-    residual(layers_.below("middle_block.2"), deepest, deepest);
+    add_middle(skips_.back());
     add_output_blocks();
     const int64_t top = width * unet_.channel_mult.front();
     layers_.norm("out.0", top);
@@ -127,6 +127,14 @@ class UNetTensors {
       next().convolution("0.op", channels, channels, 3);
       skips_.push_back(channels);
     }
+  }
+
+  void add_middle(int64_t channels) const {
+    if (unet_.middle == UNetMiddle::kNone) return;
+    residual(layers_.below("middle_block.0"), channels, channels);
+    if (unet_.middle == UNetMiddle::kResidual) return;
+    transformer(layers_.below("middle_block.1"), channels);
+    residual(layers_.below("middle_block.2"), channels, channels);
   }
 
   void add_output_blocks() {

@@ -10,6 +10,7 @@
 #include "sd/weights/open.h"
 #include "weights/name_index.h"
 #include "weights/openclip_names.h"
+#include "weights/spaced_blocks.h"
 #include "weights/tensor_pieces.h"
 
 namespace sd {
@@ -171,7 +172,7 @@ std::string compvis_text_name(std::string_view key) {
 }
 
 std::unique_ptr<TensorSource> with_published_names(std::unique_ptr<TensorSource> tensors) {
-  tensors = with_clip_names(std::move(tensors));
+  tensors = with_close_numbers(with_clip_names(std::move(tensors)));
   const auto lacks_part = [](std::string_view name) {
     if (!name.starts_with(kTextPrefix)) return false;
     name.remove_prefix(kTextPrefix.size());

@@ -32,7 +32,8 @@ std::unique_ptr<TensorSource> rename_tensors(std::unique_ptr<TensorSource> sourc
                                              std::vector<RenamedTensor> tensors);
 
 /// CompVis names as this program's modules have them: OpenCLIP's text encoder gets CLIP's names
-/// (openclip_names.h), text encoder keys without their `text_model.` part (newer transformers
+/// (openclip_names.h), a cut UNet's blocks get numbers without gaps (spaced_blocks.h), text encoder
+/// keys without their `text_model.` part (newer transformers
 /// versions drop it) get it back. Returns `tensors` itself where nothing is to be changed.
 std::unique_ptr<TensorSource> with_published_names(std::unique_ptr<TensorSource> tensors);
 

@@ -40,6 +40,18 @@ Json index_json(const ModelConfig& config, const std::string& source) {
   return index;
 }
 
+Json middle_json(UNetMiddle middle) {
+  switch (middle) {
+    case UNetMiddle::kNone:
+      return nullptr;
+    case UNetMiddle::kResidual:
+      return "UNetMidBlock2D";
+    case UNetMiddle::kFull:
+      break;
+  }
+  return "UNetMidBlock2DCrossAttn";
+}
+
 Json unet_json(const ModelConfig& config) {
   const UNetConfig& unet = config.unet;
   Json down = Json::array(), up = Json::array(), heads = Json::array();
@@ -51,29 +63,31 @@ Json unet_json(const ModelConfig& config) {
     heads.push_back(unet.model_channels * unet.channel_mult[level] /
                     std::max<int64_t>(unet.num_head_channels, 1));
   }
-  return {{"_class_name", "UNet2DConditionModel"},
-          {"_diffusers_version", kVersion},
-          {"sample_size", config.image_size},
-          {"in_channels", unet.in_channels},
-          {"out_channels", unet.out_channels},
-          {"block_out_channels", widths(unet.model_channels, unet.channel_mult)},
-          {"layers_per_block", unet.num_res_blocks},
-          {"down_block_types", down},
-          {"mid_block_type", "UNetMidBlock2DCrossAttn"},
-          {"up_block_types", up},
-          // diffusers' name for the number of heads, one for all levels or one each
-          {"attention_head_dim", unet.num_head_channels > 0 ? heads : Json(unet.num_heads)},
-          {"transformer_layers_per_block", unet.transformer_depth},
-          {"cross_attention_dim", unet.context_dim},
-          {"use_linear_projection", unet.use_linear_in_transformer},
-          {"norm_num_groups", unet.norm_groups},
-          {"norm_eps", 1e-05},
-          {"act_fn", "silu"},
-          {"center_input_sample", false},
-          {"downsample_padding", 1},
-          {"flip_sin_to_cos", true},
-          {"freq_shift", 0},
-          {"mid_block_scale_factor", 1}};
+  Json json = {{"_class_name", "UNet2DConditionModel"},
+               {"_diffusers_version", kVersion},
+               {"sample_size", config.image_size},
+               {"in_channels", unet.in_channels},
+               {"out_channels", unet.out_channels},
+               {"block_out_channels", widths(unet.model_channels, unet.channel_mult)},
+               {"layers_per_block", unet.num_res_blocks},
+               {"down_block_types", down},
+               {"mid_block_type", middle_json(unet.middle)},
+               {"up_block_types", up},
+               // diffusers' name for the number of heads, one for all levels or one each
+               {"attention_head_dim", unet.num_head_channels > 0 ? heads : Json(unet.num_heads)},
+               {"transformer_layers_per_block", unet.transformer_depth},
+               {"cross_attention_dim", unet.context_dim},
+               {"use_linear_projection", unet.use_linear_in_transformer},
+               {"norm_num_groups", unet.norm_groups},
+               {"norm_eps", 1e-05},
+               {"act_fn", "silu"},
+               {"center_input_sample", false},
+               {"downsample_padding", 1},
+               {"flip_sin_to_cos", true},
+               {"freq_shift", 0},
+               {"mid_block_scale_factor", 1}};
+  if (unet.time_cond_width > 0) json["time_cond_proj_dim"] = unet.time_cond_width;
+  return json;
 }
 
 Json vae_json(const ModelConfig& config) {
@@ -119,16 +133,21 @@ Json text_json(const TextConfig& text) {
 
 Json scheduler_json(const ModelConfig& config) {
   const bool velocity = config.prediction == Prediction::kVelocity;
-  return {{"_class_name", "PNDMScheduler"},
-          {"_diffusers_version", kVersion},
-          {"beta_start", config.linear_start},
-          {"beta_end", config.linear_end},
-          {"beta_schedule", "scaled_linear"},
-          {"num_train_timesteps", config.timesteps},
-          {"prediction_type", velocity ? "v_prediction" : "epsilon"},
-          {"set_alpha_to_one", false},
-          {"skip_prk_steps", true},
-          {"steps_offset", 1}};
+  Json json = {{"_class_name", "PNDMScheduler"},
+               {"_diffusers_version", kVersion},
+               {"beta_start", config.linear_start},
+               {"beta_end", config.linear_end},
+               {"beta_schedule", "scaled_linear"},
+               {"num_train_timesteps", config.timesteps},
+               {"prediction_type", velocity ? "v_prediction" : "epsilon"},
+               {"set_alpha_to_one", false},
+               {"skip_prk_steps", true},
+               {"steps_offset", 1}};
+  // PNDMScheduler has no such setting; those that a user takes in its place read these.
+  if (config.zero_terminal_snr) {
+    json.update({{"rescale_betas_zero_snr", true}, {"timestep_spacing", "trailing"}});
+  }
+  return json;
 }
 
 }  // namespace

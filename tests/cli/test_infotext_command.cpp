@@ -62,6 +62,24 @@ TEST(InfotextCommand, TakesWhatIsFasterAndNotExact) {
   EXPECT_TRUE(notes_say(most, "Token merging ratio: 0.9 cannot be used here"));
 }
 
+TEST(InfotextCommand, TakesWhatIsAddedToGuidance) {
+  const auto guess = command_of_infotext(
+      "x\nSteps: 20, Seed: 1, Size: 64x64, Noise Schedule: Zero Terminal SNR, Timestep spacing: "
+      "trailing, PAG Scale: 3, PAG layers: \"mid,up.0\", FreeU: \"1.5:1.6:0.9:0.2\", Mimic scale: "
+      "7, APG: \"0:15:-0.5\", SEG Blur Sigma: inf");
+  const auto options = options_of(guess);
+  EXPECT_TRUE(options.contains("zero-terminal-snr"));
+  EXPECT_EQ(options.at("timesteps"), "trailing");
+  EXPECT_EQ(options.at("pag"), "3");
+  EXPECT_EQ(options.at("pag-layers"), "mid,up.0");
+  EXPECT_EQ(options.at("freeu"), "1.5:1.6:0.9:0.2");
+  EXPECT_EQ(options.at("dynamic-threshold"), "7");
+  EXPECT_EQ(options.at("apg"), "0:15:-0.5");
+  EXPECT_EQ(options.at("seg-sigma"), "inf");
+  EXPECT_TRUE(notes_say(command_of_infotext("x\nSteps: 20, Seed: 1, Noise Schedule: Odd"),
+                        "Noise Schedule: Odd cannot be used here"));
+}
+
 TEST(InfotextCommand, OlderOnesNameTheScheduleWithTheSampler) {
   const auto guess = command_of_infotext(
       "x\nSteps: 20, Sampler: DPM++ 2M Karras, CFG scale: 7, Seed: 1, Size: 512x512, RNG: CPU");

@@ -108,6 +108,40 @@ TEST(AsArgs, HoldsForJpegWeightsRandomSeedsAndClipSkip) {
   expect_repeated(run, run.sample_path(1));
 }
 
+TEST(AsArgs, HoldsForFewStepsAndAddedGuidance) {
+  const TinyRun run;
+  draw(run, "txt2img",
+       {"--prompt",
+        "a cat",
+        "--n_samples",
+        "1",
+        "--steps",
+        "2",
+        "--skip_grid",
+        "--sampler",
+        "euler",
+        "--timesteps",
+        "trailing",
+        "--prediction",
+        "v",
+        "--zero-terminal-snr",
+        "--pag",
+        "2.5",
+        "--pag-layers",
+        "mid, up.0",
+        "--sag",
+        "0.5",
+        "--freeu",
+        "1.5,1.6,0.9,0.2",
+        "--dynamic-threshold",
+        "7:0.9",
+        "--apg",
+        "0.5:10:-0.5",
+        "--nag",
+        "2"});
+  expect_repeated(run, run.sample_path(0));
+}
+
 TEST(AsArgs, HoldsForSwapsAndTheirSources) {
   const TinyRun run;
   draw(

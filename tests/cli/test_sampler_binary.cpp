@@ -101,6 +101,25 @@ TEST(SamplerBinary, WhatIsFasterAndNotExactIsTold) {
       << parameters;
 }
 
+TEST(SamplerBinary, WhatIsAddedToGuidanceIsTold) {
+  const TinyRun run;
+  ASSERT_EQ(run(with({"--prompt", "a red cat"})).code, 0);
+  const auto added = run(with({"--prompt", "a red cat", "--json", "--pag", "3", "--pag-layers",
+                               "mid,up.0", "--freeu", "1.5,1.6,0.9,0.2", "--dynamic-threshold", "7",
+                               "--apg", "0.5", "--nag", "2", "--timesteps", "trailing"}));
+  ASSERT_EQ(added.code, 0) << added.err;
+  const auto told = test::image_lines(added).at(0);
+  EXPECT_EQ(told.at("pag_layers"), "mid,up.0");
+  EXPECT_EQ(told.at("freeu"), nlohmann::json::array({1.5, 1.6, 0.9, 0.2}));
+  EXPECT_EQ(told.at("dynamic_threshold").at("percentile"), 1.0);
+  EXPECT_EQ(told.at("apg").at("norm"), 15.0);
+  EXPECT_EQ(told.at("timesteps"), "trailing");
+  EXPECT_NE(pixels_of(run.sample_path(1)), pixels_of(run.sample_path(0)));
+  const auto parameters = read_metadata(run.sample_path(1)).parameters.value_or("");
+  EXPECT_TRUE(contains(parameters, "Timestep spacing: trailing, PAG Scale: 3")) << parameters;
+  EXPECT_FALSE(contains(read_metadata(run.sample_path(0)).parameters.value_or(""), "PAG"));
+}
+
 TEST(SamplerBinary, WhatDoesNotFitIsSaid) {
   const TinyRun run;
   struct Wrong {
@@ -119,7 +138,27 @@ TEST(SamplerBinary, WhatDoesNotFitIsSaid) {
       {{"--guidance-interval", "0.8:0.2"}, "no part of the steps"},
       {{"--deepcache", "0"}, "whole number from 1"},
       {{"--deepcache", "3", "--attn", "maps"}, "--deepcache 3: --attn needs"},
-      {{"--tome", "0.8"}, "from 0 to 0.75"}};
+      {{"--tome", "0.8"}, "from 0 to 0.75"},
+      {{"--timesteps", "last"}, "trailing"},
+      {{"--timesteps", "trailing", "--sampler", "tcd"}, "tcd has timesteps of its own"},
+      {{"--timesteps", "trailing", "--sampler", "euler", "--scheduler", "karras"}, "contradict"},
+      {{"--tcd-gamma", "0.5"}, "belongs to --sampler tcd"},
+      {{"--zero-terminal-snr"}, "predicts noise"},
+      {{"--pag", "nan"}, "--pag"},
+      {{"--pag", "101"}, "from 0 to 100"},
+      {{"--pag", "3", "--pag-layers", "middle_earth"}, "no layer's name"},
+      {{"--pag", "3", "--pag-layers", "down.9"}, "no attention there"},
+      {{"--pag-layers", "down"}, "belongs to --pag"},
+      {{"--pag", "3", "--seg", "3"}, "--pag and --seg"},
+      {{"--sag", "1", "--deepcache", "2"}, "--sag predicts"},
+      {{"--freeu", "1,2,3"}, "B1,B2,S1,S2"},
+      {{"--freeu", "1,2,3,4,5"}, "B1,B2,S1,S2"},
+      {{"--freeu", "1,2,,4"}, "--freeu"},
+      {{"--freeu-version", "1"}, "belongs to --freeu"},
+      {{"--dynamic-threshold", "7:2"}, "from 0 to 1"},
+      {{"--apg", "0:15:-2"}, "from -1 to 1"},
+      {{"--nag", "0.5"}, "from 1 to 100"},
+      {{"--nag-tau", "2"}, "belongs to --nag"}};
   for (const auto& wrong : all) {
     const auto finished = run(wrong.arguments);
     EXPECT_EQ(finished.code, 2) << finished.err;

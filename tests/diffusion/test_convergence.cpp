@@ -105,7 +105,7 @@ std::vector<SamplerInfo> solvers() {
   std::vector<SamplerInfo> solvers;
   for (const auto& info : all_samplers()) {
     // Consistency sampling jumps to D and back: it solves no equation.
-    if (sigma_sampler(info.kind) != nullptr && info.kind != SamplerKind::kLcm)
+    if (sigma_sampler(info.kind) != nullptr && info.scheduler != SchedulerKind::kLcm)
       solvers.push_back(info);
   }
   return solvers;

@@ -156,6 +156,24 @@ TEST(Networks, BlocksAreWeighedAsMerged) {
   EXPECT_GT(relative_difference(beside, Golden("networks/latents.safetensors")["both"]), 0.01);
 }
 
+TEST(Networks, GuidanceInsideOfTheUNetKnowsWhichRowHasThem) {
+  const AddedGuidance all[] = {{.pag_scale = 2, .nag_scale = 3},
+                               {.seg_scale = 2, .seg_sigma = 1, .sag_scale = 0.5}};
+  for (const auto& added : all) {
+    auto request = request_of(2), plain = request_of(1), inked = request_of(1);
+    for (auto* one : {&request, &plain, &inked}) {
+      one->added = added;
+      one->steps = 2;
+    }
+    request.networks = {{ink()[0], {}, {false, true}}};
+    inked.networks = of_all_rows(ink());
+    const auto latents = drawn(tiny_model(), request);
+    EXPECT_LT(relative_difference(latents.narrow(0, 0, 1), drawn(tiny_model(), plain)), 1e-5);
+    EXPECT_LT(relative_difference(latents.narrow(0, 1, 1), drawn(tiny_model(), inked)), 1e-5);
+    EXPECT_GT(relative_difference(latents[0], latents[1]), 1e-3);
+  }
+}
+
 TEST(Networks, RowsMustBeThoseOfTheBatch) {
   auto request = request_of(2);
   request.networks = {{ink()[0], {}, {true, false, true}}};

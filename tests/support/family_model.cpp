@@ -81,6 +81,12 @@ ModelConfig config_of(TinyFamily family) {
       family == TinyFamily::kV1Inpainting || family == TinyFamily::kV2Inpainting;
   if (inpainting) config.unet.in_channels = 9;
   if (family == TinyFamily::kPix2Pix) config.unet.in_channels = 8;
+  if (family == TinyFamily::kV1Deep || family == TinyFamily::kV1Cut) {
+    config.unet.channel_mult = {1, 2, 4};
+    config.unet.attention_resolutions = {4, 2, 1};
+  }
+  if (family == TinyFamily::kV1Cut) config.unet.middle = UNetMiddle::kNone;
+  if (family == TinyFamily::kV1Conditioned) config.unet.time_cond_width = 16;
   if (is_second(family)) {
     config.text.width = config.unet.context_dim = 128;
     config.text.feed_forward = 512;
@@ -159,6 +165,12 @@ std::string name_of(TinyFamily family) {
       return "v2-inpainting";
     case TinyFamily::kV2Velocity:
       return "v2-velocity";
+    case TinyFamily::kV1Deep:
+      return "v1-deep";
+    case TinyFamily::kV1Cut:
+      return "v1-cut";
+    case TinyFamily::kV1Conditioned:
+      return "v1-conditioned";
   }
   return {};
 }

@@ -11,7 +11,17 @@ namespace sd::test {
 
 /// The tiny models of tests/tools/family_weights.py: their weights are a pure function of their
 /// names, so that no checkpoint has to be stored.
-enum class TinyFamily { kV1Velocity, kV1Inpainting, kPix2Pix, kV2, kV2Inpainting, kV2Velocity };
+enum class TinyFamily {
+  kV1Velocity,
+  kV1Inpainting,
+  kPix2Pix,
+  kV2,
+  kV2Inpainting,
+  kV2Velocity,
+  kV1Deep,         // three levels
+  kV1Cut,          // the same without its middle
+  kV1Conditioned,  // with an embedded guidance scale
+};
 
 /// "v1-velocity", …: the stem of its file in tests/data/families.
 std::string name_of(TinyFamily family);

@@ -38,6 +38,10 @@ def diffusers_configs(sizes: Sizes) -> dict[str, dict[str, Any]]:
         "freq_shift": 0,
         "mid_block_scale_factor": 1,
     }
+    if not sizes.middle:
+        unet["mid_block_type"] = None
+    if sizes.time_condition:
+        unet["time_cond_proj_dim"] = sizes.time_condition
     vae_levels = len(sizes.vae_mult)
     vae = {
         "_class_name": "AutoencoderKL",

@@ -58,6 +58,13 @@ FAMILIES = [
     Family("v2-velocity", V2, openclip=True, prediction="v_prediction", v_bias=True),
 ]
 
+# Three levels, so that FreeU finds both of its widths.
+DEEP = dataclasses.replace(V1, unet_mult=(1, 2, 4), attention_resolutions=(4, 2, 1))
+# What make_few_step_values.py and make_guidance_values.py draw from.
+DEEP_FAMILY = Family("v1-deep", DEEP)
+CUT_FAMILY = Family("v1-cut", dataclasses.replace(DEEP, middle=False))
+CONDITIONED_FAMILY = Family("v1-conditioned", dataclasses.replace(V1, time_condition=16))
+
 V_BIAS = "model.diffusion_model.output_blocks.3.1.transformer_blocks.0.norm1.bias"
 
 

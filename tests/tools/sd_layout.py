@@ -30,6 +30,8 @@ class Sizes:
     image_size: int = 64  # side of the latents
     latent_channels: int = 4
     picture_channels: int = 0  # that the UNet takes behind the latents
+    middle: bool = True  # whether the UNet has a middle block; distilled ones may not
+    time_condition: int = 0  # width of an embedded guidance scale beside the time
     linear_projections: bool = False  # of its transformers, as Stable Diffusion 2 has them
     vae_channels: int = 128
     vae_mult: tuple[int, ...] = (1, 2, 4, 4)
@@ -192,6 +194,10 @@ def unet_rows(sizes: Sizes) -> Iterator[Row]:
 
     yield from unet.linear("time_embed.0", "time_embedding.linear_1", base, embedding)
     yield from unet.linear("time_embed.2", "time_embedding.linear_2", embedding, embedding)
+    if sizes.time_condition:
+        yield from unet.linear(
+            "time_embed.cond_proj", "time_embedding.cond_proj", sizes.time_condition, base, False
+        )
     inputs = sizes.latent_channels + sizes.picture_channels
     yield from unet.conv("input_blocks.0.0", "conv_in", inputs, base)
 
@@ -216,9 +222,10 @@ def unet_rows(sizes: Sizes) -> Iterator[Row]:
             position += 1
             skips.append(channels)
 
-    yield from residual("middle_block.0", "mid_block.resnets.0", channels, channels)
-    yield from transformer("middle_block.1", "mid_block.attentions.0", channels)
-    yield from residual("middle_block.2", "mid_block.resnets.1", channels, channels)
+    if sizes.middle:
+        yield from residual("middle_block.0", "mid_block.resnets.0", channels, channels)
+        yield from transformer("middle_block.1", "mid_block.attentions.0", channels)
+        yield from residual("middle_block.2", "mid_block.resnets.1", channels, channels)
 
     position = 0
     for level in reversed(range(levels)):

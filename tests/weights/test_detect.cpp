@@ -101,8 +101,22 @@ TEST(Detect, MetadataAndMarkersSayWhatIsPredicted) {
             Prediction::kNoise);
   source.set("v_pred", {0});
   EXPECT_EQ(family_config(source, {}).prediction, Prediction::kVelocity);
+  EXPECT_FALSE(family_config(source, {}).zero_terminal_snr);
+}
+
+TEST(Detect, AMarkerOfZeroTerminalSnrMeansThatVelocitiesArePredicted) {
+  auto source = tiny();
   source.set("ztsnr", {0});
-  expect_refused(source, "zero terminal SNR");
+  const auto config = detect_config(source, family_config(source, {}));
+  EXPECT_TRUE(config.zero_terminal_snr);
+  EXPECT_EQ(config.prediction, Prediction::kVelocity);
+}
+
+TEST(Detect, AnEmbeddedGuidanceScaleIsToldByItsProjection) {
+  auto source = tiny();
+  EXPECT_EQ(detect_config(source, {}).unet.time_cond_width, 0);
+  source.set("model.diffusion_model.time_embed.cond_proj.weight", {64, 24});
+  EXPECT_EQ(detect_config(source, {}).unet.time_cond_width, 24);
 }
 
 /// The tiny model with the text encoder of LAION-400M's.

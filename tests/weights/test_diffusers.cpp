@@ -214,6 +214,22 @@ TEST(DiffusersFolder, TextEncoderKeysMayLackTheirFirstPart) {
   EXPECT_NO_THROW(detect_config(*open_model(copy.path()).tensors, {}));
 }
 
+TEST(DiffusersFolder, ItsSchedulerSaysThatTheNoiseScheduleEndsInPureNoise) {
+  const DemoCopy copy;
+  EXPECT_FALSE(open_model(copy.path()).config->zero_terminal_snr);
+  copy.set("scheduler/scheduler_config.json", "rescale_betas_zero_snr", true);
+  EXPECT_TRUE(open_model(copy.path()).config->zero_terminal_snr);
+}
+
+TEST(DiffusersFolder, ANullMiddleIsNoneAndALeftOutOneTheUsual) {
+  const DemoCopy copy;
+  EXPECT_EQ(open_model(copy.path()).config->unet.middle, UNetMiddle::kFull);
+  copy.set("unet/config.json", "mid_block_type", nullptr);
+  EXPECT_EQ(open_model(copy.path()).config->unet.middle, UNetMiddle::kNone);
+  copy.set("unet/config.json", "mid_block_type", "UNetMidBlock2DSimpleCrossAttn");
+  copy.expect_refused("unet/config.json", "'mid_block_type'");
+}
+
 TEST(DiffusersFolder, SettingsThatAreNotSupportedAreRefusedByName) {
   const DemoCopy copy;
   const auto refused = [&](const std::string& file, const std::string& key,
@@ -224,7 +240,6 @@ TEST(DiffusersFolder, SettingsThatAreNotSupportedAreRefusedByName) {
     test::write_text(copy.path() / file, before);
   };
   refused("scheduler/scheduler_config.json", "prediction_type", "sample");
-  refused("scheduler/scheduler_config.json", "rescale_betas_zero_snr", true);
   refused("scheduler/scheduler_config.json", "beta_end", 2);
   refused("text_encoder/config.json", "hidden_act", "gelu_new");
   refused("text_encoder/config.json", "hidden_size", "128");

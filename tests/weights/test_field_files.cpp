@@ -14,6 +14,7 @@
 #include "support/map_source.h"
 #include "support/model_copies.h"
 #include "support/temp_folder.h"
+#include "weights/expected_tensors.h"
 #include "weights/family.h"
 #include "weights/open_file.h"
 #include "weights/renamed_source.h"
@@ -137,16 +138,50 @@ TEST_F(FieldFile, AFolderWithoutAPartIsCompleted) {
   }
 }
 
-TEST_F(FieldFile, CutUNetsAreNamedByWhatTheyLack) {
+TEST_F(FieldFile, AUNetWithoutItsMiddleIsReadAsItIs) {
   const auto without = [&](const std::string& prefix) {
     const auto path = write([&](std::string& name, TensorView&) {
       if (name.starts_with(prefix)) name.clear();
     });
     return describe_model(path).problem;
   };
-  EXPECT_NE(without(kMiddle).find("its UNet has no middle block ("), std::string::npos);
+  EXPECT_EQ(without(kMiddle), "");
   EXPECT_NE(without(std::string(kMiddle) + "1.").find("has no middle block's transformer"),
             std::string::npos);
+}
+
+/// The number that the usual script gives a block of a UNet with one residual block a level.
+std::string with_gaps(std::string name) {
+  const std::string unet = "model.diffusion_model.";
+  const auto renumber = [&](const std::string& side, auto number_of) {
+    if (!name.starts_with(unet + side)) return;
+    const auto begin = unet.size() + side.size(), end = name.find('.', begin);
+    const int number = std::stoi(name.substr(begin, end - begin));
+    name = unet + side + number_of(number, name.substr(end));
+  };
+  renumber("input_blocks.", [](int number, const std::string& rest) {
+    const int level = (number - 1) / 2, place = (number - 1) % 2;
+    return std::to_string(number == 0 ? 0 : 1 + 3 * level + (place == 0 ? 0 : 2)) + rest;
+  });
+  renumber("output_blocks.", [](int number, const std::string& rest) {
+    const bool upsampler = rest.find(".conv.") != rest.npos;
+    return std::to_string(3 * (number / 2) + (upsampler ? 2 : number % 2)) + rest;
+  });
+  return name;
+}
+
+TEST(CutUNet, GapsInTheNumbersOfItsBlocksAreClosed) {
+  ModelConfig config;
+  config.unet.num_res_blocks = 1;
+  config.unet.channel_mult = {1, 2, 4};
+  config.unet.middle = UNetMiddle::kNone;
+  MapSource source;
+  for (const auto& [name, shape] : expected_tensors(config)) source.set(with_gaps(name), shape);
+  ASSERT_TRUE(source.contains("model.diffusion_model.input_blocks.3.0.op.weight"));
+  ASSERT_TRUE(source.contains("model.diffusion_model.output_blocks.5.2.conv.weight"));
+  const auto model = with_published_names(std::make_unique<MapSource>(source));
+  EXPECT_EQ(detect_config(*model, {}).unet, config.unet);
+  EXPECT_TRUE(compare_with_expected(*model, expected_tensors(config)).missing.empty());
 }
 
 TEST_F(FieldFile, MatricesAndConvolutionsOfOnePixelAreTheSame) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "sd/core/added_guidance.h"
 #include "sd/core/step_share.h"
 
 namespace sd {
@@ -14,6 +15,7 @@ struct GuidanceSettings {
   /// The steps that are guided, 0 <= begin <= end <= 1 (arXiv:2404.07724). In the others every
   /// scale is 1, and only the conditional rows are computed.
   StepShare guidance_interval = {};
+  AddedGuidance added = {};
 };
 
 }  // namespace sd

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace sd {
@@ -60,6 +61,26 @@ inline TextConfig openclip_text() {
           .activation = TextActivation::kGelu};
 }
 
+/// What a UNet has between its way down and its way up. Distilled ones were cut there.
+enum class UNetMiddle {
+  kFull,      // residual block, transformer, residual block
+  kResidual,  // one residual block
+  kNone,
+};
+
+/// "full", "residual", "none": as configurations and messages spell it.
+inline std::string_view name_of(UNetMiddle middle) {
+  switch (middle) {
+    case UNetMiddle::kResidual:
+      return "residual";
+    case UNetMiddle::kNone:
+      return "none";
+    case UNetMiddle::kFull:
+      break;
+  }
+  return "full";
+}
+
 /// UNet of latent diffusion (ldm.modules.diffusionmodules.openaimodel.UNetModel).
 struct UNetConfig {
   int64_t in_channels = 4;
@@ -75,6 +96,10 @@ struct UNetConfig {
   int64_t context_dim = 768;
   int64_t norm_groups = 32;
   bool use_linear_in_transformer = false;  // SD 2: proj_in/proj_out are linear layers
+  UNetMiddle middle = UNetMiddle::kFull;
+  /// Of the embedded guidance scale that latent consistency models add to the time
+  /// (arXiv:2310.04378, section 4.2); 0: none.
+  int64_t time_cond_width = 0;
   bool operator==(const UNetConfig&) const = default;
 };
 
@@ -122,6 +147,7 @@ struct ModelConfig {
   int64_t image_size = 64;        // side of the latents at the size the model was trained for
   bool use_ema = false;           // load `model_ema.*` instead of `model.*`
   std::optional<Prediction> prediction;  // nothing where nobody has said it
+  bool zero_terminal_snr = false;        // trained with a noise schedule that ends in pure noise
   bool operator==(const ModelConfig&) const = default;
 
   int64_t default_pixels() const { return image_size * vae.factor(); }

@@ -25,6 +25,7 @@ enum class SamplerKind {
   kDpmpp3mSde,
   kUniPc,
   kLcm,
+  kTcd,
 };
 
 /// How the noise levels of a run are spaced. kUniform is DDIM's and PLMS' own, kLcm that of latent

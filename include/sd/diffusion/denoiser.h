@@ -25,12 +25,14 @@ class Denoiser {
 using NoiseModel = std::function<torch::Tensor(const torch::Tensor& x, double t, int64_t step)>;
 
 /// ε of a predicted velocity v at ᾱ = alpha: sqrt(ᾱ) v + sqrt(1−ᾱ) x. Progressive distillation
-/// (arXiv:2202.00512, appendix D).
+/// (arXiv:2202.00512, appendix D). In float64 where ᾱ is so small that ε tells of v in its last
+/// digits.
 torch::Tensor eps_from_velocity(const torch::Tensor& v, const torch::Tensor& x, double alpha);
 
 /// What a model is shown of a prompt, and of a picture where it takes one. Shared by guidance and
 /// by whoever lays out rows.
 enum class GuidancePass {
+  kPerturbed,      // as kConditional, with self-attention perturbed
   kBlind,          // InstructPix2Pix: the negative prompt, without the picture
   kUnconditional,  // the negative prompt, with the picture if there is one
   kConditional,    // the prompt, likewise
@@ -45,13 +47,28 @@ struct Guidance : GuidanceSettings {
   std::vector<std::vector<double>> part_weights = {};
   /// [B]; empty: `guidance_scale` everywhere.
   std::vector<double> row_scales = {};
+  /// ᾱ at a timestep: what works on clean latents or on velocities asks for it.
+  std::function<double(double t)> alpha = {};
+  /// The model behind ε predicts velocities: what is not linear in predictions works on those.
+  bool velocity = false;
 
   /// The passes that are needed, in the order of their rows; a conditional one for each part.
   /// Scales of 1 save those whose predictions would count nothing in any row: with several parts,
   /// where scale and weights multiply to 1.
   std::vector<GuidancePass> passes() const;
-  /// What holds outside of the interval: every scale is 1. Its passes are the last of these.
+  /// What holds outside of the interval: every scale is 1, and nothing is added. Its passes are the
+  /// last of these.
   Guidance unguided() const;
+};
+
+/// What self-attention guidance asks of a model beside predictions.
+struct SelfAttentionModel {
+  /// ε of other latents for the rows of the first pass that is not perturbed: the unconditional
+  /// one, or where there is none the conditional one.
+  NoiseModel again = {};
+  /// What the middle's self-attention paid to each of its pixels in those rows of the last call,
+  /// summed over queries: [B,h,w].
+  std::function<torch::Tensor()> attention = {};
 };
 
 /// Classifier-free guidance (arXiv:2207.12598): ε = ε_uncond + scale · (ε_cond − ε_uncond), or with
@@ -64,7 +81,8 @@ class GuidedDenoiser final : public Denoiser {
   /// guidance's interval for each of guidance.unguided().passes(). `num_steps` are the run's; only
   /// an interval shorter than the run asks for them. Throws UsageError for an interval that is no
   /// part of a run.
-  GuidedDenoiser(NoiseModel model, const Guidance& guidance, int64_t num_steps = 0);
+  GuidedDenoiser(NoiseModel model, const Guidance& guidance, int64_t num_steps = 0,
+                 SelfAttentionModel self_attention = {});
 
   torch::Tensor eps(const torch::Tensor& x, double t, int64_t step) override;
 
@@ -74,6 +92,8 @@ class GuidedDenoiser final : public Denoiser {
   NoiseModel model_;
   Guidance guided_, unguided_;
   int64_t num_steps_;
+  SelfAttentionModel self_attention_;
+  torch::Tensor momentum_;  // of projected guidance: the differences so far
 };
 
 }  // namespace sd

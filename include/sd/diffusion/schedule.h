@@ -14,6 +14,13 @@ struct NoiseSchedule {
   /// Throws UsageError unless 0 < linear_start <= linear_end < 1 and timesteps > 0.
   static NoiseSchedule sqrt_linear(double linear_start, double linear_end, int64_t timesteps);
 
+  /// The same, shifted and scaled so that it ends in pure noise (zero terminal SNR,
+  /// arXiv:2305.08891, algorithm 1). Its last ᾱ, which would be 0, is `last`.
+  NoiseSchedule with_zero_terminal_snr(double last) const;
+
+  /// Whether it ends so: the least ᾱ of others is 0.0047 as published.
+  bool has_zero_terminal_snr() const { return alphas_cumprod.back() < 1e-6; }
+
   int64_t timesteps() const { return static_cast<int64_t>(alphas_cumprod.size()); }
 };
 

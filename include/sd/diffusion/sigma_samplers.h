@@ -46,6 +46,8 @@ struct SigmaRun : StepHooks {
   /// solvers of the ODE.
   double eta = 1.0;
   StepNoise noise;  // needed by samplers that draw noise, unless eta is 0
+  std::vector<double> down =
+      {};  // of TCD: where each step goes before it adds noise; empty: it adds none
 
   int64_t num_steps() const { return static_cast<int64_t>(sigmas.size()) - 1; }
 };
@@ -82,6 +84,14 @@ torch::Tensor sample_dpmpp_3m_sde(SigmaDenoiser& denoiser, torch::Tensor x, cons
 torch::Tensor sample_unipc(SigmaDenoiser& denoiser, torch::Tensor x, const SigmaRun& run);
 /// Multistep consistency sampling (arXiv:2310.04378, algorithm 3) for latent consistency models.
 torch::Tensor sample_lcm(SigmaDenoiser& denoiser, torch::Tensor x, const SigmaRun& run);
+
+/// Trajectory consistency sampling (arXiv:2402.19159, algorithm 4), which ends where run.down does.
+torch::Tensor sample_tcd(SigmaDenoiser& denoiser, torch::Tensor x, const SigmaRun& run);
+
+/// The run.down of TCD's γ: the noise of floor((1 − γ) t) where t is the timestep of each of
+/// `sigmas` but the first. Throws UsageError unless 0 <= gamma <= 1.
+std::vector<double> tcd_levels(const SigmaTable& table, const std::vector<double>& sigmas,
+                               double gamma);
 
 /// The sampler of a kind; nothing for DDIM and PLMS, which have schedules of their own.
 using SigmaSampler = torch::Tensor (*)(SigmaDenoiser&, torch::Tensor, const SigmaRun&);

@@ -9,8 +9,10 @@
 namespace sd {
 
 /// Reads a CompVis YAML (`model.params` with unet_config, first_stage_config and
-/// cond_stage_config). What it leaves out is taken from `base`. Two extensions: `width`, `layers`,
-/// `heads` in cond_stage_config.params, `norm_groups` in the params of the UNet and in ddconfig.
+/// cond_stage_config). What it leaves out is taken from `base`. Extensions: `width`, `layers`,
+/// `heads` in cond_stage_config.params, `norm_groups` in the params of the UNet and in ddconfig,
+/// `middle_block` (full, residual, none) and `time_cond_dim` in the params of the UNet, and
+/// `rescale_betas_zero_snr` in those of the model.
 /// Throws IoError if it cannot be read, and UsageError naming file, line and key for what is no
 /// YAML, an unknown target or key, a wrong value, or a setting that is not supported.
 ModelConfig read_config(const std::filesystem::path& path, const ModelConfig& base = {});
@@ -19,7 +21,7 @@ ModelConfig parse_config(std::string_view yaml, const std::string& label,
                          const ModelConfig& base = {});
 
 /// A YAML that parse_config reads back as `config` (but for use_ema, feed_forward, CLIP's
-/// vocabulary and BERT's heads, which weights tell), with the two extensions. It has no place for a
+/// vocabulary and BERT's heads, which weights tell), with the extensions. It has no place for a
 /// SentencePiece tokenizer. It says nothing of EMA weights: what it is written
 /// beside has none.
 std::string config_yaml(const ModelConfig& config);

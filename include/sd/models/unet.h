@@ -39,7 +39,9 @@ class UNetImpl : public torch::nn::Module {
                         const torch::Tensor& context, const ForwardContext& run);
 
   /// Fills a table with the shifts of all its timesteps, in `dtype`, on the device of `like`.
-  void fill(TimeTable& table, const torch::Tensor& like, torch::Dtype dtype);
+  /// `condition` is ForwardEdits' time_condition of all rows, [1,W].
+  void fill(TimeTable& table, const torch::Tensor& like, torch::Dtype dtype,
+            const torch::Tensor& condition = {});
 
   const UNetConfig& config() const { return config_; }
 
@@ -59,10 +61,16 @@ class UNetImpl : public torch::nn::Module {
 
     torch::Tensor shift(ResBlock& block) const;
   };
-  /// SiLU(time embedding) of t [T] → [T,E].
-  torch::Tensor activated_time(const torch::Tensor& t, torch::Dtype dtype);
+  /// SiLU(time embedding) of t [T] → [T,E], or [R,E] with a condition of each row.
+  torch::Tensor activated_time(const torch::Tensor& t, torch::Dtype dtype,
+                               const torch::Tensor& condition);
   Time time_of(const torch::Tensor& t, torch::Dtype dtype, const ForwardContext& run);
 
+  /// What output block number `stage` starts from.
+  torch::Tensor joined(std::size_t stage, torch::Tensor h, torch::Tensor skip,
+                       const ForwardContext& run) const;
+  torch::Tensor middle(torch::Tensor h, const Time& time, const torch::Tensor& context,
+                       const ForwardContext& run);
   torch::Tensor apply(Stage& stage, torch::Tensor h, const Time& time, const torch::Tensor& context,
                       const ForwardContext& run);
   /// All layers but the first convolution, whose output h is, the last output block and the output:
@@ -77,7 +85,7 @@ class UNetImpl : public torch::nn::Module {
   bool attends_at(int64_t downsampling) const;
 
   UNetConfig config_;
-  Linear time_in_{nullptr}, time_out_{nullptr};
+  Linear time_in_{nullptr}, time_out_{nullptr}, time_condition_{nullptr};
   std::vector<Stage> input_stages_, output_stages_;
   ResBlock middle_first_{nullptr}, middle_last_{nullptr};
   SpatialTransformer middle_transformer_{nullptr};

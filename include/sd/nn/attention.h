@@ -39,6 +39,8 @@ class AttentionImpl : public torch::nn::Module {
 
   /// Whether a controller looks at this layer in this call.
   bool is_watched(const ForwardContext& run, int64_t grid_height, int64_t grid_width) const;
+  /// Whether guidance changes or shows this layer's attention in this call.
+  bool is_edited(const ForwardContext& run) const;
 
  private:
   struct Projections {
@@ -56,6 +58,12 @@ class AttentionImpl : public torch::nn::Module {
   torch::Tensor joined_keys(const torch::Tensor& context, const ForwardContext& run);
   torch::Tensor mix_by_kernels(const torch::Tensor& x, const torch::Tensor& context,
                                const ForwardContext& run, const AttentionCall& call);
+
+  /// Changes `mixed`, what the attention of all rows of x came to, as guidance asks for.
+  void edit(torch::Tensor& mixed, const torch::Tensor& x, const ForwardEdits& edits,
+            int64_t grid_height, int64_t grid_width);
+  torch::Tensor perturbed(const torch::Tensor& x, const ForwardEdits& edits, int64_t grid_height,
+                          int64_t grid_width);
 
   AttentionSite site_;
   int64_t heads_;

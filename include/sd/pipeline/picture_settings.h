@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "sd/core/few_step_settings.h"
 #include "sd/core/guidance_settings.h"
 #include "sd/core/sampler_table.h"
 #include "sd/text/prompt_reader.h"
@@ -13,7 +14,7 @@ namespace sd {
 /// What decides about a picture and needs no LibTorch to be said. The options of the command line
 /// and the requests of the library share it: a field that is added here is filled in by an option's
 /// row and read where the picture is drawn, and nobody hands it over in between.
-struct PictureSettings : GuidanceSettings {
+struct PictureSettings : GuidanceSettings, FewStepSettings {
   std::string negative_prompt;
   /// How prompts are read. The default is what the original scripts do.
   PromptSyntax prompt_syntax = PromptSyntax::kPlain;

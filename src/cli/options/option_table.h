@@ -126,6 +126,8 @@ std::string infotext_of(const OptionRow& row, const DrawOptions& options);
 
 // The rows by subject; option_rows puts them together.
 std::vector<OptionRow> prompt_rows();
+std::vector<OptionRow> few_step_rows();
+std::vector<OptionRow> guidance_rows();
 std::vector<OptionRow> faster_rows();
 std::vector<OptionRow> number_rows();
 std::vector<OptionRow> batch_rows();

@@ -64,6 +64,17 @@ void check_sampler(const DrawOptions& options) {
         "--ddim_eta belongs to DDIM; {} {}", info.name,
         info.noise == StepNoiseKind::kNone ? "adds no noise" : "adds noise by its own rule"));
   }
+  if (options.timesteps && info.scheduler == SchedulerKind::kLcm) {
+    throw UsageError(
+        fmt::format("--timesteps {}: {} has timesteps of its own, those of its distillation\nLeave "
+                    "it out, or take another --sampler.",
+                    name_of(*options.timesteps), info.name));
+  }
+  if (options.timesteps && options.scheduler) {
+    throw UsageError(fmt::format(
+        "--timesteps {} and --scheduler {} contradict each other\nLeave one of the two out.",
+        name_of(*options.timesteps), name_of(*options.scheduler)));
+  }
   if (options.scheduler && info.scheduler == SchedulerKind::kUniform) {
     throw UsageError(fmt::format(
         "--scheduler {}: {} has timesteps of its own\nLeave it out, or take another --sampler.",

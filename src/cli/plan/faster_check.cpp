@@ -38,10 +38,25 @@ void check_interval(const DrawOptions& options) {
       begin, end, options.steps, 1 / count));
 }
 
+/// Of guidance what is known to fail before a model is read.
+void check_added(const DrawOptions& options) {
+  const auto& added = options.added;
+  if (added.pag_scale != 0 && added.seg_scale != 0) {
+    throw UsageError("--pag and --seg perturb the same attention\nLeave one of the two out.");
+  }
+  if (added.sag_scale != 0 && options.deepcache > 1) {
+    throw UsageError(fmt::format(
+        "--deepcache {}: --sag predicts from other latents in every step, of which no deep layers "
+        "are kept\nLeave one of the two out.",
+        options.deepcache));
+  }
+}
+
 }  // namespace
 
 void check_faster(const DrawOptions& options, const RunPrompts& prompts) {
   check_interval(options);
+  check_added(options);
   const auto use = use_of_attention(options, prompts);
   if (options.deepcache > 1 && !use.empty()) {
     throw UsageError(fmt::format(

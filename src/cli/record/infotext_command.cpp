@@ -29,7 +29,8 @@ std::optional<Number> parse(std::string_view text) {
 /// "30" of "30.0": programs that keep every number as a fraction.
 std::string without_point(const std::string& text) {
   const auto point = text.find('.');
-  const bool whole = point != std::string::npos && point > 0 && point + 1 < text.size() &&
+  const bool whole = point != std::string::npos && parse<int64_t>(text.substr(0, point)) &&
+                     point + 1 < text.size() &&
                      text.find_first_not_of('0', point + 1) == std::string::npos;
   return whole ? text.substr(0, point) : text;
 }
@@ -68,6 +69,7 @@ class Guess {
     add_size();
     add_batch();
     add_noise();
+    add_noise_schedule();
     if (strength) add_strength(*strength);
     if (strength) add_as_it_is("Image CFG scale");
     add_loras();
@@ -272,6 +274,13 @@ class Guess {
       note(fmt::format("sample {} of a batch of {}; which batch of the run is not told",
                        position.value_or("?"), *size));
     }
+  }
+
+  void add_noise_schedule() {
+    const auto schedule = take("Noise Schedule");
+    if (!schedule || *schedule == "Default") return;
+    if (*schedule != "Zero Terminal SNR") return refuse("Noise Schedule", *schedule);
+    command_.options.push_back({"zero-terminal-snr", std::nullopt});
   }
 
   void add_noise() {
