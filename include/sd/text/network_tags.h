@@ -7,8 +7,8 @@
 
 namespace sd {
 
-/// "<lora:name:0.8>" in a prompt: asks for an extra network, as in AUTOMATIC1111's web UI, and is no
-/// text.
+/// "<lora:name:0.8>" in a prompt: asks for an extra network, as in AUTOMATIC1111's web UI, and is
+/// no text.
 struct NetworkTag {
   std::size_t begin = 0;  // bytes [begin, end) of the prompt
   std::size_t end = 0;

@@ -54,8 +54,8 @@ void announce_unlearnt_words(const DrawPlan& plan, const std::vector<std::string
 void announce_prompts(const DrawPlan& plan, const LoadedModel& model, ToldOfModels& told) {
   if (plan.options.quiet) return;
   const auto prompts = distinct_prompts(plan.options, plan.prompts);
-  const auto tags = network_tags_notice(prompts_of(plan.prompts), plan.options.negative_prompt,
-                                        *plan.reader);
+  const auto tags =
+      network_tags_notice(prompts_of(plan.prompts), plan.options.negative_prompt, *plan.reader);
   if (!tags.empty()) print_message(plan.label() + tags);
   announce_cut_prompts(plan);
   announce_unlearnt_words(plan, prompts, model, told);

@@ -22,7 +22,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<std::string_view, 4> kNetworkExtensions = {".safetensors", ".pt", ".ckpt", ".bin"};
+constexpr std::array<std::string_view, 4> kNetworkExtensions = {".safetensors", ".pt", ".ckpt",
+                                                                ".bin"};
 constexpr int kDeepest = 8;  // folders below each other
 
 /// A file that may be a LoRA, by its name: "styles/ink" of FOLDER/styles/ink.safetensors.
