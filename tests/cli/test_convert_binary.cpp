@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -305,6 +306,44 @@ TEST_F(SeparateFiles, WhatDoesNotFitIsRefused) {
   const auto scaled = draw({"--vae", path("vae")});
   EXPECT_EQ(scaled.code, 4);
   EXPECT_TRUE(contains(scaled.err, "its latents are scaled by 0.44")) << scaled.err;
+}
+
+const std::string kLora = SD_TEST_DATA "/networks/diffusers.safetensors";
+constexpr const char* kChanged =
+    "model.diffusion_model.input_blocks.1.1.transformer_blocks.0.attn1.to_q.weight";
+
+TEST_F(Convert, PutsALoraIntoTheWeightsInTheirOwnType) {
+  const auto done = convert({kTiny, path("new.safetensors"), "--lora", kLora + ":0.5", "--merge"});
+  EXPECT_EQ(done.code, 0) << done.err;
+  EXPECT_TRUE(contains(done.err, "merged diffusers: 3 of 3 modules, rank 2")) << done.err;
+  const auto before = open_model(kTiny).tensors,
+             after = open_model(path("new.safetensors")).tensors;
+  EXPECT_EQ(after->describe(kChanged).dtype, DType::kF16);
+  const auto was = before->at(kChanged).bytes, is = after->at(kChanged).bytes;
+  EXPECT_FALSE(std::equal(was.begin(), was.end(), is.begin(), is.end()));
+}
+
+TEST_F(Convert, WithALoraThatCountsNothingKeepsEveryByte) {
+  const auto done = convert({kTiny, path("new.safetensors"), "--lora", kLora + ":0", "--merge"});
+  EXPECT_EQ(done.code, 0) << done.err;
+  const auto before = open_model(kTiny).tensors,
+             after = open_model(path("new.safetensors")).tensors;
+  const auto was = before->at(kChanged).bytes, is = after->at(kChanged).bytes;
+  EXPECT_TRUE(std::equal(was.begin(), was.end(), is.begin(), is.end()));
+}
+
+TEST_F(Convert, AsksForMergeWhereALoraIsGiven) {
+  const auto done = convert({kTiny, path("new.safetensors"), "--lora", kLora});
+  EXPECT_EQ(done.code, 2);
+  EXPECT_TRUE(contains(done.err, "--merge")) << done.err;
+  EXPECT_TRUE(entries().empty());
+}
+
+TEST_F(Convert, RefusesAModelAsALora) {
+  const auto done = convert({kTiny, path("new.safetensors"), "--lora", kTiny, "--merge"});
+  EXPECT_EQ(done.code, 4);
+  EXPECT_TRUE(contains(done.err, "found: Stable Diffusion v1")) << done.err;
+  EXPECT_TRUE(entries().empty());
 }
 
 }  // namespace
