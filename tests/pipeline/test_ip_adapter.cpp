@@ -9,6 +9,7 @@
 #include "sd/image/clip_pixels.h"
 #include "sd/pipeline/image_prompt.h"
 #include "sd/pipeline/txt2img.h"
+#include "sd/pipeline/word_maps.h"
 #include "support/expect_error.h"
 #include "support/golden.h"
 #include "support/ip_adapter_files.h"
