@@ -10,11 +10,13 @@
 
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "nn/gpu.h"
 #include "nn/kernel_attention.h"
 #include "nn/layer_profile.h"
 #include "sd/nn/column_edit.h"
+#include "sd/nn/image_attention.h"
 #include "sd/nn/prompt_cache.h"
 
 namespace sd {
@@ -184,15 +186,19 @@ torch::Tensor AttentionImpl::mix(const torch::Tensor& x, const torch::Tensor& co
     return mix_columns(x, context, run);
   }
   const auto [q, k, v] = project(x, context, run);
+  const auto finish = [&, &q = q](const torch::Tensor& mixed) {
+    auto merged = merge_heads(mixed);
+    return run.images == nullptr ? merged : with_images(std::move(merged), merge_heads(q), run);
+  };
   if (run.controller != nullptr) {
     const AttentionUse use = run.controller->use(call);
     if (use == AttentionUse::kChange) {
       const auto probs = run.controller->apply(attention_probabilities(q, k), call);
-      return merge_heads(at::matmul(probs.to(v.scalar_type()), v));
+      return finish(at::matmul(probs.to(v.scalar_type()), v));
     }
     if (use == AttentionUse::kObserve) show_rows(*run.controller, call, q, k);
   }
-  return merge_heads(fused_attention(q, k, v));
+  return finish(fused_attention(q, k, v));
 }
 
 torch::Tensor AttentionImpl::mix_by_kernels(const torch::Tensor& x, const torch::Tensor& context,
@@ -209,10 +215,30 @@ torch::Tensor AttentionImpl::mix_by_kernels(const torch::Tensor& x, const torch:
   const auto make = [&] {
     return keys_and_values(joined_linear(context, {to_k.get(), to_v.get()}));
   };
-  if (run.prompt == nullptr) return attend_under(run.controller, call, q, make());
+  if (run.prompt == nullptr)
+    return with_images(attend_under(run.controller, call, q, make()), q, run);
   const auto* held = run.prompt->find(this, context);
   if (held == nullptr) held = &run.prompt->keep(this, context, make());
-  return attend_under(run.controller, call, q, *held);
+  return with_images(attend_under(run.controller, call, q, *held), q, run);
+}
+
+torch::Tensor AttentionImpl::with_images(torch::Tensor mixed, const torch::Tensor& q,
+                                         const ForwardContext& run) const {
+  const auto* images =
+      run.images == nullptr || site_.kind == AttentionKind::kSelf ? nullptr : run.images->of(site_);
+  if (images == nullptr) return mixed;
+  for (const auto& image : *images) {
+    if (!can_attend(q)) {
+      const auto found = attention_of_projections(q, image.keys, image.values, heads_);
+      mixed = mixed + found * image.weight;
+      continue;
+    }
+    const auto make = [&] { return hold_keys(image.keys, image.values, heads_); };
+    const auto* held = run.prompt ? run.prompt->find(&image, image.keys) : nullptr;
+    if (held == nullptr && run.prompt) held = &run.prompt->keep(&image, image.keys, make());
+    mixed.add_(held ? attend(q, *held) : attend(q, make()), image.weight);
+  }
+  return mixed;
 }
 
 torch::Tensor AttentionImpl::forward(const torch::Tensor& x, const torch::Tensor& context,

@@ -4,6 +4,9 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/zeros_like.h>
 
+#include <algorithm>
+#include <utility>
+
 #include "nn/gpu.h"
 #include "pipeline/recorded_unet.h"
 #include "pipeline/start.h"
@@ -68,6 +71,9 @@ BatchNoiseModel::BatchNoiseModel(const LoadedModel& model, const DrawRequest& re
     add_pass(request, pass, part, extra);
     if (pass == GuidancePass::kConditional) ++part;
   }
+  if (!request.image_prompts.empty()) {
+    images_ = std::make_shared<ImageRows>(request.image_prompts, sees_prompt_, model.compute_dtype);
+  }
   make_edits(request);
 }
 
@@ -79,7 +85,9 @@ void BatchNoiseModel::add_pass(const DrawRequest& request, GuidancePass pass, in
     const auto groups = rows.groups(pass, contexts_.rows(), part);
     groups_.insert(groups_.end(), groups.begin(), groups.end());
   }
-  if (pass == GuidancePass::kConditional || perturbed) {
+  const bool sees_prompt = pass == GuidancePass::kConditional || perturbed;
+  sees_prompt_.insert(sees_prompt_.end(), static_cast<std::size_t>(rows.total()), sees_prompt);
+  if (sees_prompt) {
     contexts_.add(BatchRows::prompts(request), part);
   } else {
     contexts_.add_negative(rows.total());
@@ -133,7 +141,7 @@ void BatchNoiseModel::set_columns(std::optional<ColumnEdit> edit, const torch::T
 
 void BatchNoiseModel::take_columns(const torch::Tensor& context) {
   auto use = controller_ == nullptr || run_.rows.empty() ? StepUse::kNone : StepUse::kOther;
-  if (use == StepUse::kOther && gpu::takes_half(context)) {
+  if (use == StepUse::kOther && gpu::takes_half(context) && run_.images == nullptr) {
     use = controller_->step_use(run_.step, run_.rows);
   }
   std::optional<ColumnEdit> edit;
@@ -163,6 +171,13 @@ torch::Tensor BatchNoiseModel::evaluate(const torch::Tensor& input, const torch:
   return model_.recorded->forward(input, timestep_, context, run_);
 }
 
+void BatchNoiseModel::take_images(const Call& call) {
+  if (!images_) return;
+  const auto* images = images_->at(run_.step.step, run_.step.num_steps, call.first, call.count);
+  if (images != run_.images && features_) features_->forget();
+  run_.images = images;
+}
+
 torch::Tensor BatchNoiseModel::operator()(const torch::Tensor& x, double t, int64_t step) {
   return predict(x, t, step, {contexts_.rows() - x.size(0), x.size(0), false});
 }
@@ -175,6 +190,7 @@ torch::Tensor BatchNoiseModel::predict(const torch::Tensor& x, double t, int64_t
                                        const Call& call) {
   ++*calls_;
   set_step(t, step, call);
+  take_images(call);
   const bool divides = networks_->divide_rows();
   // Rows that the table knows nothing of: other LoRAs in what is made of the time, other scales.
   const bool by_table = !networks_->touch_time() && embedded_scales_.size() < 2;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "pipeline/batch_rows.h"
+#include "pipeline/image_rows.h"
 #include "pipeline/network_layers.h"
 #include "pipeline/prompt_contexts.h"
 #include "sd/diffusion/denoiser.h"
@@ -57,6 +58,8 @@ class BatchNoiseModel {
   torch::Tensor evaluate(const torch::Tensor& input, const torch::Tensor& context);
   /// Turns what the controller does to this step into a ColumnEdit where it is one.
   void take_columns(const torch::Tensor& context);
+  /// Which pictures are followed in this step.
+  void take_images(const Call& call);
   void set_columns(std::optional<ColumnEdit> edit, const torch::Tensor& like);
 
   const LoadedModel& model_;
@@ -75,6 +78,8 @@ class BatchNoiseModel {
   std::shared_ptr<std::unique_lock<std::mutex>> turn_;  // at the model's recorded UNet
   torch::Tensor timestep_;                              // [1], of the call before
   AttentionController* controller_ = nullptr;
+  std::vector<bool> sees_prompt_;      // of all rows, which are those of a prompt
+  std::shared_ptr<ImageRows> images_;  // as prompt_; null: no pictures are followed
   std::optional<ColumnEdit> columns_;  // of the last call; on a CPU, and where the model is
   std::shared_ptr<const ColumnEdit> columns_there_;
   ForwardContext run_;

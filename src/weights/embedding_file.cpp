@@ -117,7 +117,8 @@ std::string tensor_of(const TensorSource& tensors, const Told& told) {
 std::string layout_of(const Told& told, const std::string& tensor) {
   if (told.trained) return "A1111 .pt";
   if (tensor == kConverted) return "A1111 .safetensors";
-  return std::ranges::find(kNoTokens, tensor) == kNoTokens.end() ? "diffusers" : "one tensor";
+  return std::find(kNoTokens.begin(), kNoTokens.end(), tensor) == kNoTokens.end() ? "diffusers"
+                                                                                  : "one tensor";
 }
 
 void read_values(const TensorSource& tensors, const std::string& name, EmbeddingFile& embedding) {

@@ -63,7 +63,7 @@ constexpr std::array kRows = {
     Row{"emb_params", Match::kPrefix, "textual inversion embedding", kEmbeddingAdvice},
     Row{"clip_l", Match::kWhole, "textual inversion embedding (Stable Diffusion XL)", kOtherFamily},
     Row{"clip_g", Match::kWhole, "textual inversion embedding (Stable Diffusion XL)", kOtherFamily},
-    Row{"ip_adapter.", Match::kPrefix, "IP-Adapter", kLoraAdvice},
+    Row{"ip_adapter.", Match::kPrefix, "IP-Adapter", kIpAdapterAdvice},
     Row{"depth_model.", Match::kPrefix, "depth-guided Stable Diffusion 2", kOtherFamily},
     Row{"control_model.", Match::kPrefix, "ControlNet", kLoraAdvice},
     Row{"controlnet_cond_embedding.", Match::kPrefix, "ControlNet", kLoraAdvice},

@@ -18,6 +18,10 @@ struct Family {
 inline constexpr std::string_view kEmbeddingAdvice =
     "Give it with --embedding, beside a model, and write its name in the prompt.";
 
+/// Likewise with an IP-Adapter.
+inline constexpr std::string_view kIpAdapterAdvice =
+    "Give it with --ip-adapter ADAPTER:PICTURE, beside a model.";
+
 /// True for Stable Diffusion 2: a UNet with linear projections, and OpenCLIP's text encoder as far
 /// as there is one.
 bool is_second_generation(const TensorSource& tensors);

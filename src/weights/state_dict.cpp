@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <string_view>
 #include <utility>
 
 #include "weights/byte_reader.h"
@@ -14,21 +15,32 @@ namespace {
 
 using pickle::Document;
 
-/// What a file without tensors is, by a key at its top.
-std::string_view other_contents(const Document& document, const pickle::Dict& top) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 7> kKeys = {{
-      {"string_to_param", "a textual inversion embedding"},
-      {"layer_structure", "a hypernetwork, which is not supported"},
-      {"param_groups", "the state of an optimiser, without a model's weights"},
-      {"optimizer_states", "a training checkpoint without a model's weights"},
-      {"optimizer_state_dict", "a training checkpoint without a model's weights"},
-      {"optimizer", "a training checkpoint without a model's weights"},
-      {"lr_schedulers", "a training checkpoint without a model's weights"},
-  }};
-  for (const auto& [key, what] : kKeys) {
-    if (child(document, top, key)) return what;
+/// What a file without tensors is, and what to do.
+struct Other {
+  std::string_view what;
+  std::string_view advice;
+};
+
+/// The same, by a key at its top; nothing for a file without any of the known ones.
+Other other_contents(const Document& document, const pickle::Dict& top) {
+  struct Row {
+    std::string_view key, what;
+    std::string_view advice = "Give a whole model.";
+  };
+  constexpr std::array kRows = {
+      Row{"string_to_param", "a textual inversion embedding", kEmbeddingAdvice},
+      Row{"ip_adapter", "an IP-Adapter", kIpAdapterAdvice},
+      Row{"layer_structure", "a hypernetwork, which is not supported"},
+      Row{"param_groups", "the state of an optimiser, without a model's weights"},
+      Row{"optimizer_states", "a training checkpoint without a model's weights"},
+      Row{"optimizer_state_dict", "a training checkpoint without a model's weights"},
+      Row{"optimizer", "a training checkpoint without a model's weights"},
+      Row{"lr_schedulers", "a training checkpoint without a model's weights"},
+  };
+  for (const auto& row : kRows) {
+    if (child(document, top, row.key)) return {row.what, row.advice};
   }
-  return "";
+  return {};
 }
 
 bool is_contiguous(const pickle::Tensor& tensor) {
@@ -50,12 +62,9 @@ StateDict::StateDict(const Document& document, const FindStorage& find_storage, 
   for (const auto& [prefix, dict] : find ? (*find)(document, *top) : find_tensors(document, *top))
     add_tensors(document, *dict, prefix, find_storage);
   if (find || !tensors_.empty()) return;
-  const auto what = other_contents(document, *top);
-  if (!what.empty()) {
-    const bool embedding = child(document, *top, "string_to_param") != nullptr;
-    fail(fmt::format("expected a Stable Diffusion model, found {}\n    {}", what,
-                     embedding ? kEmbeddingAdvice : "Give a whole model."));
-  }
+  const auto [what, advice] = other_contents(document, *top);
+  if (!what.empty())
+    fail(fmt::format("expected a Stable Diffusion model, found {}\n    {}", what, advice));
 }
 
 const StoredTensor& StateDict::at(std::string_view name) const {

@@ -129,6 +129,16 @@ def try_embedding(bench, random):
          "--no-config")
 
 
+def try_ip_adapter(bench, random):
+    path = random.choice(seeds("tests/fuzz/corpus/fuzz_ip_adapter/*.*"))
+    data = path.read_bytes()
+    changed = mutations.any_safetensors(random, data) if path.suffix == ".safetensors" else bytes(mutations.any_bytes(random, data))
+    read(bench, "info", file(bench, "adapter" + path.suffix, changed))
+    picture = random.choice(seeds("tests/data/image/*.png"))
+    draw(bench, "txt2img", "--ckpt", bench.options.model, "--ip-adapter", f"{bench.folder / ('adapter' + path.suffix)}:{picture}",
+         "--prompt", "a cat", "--outdir", bench.folder / "out", "--no-config")
+
+
 def try_index(bench, random):
     """The index of a checkpoint in several files, one of which is there."""
     data = (DATA / "formats" / "types.safetensors").read_bytes()
@@ -259,7 +269,7 @@ def try_names(bench, random):
 
 
 # What runs without LibTorch takes a tenth of the time of what draws, so it has more turns.
-READERS = [try_zip, try_pickle, try_legacy, try_safetensors, try_embedding, try_index, try_gguf, try_folder, try_yaml, try_settings, try_png, try_jpeg, try_webp,
+READERS = [try_zip, try_pickle, try_legacy, try_safetensors, try_embedding, try_ip_adapter, try_index, try_gguf, try_folder, try_yaml, try_settings, try_png, try_jpeg, try_webp,
            try_infotext, try_recipe]
 DRAWERS = [try_start_picture, try_npy, try_prompts, try_tasks, try_names]
 

@@ -12,6 +12,7 @@
 
 #include "cli/tiny_run.h"
 #include "support/embedding_bytes.h"
+#include "support/ip_adapter_files.h"
 
 namespace sd {
 namespace {
@@ -81,7 +82,13 @@ Keys keys_of_runs() {
           "txt2img");
   const auto picture = run.sample_path(0).string();
   const auto learnt = run.file("ink.safetensors", test::embedding_bytes("<ink>", 1, 32));
-  txt2img({"--prompt", "ink", "--embedding", learnt, "--n_iter", "1"}, "txt2img");
+  test::write_tower(run.path("").parent_path());
+  const auto adapter =
+      run.file("plain.safetensors", test::weights_file(test::adapter_shapes("plain")));
+  txt2img({"--prompt", "ink", "--embedding", learnt, "--n_iter", "1", "--ip-adapter",
+           adapter + ":" + picture, "--ip-vision", run.path("image_encoder").string(),
+           "--ip-weights", "style"},
+          "txt2img");
   txt2img({"--sprompt", "a cat", "--prompt", "a dog", "--mode", "p2p", "--init-img", picture,
            "--n_samples", "1"},
           "swap");
@@ -141,7 +148,7 @@ Keys keys_of_runs() {
   collect(run_program(bench), keys);
   for (const auto& arguments : std::vector<std::vector<std::string>>{
            {"convert", "--json", "-q", model, run.path("new.safetensors").string()},
-           {"info", "--json", picture, run.path("new.safetensors").string(), learnt,
+           {"info", "--json", picture, run.path("new.safetensors").string(), learnt, adapter,
             SD_TEST_DATA "/networks/diffusers.safetensors", "nothing"},
            {"info", "--json", "--as-args", picture},
            {"samplers", "--json"},

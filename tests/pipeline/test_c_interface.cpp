@@ -14,6 +14,7 @@
 #include "sd/pipeline/txt2img.h"
 #include "sd/pipeline/word_swap.h"
 #include "sd/sd.h"
+#include "support/embedding_bytes.h"
 #include "support/temp_folder.h"
 #include "support/tiny_model.h"
 
@@ -76,6 +77,30 @@ TEST(CInterface, DrawsWhatTheLibraryDraws) {
   ASSERT_EQ(sd_drawing_height(drawing.get()), 64);
   const auto* bytes = sd_drawing_rgb(drawing.get(), 0);
   EXPECT_TRUE(std::equal(expected.pixels.begin(), expected.pixels.end(), bytes));
+}
+
+TEST(CInterface, DrawsWithEmbeddingsByTheirNames) {
+  const test::TempFolder folder;
+  const auto file = (folder / "ink.safetensors").string();
+  test::write_text(file, test::embedding_bytes("emb_params", 2, 32));
+  auto options = small();
+  options.prompt = "a circle, ink";
+  options.maps = 1;
+  const auto without = drawn(options);
+  const std::array files = {file.c_str()};
+  options.embeddings = files.data();
+  options.embedding_count = files.size();
+  const auto with = drawn(options);
+  const auto* one = sd_drawing_rgb(with.get(), 0);
+  EXPECT_FALSE(std::equal(one, one + std::size_t{64} * 64 * 3, sd_drawing_rgb(without.get(), 0)));
+  std::vector<float> map(64);
+  EXPECT_EQ(sd_drawing_word_map(with.get(), 0, "ink", map.data(), map.size()), SD_OK) << sd_error();
+
+  const std::array missing = {"nowhere.pt"};
+  options.embeddings = missing.data();
+  sd_drawing* drawing = nullptr;
+  EXPECT_EQ(sd_draw(tiny(), &options, &drawing), SD_IO);
+  EXPECT_TRUE(says("nowhere.pt")) << sd_error();
 }
 
 TEST(CInterface, WhatMakesItFasterIsPassedOn) {

@@ -52,7 +52,8 @@ torch::Tensor context_of(const std::string& prompt, PromptSyntax syntax,
   request.targets = {{prompt}};
   request.prompt_syntax = syntax;
   request.embeddings = std::move(words);
-  PromptContexts contexts(tiny_model(), request, 10);
+  const BatchNetworks none;
+  PromptContexts contexts(tiny_model(), request, 10, none);
   contexts.add(request.targets[0]);
   return contexts.at(0);
 }

@@ -56,6 +56,9 @@ class AttentionImpl : public torch::nn::Module {
                             const ForwardContext& run);
   /// Keys and values of a prompt side by side, [R,K,2·heads·d].
   torch::Tensor joined_keys(const torch::Tensor& context, const ForwardContext& run);
+  /// Adds what q [R,Q,heads·d] finds in pictures (IP-Adapter).
+  torch::Tensor with_images(torch::Tensor mixed, const torch::Tensor& q,
+                            const ForwardContext& run) const;
   torch::Tensor mix_by_kernels(const torch::Tensor& x, const torch::Tensor& context,
                                const ForwardContext& run, const AttentionCall& call);
 

@@ -7,8 +7,30 @@
 #include <utility>
 
 #include "cli/options/seed_rule.h"
+#include "sd/pipeline/image_prompt.h"
 
 namespace sd::cli {
+namespace {
+
+/// Looks at the pictures that are followed.
+std::vector<std::shared_ptr<const ImagePrompt>> image_prompts(const LoadedModel& model,
+                                                              const ImagePromptOptions& options,
+                                                              const RunInputs& inputs) {
+  std::vector<std::shared_ptr<const ImagePrompt>> prompts;
+  for (std::size_t i = 0; i < options.adapters.size(); ++i) {
+    const auto& one = options.adapters[i];
+    prompts.push_back(
+        std::make_shared<const ImagePrompt>(model, ImagePromptRequest{.adapter = one.adapter,
+                                                                      .vision = options.vision,
+                                                                      .picture = inputs.followed[i],
+                                                                      .weight = one.weight,
+                                                                      .steps = one.steps,
+                                                                      .weights = options.weights}));
+  }
+  return prompts;
+}
+
+}  // namespace
 
 BatchDrawer::BatchDrawer(const Drawing& drawing, const LoadedModel& model, const RunInputs& inputs,
                          AttnRun& attn, RunWords& words)
@@ -20,7 +42,8 @@ BatchDrawer::BatchDrawer(const Drawing& drawing, const LoadedModel& model, const
       words_(words),
       previews_(plan_, model, words),
       noise_(seed_rule_of(plan_.options), torch::Device(model.device)),
-      start_(inputs.start) {
+      start_(inputs.start),
+      image_prompts_(image_prompts(model, plan_.options.image_prompts, inputs)) {
   if (plan_.place) return;  // a task of many
   for_each_batch(plan_, [&](const Batch& batch) {
     if (wants_any(plan_, batch)) last_batch_ = batch.number;
@@ -70,6 +93,7 @@ DrawRequest BatchDrawer::request_for(const Batch& batch) {
         start_->batch(batch.first_sample, static_cast<int64_t>(batch.size), noise_);
   }
   request.last = batch.number == last_batch_;
+  request.image_prompts = image_prompts_;
   if (options.only) request.decode_only = *options.only - batch.first_sample;
   request.decode = !options.skip_save || !options.skip_grid || options.attn.draws() ||
                    (plan_.place && plan_.place->returns_pictures);

@@ -57,7 +57,8 @@ class BatchDrawer {
   RunWords& words_;
   Previews previews_;
   RunNoise noise_;
-  std::optional<StartLatents> start_;                // cells have one each
+  std::optional<StartLatents> start_;  // cells have one each
+  std::vector<std::shared_ptr<const ImagePrompt>> image_prompts_;
   BatchControls controls_;                           // of the batch being drawn
   std::shared_ptr<AttentionController> controller_;  // those with what observes them
 };

@@ -70,6 +70,8 @@ RunInputs read_inputs(const DrawPlan& plan, const Say& say) {
   if (plan.options.input.init_img) inputs.picture = read_picture(plan, say);
   if (!plan.is_shared()) inputs.start = start_latents_of(plan.options, latent_shape(plan));
   if (plan.options.swap.blend_mask) inputs.blend_mask = read_blend_mask(plan, say);
+  for (const auto& one : plan.options.image_prompts.adapters)
+    inputs.followed.push_back(read_image(one.picture));
   return inputs;
 }
 

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "cli/draw/start_latents.h"
 #include "cli/plan/draw_plan.h"
@@ -28,6 +29,7 @@ struct InputPicture {
 struct RunInputs {
   std::optional<InputPicture> picture;
   std::optional<torch::Tensor> blend_mask;  // [1,1,h,w] in [0,1]
+  std::vector<Image> followed;              // pictures of --ip-adapter, in their order
   std::optional<StartLatents> start;        // what its batches start from; cells have their own
 };
 

@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "cli/options/addon_options.h"
 #include "cli/options/attn_options.h"
 #include "cli/options/given_options.h"
+#include "cli/options/image_prompt_options.h"
 #include "cli/options/network_options.h"
 #include "cli/options/picture_options.h"
 #include "cli/options/shard.h"

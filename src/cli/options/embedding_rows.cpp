@@ -27,7 +27,7 @@ std::vector<OptionRow> embedding_rows() {
   return {
       {.names = "embedding",
        .synonyms = "embeddings,embedding_path,textual_inversion",
-       .group = "Model",
+       .group = "Added to the model",
        .help = "A learnt word (textual inversion: .pt, .bin,\n.safetensors, .png) for prompts that "
                "have its name in\nthem, negative ones too. May be given again; those in\n"
                "SD_EMBEDDING_DIR are found by their names",

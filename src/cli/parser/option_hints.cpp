@@ -70,7 +70,7 @@ constexpr std::array kNotHere = {
             "0.4 --prompt TEXT"},
     NotHere{"lora,loras,lora_model,lora_model_dir,lora_dir,lora_weights,lora_scale,lora_path",
             "LoRA networks are not supported."},
-    NotHere{"controlnet,control_net,control_image,control_strength,controlnet_model,ip_adapter,"
+    NotHere{"controlnet,control_net,control_image,control_strength,controlnet_model,"
             "t2i_adapter",
             "ControlNet and adapters are not supported; img2img starts from a picture."},
     NotHere{

@@ -12,6 +12,7 @@
 #include "cli/options/attn_words.h"
 #include "cli/plan/draw_notices.h"
 #include "cli/plan/faster_check.h"
+#include "cli/plan/ip_adapter_files.h"
 #include "cli/plan/memory_need.h"
 #include "cli/plan/model_fit.h"
 #include "cli/plan/prompt_chunks.h"
@@ -168,6 +169,7 @@ DrawPlan make_plan(const DrawOptions& typed, PlanContext& context) {
   plan.model = inspected_model(
       {found.checkpoint, options.config, {options.vae, options.clip}, options.prediction}, context);
   plan.model_name = model_name(found.checkpoint);
+  check_ip_adapters(options, plan.model->config);
   const bool lists = options.from_file.has_value();
   if (!lists) read_prompts(plan, options, context);
   check_latents(options);

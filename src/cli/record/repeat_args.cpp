@@ -8,6 +8,7 @@
 #include <system_error>
 #include <utility>
 
+#include "cli/options/ip_adapter_option.h"
 #include "cli/options/option_table.h"
 #include "sd/core/error.h"
 #include "sd/core/sha256.h"
@@ -18,6 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kShortHash = 10;  // as model hashes are shown
+constexpr std::string_view kIpAdapter = "ip-adapter";
 
 bool has_role(std::string_view option, Role role) {
   const auto* row = find_row(option);
@@ -50,6 +52,12 @@ std::string hide_home(const std::string& value) {
 std::string show_home(const std::string& value) {
   if (value.starts_with("~/")) return home_folder() + value.substr(2);
   return value.starts_with("~~") ? value.substr(1) : value;
+}
+
+/// The same of an option's value, which may name two files.
+std::string with_homes(const std::string& option, const std::string& value,
+                       std::string (*change)(const std::string&)) {
+  return dashed(option) == kIpAdapter ? with_changed_paths(value, change) : change(value);
 }
 
 /// So that what is no value is an option: values that begin with a dash are joined with "=".
@@ -98,7 +106,7 @@ std::optional<GivenCommand> command_of_words(const std::vector<std::string>& wor
     return true;
   });
   for (auto& option : command.options) {
-    if (option.value) option.value = show_home(*option.value);
+    if (option.value) option.value = with_homes(option.name, *option.value, show_home);
   }
   return command;
 }
@@ -117,6 +125,14 @@ bool names_input_file(std::string_view option) { return has_role(option, Role::k
 
 bool names_model_file(std::string_view option) { return has_role(option, Role::kModelFile); }
 
+std::vector<fs::path> files_of_pair(std::string_view option, const std::string& value) {
+  return dashed(option) == kIpAdapter ? ip_adapter_paths(value) : std::vector<fs::path>();
+}
+
+std::string hash_key(std::string_view option, const fs::path& file) {
+  return fmt::format("{} {}", dashed(option), file.filename().string());
+}
+
 nlohmann::ordered_json repeat_args(const RunRecord& run) {
   const auto& options = run.options;
   GivenCommand command{options.given.name, {}};
@@ -125,7 +141,7 @@ nlohmann::ordered_json repeat_args(const RunRecord& run) {
     const bool size = option.name == "W" || option.name == "H";
     if (is_elsewhere(option.name) || is_settled(option.name)) continue;
     if (size && !has_picture) continue;
-    if (option.value) option.value = hide_home(*option.value);
+    if (option.value) option.value = with_homes(option.name, *option.value, hide_home);
     command.options.push_back(std::move(option));
   }
   const auto add = [&](const char* name, std::string value) {
@@ -146,7 +162,10 @@ nlohmann::ordered_json repeat_args(const RunRecord& run) {
 std::map<std::string, std::string> hash_input_files(const GivenCommand& given) {
   std::map<std::string, std::string> hashes;
   for (const auto& [name, value] : given.options) {
-    if (!value || !names_input_file(name)) continue;
+    if (!value) continue;
+    for (const auto& file : files_of_pair(name, *value))
+      if (auto hash = short_hash(file); !hash.empty()) hashes[hash_key(name, file)] = hash;
+    if (!names_input_file(name)) continue;
     auto hash = short_hash(*value);
     if (!hash.empty()) hashes[dashed(name)] = std::move(hash);
   }

@@ -36,6 +36,13 @@ std::vector<std::string> words_of(const GivenCommand& command);
 std::optional<GivenCommand> command_of_words(const std::vector<std::string>& words,
                                              std::vector<std::string>* unknown = nullptr);
 
+/// The files that the value of an option such as --ip-adapter names, an adapter and a picture; none
+/// for other options.
+std::vector<std::filesystem::path> files_of_pair(std::string_view option, const std::string& value);
+
+/// Under which hash_input_files tells of one of them: "ip-adapter cat.png".
+std::string hash_key(std::string_view option, const std::filesystem::path& file);
+
 /// Whether an option, such as "init-img", names a file that decides about pixels; a dash is as good
 /// as an underscore.
 bool names_input_file(std::string_view option);

@@ -2,18 +2,19 @@
 
 #include <filesystem>
 #include <optional>
-#include <string>
 #include <vector>
+
+#include "sd/core/ip_adapter_info.h"
+#include "sd/core/step_share.h"
 
 namespace sd::cli {
 
-/// One --ip-adapter: a picture that is followed beside the prompt.
+/// One --ip-adapter (ip_adapter_option.h): a picture that is followed beside the prompt.
 struct IpAdapterOption {
   std::filesystem::path adapter;
   std::filesystem::path picture;
   double weight = 1;
-  double begin = 0;  // fractions of the steps
-  double end = 1;
+  StepShare steps = {};  // in which it is followed
 
   bool operator==(const IpAdapterOption&) const = default;
 };
@@ -22,7 +23,7 @@ struct IpAdapterOption {
 struct ImagePromptOptions {
   std::vector<IpAdapterOption> adapters;
   std::optional<std::filesystem::path> vision;  // CLIP's vision tower; absent: beside the adapter
-  std::string weights = "linear";               // how the weight varies from block to block
+  IpWeights weights = IpWeights::kLinear;       // from block to block
 };
 
 }  // namespace sd::cli
