@@ -96,11 +96,12 @@ inline torch::Tensor AttentionController::apply(torch::Tensor probs, const Atten
   return probs;
 }
 
-struct ColumnEdit;    // sd/nn/column_edit.h
-class FeatureCache;   // sd/models/feature_cache.h
-struct ForwardEdits;  // sd/nn/forward_edits.h
-class PromptCache;    // sd/nn/prompt_cache.h
-class TimeTable;      // sd/nn/time_table.h
+struct ColumnEdit;        // sd/nn/column_edit.h
+struct ControlResiduals;  // sd/models/control_residuals.h
+class FeatureCache;       // sd/models/feature_cache.h
+struct ForwardEdits;      // sd/nn/forward_edits.h
+class PromptCache;        // sd/nn/prompt_cache.h
+class TimeTable;          // sd/nn/time_table.h
 
 /// What a UNet call carries besides its tensors.
 struct ForwardContext {
@@ -122,6 +123,7 @@ struct ForwardContext {
   double token_merging = 0;
   FeatureCache* features = nullptr;     // of the deep layers (DeepCache); null: they are computed
   const ForwardEdits* edits = nullptr;  // what guidance does inside of the UNet; null: nothing
+  const ControlResiduals* residuals = nullptr;  // what control nets add; null: nothing
 };
 
 }  // namespace sd
