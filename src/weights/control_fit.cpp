@@ -219,6 +219,16 @@ void require_fitting(const ControlFile& net, const ModelConfig& config, const st
   }
 }
 
+int64_t control_parameters(const ControlFile& net, const ModelConfig& config) {
+  int64_t count = 0;
+  if (net.kind == ControlKind::kT2IAdapter) {
+    for (const auto& name : net.tensors->names()) count += product(shape_of(*net.tensors, name), 0);
+    return count;
+  }
+  for (const auto& tensor : expected_net(config)) count += product(tensor.shape, 0);
+  return count;
+}
+
 T2IAdapterConfig adapter_config(const TensorSource& tensors, std::size_t levels) {
   T2IAdapterConfig config;
   const bool light = !tensors.contains("conv_in.weight");

@@ -12,6 +12,7 @@
 
 #include "cli/tiny_run.h"
 #include "support/embedding_bytes.h"
+#include "support/tiny_adapter.h"
 
 namespace sd {
 namespace {
@@ -82,6 +83,8 @@ Keys keys_of_runs() {
   const auto picture = run.sample_path(0).string();
   const auto learnt = run.file("ink.safetensors", test::embedding_bytes("<ink>", 1, 32));
   txt2img({"--prompt", "ink", "--embedding", learnt, "--n_iter", "1"}, "txt2img");
+  const auto net = run.file("adapter.safetensors", test::tiny_adapter_file());
+  txt2img({"--prompt", "a", "--control", net + ":" + picture}, "txt2img");
   txt2img({"--sprompt", "a cat", "--prompt", "a dog", "--mode", "p2p", "--init-img", picture,
            "--n_samples", "1"},
           "swap");
@@ -145,6 +148,7 @@ Keys keys_of_runs() {
             SD_TEST_DATA "/networks/diffusers.safetensors", "nothing"},
            {"info", "--json", "--as-args", picture},
            {"samplers", "--json"},
+           {"preprocess", "canny", picture, "-o", run.path("edges.png").string(), "--json"},
            {"doctor", "--json", "--torch"}})
     collect(test::run_sd(arguments), keys, arguments.front() == "info");
   return keys;

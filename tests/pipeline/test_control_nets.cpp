@@ -4,7 +4,6 @@
 #include <ATen/ops/mm.h>
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <limits>
 #include <string>
 #include <utility>
@@ -17,7 +16,7 @@
 #include "sd/pipeline/control_net.h"
 #include "sd/pipeline/swap.h"
 #include "sd/pipeline/txt2img.h"
-#include "sd/weights/write_safetensors.h"
+#include "support/control_net_files.h"
 #include "support/drawing.h"
 #include "support/expect_error.h"
 #include "support/family_model.h"
@@ -31,42 +30,19 @@ using test::drawn_weight;
 using test::expect_error;
 using test::family_model;
 using test::Golden;
+using test::load_tensors;
+using test::net_tensors;
 using test::relative_difference;
 using test::TempFolder;
+using test::Tensors;
 using test::TinyFamily;
+using test::write_tensors;
 
 // As of test_families.cpp.
 constexpr double kTolerance = 1e-4;
 constexpr const char* kPrompt = "a red circle above a blue square";
 
-using Tensors = std::vector<std::pair<std::string, torch::Tensor>>;
-
-void write_tensors(const std::filesystem::path& path, const Tensors& tensors) {
-  std::vector<NamedTensor> named;
-  Tensors kept;
-  for (const auto& [name, tensor] : tensors) kept.emplace_back(name, tensor.contiguous());
-  for (const auto& [name, tensor] : kept) {
-    TensorView view;
-    view.dtype = DType::kF32;
-    view.shape = tensor.sizes().vec();
-    view.bytes = {static_cast<const std::byte*>(tensor.const_data_ptr()), tensor.nbytes()};
-    named.push_back({name, std::move(view)});
-  }
-  write_safetensors(path, named);
-}
-
-const UNetConfig& unet_of(TinyFamily family) { return family_model(family).config.unet; }
-
-/// A ControlNet for a family, by cldm's names, drawn as the Python script draws one of that name.
-Tensors net_tensors(TinyFamily family, const std::string& net) {
-  Tensors tensors;
-  ControlNet module(unet_of(family));
-  for (const auto& slot : parameter_slots(*module))
-    tensors.emplace_back(slot.name, drawn_weight(net + slot.name, slot.shape));
-  return tensors;
-}
-
-/// Likewise a T2I-Adapter of two blocks a level.
+/// A T2I-Adapter, drawn as the Python script draws one of that name.
 Tensors adapter_tensors(const std::string& net, const T2IAdapterConfig& config) {
   Tensors tensors;
   T2IAdapter module(config);
@@ -107,13 +83,6 @@ torch::Tensor second_picture() {
   auto values = 1.0 - picture().flip({3});
   values.narrow(2, 8, 32).narrow(3, 16, 32).fill_(-1.0);
   return values;
-}
-
-std::shared_ptr<const LoadedControl> load_tensors(TinyFamily family, const Tensors& tensors,
-                                                  const char* name = "net.safetensors") {
-  const TempFolder folder;
-  write_tensors(folder / name, tensors);
-  return load_control_net(folder / name, family_model(family));
 }
 
 ControlUse use_of(std::shared_ptr<const LoadedControl> net, ControlStrength strength = {}) {
@@ -376,44 +345,6 @@ TEST(ControlNet, DeepCacheIsRefused) {
 TEST(ControlNet, AWeightThatIsNoNumberIsRefused) {
   const auto bad = use_of(first_net(), {.weight = std::numeric_limits<double>::quiet_NaN()});
   expect_error<UsageError>([&] { latents_of(kV1, {bad}); }, "weight nan");
-}
-
-TEST(ControlNet, OfAnotherFamilyIsRefusedNamingBoth) {
-  const TempFolder folder;
-  write_tensors(folder / "net.safetensors", net_tensors(TinyFamily::kV2, "first."));
-  expect_error<CheckpointError>(
-      [&] { load_control_net(folder / "net.safetensors", family_model(kV1)); },
-      "64 channels, context 128", "32 channels, context 48");
-}
-
-TEST(ControlNet, AnIncompleteOneIsRefused) {
-  auto tensors = net_tensors(kV1, "first.");
-  tensors.pop_back();
-  expect_error<CheckpointError>([&] { load_tensors(kV1, tensors); }, "1 tensors are missing",
-                                "middle_block_out.0.bias");
-}
-
-TEST(ControlNet, ATruncatedFileIsRefused) {
-  const TempFolder folder;
-  write_tensors(folder / "net.safetensors", net_tensors(kV1, "first."));
-  std::filesystem::resize_file(folder / "net.safetensors", 100'000);
-  expect_error<CheckpointError>(
-      [&] { load_control_net(folder / "net.safetensors", family_model(kV1)); }, "net.safetensors");
-}
-
-TEST(ControlNet, ALoraIsRefusedByName) {
-  expect_error<CheckpointError>(
-      [&] {
-        load_tensors(kV1, {{"lora_unet_mid_block_attentions_0_proj_in.lora_down.weight",
-                            torch::ones({4, 64, 1, 1})}});
-      },
-      "found: LoRA");
-}
-
-TEST(ControlNet, OfStableDiffusionXlIsRefusedByName) {
-  auto tensors = net_tensors(kV1, "first.");
-  tensors.emplace_back("label_emb.0.0.weight", torch::ones({8, 8}));
-  expect_error<CheckpointError>([&] { load_tensors(kV1, tensors); }, "Stable Diffusion XL");
 }
 
 }  // namespace

@@ -52,6 +52,9 @@ std::string family_of(const ControlFile& net);
 /// sizes, which `model` names, or where tensors are missing or of another shape.
 void require_fitting(const ControlFile& net, const ModelConfig& config, const std::string& model);
 
+/// Numbers that such a net holds in memory for a model of these sizes.
+int64_t control_parameters(const ControlFile& net, const ModelConfig& config);
+
 /// What a T2I-Adapter's tensors show, for a UNet of so many levels. Throws CheckpointError.
 T2IAdapterConfig adapter_config(const TensorSource& tensors, std::size_t levels);
 

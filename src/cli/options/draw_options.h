@@ -8,6 +8,7 @@
 
 #include "cli/options/addon_options.h"
 #include "cli/options/attn_options.h"
+#include "cli/options/control_net_options.h"
 #include "cli/options/given_options.h"
 #include "cli/options/network_options.h"
 #include "cli/options/picture_options.h"
@@ -142,6 +143,7 @@ struct DrawOptions : PictureSettings {
   NetworkOptions networks;
   SwapOptions swap;
   ControlOptions control;
+  ControlNetOptions nets;
   AttnOptions attn;
   PictureOptions picture;
   GivenCommand given;   // what all of this was made from

@@ -129,6 +129,7 @@ std::vector<OptionRow> prompt_rows();
 std::vector<OptionRow> few_step_rows();
 std::vector<OptionRow> guidance_rows();
 std::vector<OptionRow> faster_rows();
+std::vector<OptionRow> control_net_rows();
 std::vector<OptionRow> number_rows();
 std::vector<OptionRow> batch_rows();
 std::vector<OptionRow> reweight_rows();

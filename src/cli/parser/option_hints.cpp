@@ -70,9 +70,10 @@ constexpr std::array kNotHere = {
             "0.4 --prompt TEXT"},
     NotHere{"lora,loras,lora_model,lora_model_dir,lora_dir,lora_weights,lora_scale,lora_path",
             "LoRA networks are not supported."},
-    NotHere{"controlnet,control_net,control_image,control_strength,controlnet_model,ip_adapter,"
-            "t2i_adapter",
-            "ControlNet and adapters are not supported; img2img starts from a picture."},
+    NotHere{"controlnet,control_net,control_image,control_strength,controlnet_model,t2i_adapter",
+            "A control net and its picture are one option: --control "
+            "NET:PICTURE[:WEIGHT[:START:END]]"},
+    NotHere{"ip_adapter", "IP-Adapters are not supported; img2img starts from a picture."},
     NotHere{
         "embeddings_dir,embd_dir",
         "The environment variable SD_EMBEDDING_DIR names the folder of embeddings, which prompts "

@@ -52,6 +52,33 @@ std::string show_home(const std::string& value) {
   return value.starts_with("~~") ? value.substr(1) : value;
 }
 
+/// `change` made to a value that is a path, or to each of the parts of one that names several
+/// files.
+template <typename Change>
+std::string with_paths(const GivenOption& option, Change change) {
+  const auto* row = find_row(option.name);
+  if (row == nullptr || !row->value.files) return change(*option.value);
+  std::string changed;
+  std::string_view rest = *option.value;
+  for (bool more = true; more;) {
+    const auto colon = rest.find(':');
+    more = colon != rest.npos;
+    changed += change(std::string(rest.substr(0, colon))) + (more ? ":" : "");
+    rest.remove_prefix(more ? colon + 1 : rest.size());
+  }
+  return changed;
+}
+
+/// The files that a value names; of another version's value, which cannot be read here, itself.
+std::vector<std::string> files_in(const OptionRow& row, const std::string& value) {
+  if (!row.value.files) return {value};
+  try {
+    return row.value.files(value);
+  } catch (const UsageError&) {
+    return {value};
+  }
+}
+
 /// So that what is no value is an option: values that begin with a dash are joined with "=".
 void append_words(std::vector<std::string>& words, const GivenOption& option) {
   const auto name = "--" + option.name;
@@ -98,7 +125,7 @@ std::optional<GivenCommand> command_of_words(const std::vector<std::string>& wor
     return true;
   });
   for (auto& option : command.options) {
-    if (option.value) option.value = show_home(*option.value);
+    if (option.value) option.value = with_paths(option, show_home);
   }
   return command;
 }
@@ -113,6 +140,24 @@ std::string short_hash(const fs::path& file) {
   }
 }
 
+std::vector<NamedFile> named_files(const GivenCommand& command) {
+  std::vector<NamedFile> files;
+  std::map<std::string, int> times;
+  for (const auto& [name, value] : command.options) {
+    const bool input = names_input_file(name);
+    if (!value || (!input && !names_model_file(name))) continue;
+    const auto* row = find_row(name);
+    const auto paths = files_in(*row, *value);
+    const int time = ++times[dashed(name)];
+    // Of an option that counts once, the last one does.
+    const bool another = row->value.repeated && time > 1;
+    const auto key = another ? fmt::format("{} {}", dashed(name), time) : dashed(name);
+    for (const auto& path : paths)
+      files.push_back({name, key, path, input && &path == &paths.back()});
+  }
+  return files;
+}
+
 bool names_input_file(std::string_view option) { return has_role(option, Role::kInputFile); }
 
 bool names_model_file(std::string_view option) { return has_role(option, Role::kModelFile); }
@@ -125,7 +170,7 @@ nlohmann::ordered_json repeat_args(const RunRecord& run) {
     const bool size = option.name == "W" || option.name == "H";
     if (is_elsewhere(option.name) || is_settled(option.name)) continue;
     if (size && !has_picture) continue;
-    if (option.value) option.value = hide_home(*option.value);
+    if (option.value) option.value = with_paths(option, hide_home);
     command.options.push_back(std::move(option));
   }
   const auto add = [&](const char* name, std::string value) {
@@ -145,10 +190,9 @@ nlohmann::ordered_json repeat_args(const RunRecord& run) {
 
 std::map<std::string, std::string> hash_input_files(const GivenCommand& given) {
   std::map<std::string, std::string> hashes;
-  for (const auto& [name, value] : given.options) {
-    if (!value || !names_input_file(name)) continue;
-    auto hash = short_hash(*value);
-    if (!hash.empty()) hashes[dashed(name)] = std::move(hash);
+  for (const auto& file : named_files(given)) {
+    auto hash = file.hashed ? short_hash(file.path) : std::string();
+    if (!hash.empty()) hashes[file.key] = std::move(hash);
   }
   return hashes;
 }

@@ -30,6 +30,15 @@ std::string short_hash(const std::filesystem::path& file);
 /// The words of a command line, `sd` left out.
 std::vector<std::string> words_of(const GivenCommand& command);
 
+/// A file that decides about pixels and that a command names.
+struct NamedFile {
+  std::string option;  // as it was given, "init_img"
+  std::string key;     // of its hash: "init-img"; of an option's second file "control 2"
+  std::filesystem::path path;
+  bool hashed = false;  // an input file
+};
+std::vector<NamedFile> named_files(const GivenCommand& command);
+
 /// Undoes words_of and what repeat_args does to paths, without what only says where things go;
 /// nothing if they cannot have made `words`. Options that there are not here, as of a newer
 /// version, are left out and named in `unknown`, if that is given.

@@ -198,7 +198,14 @@ void confine(const CLI::App& command, const std::vector<Setting>& own, const Dra
     const bool names_path = option.kind == ValueKind::kFile || option.kind == ValueKind::kModel ||
                             option.kind == ValueKind::kFolder;
     if (!names_path && !preview) continue;
+    const auto* row = find_row(bare_name(setting.option));
+    std::vector<std::string> values;
     for (const auto& value : setting.values) {
+      const bool several = row != nullptr && row->value.files;
+      for (auto& path : several ? row->value.files(value) : std::vector{value})
+        values.push_back(std::move(path));
+    }
+    for (const auto& value : values) {
       if (preview && !value.ends_with(".png")) continue;  // a terminal
       if (is_model_name(option, value)) continue;
       if (preview || option.kind == ValueKind::kFolder) {
