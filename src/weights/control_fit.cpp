@@ -8,6 +8,8 @@
 
 #include "sd/core/error.h"
 #include "sd/weights/control_file.h"
+#include "weights/byte_reader.h"
+#include "weights/control_names.h"
 #include "weights/expected_tensors.h"
 #include "weights/separate_parts.h"
 
@@ -56,41 +58,10 @@ std::string sizes_text(const Sizes& sizes) {
              : fmt::format("{} ({} channels, context {})", family, sizes.channels, sizes.context);
 }
 
-/// What cldm's ControlNet holds for a UNet of this configuration.
-std::vector<ExpectedTensor> expected_net(const ModelConfig& model) {
-  ModelConfig over_latents = model;
-  over_latents.unet.in_channels = over_latents.unet.out_channels;
-  std::vector<ExpectedTensor> expected;
-  std::vector<int64_t> widths;  // of what each input block makes
-  for (auto& tensor : expected_tensors(over_latents)) {
-    std::string_view name = tensor.name;
-    if (!name.starts_with(kUNetPrefix)) continue;
-    name.remove_prefix(std::string_view(kUNetPrefix).size());
-    const bool shared = name.starts_with("time_embed.") || name.starts_with("input_blocks.") ||
-                        name.starts_with("middle_block.");
-    if (!shared) continue;
-    const bool makes = name == "input_blocks.0.0.weight" || name.ends_with(".0.op.weight") ||
-                       name.ends_with(".0.out_layers.3.weight");
-    if (makes && name.starts_with("input_blocks.")) widths.push_back(tensor.shape[0]);
-    expected.push_back({std::string(name), tensor.shape});
-  }
-  const auto convolution = [&](std::string name, int64_t in, int64_t out, int64_t kernel) {
-    expected.push_back({name + ".weight", {out, in, kernel, kernel}});
-    expected.push_back({name + ".bias", {out}});
-  };
-  const std::vector<int64_t> tower = {3, 16, 16, 32, 32, 96, 96, 256, model.unet.model_channels};
-  for (std::size_t i = 0; i + 1 < tower.size(); ++i)
-    convolution(fmt::format("input_hint_block.{}", 2 * i), tower[i], tower[i + 1], 3);
-  for (std::size_t i = 0; i < widths.size(); ++i)
-    convolution(fmt::format("zero_convs.{}.0", i), widths[i], widths[i], 1);
-  convolution("middle_block_out.0", widths.back(), widths.back(), 1);
-  return expected;
-}
-
+/// Of the sides from one on; 0 for more than can be.
 int64_t product(const std::vector<int64_t>& shape, std::size_t from) {
-  int64_t count = 1;
-  for (std::size_t i = from; i < shape.size(); ++i) count *= shape[i];
-  return count;
+  const std::vector<int64_t> sides(shape.begin() + static_cast<std::ptrdiff_t>(from), shape.end());
+  return checked_elements(sides).value_or(0);
 }
 
 /// Of a control-LoRA: why a pair does not make a tensor of this shape; empty where it does.
@@ -128,7 +99,7 @@ bool is_made_elsewhere(const TensorSource& tensors, const ExpectedTensor& tensor
 
 void require_net(const ControlFile& net, const ModelConfig& config) {
   std::vector<std::string> missing, wrong;
-  for (const auto& tensor : expected_net(config)) {
+  for (const auto& tensor : expected_control_net(config)) {
     const auto& tensors = *net.tensors;
     if (net.kind == ControlKind::kControlLora && is_made_elsewhere(tensors, tensor, wrong))
       continue;
@@ -196,6 +167,36 @@ int64_t count_blocks(const TensorSource& tensors, const std::string& start,
 
 }  // namespace
 
+std::vector<ExpectedTensor> expected_control_net(const ModelConfig& model) {
+  ModelConfig over_latents = model;
+  over_latents.unet.in_channels = over_latents.unet.out_channels;
+  std::vector<ExpectedTensor> expected;
+  std::vector<int64_t> widths;  // of what each input block makes
+  for (auto& tensor : expected_tensors(over_latents)) {
+    std::string_view name = tensor.name;
+    if (!name.starts_with(kUNetPrefix)) continue;
+    name.remove_prefix(std::string_view(kUNetPrefix).size());
+    const bool shared = name.starts_with("time_embed.") || name.starts_with("input_blocks.") ||
+                        name.starts_with("middle_block.");
+    if (!shared) continue;
+    const bool makes = name == "input_blocks.0.0.weight" || name.ends_with(".0.op.weight") ||
+                       name.ends_with(".0.out_layers.3.weight");
+    if (makes && name.starts_with("input_blocks.")) widths.push_back(tensor.shape[0]);
+    expected.push_back({std::string(name), tensor.shape});
+  }
+  const auto convolution = [&](std::string name, int64_t in, int64_t out, int64_t kernel) {
+    expected.push_back({name + ".weight", {out, in, kernel, kernel}});
+    expected.push_back({name + ".bias", {out}});
+  };
+  const std::vector<int64_t> tower = {3, 16, 16, 32, 32, 96, 96, 256, model.unet.model_channels};
+  for (std::size_t i = 0; i + 1 < tower.size(); ++i)
+    convolution(fmt::format("input_hint_block.{}", 2 * i), tower[i], tower[i + 1], 3);
+  for (std::size_t i = 0; i < widths.size(); ++i)
+    convolution(fmt::format("zero_convs.{}.0", i), widths[i], widths[i], 1);
+  convolution("middle_block_out.0", widths.back(), widths.back(), 1);
+  return expected;
+}
+
 std::string family_of(const ControlFile& net) { return sizes_text(sizes_of(net)); }
 
 void require_fitting(const ControlFile& net, const ModelConfig& config, const std::string& model) {
@@ -225,7 +226,7 @@ int64_t control_parameters(const ControlFile& net, const ModelConfig& config) {
     for (const auto& name : net.tensors->names()) count += product(shape_of(*net.tensors, name), 0);
     return count;
   }
-  for (const auto& tensor : expected_net(config)) count += product(tensor.shape, 0);
+  for (const auto& tensor : expected_control_net(config)) count += product(tensor.shape, 0);
   return count;
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "sd/weights/control_file.h"
+#include "weights/expected_tensors.h"
 
 namespace sd {
 
@@ -19,5 +20,8 @@ void require_first_generation(const TensorSource& tensors);
 /// The net's tensors by the names of ControlFile::tensors; what else is in the file is left out.
 std::unique_ptr<TensorSource> with_control_names(std::unique_ptr<TensorSource> tensors,
                                                  ControlKind kind);
+
+/// What cldm's ControlNet holds for a UNet of this configuration, by its own names.
+std::vector<ExpectedTensor> expected_control_net(const ModelConfig& model);
 
 }  // namespace sd

@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <type_traits>
+#include <vector>
 
 #include "cli/commands/commands.h"
 #include "cli/options/preprocess_limits.h"
@@ -22,7 +24,7 @@ namespace sd::cli {
 namespace {
 
 constexpr const char* kPreprocessDescription =
-    R"(Makes the map that a ControlNet is shown from a picture, without a network.
+    R"(Makes of a picture the map that a ControlNet is shown.
 
 Examples:
   sd preprocess canny photo.png -o edges.png
@@ -30,15 +32,8 @@ Examples:
   sd txt2img --control control_v11p_sd15_canny.safetensors:edges.png --prompt "a house")";
 
 constexpr const char* kPreprocessFooter =
-    R"(NAME is one of:
-  canny      edges, as OpenCV's Canny finds them (--low 100, --high 200)
-  threshold  white where all channels are brighter (--threshold 127)
-  invert     every value turned around, for black lines on white
-  tile       shrunk and enlarged again (--rate 2)
-  blur       Gaussian, as OpenCV's GaussianBlur (--sigma 9)
-  scribble   lines by a difference of Gaussians, xDoG (--lines 32, less finds more)
-  shuffle    the content warped by a random field (--seed 42, --cell 256)
-Maps of depth, poses and the like come from networks of other programs, which write them as pictures.
+    R"(canny gives OpenCV's edges, blur its Gaussian, scribble lines by a difference of Gaussians (xDoG). Maps
+of depth, poses and the like come from networks of other programs, which write them as pictures.
 An existing OUT is written over.)";
 
 struct PreprocessOptions {
@@ -76,7 +71,7 @@ PreprocessSettings settings_of(const PreprocessOptions& options, Preprocessor ch
   take("rate", options.rate, settings.rate, Preprocessor::kTile);
   take("sigma", options.sigma, settings.sigma, Preprocessor::kBlur);
   take("lines", options.lines, settings.lines, Preprocessor::kScribble);
-  take("seed", options.seed, settings.seed, Preprocessor::kShuffle);
+  take("field-seed", options.seed, settings.seed, Preprocessor::kShuffle);
   take("cell", options.cell, settings.cell, Preprocessor::kShuffle);
   return settings;
 }
@@ -110,14 +105,18 @@ Command add_preprocess(CLI::App& app) {
   auto options = std::make_shared<PreprocessOptions>();
   set_parsing_rules(*parser);
   const auto add_positional = [&](const char* name, std::optional<std::string>& value,
-                                  const char* type, const char* help) {
+                                  const std::string& type, const char* help) {
     parser
         ->add_option_function<std::string>(
             name, [&value](const std::string& text) { value = text; }, help)
         ->type_name(type)
         ->multi_option_policy(CLI::MultiOptionPolicy::Throw);
   };
-  add_positional("NAME", options->name, "TEXT", "What to make");
+  std::vector<std::string> names;
+  for (const auto& info : all_preprocessors()) {
+    if (info.preprocessor != Preprocessor::kNone) names.emplace_back(info.name);
+  }
+  add_positional("NAME", options->name, words_type(names), "What to make");
   add_positional("IN", options->source, "FILE", "A picture");
   add_path(*parser, "output,o", options->out, "FILE", "The map: .png, .jpg or .webp");
   add_whole(*parser, "low", options->low, kCannyRange, "canny: gradients below are no edges (100)");
@@ -126,7 +125,8 @@ Command add_preprocess(CLI::App& app) {
   add_number(*parser, "rate", options->rate, kRateRange, "tile: how many times smaller (2)");
   add_number(*parser, "sigma", options->sigma, kSigmaRange, "blur: pixels (9)");
   add_whole(*parser, "lines", options->lines, kByteRange, "scribble: less finds more lines (32)");
-  add_whole(*parser, "seed", options->seed, kShuffleSeedRange, "shuffle: of its random field (42)");
+  add_whole(*parser, "field-seed", options->seed, kShuffleSeedRange,
+            "shuffle: of its random field (42)");
   add_whole(*parser, "cell", options->cell, kCellRange,
             "shuffle: pixels between the field's values (256)");
   parser->add_flag("--json", options->json, "A JSON object on stdout instead of the path");
