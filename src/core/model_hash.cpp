@@ -1,5 +1,6 @@
 #include "sd/core/model_hash.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
@@ -91,6 +92,14 @@ std::string model_sha256(const fs::path& path) {
 std::string model_hash(const fs::path& path) {
   constexpr std::size_t kDigits = 10;
   return model_sha256(path).substr(0, kDigits);
+}
+
+std::string first_model_hash(const fs::path& path) {
+  constexpr std::size_t kBegin = std::size_t{1} << 20, kSize = std::size_t{1} << 16, kDigits = 8;
+  const auto file = MappedFile::open(path);
+  auto bytes = file->bytes();
+  bytes = bytes.subspan(std::min(kBegin, bytes.size()));
+  return sha256_hex(bytes.first(std::min(kSize, bytes.size()))).substr(0, kDigits);
 }
 
 }  // namespace sd

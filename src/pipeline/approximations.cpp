@@ -17,6 +17,11 @@ void check_approximations(const LoadedModel& model, const DrawRequest& request) 
         "deepcache: self-attention guidance (sag) predicts from other latents in every step, which "
         "no kept features are of; leave one of the two out");
   }
+  if (request.deepcache > 1 && !request.controls.empty()) {
+    throw UsageError(
+        "deepcache: a control net adds to the deep layers in every step, and between its whole "
+        "steps they are not computed; leave one of the two out");
+  }
   const auto& at = model.config.unet.attention_resolutions;
   if (request.token_merging > 0 && std::find(at.begin(), at.end(), 1) == at.end()) {
     throw UsageError(

@@ -11,6 +11,7 @@
 #include "nn/gpu.h"
 #include "nn/kept_memory.h"
 #include "pipeline/approximations.h"
+#include "pipeline/control_run.h"
 #include "pipeline/encode.h"
 #include "pipeline/guard.h"
 #include "pipeline/model_parts.h"
@@ -102,6 +103,16 @@ class ZeroDenoiser final : public Denoiser {
   torch::Tensor eps(const torch::Tensor& x, double, int64_t) override { return at::zeros_like(x); }
 };
 
+/// Null where there are no control nets.
+std::shared_ptr<ControlRun> control_run(const LoadedModel& model, const DrawRequest& request,
+                                        const Start& start) {
+  if (request.controls.empty()) return nullptr;
+  const int64_t factor = model.config.vae.factor();
+  return std::make_shared<ControlRun>(model, request.controls, start.plan.timesteps(),
+                                      factor * start.latents.size(2),
+                                      factor * start.latents.size(3));
+}
+
 torch::Tensor sample(const LoadedModel& model, const DrawRequest& request, NoiseSource& noise,
                      int64_t* unet_calls) {
   const auto rows = BatchRows::of(request);
@@ -121,8 +132,9 @@ torch::Tensor sample(const LoadedModel& model, const DrawRequest& request, Noise
                           make_step_noise(request, rows, noise));
   }
   if (!report(request, Progress::Stage::kEncode, 0, 1)) throw Cancelled();
-  const auto predicts = std::make_shared<BatchNoiseModel>(model, request, start.extra,
-                                                          start.plan.timesteps(), unet_calls);
+  const auto predicts =
+      std::make_shared<BatchNoiseModel>(model, request, start.extra, start.plan.timesteps(),
+                                        control_run(model, request, start), unet_calls);
   const auto ask = [predicts](const torch::Tensor& x, double t, int64_t step) {
     return (*predicts)(x, t, step);
   };

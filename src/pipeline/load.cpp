@@ -84,7 +84,10 @@ LoadedModel load_watched(const LoadRequest& request) {
   loaded.format = opened.format;
   loaded.device = device.str();
   loaded.dtype = precision.name;
-  if (request.ema || loaded.config.use_ema) {
+  loaded.files = request.files();
+  loaded.uses_ema = request.ema || loaded.config.use_ema;
+  loaded.weights_dtype = precision.weights;
+  if (loaded.uses_ema) {
     opened.tensors = with_ema_weights(std::move(opened.tensors));
   }
   if (!request.networks.empty()) {

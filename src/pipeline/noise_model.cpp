@@ -47,12 +47,13 @@ Guidance guidance_of(const LoadedModel& model, const DrawRequest& request) {
 
 BatchNoiseModel::BatchNoiseModel(const LoadedModel& model, const DrawRequest& request,
                                  const torch::Tensor& extra, std::vector<double> timesteps,
-                                 int64_t* calls)
+                                 std::shared_ptr<ControlRun> controls, int64_t* calls)
     : model_(model),
       sigmas_(noise_schedule(model.config, request)),
       networks_(std::make_shared<BatchNetworks>(model.layers.get(), request.networks,
                                                 BatchRows::of(request).total())),
       contexts_(model, request, static_cast<int64_t>(timesteps.size()), *networks_),
+      controls_(std::move(controls)),
       times_(std::make_shared<TimeTable>(std::move(timesteps))),
       calls_(calls) {
   controller_ = request.controller;
@@ -162,6 +163,7 @@ torch::Tensor BatchNoiseModel::evaluate(const torch::Tensor& input, const torch:
     if (features_) features_->forget();
     network_weights_ = weights;
   }
+  run_.residuals = controls_ ? controls_->residuals(input, timestep_, context, run_) : nullptr;
   auto& unet = *model_.model->unet;
   if (!weights.empty()) {
     const AddingToLayers adding(networks_->additions(), std::move(weights));

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "pipeline/batch_rows.h"
+#include "pipeline/control_run.h"
 #include "pipeline/image_rows.h"
 #include "pipeline/network_layers.h"
 #include "pipeline/prompt_contexts.h"
@@ -28,9 +29,11 @@ Guidance guidance_of(const LoadedModel& model, const DrawRequest& request);
 class BatchNoiseModel {
  public:
   /// Encodes the prompts. `extra` is what picture_channels gave, `timesteps` are those at which the
-  /// steps begin; `calls` counts the UNet calls and outlives this.
+  /// steps begin; `controls` is null where there are none; `calls` counts the UNet calls and
+  /// outlives this.
   BatchNoiseModel(const LoadedModel& model, const DrawRequest& request, const torch::Tensor& extra,
-                  std::vector<double> timesteps, int64_t* calls);
+                  std::vector<double> timesteps, std::shared_ptr<ControlRun> controls,
+                  int64_t* calls);
 
   torch::Tensor operator()(const torch::Tensor& x, double t, int64_t step);
 
@@ -71,6 +74,7 @@ class BatchNoiseModel {
   std::vector<RowGroup> groups_;  // of all rows
   torch::Tensor context_, last_contexts_;   // of all rows; of those that a step does with
   torch::Tensor again_context_;             // of the rows that are asked for again
+  std::shared_ptr<ControlRun> controls_;    // as features_
   std::shared_ptr<FeatureCache> features_;  // shared by copies of this, which a std::function makes
   std::shared_ptr<PromptCache> prompt_ =
       std::make_shared<PromptCache>();                  // whoever holds a copy of this takes turns

@@ -30,9 +30,9 @@ bool equal_shares(const std::optional<ColumnEdit>& a, const ColumnEdit* b) {
 bool RecordedUNet::is_alike(const torch::Tensor& x, const ForwardContext& run) const {
   const bool plain = run.edits == nullptr || run.edits->leaves_layers_alone();
   return plain && gpu::takes_half(x) && run.controller == nullptr && run.features == nullptr &&
-         run.images == nullptr && run.token_merging == 0 && run.same_as.empty() &&
-         run.prompt != nullptr && run.times != nullptr && run.time_row.has_value() &&
-         x.size(0) * x.size(2) * x.size(3) <= kMostPixels;
+         run.images == nullptr && run.residuals == nullptr && run.token_merging == 0 &&
+         run.same_as.empty() && run.prompt != nullptr && run.times != nullptr &&
+         run.time_row.has_value() && x.size(0) * x.size(2) * x.size(3) <= kMostPixels;
 }
 
 RecordedUNet::Recording* RecordedUNet::find(const torch::Tensor& x, const torch::Tensor& context,

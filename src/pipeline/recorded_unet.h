@@ -32,9 +32,9 @@ class RecordedUNet {
   std::unique_lock<std::mutex> take_turn() { return std::unique_lock(turn_); }
 
   /// As the UNet's forward, for a caller that has its turn. Evaluations that are not alike are not
-  /// recorded: under a controller, guided inside of the layers, with pictures beside the prompt,
-  /// cached features, merged tokens or timesteps that are not in the run's table; nor those whose
-  /// work outlasts their start, of many pixels.
+  /// recorded: under a controller, guided inside of the layers, with control nets, pictures beside
+  /// the prompt, cached features, merged tokens or timesteps that are not in the run's table; nor
+  /// those whose work outlasts their start, of many pixels.
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& t,
                         const torch::Tensor& context, const ForwardContext& run);
 

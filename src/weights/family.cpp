@@ -33,6 +33,8 @@ constexpr std::string_view kPartAdvice =
 constexpr std::string_view kUNetAdvice =
     "Add what is missing with --vae FILE and --clip FILE, or give a whole model.";
 
+constexpr std::string_view kControlAdvice =
+    "Give it with --control NET:PICTURE, beside the model that it was made for.";
 constexpr std::string_view kVaeAdvice = "Give it with --vae, beside a whole model.";
 constexpr std::string_view kClipAdvice = "Give it with --clip, beside a whole model.";
 
@@ -65,8 +67,13 @@ constexpr std::array kRows = {
     Row{"clip_g", Match::kWhole, "textual inversion embedding (Stable Diffusion XL)", kOtherFamily},
     Row{"ip_adapter.", Match::kPrefix, "IP-Adapter", kIpAdapterAdvice},
     Row{"depth_model.", Match::kPrefix, "depth-guided Stable Diffusion 2", kOtherFamily},
-    Row{"control_model.", Match::kPrefix, "ControlNet", kLoraAdvice},
-    Row{"controlnet_cond_embedding.", Match::kPrefix, "ControlNet", kLoraAdvice},
+    Row{"lora_controlnet", Match::kWhole, "control-LoRA", kControlAdvice},
+    Row{"control_model.", Match::kPrefix, "ControlNet", kControlAdvice},
+    Row{"input_hint_block.", Match::kPrefix, "ControlNet", kControlAdvice},
+    Row{"controlnet_cond_embedding.", Match::kPrefix, "ControlNet", kControlAdvice},
+    Row{"adapter.body.", Match::kPrefix, "T2I-Adapter", kControlAdvice},
+    Row{"body.0.block1.", Match::kPrefix, "T2I-Adapter", kControlAdvice},
+    Row{"body.0.body.0.block1.", Match::kPrefix, "T2I-Adapter", kControlAdvice},
     Row{"conditioner.embedders.", Match::kPrefix, "Stable Diffusion XL", kOtherFamily},
     Row{"double_blocks.", Match::kPrefix, "FLUX", kOtherFamily},
     Row{"joint_blocks.", Match::kPrefix, "Stable Diffusion 3", kOtherFamily},

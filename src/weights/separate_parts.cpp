@@ -27,33 +27,6 @@ namespace {
 namespace fs = std::filesystem;
 using Names = std::vector<std::string>;
 
-/// The weight files of a part and the config.json that belongs to them.
-struct PartFiles {
-  ShardedFiles weights;
-  std::optional<fs::path> config;
-};
-
-PartFiles find_part(const fs::path& path, const char* subfolder) {
-  std::error_code ignored;
-  PartFiles files;
-  fs::path folder;
-  if (fs::is_directory(path, ignored)) {
-    folder = is_present(path / "model_index.json") ? path / subfolder : path;
-    files.weights = require_part_weights(folder).files;
-  } else {
-    files.weights = find_shards(path).value_or(ShardedFiles{{}, {path}, {}});
-    // A config.json describes the files that diffusers and transformers name so; others may lie
-    // beside it by chance.
-    const auto stem = path.filename().string();
-    for (const char* known : {"diffusion_pytorch_model.", "model.", "pytorch_model."}) {
-      if (stem.starts_with(known)) folder = path.has_parent_path() ? path.parent_path() : ".";
-    }
-  }
-  if (!folder.empty() && is_present_file(folder / "config.json"))
-    files.config = folder / "config.json";
-  return files;
-}
-
 bool any_starts_with(const Names& names, std::initializer_list<std::string_view> prefixes) {
   return std::any_of(names.begin(), names.end(), [&](std::string_view name) {
     return std::any_of(prefixes.begin(), prefixes.end(),
@@ -166,6 +139,27 @@ std::vector<RenamedTensor> text_names(const Names& names) {
 }
 
 }  // namespace
+
+PartFiles find_part(const fs::path& path, const char* subfolder) {
+  std::error_code ignored;
+  PartFiles files;
+  fs::path folder;
+  if (fs::is_directory(path, ignored)) {
+    folder = is_present(path / "model_index.json") ? path / subfolder : path;
+    files.weights = require_part_weights(folder).files;
+  } else {
+    files.weights = find_shards(path).value_or(ShardedFiles{{}, {path}, {}});
+    // A config.json describes the files that diffusers and transformers name so; others may lie
+    // beside it by chance.
+    const auto stem = path.filename().string();
+    for (const char* known : {"diffusion_pytorch_model.", "model.", "pytorch_model."}) {
+      if (stem.starts_with(known)) folder = path.has_parent_path() ? path.parent_path() : ".";
+    }
+  }
+  if (!folder.empty() && is_present_file(folder / "config.json"))
+    files.config = folder / "config.json";
+  return files;
+}
 
 SeparateVae open_separate_vae(const fs::path& path) {
   const auto files = find_part(path, "vae");

@@ -6,12 +6,22 @@
 
 #include "sd/core/model_config.h"
 #include "sd/weights/tensor_source.h"
+#include "weights/sharded_files.h"
 
 namespace sd {
 
 inline constexpr const char* kUNetPrefix = "model.diffusion_model.";
 inline constexpr const char* kVaePrefix = "first_stage_model.";
 inline constexpr const char* kTextEncoderPrefix = "cond_stage_model.";
+
+/// The weight files of a part and the config.json that belongs to them.
+struct PartFiles {
+  ShardedFiles weights;
+  std::optional<std::filesystem::path> config;
+};
+
+/// What `path` names: a file, or a folder that diffusers wrote, of a whole model its `subfolder`.
+PartFiles find_part(const std::filesystem::path& path, const char* subfolder);
 
 /// An autoencoder in a file of its own.
 struct SeparateVae {

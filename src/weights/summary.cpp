@@ -9,6 +9,7 @@
 #include "sd/core/error.h"
 #include "sd/weights/open.h"
 #include "weights/byte_reader.h"
+#include "weights/control_names.h"
 #include "weights/diffusers_folder.h"
 #include "weights/expected_tensors.h"
 #include "weights/family.h"
@@ -78,6 +79,18 @@ void compare(const TensorSource& tensors, const ModelConfig& config, ModelSummar
   }
 }
 
+/// Says of a control net what it was made for, where it is one that can be used.
+void name_control(std::unique_ptr<TensorSource> tensors, ModelSummary& summary) {
+  try {
+    const auto net = control_of(std::move(tensors));
+    summary.family = fmt::format("{} for {}", name_of(net.kind), family_of(net));
+    summary.problem =
+        "no picture can be drawn from it alone: give it with --control NET:PICTURE, beside a model";
+  } catch (const CheckpointError& error) {
+    summary.problem = error.what();
+  }
+}
+
 }  // namespace
 
 ModelSummary describe_model(const std::filesystem::path& given) {
@@ -101,7 +114,8 @@ ModelSummary describe_model(const std::filesystem::path& given) {
   count_tensors(*tensors, summary);
   for (const PartSummary& part : summary.parts)
     summary.has_ema = summary.has_ema || part.name == "EMA";
-  summary.family = guess_family(*tensors).name;
+  const auto family = guess_family(*tensors);
+  summary.family = family.name;
   try {
     const bool stated = summary.config.has_value();
     const ModelConfig detected = detect_config(
@@ -112,6 +126,7 @@ ModelSummary describe_model(const std::filesystem::path& given) {
   } catch (const CheckpointError& error) {
     summary.problem = error.what();
   }
+  if (!family.drawable && control_kind(tensors->names())) name_control(std::move(tensors), summary);
   return summary;
 }
 

@@ -13,6 +13,7 @@
 #include "cli/tiny_run.h"
 #include "support/embedding_bytes.h"
 #include "support/ip_adapter_files.h"
+#include "support/tiny_adapter.h"
 
 namespace sd {
 namespace {
@@ -89,6 +90,8 @@ Keys keys_of_runs() {
            adapter + ":" + picture, "--ip-vision", run.path("image_encoder").string(),
            "--ip-weights", "style"},
           "txt2img");
+  const auto net = run.file("adapter.safetensors", test::tiny_adapter_file());
+  txt2img({"--prompt", "a", "--control", net + ":" + picture}, "txt2img");
   txt2img({"--sprompt", "a cat", "--prompt", "a dog", "--mode", "p2p", "--init-img", picture,
            "--n_samples", "1"},
           "swap");
@@ -152,6 +155,7 @@ Keys keys_of_runs() {
             SD_TEST_DATA "/networks/diffusers.safetensors", "nothing"},
            {"info", "--json", "--as-args", picture},
            {"samplers", "--json"},
+           {"preprocess", "canny", picture, "-o", run.path("edges.png").string(), "--json"},
            {"doctor", "--json", "--torch"}})
     collect(test::run_sd(arguments), keys, arguments.front() == "info");
   return keys;

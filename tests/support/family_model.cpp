@@ -1,5 +1,6 @@
 #include "support/family_model.h"
 
+#include <ATen/ops/from_blob.h>
 #include <c10/util/Half.h>
 
 #include <cmath>
@@ -118,6 +119,11 @@ Shapes checkpoint_shapes(TinyFamily family) {
 }
 
 }  // namespace
+
+torch::Tensor drawn_weight(const std::string& name, const std::vector<int64_t>& shape) {
+  auto values = weight(name, shape);
+  return at::from_blob(values.data(), shape, torch::kHalf).to(torch::kFloat);
+}
 
 std::string name_of(TinyFamily family) {
   switch (family) {

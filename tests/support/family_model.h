@@ -31,6 +31,9 @@ std::string name_of(TinyFamily family);
 void write_family(TinyFamily family, const std::filesystem::path& safetensors,
                   const std::vector<std::pair<std::string, std::string>>& metadata = {});
 
+/// The tensor that family_weights.py's `weight` draws for that name, float32 on the CPU.
+torch::Tensor drawn_weight(const std::string& name, const std::vector<int64_t>& shape);
+
 /// The model, loaded in float32 by what its weights tell; once a process.
 const LoadedModel& family_model(TinyFamily family);
 

@@ -17,4 +17,9 @@ std::string model_sha256(const std::filesystem::path& path);
 /// What infotext calls "Model hash": its first 10 digits.
 std::string model_hash(const std::filesystem::path& path);
 
+/// AUTOMATIC1111's first kind of model hash, by which sd-webui-controlnet still names nets: 8 hex
+/// digits of the SHA-256 of the 64 KiB that begin at 1 MiB (of nothing, in a smaller file). Throws
+/// IoError if the file cannot be read.
+std::string first_model_hash(const std::filesystem::path& path);
+
 }  // namespace sd

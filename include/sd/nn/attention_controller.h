@@ -96,12 +96,13 @@ inline torch::Tensor AttentionController::apply(torch::Tensor probs, const Atten
   return probs;
 }
 
-struct ColumnEdit;     // sd/nn/column_edit.h
-class FeatureCache;    // sd/models/feature_cache.h
-class ImageAttention;  // sd/nn/image_attention.h
-struct ForwardEdits;   // sd/nn/forward_edits.h
-class PromptCache;     // sd/nn/prompt_cache.h
-class TimeTable;       // sd/nn/time_table.h
+struct ColumnEdit;        // sd/nn/column_edit.h
+struct ControlResiduals;  // sd/models/control_residuals.h
+class FeatureCache;       // sd/models/feature_cache.h
+struct ForwardEdits;      // sd/nn/forward_edits.h
+class ImageAttention;     // sd/nn/image_attention.h
+class PromptCache;        // sd/nn/prompt_cache.h
+class TimeTable;          // sd/nn/time_table.h
 
 /// What a UNet call carries besides its tensors.
 struct ForwardContext {
@@ -125,6 +126,7 @@ struct ForwardContext {
   const ForwardEdits* edits = nullptr;  // what guidance does inside of the UNet; null: nothing
   /// Pictures that cross-attention looks at beside the prompt, unseen by controllers; null: none.
   const ImageAttention* images = nullptr;
+  const ControlResiduals* residuals = nullptr;  // what control nets add; null: nothing
 };
 
 }  // namespace sd

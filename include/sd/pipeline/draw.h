@@ -14,6 +14,7 @@
 #include "sd/diffusion/samplers.h"
 #include "sd/image/image.h"
 #include "sd/nn/attention_controller.h"
+#include "sd/pipeline/control_net.h"
 #include "sd/pipeline/load.h"
 #include "sd/pipeline/picture_settings.h"
 #include "sd/pipeline/progress.h"
@@ -57,6 +58,9 @@ struct DrawSettings : PictureSettings {
   /// Sees, and may change, attention; null leaves the fused kernels alone. Controllers that gather
   /// something gather it for one batch: give each batch its own.
   AttentionController* controller = nullptr;
+  /// ControlNets and T2I-Adapters with the pictures they are shown; what they add is summed. All
+  /// rows of the batch are shown the same. Not with deepcache.
+  std::vector<ControlUse> controls;
   /// Changes the latents after every step; null leaves them alone.
   LatentEdit* latent_edit = nullptr;
   /// Called after every sampler step; false stops the run.

@@ -68,6 +68,9 @@ struct LoadedModel {
   std::string device;                          // "cpu", "cuda:0"
   std::string dtype;                           // "f32", "bf16", "f16"
   torch::Dtype compute_dtype = torch::kFloat;  // of activations; weights may be held narrower
+  torch::Dtype weights_dtype = torch::kFloat;
+  ModelFiles files;       // what it was loaded from
+  bool uses_ema = false;  // its averaged weights
 };
 
 /// Opens, detects, checks and loads a model. It also makes LibTorch fast in this process. It sets

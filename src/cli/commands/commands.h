@@ -23,6 +23,7 @@ Command add_attn(CLI::App& app);
 Command add_info(CLI::App& app);
 Command add_samplers(CLI::App& app);
 Command add_convert(CLI::App& app);
+Command add_preprocess(CLI::App& app);
 Command add_bench(CLI::App& app);
 // These read the options of `app`, which must outlive their running.
 Command add_doctor(CLI::App& app);

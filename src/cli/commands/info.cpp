@@ -22,7 +22,7 @@ namespace sd::cli {
 namespace {
 
 constexpr const char* kInfoDescription =
-    R"(Prints what pictures and checkpoints hold, without loading a model.
+    R"(Prints what pictures and checkpoints hold; loads no model.
 
 Examples:
   sd info outputs/txt2img-samples/samples/00000.png

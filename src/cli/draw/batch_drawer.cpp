@@ -30,14 +30,30 @@ std::vector<std::shared_ptr<const ImagePrompt>> image_prompts(const LoadedModel&
   return prompts;
 }
 
+std::vector<ControlUse> control_uses(
+    const ControlNetOptions& options, const std::vector<ControlPicture>& pictures,
+    const std::vector<std::shared_ptr<const LoadedControl>>& nets) {
+  std::vector<ControlUse> uses;
+  for (std::size_t i = 0; i < nets.size(); ++i) {
+    const auto& input = options.inputs[i];
+    auto picture = pictures[i].picture;
+    if (nets[i]->inpaints && pictures[i].hidden.defined())
+      picture = picture.masked_fill(pictures[i].hidden, -1.0);
+    uses.push_back({nets[i], picture, {input.weight, input.start, input.end, options.mode_of(i)}});
+  }
+  return uses;
+}
+
 }  // namespace
 
 BatchDrawer::BatchDrawer(const Drawing& drawing, const LoadedModel& model, const RunInputs& inputs,
+                         const std::vector<std::shared_ptr<const LoadedControl>>& nets,
                          AttnRun& attn, RunWords& words)
     : plan_(drawing.plan),
       shares_cells_(drawing.cells != nullptr),
       model_(model),
       inputs_(inputs),
+      nets_(control_uses(plan_.options.nets, inputs.controls, nets)),
       attn_(attn),
       words_(words),
       previews_(plan_, model, words),
@@ -92,6 +108,7 @@ DrawRequest BatchDrawer::request_for(const Batch& batch) {
     request.start_latents =
         start_->batch(batch.first_sample, static_cast<int64_t>(batch.size), noise_);
   }
+  request.controls = nets_;
   request.last = batch.number == last_batch_;
   request.image_prompts = image_prompts_;
   if (options.only) request.decode_only = *options.only - batch.first_sample;

@@ -24,9 +24,11 @@ namespace sd::cli {
 /// and its controls, and runs the model.
 class BatchDrawer {
  public:
-  /// All of these must outlive it.
+  /// All of these must outlive it but the control nets, of which there is one for each picture of
+  /// `inputs.controls`.
   BatchDrawer(const Drawing& drawing, const LoadedModel& model, const RunInputs& inputs,
-              AttnRun& attn, RunWords& words);
+              const std::vector<std::shared_ptr<const LoadedControl>>& nets, AttnRun& attn,
+              RunWords& words);
 
   DrawResult draw(const Batch& batch);
   /// Passes over a batch that `--only` leaves out or that is drawn on another device: it takes its
@@ -53,6 +55,7 @@ class BatchDrawer {
   int64_t last_batch_ = -1;  // behind it nothing is drawn with the model; -1: something may be
   const LoadedModel& model_;
   const RunInputs& inputs_;
+  std::vector<ControlUse> nets_;
   AttnRun& attn_;
   RunWords& words_;
   Previews previews_;

@@ -62,6 +62,7 @@ struct Lane {
   RunWords words;
   AttnRun attn;
   const LoadedModel* model = nullptr;
+  std::vector<std::shared_ptr<const LoadedControl>> nets;
 };
 
 /// While alive, a lane speaks as the turn of a batch allows.
@@ -142,6 +143,9 @@ class PlanRun {
       return speaks ? lane.words.on_loading(progress) : !InterruptGuard::requested();
     };
     lane.model = &lane.kept.load(request);
+    std::vector<std::filesystem::path> nets;
+    for (const auto& input : plan_.options.nets.inputs) nets.push_back(input.net);
+    lane.nets = lane.kept.load_controls(nets);
     lane.words.clear();
   }
 
@@ -205,7 +209,7 @@ class PlanRun {
   /// All batches on one device, one after the other.
   void draw_batches(Lane& lane) {
     const c10::DeviceGuard current{torch::Device(lane.model->device)};
-    BatchDrawer drawer(drawing_, *lane.model, inputs_, lane.attn, lane.words);
+    BatchDrawer drawer(drawing_, *lane.model, inputs_, lane.nets, lane.attn, lane.words);
     lane.words.begin(*lane.model);
     for_each_batch(plan_, [&](const Batch& batch) {
       if (InterruptGuard::requested()) throw Cancelled();
@@ -240,7 +244,7 @@ class PlanRun {
     if (&lane != lanes_.front().get() && device.is_cuda()) {
       stream.emplace(c10::impl::VirtualGuardImpl(device.type()).getStreamFromGlobalPool(device));
     }
-    BatchDrawer drawer(drawing_, *lane.model, inputs_, lane.attn, lane.words);
+    BatchDrawer drawer(drawing_, *lane.model, inputs_, lane.nets, lane.attn, lane.words);
     lane.words.begin(*lane.model, lanes_.size());
     std::size_t passed = 0;  // batches whose random numbers are behind
     while (const auto unit = turns.begin()) {

@@ -8,12 +8,15 @@
 #include "cli/plan/mask_notice.h"
 #include "sd/image/fit.h"
 #include "sd/image/mask.h"
+#include "sd/image/preprocess.h"
 #include "sd/image/read.h"
 #include "sd/image/resize.h"
 #include "sd/pipeline/draw.h"
 
 namespace sd::cli {
 namespace {
+
+constexpr double kSeen = 0.5;
 
 torch::Tensor to_latents(const Image& mask, int64_t factor) {
   const int64_t h = mask.height / factor, w = mask.width / factor;
@@ -52,6 +55,36 @@ InputPicture read_picture(const DrawPlan& plan, const Say& say) {
   return result;
 }
 
+/// Alpha as grey.
+Image alpha_of(const Image& picture) {
+  Image alpha{picture.width, picture.height, 1, {}};
+  for (std::size_t i = 3; i < picture.pixels.size(); i += 4)
+    alpha.pixels.push_back(picture.pixels[i]);
+  return alpha;
+}
+
+/// Picture number `i`, made to fit. What an inpainting net does not see is where the picture is
+/// transparent, else where --init-mask has it drawn anew.
+ControlPicture read_control(const DrawPlan& plan, std::size_t i,
+                            const std::optional<InputPicture>& input) {
+  const auto& nets = plan.options.nets;
+  const Size size{plan.width(), plan.height()};
+  const auto given = read_image(nets.inputs[i].picture);
+  const auto [preprocessor, settings, text] = nets.preprocess_of(i);
+  const auto resize = nets.resize_of(i);
+  ControlPicture control;
+  control.picture =
+      (to_tensor(control_picture(given, size, resize, preprocessor, settings)) + 1) / 2;
+  if (given.channels == 4) {
+    const auto alpha = control_picture(alpha_of(given), size, resize, Preprocessor::kNone);
+    const auto seen = (to_tensor(alpha).narrow(1, 0, 1) + 1) / 2;
+    if (seen.min().item<float>() < kSeen) control.hidden = seen < kSeen;
+  }
+  if (!control.hidden.defined() && input && input->mask)
+    control.hidden = input->pixel_mask >= kSeen;
+  return control;
+}
+
 torch::Tensor read_blend_mask(const DrawPlan& plan, const Say& say) {
   const auto fitted =
       fit_mask(read_image(*plan.options.swap.blend_mask), {plan.width(), plan.height()});
@@ -72,6 +105,8 @@ RunInputs read_inputs(const DrawPlan& plan, const Say& say) {
   if (plan.options.swap.blend_mask) inputs.blend_mask = read_blend_mask(plan, say);
   for (const auto& one : plan.options.image_prompts.adapters)
     inputs.followed.push_back(read_image(one.picture));
+  for (std::size_t i = 0; i < plan.options.nets.inputs.size(); ++i)
+    inputs.controls.push_back(read_control(plan, i, inputs.picture));
   return inputs;
 }
 

@@ -25,12 +25,19 @@ struct InputPicture {
   Image paste(const Image& drawn) const;
 };
 
+/// What a control net is shown.
+struct ControlPicture {
+  torch::Tensor picture;  // [1,3,H,W] in [0,1]
+  torch::Tensor hidden;   // [1,1,H,W], true where an inpainting net sees nothing; may be undefined
+};
+
 /// What a run is given in files, read once before its model is loaded.
 struct RunInputs {
   std::optional<InputPicture> picture;
   std::optional<torch::Tensor> blend_mask;  // [1,1,h,w] in [0,1]
   std::vector<Image> followed;              // pictures of --ip-adapter, in their order
   std::optional<StartLatents> start;        // what its batches start from; cells have their own
+  std::vector<ControlPicture> controls;     // of the control nets, in their order
 };
 
 /// Reads and resizes (Lanczos) them to the plan's size. Says through `say` what of a mask was taken

@@ -2,6 +2,7 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <system_error>
 #include <thread>
 #include <tuple>
@@ -90,6 +91,7 @@ auto aside(Compute compute) {
 
 const LoadedModel& KeptModel::load(const LoadRequest& request) {
   if (model_ && key_of(request) == key_of(request_)) return *model_;
+  controls_.clear();
   model_.reset();  // never two of them in memory
   hashes_ = {};
   model_ = load_model(request);
@@ -97,6 +99,20 @@ const LoadedModel& KeptModel::load(const LoadRequest& request) {
             loaded_file(model_->clip_file)};
   request_ = request;
   return *model_;
+}
+
+std::vector<std::shared_ptr<const LoadedControl>> KeptModel::load_controls(
+    const std::vector<std::filesystem::path>& nets) {
+  std::erase_if(controls_, [&](const auto& kept) {
+    return std::ranges::find(nets, kept.first) == nets.end();
+  });
+  std::vector<std::shared_ptr<const LoadedControl>> loaded;
+  for (const auto& net : nets) {
+    auto& kept = controls_[net];
+    if (kept == nullptr) kept = load_control_net(net, model_.value());
+    loaded.push_back(kept);
+  }
+  return loaded;
 }
 
 void KeptModel::start_hashing(const std::vector<std::filesystem::path>& networks) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/file_stamp.h"
+#include "sd/pipeline/control_net.h"
 #include "sd/pipeline/load.h"
 
 namespace sd::cli {
@@ -39,6 +40,11 @@ class KeptModel {
   /// Loads the model, unless it is the one that is there. Throws as load_model does.
   const LoadedModel& load(const LoadRequest& request);
 
+  /// The control nets of these files for the model that is there, loaded unless they are there.
+  /// Others leave memory. Throws as load_control_net does.
+  std::vector<std::shared_ptr<const LoadedControl>> load_controls(
+      const std::vector<std::filesystem::path>& nets);
+
   /// Begins to compute the hashes, of LoRAs too, in threads of lowest priority.
   void start_hashing(const std::vector<std::filesystem::path>& networks);
   /// Waits for them; they are all empty if they were never asked for.
@@ -50,6 +56,7 @@ class KeptModel {
   LoadRequest request_;
   std::vector<LoadedFile> files_;  // main, --vae, --clip
   std::optional<LoadedModel> model_;
+  std::map<std::filesystem::path, std::shared_ptr<const LoadedControl>> controls_;  // for it
   std::shared_future<FileHashes> hashes_;
   std::map<std::filesystem::path, std::shared_future<std::string>> network_hashes_;
 };

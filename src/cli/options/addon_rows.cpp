@@ -39,6 +39,11 @@ OptionValue networks(Texts field) {
     for (const auto& text : options.networks.*field) told.push_back(network_label(text));
     return told;
   };
+  value.files = [](const std::string& text) {
+    std::vector<std::string> files;
+    for (const auto& path : network_paths(text)) files.push_back(path.string());
+    return files;
+  };
   value.is_set = [field](const DrawOptions& options) { return !(options.networks.*field).empty(); };
   return value;
 }
@@ -75,7 +80,6 @@ std::vector<OptionRow> addon_rows() {
                "then te=, unet=,\nlbw=, start=, stop=; <lora:NAME:WEIGHT> in a prompt\nholds for "
                "that prompt",
        .value = networks(&NetworkOptions::loras),
-       .paths = network_paths,
        .key = {"lora", "clip"},
        .told_if_given = true,
        .infotext = {.key = "Lora",
@@ -86,7 +90,6 @@ std::vector<OptionRow> addon_rows() {
        .help = "The same for what is drawn of --prompt alone; the\nsource does without",
        .value = networks(&NetworkOptions::target_loras),
        .commands = kSwapCommand,
-       .paths = network_paths,
        .key = {"target_lora", "lora"},
        .told_if_given = true,
        .infotext = {.key = "Target lora",

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cli/options/attn_options.h"
+#include "cli/options/control_net_options.h"
 #include "cli/options/given_options.h"
 #include "cli/options/image_prompt_options.h"
 #include "cli/options/network_options.h"
@@ -142,6 +143,7 @@ struct DrawOptions : PictureSettings {
   NetworkOptions networks;
   SwapOptions swap;
   ControlOptions control;
+  ControlNetOptions nets;
   AttnOptions attn;
   PictureOptions picture;
   GivenCommand given;   // what all of this was made from

@@ -76,18 +76,4 @@ IpAdapterOption parse_ip_adapter(const std::string& option, const std::string& t
   return parsed;
 }
 
-std::vector<std::filesystem::path> ip_adapter_paths(const std::string& text) {
-  const auto parts = parts_of(text);
-  if (!has_two_paths(parts)) return {};
-  return {parts[0], parts[1]};
-}
-
-std::string with_changed_paths(const std::string& text,
-                               const std::function<std::string(const std::string&)>& change) {
-  auto parts = parts_of(text);
-  if (!has_two_paths(parts)) return text;
-  for (std::size_t i = 0; i < kPaths; ++i) parts[i] = change(parts[i]);
-  return fmt::format("{}", fmt::join(parts, ":"));
-}
-
 }  // namespace sd::cli

@@ -18,7 +18,7 @@ auto followed(Field ImagePromptOptions::*field) {
 
 OptionValue adapters() {
   auto value =
-      repeated("ADAPTER:PICTURE[:WEIGHT[:START:END]]",
+      repeated("FILE:PICTURE[:WEIGHT[:START:END]]",
                [](DrawOptions& options, const std::string& option, const std::string& text) {
                  options.image_prompts.adapters.push_back(parse_ip_adapter(option, text));
                });
@@ -33,6 +33,10 @@ OptionValue adapters() {
     return list;
   };
   value.is_set = values::set_in(followed(&ImagePromptOptions::adapters));
+  value.files = [](const std::string& text) {
+    const auto one = parse_ip_adapter("--ip-adapter", text);
+    return std::vector<std::string>{one.adapter.string(), one.picture.string()};
+  };
   return value;
 }
 
@@ -70,7 +74,7 @@ std::vector<OptionRow> ip_adapter_rows() {
        .help = "Follow a picture beside the prompt, by an IP-Adapter\n(plain, Plus, Plus-face, "
                "full-face), with a weight (1)\nin a part of the steps (0:1). May be given again",
        .value = adapters(),
-       .paths = ip_adapter_paths,
+       .role = Role::kInputFile,
        .key = {"ip_adapter", "embeddings"},
        .told_if_given = true,
        .infotext = {.key = "IP-Adapter", .after = "Text encoder", .text = adapters_text}},

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -71,8 +70,6 @@ struct OptionRow {
   /// The default as help shows it, where `value` shows none or another.
   std::string_view preset = {};
 
-  /// The paths that a value names, where it is not one path alone.
-  std::vector<std::filesystem::path> (*paths)(const std::string& value) = nullptr;
   Role role = Role::kPixels;
   Scope scope = Scope::kTask;
   /// The run settles it: metadata repeat what was taken, not what was typed.
@@ -129,6 +126,7 @@ std::vector<OptionRow> prompt_rows();
 std::vector<OptionRow> few_step_rows();
 std::vector<OptionRow> guidance_rows();
 std::vector<OptionRow> faster_rows();
+std::vector<OptionRow> control_net_rows();
 std::vector<OptionRow> number_rows();
 std::vector<OptionRow> batch_rows();
 std::vector<OptionRow> reweight_rows();

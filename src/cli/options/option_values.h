@@ -57,6 +57,9 @@ struct OptionValue {
   std::function<Json(const DrawOptions&)> tell = {};
   /// Whether the field holds something: is true, not empty, not absent, not its own default.
   std::function<bool(const DrawOptions&)> is_set = {};
+  /// The files that a value names, where it is more than a path; of an input file's option the last
+  /// is the one whose hash is kept. Throws UsageError as `read`.
+  std::function<std::vector<std::string>(const std::string& text)> files = {};
 };
 
 // Each makes the value of an option that fills `field`: a member of DrawOptions, or of one of its

@@ -68,11 +68,12 @@ constexpr std::array kNotHere = {
             "Nothing enlarges finished pictures here. --W and --H say how large one is drawn; to "
             "draw one again, larger: sd img2img --init-img PICTURE --W 1024 --H 1024 --strength "
             "0.4 --prompt TEXT"},
-    NotHere{"lora,loras,lora_model,lora_model_dir,lora_dir,lora_weights,lora_scale,lora_path",
-            "LoRA networks are not supported."},
-    NotHere{"controlnet,control_net,control_image,control_strength,controlnet_model,"
-            "t2i_adapter",
-            "ControlNet and adapters are not supported; img2img starts from a picture."},
+    NotHere{"lora_model_dir,lora_dir",
+            "The environment variable SD_LORA_DIR names the folder of LoRAs."},
+    NotHere{"lora_scale,lora_strength", "A LoRA's weight stands behind its name: --lora NAME:0.8"},
+    NotHere{"controlnet,control_net,control_image,control_strength,controlnet_model,t2i_adapter",
+            "A control net and its picture are one option: --control "
+            "NET:PICTURE[:WEIGHT[:START:END]]"},
     NotHere{
         "embeddings_dir,embd_dir",
         "The environment variable SD_EMBEDDING_DIR names the folder of embeddings, which prompts "

@@ -10,6 +10,7 @@
 
 #include "cli/models/find_model.h"
 #include "cli/options/attn_words.h"
+#include "cli/plan/control_net_check.h"
 #include "cli/plan/draw_notices.h"
 #include "cli/plan/faster_check.h"
 #include "cli/plan/ip_adapter_files.h"
@@ -138,6 +139,7 @@ void settle_by_model(DrawPlan& plan, const SettledOptions& typed, const FoundMod
   settled.input = fitted_input(options, config, found.checkpoint.string());
   settled.swap.blend_res = options.swap.blend_res.value_or(
       default_blend_res(config, std::min(size.width, size.height) / options.f));
+  settled.nets = checked_control_nets(options, config, found.checkpoint.string(), size, say);
   settled.prediction = config.prediction;
   if (!options.config) settled.config = sidecar_config(found.checkpoint);
 }
@@ -178,6 +180,7 @@ DrawPlan make_plan(const DrawOptions& typed, PlanContext& context) {
     return plan;
   }
   plan.memory = memory_need(options, plan.model->config, found.checkpoint);
+  add_control_nets(plan.memory, options, plan.model->config);
   say_notices(plan, options, context);
   check_memory(plan, options, context.say);
   settle_by_model(plan, settled, found, context.say);

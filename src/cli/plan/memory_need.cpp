@@ -136,9 +136,11 @@ std::optional<MemoryLimit> deadly_limit(const Machine& machine) {
 
 }  // namespace
 
+int64_t weight_element(const DrawOptions& options) { return halves_weights(options.dtype) ? 2 : 4; }
+
 MemoryNeed memory_need(const DrawOptions& options, const ModelConfig& config,
                        const std::filesystem::path& checkpoint) {
-  const int64_t element = halves_weights(options.dtype) ? 2 : 4;
+  const int64_t element = weight_element(options);
   const auto parts = part_bytes(options, config, element);
   const int64_t weights = std::accumulate(parts.begin(), parts.end(), int64_t{0});
   const auto held = weight_bytes(options, parts);

@@ -15,6 +15,9 @@ namespace sd::cli {
 MemoryNeed memory_need(const DrawOptions& options, const ModelConfig& config,
                        const std::filesystem::path& checkpoint);
 
+/// Bytes of a weight in memory, as it is held in this run.
+int64_t weight_element(const DrawOptions& options);
+
 /// Throws OutOfMemory where a run of this need would be killed for certain, by a control group or
 /// by the machine.
 void require_memory(const MemoryNeed& need, const Machine& machine);

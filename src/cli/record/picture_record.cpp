@@ -9,6 +9,7 @@
 #include <initializer_list>
 #include <map>
 
+#include "cli/options/control_net_options.h"
 #include "cli/options/option_table.h"
 #include "cli/options/seed_rule.h"
 #include "cli/record/key_order.h"
@@ -71,6 +72,8 @@ const std::vector<std::string>& record_order() {
 /// The same of an infotext.
 const std::vector<std::string>& infotext_order() {
   static const auto order = [] {
+    std::vector<std::string> control_keys;  // which the places refer to
+    control_keys.reserve(kMostControls);
     std::vector<KeyPlace> places = {{"Prompt"}};  // which stands above the settings
     for (const auto& row : option_rows()) places.push_back({row.infotext.key, row.infotext.after});
     for (const KeyPlace& fact : std::initializer_list<KeyPlace>{{"Size", "Seed"},
@@ -86,6 +89,10 @@ const std::vector<std::string>& infotext_order() {
                                                                 {"TI hashes"},
                                                                 {"Version"}}) {
       places.push_back(fact);
+    }
+    for (std::size_t i = 0; i < kMostControls; ++i) {
+      control_keys.push_back(fmt::format("ControlNet {}", i));
+      places.push_back({control_keys[i], i == 0 ? "Token merging ratio" : ""});
     }
     return key_order(places);
   }();
@@ -230,6 +237,8 @@ Infotext infotext_of(const RunRecord& run, const PictureRecord& picture) {
     told["Reweight"] = weights_text(options.control, picture.sample);
   }
   if (!run.embeddings.empty()) told["TI hashes"] = embeddings_text(run.embeddings);
+  for (std::size_t i = 0; i < options.nets.inputs.size(); ++i)
+    told[fmt::format("ControlNet {}", i)] = control_infotext(options.nets, i);
   told["Version"] = "sd " SD_VERSION;
   Infotext info{picture.prompt, options.negative_prompt, {}};
   for (const auto& key : infotext_order()) {

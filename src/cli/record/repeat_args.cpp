@@ -8,7 +8,6 @@
 #include <system_error>
 #include <utility>
 
-#include "cli/options/ip_adapter_option.h"
 #include "cli/options/option_table.h"
 #include "sd/core/error.h"
 #include "sd/core/sha256.h"
@@ -19,7 +18,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kShortHash = 10;  // as model hashes are shown
-constexpr std::string_view kIpAdapter = "ip-adapter";
 
 bool has_role(std::string_view option, Role role) {
   const auto* row = find_row(option);
@@ -54,10 +52,31 @@ std::string show_home(const std::string& value) {
   return value.starts_with("~~") ? value.substr(1) : value;
 }
 
-/// The same of an option's value, which may name two files.
-std::string with_homes(const std::string& option, const std::string& value,
-                       std::string (*change)(const std::string&)) {
-  return dashed(option) == kIpAdapter ? with_changed_paths(value, change) : change(value);
+/// `change` made to a value that is a path, or to each of the parts of one that names several
+/// files.
+template <typename Change>
+std::string with_paths(const GivenOption& option, Change change) {
+  const auto* row = find_row(option.name);
+  if (row == nullptr || !row->value.files) return change(*option.value);
+  std::string changed;
+  std::string_view rest = *option.value;
+  for (bool more = true; more;) {
+    const auto colon = rest.find(':');
+    more = colon != rest.npos;
+    changed += change(std::string(rest.substr(0, colon))) + (more ? ":" : "");
+    rest.remove_prefix(more ? colon + 1 : rest.size());
+  }
+  return changed;
+}
+
+/// The files that a value names; of another version's value, which cannot be read here, itself.
+std::vector<std::string> files_in(const OptionRow& row, const std::string& value) {
+  if (!row.value.files) return {value};
+  try {
+    return row.value.files(value);
+  } catch (const UsageError&) {
+    return {value};
+  }
 }
 
 /// So that what is no value is an option: values that begin with a dash are joined with "=".
@@ -106,7 +125,7 @@ std::optional<GivenCommand> command_of_words(const std::vector<std::string>& wor
     return true;
   });
   for (auto& option : command.options) {
-    if (option.value) option.value = with_homes(option.name, *option.value, show_home);
+    if (option.value) option.value = with_paths(option, show_home);
   }
   return command;
 }
@@ -121,17 +140,27 @@ std::string short_hash(const fs::path& file) {
   }
 }
 
+std::vector<NamedFile> named_files(const GivenCommand& command) {
+  std::vector<NamedFile> files;
+  std::map<std::string, int> times;
+  for (const auto& [name, value] : command.options) {
+    const bool input = names_input_file(name);
+    if (!value || (!input && !names_model_file(name))) continue;
+    const auto* row = find_row(name);
+    const auto paths = files_in(*row, *value);
+    const int time = ++times[dashed(name)];
+    // Of an option that counts once, the last one does.
+    const bool another = row->value.repeated && time > 1;
+    const auto key = another ? fmt::format("{} {}", dashed(name), time) : dashed(name);
+    for (const auto& path : paths)
+      files.push_back({name, key, path, input && &path == &paths.back()});
+  }
+  return files;
+}
+
 bool names_input_file(std::string_view option) { return has_role(option, Role::kInputFile); }
 
 bool names_model_file(std::string_view option) { return has_role(option, Role::kModelFile); }
-
-std::vector<fs::path> files_of_pair(std::string_view option, const std::string& value) {
-  return dashed(option) == kIpAdapter ? ip_adapter_paths(value) : std::vector<fs::path>();
-}
-
-std::string hash_key(std::string_view option, const fs::path& file) {
-  return fmt::format("{} {}", dashed(option), file.filename().string());
-}
 
 nlohmann::ordered_json repeat_args(const RunRecord& run) {
   const auto& options = run.options;
@@ -141,7 +170,7 @@ nlohmann::ordered_json repeat_args(const RunRecord& run) {
     const bool size = option.name == "W" || option.name == "H";
     if (is_elsewhere(option.name) || is_settled(option.name)) continue;
     if (size && !has_picture) continue;
-    if (option.value) option.value = with_homes(option.name, *option.value, hide_home);
+    if (option.value) option.value = with_paths(option, hide_home);
     command.options.push_back(std::move(option));
   }
   const auto add = [&](const char* name, std::string value) {
@@ -161,13 +190,9 @@ nlohmann::ordered_json repeat_args(const RunRecord& run) {
 
 std::map<std::string, std::string> hash_input_files(const GivenCommand& given) {
   std::map<std::string, std::string> hashes;
-  for (const auto& [name, value] : given.options) {
-    if (!value) continue;
-    for (const auto& file : files_of_pair(name, *value))
-      if (auto hash = short_hash(file); !hash.empty()) hashes[hash_key(name, file)] = hash;
-    if (!names_input_file(name)) continue;
-    auto hash = short_hash(*value);
-    if (!hash.empty()) hashes[dashed(name)] = std::move(hash);
+  for (const auto& file : named_files(given)) {
+    auto hash = file.hashed ? short_hash(file.path) : std::string();
+    if (!hash.empty()) hashes[file.key] = std::move(hash);
   }
   return hashes;
 }

@@ -30,18 +30,20 @@ std::string short_hash(const std::filesystem::path& file);
 /// The words of a command line, `sd` left out.
 std::vector<std::string> words_of(const GivenCommand& command);
 
+/// A file that decides about pixels and that a command names.
+struct NamedFile {
+  std::string option;  // as it was given, "init_img"
+  std::string key;     // of its hash: "init-img"; of an option's second file "control 2"
+  std::filesystem::path path;
+  bool hashed = false;  // an input file
+};
+std::vector<NamedFile> named_files(const GivenCommand& command);
+
 /// Undoes words_of and what repeat_args does to paths, without what only says where things go;
 /// nothing if they cannot have made `words`. Options that there are not here, as of a newer
 /// version, are left out and named in `unknown`, if that is given.
 std::optional<GivenCommand> command_of_words(const std::vector<std::string>& words,
                                              std::vector<std::string>* unknown = nullptr);
-
-/// The files that the value of an option such as --ip-adapter names, an adapter and a picture; none
-/// for other options.
-std::vector<std::filesystem::path> files_of_pair(std::string_view option, const std::string& value);
-
-/// Under which hash_input_files tells of one of them: "ip-adapter cat.png".
-std::string hash_key(std::string_view option, const std::filesystem::path& file);
 
 /// Whether an option, such as "init-img", names a file that decides about pixels; a dash is as good
 /// as an underscore.

@@ -51,36 +51,19 @@ std::optional<GivenCommand> command_of(const Json& settings, std::vector<std::st
   return command;
 }
 
-/// What became of the adapter and the picture of an --ip-adapter.
-void note_pair(const std::string& option, const std::string& value, const Json& hashes,
-               std::vector<std::string>& notes) {
-  for (const auto& file : files_of_pair(option, value)) {
-    const auto was = value_at(hashes, hash_key(option, file).c_str(), std::string());
-    std::error_code ignored;
-    if (!fs::exists(file, ignored)) {
-      notes.push_back(fmt::format("--{}: {} is not here", option, file.string()));
-    } else if (!was.empty() && was != short_hash(file)) {
-      notes.push_back(fmt::format("--{}: {} has changed since", option, file.string()));
-    }
-  }
-}
-
 void note_files(const GivenCommand& command, const Json& settings,
                 std::vector<std::string>& notes) {
   const auto hashes = object_at(settings, "file_hashes");
-  for (const auto& [name, value] : command.options) {
-    if (value) note_pair(name, *value, hashes, notes);
-    const bool input = names_input_file(name);
-    if (!value || (!input && !names_model_file(name))) continue;
+  for (const auto& [name, key, path, hashed] : named_files(command)) {
     std::error_code ignored;
-    const auto was = value_at(hashes, dashed(name).c_str(), std::string());
-    if (dashed(name) == "from-file" && lost_its_list(command, settings)) continue;
-    if (name == "from-file" && *value == "-") {
+    const auto was = hashed ? value_at(hashes, key.c_str(), std::string()) : std::string();
+    if (key == "from-file" && lost_its_list(command, settings)) continue;
+    if (name == "from-file" && path == "-") {
       notes.push_back("its prompts came from standard input: give the command the same ones there");
-    } else if (!fs::exists(*value, ignored)) {
-      notes.push_back(fmt::format("--{}: {} is not here", name, *value));
-    } else if (!was.empty() && was != short_hash(*value)) {
-      notes.push_back(fmt::format("--{}: {} has changed since", name, *value));
+    } else if (!fs::exists(path, ignored)) {
+      notes.push_back(fmt::format("--{}: {} is not here", name, path.string()));
+    } else if (!was.empty() && was != short_hash(path)) {
+      notes.push_back(fmt::format("--{}: {} has changed since", name, path.string()));
     }
   }
 }

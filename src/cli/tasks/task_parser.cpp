@@ -189,16 +189,17 @@ void confine(const CLI::App& command, const std::vector<Setting>& own, const Dra
   for (const auto& setting : own) {
     const auto option = outline_of(*command.get_option(setting.option));
     const bool preview = bare_name(setting.option) == "preview";
-    if (const auto* row = find_row(bare_name(setting.option)); row != nullptr && row->paths) {
-      for (const auto& value : setting.values) {
-        for (const auto& path : row->paths(value)) require_readable(readable, path, setting.option);
-      }
-      continue;
-    }
     const bool names_path = option.kind == ValueKind::kFile || option.kind == ValueKind::kModel ||
                             option.kind == ValueKind::kFolder;
-    if (!names_path && !preview) continue;
+    const auto* row = find_row(bare_name(setting.option));
+    const bool several = row != nullptr && row->value.files;
+    if (!names_path && !preview && !several) continue;
+    std::vector<std::string> values;
     for (const auto& value : setting.values) {
+      for (auto& path : several ? row->value.files(value) : std::vector{value})
+        values.push_back(std::move(path));
+    }
+    for (const auto& value : values) {
       if (preview && !value.ends_with(".png")) continue;  // a terminal
       if (is_model_name(option, value)) continue;
       if (preview || option.kind == ValueKind::kFolder) {
