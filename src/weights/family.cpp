@@ -20,8 +20,6 @@ struct Row {
   std::string_view advice;
 };
 
-constexpr std::string_view kLoraAdvice =
-    "It changes a model; it is not a model itself. Give the model with --ckpt.";
 constexpr std::string_view kNetworkAdvice =
     "It changes a model; it is not a model itself. Give the model with --ckpt and this with "
     "--lora.";

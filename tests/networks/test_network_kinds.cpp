@@ -17,7 +17,7 @@ namespace sd {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr std::size_t kStep = 7;  // of which elements are kept
+constexpr std::size_t kStep = 23;  // of which elements are kept
 
 fs::path networks() { return fs::path(SD_TEST_DATA) / "networks"; }
 

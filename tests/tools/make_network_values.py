@@ -3,7 +3,7 @@
 themselves, with seeded values.
 
 `values.safetensors` has a small file of each kind inside it, as "KIND|file|KEY", and beside it what the library's own merge
-makes of the layers' weights, as "KIND|merged|PARAMETER": every seventh element in C order, of a bias all. `PARAMETER` is
+makes of the layers' weights, as "KIND|merged|PARAMETER": every 23rd element in C order, of a bias all. `PARAMETER` is
 diffusers' name behind "unet." or "text_encoder.". The other files are whole ones, as diffusers and peft save them; what they
 merge to stands in values.safetensors under their names.
 
@@ -32,7 +32,7 @@ from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from safetensors.torch import save_file
 from transformers import CLIPTextModel
 
-STEP = 7
+STEP = 23
 QUERY = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"  # [32, 32]
 TIME = "down_blocks.0.resnets.0.time_emb_proj"  # [32, 128]
 CONV = "down_blocks.0.resnets.0.conv1"  # [32, 32, 3, 3]
@@ -126,7 +126,7 @@ def add_lycoris(values, unet, text):
     values.lycoris("GLoRA", [place(GLoRAModule, n, **lora) for n in (TIME, INPUT)])
     values.lycoris("IA3", [place(IA3Module, TIME), place(IA3Module, QUERY, train_on_input=True),
                            place(IA3Module, INPUT, train_on_input=True), place(IA3Module, SKIP)])
-    values.lycoris("Full", [place(FullModule, n) for n in (QUERY, INPUT, FC1)])
+    values.lycoris("Full", [place(FullModule, n) for n in (INPUT,)])
     values.lycoris("Norm", [place(NormModule, NORM)])
     values.lycoris("OFT", [place(DiagOFTModule, n, lora_dim=4, **o) for n, o in
                            ((TIME, {}), (INPUT, dict(rescaled=True)), (QUERY, dict(constraint=0.01)))])
