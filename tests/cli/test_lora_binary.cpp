@@ -91,12 +91,12 @@ TEST(LoraBinary, PicturesSayWhichAndHowToDrawThemAgain) {
   const auto parameters = run.metadata("00000.png").parameters.value_or("");
   const auto hash = network_hash(std::string(kFolder) + "/ink.safetensors").substr(0, 12);
   EXPECT_TRUE(contains(parameters, "Lora hashes: \"ink: " + hash + ", line: ")) << parameters;
-  EXPECT_TRUE(contains(parameters, "Lora: line:0.25:lbw=OUTALL")) << parameters;
+  EXPECT_TRUE(contains(parameters, "Lora: \"line:0.25:lbw=OUTALL\"")) << parameters;
   auto asked = run.setup({});
   asked.arguments = {"info", "--as-args", run.sample_path(0).string()};
   asked.environment.emplace_back("SD_LORA_DIR", kFolder);
   const auto told = run_program(asked);
-  EXPECT_TRUE(contains(told.out, "--lora line:0.25:lbw=OUTALL")) << told.out;
+  EXPECT_TRUE(contains(told.out, "--lora 'line:0.25:lbw=OUTALL'")) << told.out;
   EXPECT_FALSE(contains(told.err, "LoRA")) << told.err;
   ASSERT_EQ(run.repeat(told.out).code, 0);
   EXPECT_EQ(run.sample("00001.png").pixels, run.sample("00000.png").pixels);
@@ -129,12 +129,20 @@ TEST(LoraBinary, ATargetHasItsOwn) {
 TEST(LoraBinary, ListsHaveThemLineByLine) {
   const LoraRun run;
   const auto list = run.file("list.txt", "a cat\na cat <lora:ink:1>\na cat <lora:line:0.5>\n");
-  ASSERT_EQ(run.draw({"--from-file", list}).code, 0);
-  for (const char* lora : {"ink:1", "line:0.5"})
-    ASSERT_EQ(run.draw({"--prompt", "a cat", "--lora", lora}).code, 0);
+  ASSERT_EQ(run.draw({"--from-file", list, "--seed-mode", "image"}).code, 0);
+  ASSERT_EQ(run.draw({"--prompt", "a cat", "--lora", "ink:1", "--seed", "43"}).code, 0);
+  ASSERT_EQ(run.draw({"--prompt", "a cat", "--lora", "line:0.5", "--seed", "44"}).code, 0);
   // Beside the layers, sums are rounded otherwise than merged.
   EXPECT_LE(run.difference("samples/00001.png", "samples/00003.png"), 1);
   EXPECT_LE(run.difference("samples/00002.png", "samples/00004.png"), 1);
+}
+
+TEST(LoraBinary, PromptsOfABatchHaveThemEach) {
+  const LoraRun run;
+  ASSERT_EQ(run.draw({"--prompt", "a cat {<lora:ink:1>|<lora:line:0.5>}", "--combinations"}).code,
+            0);
+  ASSERT_EQ(run.draw({"--prompt", "a cat ", "--lora", "ink:1"}).code, 0);
+  EXPECT_LE(run.difference("samples/00000.png", "samples/00002.png"), 1);
   EXPECT_GT(run.difference("samples/00001.png", "samples/00000.png"), 1);
 }
 

@@ -82,15 +82,15 @@ TEST(PromptBinary, ALongPlainPromptIsToldHowItIsKept) {
 
 TEST(PromptBinary, TagsOfNetworksAreLeftOutAndSaid) {
   const TinyRun run;
-  const std::string tag = "<lora:foo(v2):0.8>";
+  const std::string tag = "<hypernet:foo(v2):0.8>";
   ASSERT_EQ(run(with({"--prompt", "a red cat", "--negative-prompt", "fog"})).code, 0);
   const auto tagged =
-      run(with({"--prompt", "a red cat " + tag, "--negative-prompt", "fog <hypernet:bar:1>"}));
+      run(with({"--prompt", "a red cat " + tag, "--negative-prompt", "fog <lora:bar:1>"}));
   EXPECT_EQ(tagged.code, 0);
   EXPECT_EQ(run.sample("00001.png").pixels, run.sample("00000.png").pixels);
-  EXPECT_TRUE(
-      contains(tagged.err, tag + ", <hypernet:bar:1>: LoRAs and hypernetworks are not supported "
-                                 "yet; the tags are left out of the prompt"))
+  EXPECT_TRUE(contains(tagged.err,
+                       tag + ", <lora:bar:1>: hypernetworks are not supported, and LoRAs stand in "
+                             "prompts, not in the negative one; the tags are left out"))
       << tagged.err;
   // The same command draws it again.
   const auto text = read_metadata(run.outdir() / "samples" / "00001.png").parameters.value_or("");
@@ -110,12 +110,12 @@ TEST(PromptBinary, TagsOfNetworksAreNoWordsOfASwap) {
     return finished;
   };
   swap("a red cat", "a red dog", {});
-  const auto tagged = swap("a red cat <lora:x:1>", "a red dog", {});
-  EXPECT_TRUE(contains(tagged.err, "<lora:x:1>: ")) << tagged.err;
+  const auto tagged = swap("a red cat <hypernet:x:1>", "a red dog", {});
+  EXPECT_TRUE(contains(tagged.err, "<hypernet:x:1>: ")) << tagged.err;
   EXPECT_EQ(run.sample("00001.png").pixels, run.sample("00000.png").pixels);
-  const auto dry = swap("a red cat", "a red dog <lora:x:1>", {"--dry-run"});
+  const auto dry = swap("a red cat", "a red dog <hypernet:x:1>", {"--dry-run"});
   EXPECT_TRUE(contains(dry.out, "p2p, replacement")) << dry.out;  // three words and three
-  EXPECT_TRUE(contains(dry.err, "<lora:x:1>: ")) << dry.err;
+  EXPECT_TRUE(contains(dry.err, "<hypernet:x:1>: ")) << dry.err;
 }
 
 TEST(PromptBinary, WordsThatTheModelNeverLearntAreSaidWithThoseItKnows) {

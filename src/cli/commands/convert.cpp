@@ -30,13 +30,12 @@ Examples:
   sd convert v1-5-pruned.ckpt v1-5.safetensors --dtype f16
   sd convert v1-5-pruned.ckpt v1-5-ema.safetensors --ema
   sd convert v1-5.safetensors v1-5-diffusers/
-  sd convert v1-5.safetensors v1-5-ink.safetensors --lora ink.safetensors:0.8 --merge)";
+  sd convert v1-5.safetensors inked.safetensors --lora ink:0.8 --merge)";
 
 constexpr const char* kConvertFooter =
-    R"(OUT is NAME.safetensors, by the original's names, or a folder as the diffusers package reads it
-(a name without a suffix, or with a slash at its end). Where weights alone would be taken for
-another model, NAME.yaml is written beside them. Weights are streamed, read back and compared;
-only then does OUT get its name. Nothing is overwritten, nothing is left of what failed.)";
+    R"(OUT is NAME.safetensors, by the original's names, or a folder as diffusers reads it (no suffix,
+or a slash at its end). NAME.yaml beside it says what weights cannot tell. Nothing is overwritten,
+nothing is left of what failed.)";
 
 struct ConvertOptions {
   std::optional<std::string> source, out;
@@ -223,8 +222,7 @@ Command add_convert(CLI::App& app) {
   add_path(*parser, "clip", options->clip, "FILE", "Put this text encoder in");
   add_repeated(
       *parser, "lora", [options](const std::string& text) { options->loras.push_back(text); },
-      "LORA",
-      "Put this LoRA in, by file or by its name in SD_LORA_DIR:\nNAME[:WEIGHT[:UNET]], lbw=");
+      "LORA", "Put this LoRA in: FILE or NAME[:WEIGHT[:UNET]]");
   parser->add_flag("--merge", options->merge, "Write what --lora gives as a part of the weights");
   parser->add_flag("--json", options->json, "A JSON object on stdout instead of the path");
   parser->add_flag("-q,--quiet", options->quiet, "Print errors only");

@@ -74,7 +74,7 @@ std::vector<OptionRow> addon_rows() {
   constexpr const char* kGroup = "Added to the model";
   return {
       {.names = "lora",
-       .synonyms = "loras,lora_weights,lora_path,lora_model,network_weights",
+       .synonyms = "lora_weights,lora_path",
        .group = kGroup,
        .help = "A LoRA or its kin, by file or by its name in\nSD_LORA_DIR: NAME[:WEIGHT[:UNET]], "
                "then te=, unet=,\nlbw=, start=, stop=; <lora:NAME:WEIGHT> in a prompt\nholds for "
@@ -86,7 +86,7 @@ std::vector<OptionRow> addon_rows() {
                     .after = "Text encoder",
                     .text = joined<&NetworkOptions::loras>}},
       {.names = "target-lora",
-       .group = kGroup,
+       .group = "Swap",
        .help = "The same for what is drawn of --prompt alone; the\nsource does without",
        .value = networks(&NetworkOptions::target_loras),
        .commands = kSwapCommand,

@@ -82,7 +82,7 @@ std::vector<OptionRow> ip_adapter_rows() {
        .synonyms = "clip_vision,image_encoder",
        .group = kGroup,
        .help = "CLIP's vision tower for it: a file or folder (what lies\nbeside the adapter: "
-               "image_encoder/, clip_vision….safetensors)",
+               "image_encoder/, clip_vision*.safetensors)",
        .value = path(followed(&ImagePromptOptions::vision), "FILE"),
        .role = Role::kModelFile,
        .needs = follows_pictures,

@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 
+#include "cli/plan/network_shelf.h"
 #include "cli/plan/prompt_list.h"
 #include "cli/shell/turns.h"
 #include "sd/core/model_config.h"
@@ -16,8 +17,6 @@
 #include "sd/text/tokenizer.h"
 
 namespace sd::cli {
-
-class NetworkShelf;  // plan/run_networks.h
 
 /// Takes a line that is to be said.
 using Say = std::function<void(const std::string&)>;
@@ -51,7 +50,7 @@ struct PlanContext {
   std::optional<TaskPlace> place = {};
 
   std::shared_ptr<const InspectedModel> inspected = {};  // the last plan's
-  std::shared_ptr<NetworkShelf> networks = {};           // that were opened (run_networks.h)
+  std::shared_ptr<NetworkShelf> networks = {};           // that were opened
   std::set<std::filesystem::path> told_foreign = {};     // files whose unknown classes were named
 };
 

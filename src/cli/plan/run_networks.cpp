@@ -17,39 +17,20 @@
 
 namespace sd::cli {
 
-/// Files of LoRAs that were opened, and the model that they were held against.
-class NetworkShelf {
- public:
-  struct Entry {
-    FileStamp stamp;
-    std::shared_ptr<const Network> network;
-    std::set<const InspectedModel*> told;  // of which models it was said how it fits
-  };
+NetworkShelf::Entry& NetworkShelf::at(const std::filesystem::path& path) {
+  const auto stamp = stamp_at(path);
+  auto& entry = entries_[path];
+  if (entry.network == nullptr || !(entry.stamp == stamp)) entry = {stamp, open_network(path), {}};
+  return entry;
+}
 
-  Entry& at(const std::filesystem::path& path) {
-    const auto stamp = stamp_at(path);
-    auto& entry = entries_[path];
-    if (entry.network == nullptr || !(entry.stamp == stamp)) {
-      entry = {stamp, open_network(path), {}};
-    }
-    return entry;
+const TensorSource& NetworkShelf::tensors_of(const InspectedModel& model) {
+  if (&model != model_ || tensors_ == nullptr) {
+    tensors_ = open_model(model.files.checkpoint, model.files.separate).tensors;
+    model_ = &model;
   }
-
-  const TensorSource& tensors_of(const InspectedModel& model) {
-    if (&model != model_ || tensors_ == nullptr) {
-      tensors_ = open_model(model.files.checkpoint, model.files.separate).tensors;
-      model_ = &model;
-    }
-    return *tensors_;
-  }
-  /// What was opened of the model need not stay so while it is drawn with.
-  void close_model() { tensors_ = nullptr; }
-
- private:
-  std::map<std::filesystem::path, Entry> entries_;
-  const InspectedModel* model_ = nullptr;
-  std::unique_ptr<TensorSource> tensors_;
-};
+  return *tensors_;
+}
 
 namespace {
 
