@@ -14,6 +14,7 @@
 #include "pipeline/control_run.h"
 #include "pipeline/encode.h"
 #include "pipeline/guard.h"
+#include "pipeline/inversion_draw.h"
 #include "pipeline/model_parts.h"
 #include "pipeline/noise_model.h"
 #include "pipeline/start.h"
@@ -49,14 +50,13 @@ torch::Tensor put_back(torch::Tensor x, const Start& start, const BatchRows& row
 
 /// Everything that happens between two steps.
 StepHooks make_hooks(const DrawRequest& request, const Start& start, const BatchRows& rows,
-                     NoiseSource& noise, StepWatch& watch) {
+                     const LatentEdits& edits, NoiseSource& noise, StepWatch& watch) {
   StepHooks hooks;
-  if (request.latent_edit != nullptr || start.mask.defined()) {
+  if (!edits.empty() || start.mask.defined()) {
     hooks.edit = [&](torch::Tensor x, int64_t step) {
-      if (request.latent_edit != nullptr) {
-        x = request.latent_edit->edit(std::move(x),
-                                      {step, start.plan.size(), start.plan.timestep(step), 0},
-                                      rows.groups(GuidancePass::kConditional));
+      for (auto* edit : edits) {
+        x = edit->edit(std::move(x), {step, start.plan.size(), start.plan.timestep(step), 0},
+                       rows.groups(GuidancePass::kConditional));
       }
       return start.mask.defined() ? put_back(std::move(x), start, rows, step, noise) : x;
     };
@@ -113,11 +113,14 @@ std::shared_ptr<ControlRun> control_run(const LoadedModel& model, const DrawRequ
                                       factor * start.latents.size(3));
 }
 
-torch::Tensor sample(const LoadedModel& model, const DrawRequest& request, NoiseSource& noise,
+torch::Tensor sample(const LoadedModel& model, const DrawRequest& asked, NoiseSource& noise,
                      int64_t* unet_calls) {
+  const auto request = asked.inversion ? along_inversion(model, asked) : asked;
   const auto rows = BatchRows::of(request);
   check_approximations(model, request);
-  const auto start = make_start(model, request, rows, noise);
+  const auto start = request.inversion ? start_along(model, request, rows, noise)
+                                       : make_start(model, request, rows, noise);
+  AlongInversion along(model, request, start, rows);
   put_part_away(model, ModelPart::kEncoder);
   if (start.plan.size() == 0) return start.latents;
   if (request.noise_only) {
@@ -128,7 +131,7 @@ torch::Tensor sample(const LoadedModel& model, const DrawRequest& request, Noise
         return put_back(std::move(x), start, rows, step, noise);
       };
     }
-    return start.plan.run(nothing, start.latents, hooks, noise,
+    return start.plan.run(nothing, start.latents, hooks, along.noise(noise),
                           make_step_noise(request, rows, noise));
   }
   if (!report(request, Progress::Stage::kEncode, 0, 1)) throw Cancelled();
@@ -144,9 +147,10 @@ torch::Tensor sample(const LoadedModel& model, const DrawRequest& request, Noise
   const auto unet = use_part(model, ModelPart::kUNet);
   if (!report(request, Progress::Stage::kSample, 0, start.plan.size())) throw Cancelled();
   StepWatch watch;
-  auto latents =
-      start.plan.run(denoiser, start.latents, make_hooks(request, start, rows, noise, watch), noise,
-                     make_step_noise(request, rows, noise));
+  const auto edits = along.edits(request);
+  auto latents = start.plan.run(along.around(denoiser), start.latents,
+                                make_hooks(request, start, rows, edits, noise, watch),
+                                along.noise(noise), make_step_noise(request, rows, noise));
   watch.finish();
   return latents;
 }

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "nn/gpu.h"
+#include "pipeline/inversion_draw.h"
 #include "pipeline/recorded_unet.h"
 #include "pipeline/start.h"
 #include "sd/models/latent_diffusion.h"
@@ -30,6 +31,15 @@ Guidance guidance_of(const LoadedModel& model, const DrawRequest& request) {
     for (int64_t row = 0; row < rows; ++row)
       guidance.row_scales.push_back(own[static_cast<std::size_t>(row) % own.size()]);
   }
+  if (const auto scale = source_scale(request)) {
+    const auto rows = BatchRows::of(request);
+    auto& scales = guidance.row_scales;
+    if (scales.empty())
+      scales.assign(static_cast<std::size_t>(rows.total()), request.guidance_scale);
+    std::fill(scales.begin() + rows.target_rows(), scales.end(), *scale);
+  }
+  if (negates_source(request) && request.inversion->proximal > 0)
+    guidance.proximal = ProximalGuidance{request.inversion->proximal};
   if (model.config.extra() == UNetExtra::kPicture) {
     guidance.picture_scale = request.image_guidance_scale;
   }

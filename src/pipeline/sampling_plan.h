@@ -39,6 +39,11 @@ class SamplingPlan {
   double timestep(int64_t step) const;
   std::vector<double> timesteps() const;
 
+  /// ᾱ at which each step begins, and behind them that at which the last one ends.
+  std::vector<double> alphas() const;
+  /// Latents as DDPM scales them in the sampler's own scale, where step `level` begins.
+  torch::Tensor at_level(int64_t level, const torch::Tensor& latents) const;
+
   /// Where to start from noise alone, [N,4,h,w] standard normal.
   torch::Tensor from_noise(const torch::Tensor& noise) const;
   /// Where to start from clean latents x0.

@@ -24,6 +24,7 @@ namespace sd {
 
 class EmbeddedWords;  // text/embedded_words.h
 class ImagePrompt;    // pipeline/image_prompt.h
+struct Inversion;     // pipeline/inversion.h
 
 /// What every way of drawing a batch of N samples asks for.
 struct DrawSettings : PictureSettings {
@@ -95,6 +96,9 @@ struct DrawRequest : DrawSettings {
   /// The same of pixels, [1 or N,1,H,W]: what from 0.5 on is hidden from inpainting models. Absent:
   /// `mask` enlarged.
   std::optional<torch::Tensor> pixel_mask;
+  /// A picture that the source's rows become, whose size and start the batch has; null: none. The
+  /// source's prompts must be the inversion's; without input picture, strength and start latents.
+  std::shared_ptr<const Inversion> inversion;
 };
 
 /// Where the time of one batch went, in seconds.

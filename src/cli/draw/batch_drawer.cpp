@@ -59,7 +59,8 @@ BatchDrawer::BatchDrawer(const Drawing& drawing, const LoadedModel& model, const
       previews_(plan_, model, words),
       noise_(seed_rule_of(plan_.options), torch::Device(model.device)),
       start_(inputs.start),
-      image_prompts_(image_prompts(model, plan_.options.image_prompts, inputs)) {
+      image_prompts_(image_prompts(model, plan_.options.image_prompts, inputs)),
+      inversion_(run_inversion(plan_, model, inputs)) {
   if (plan_.place) return;  // a task of many
   for_each_batch(plan_, [&](const Batch& batch) {
     if (wants_any(plan_, batch)) last_batch_ = batch.number;
@@ -164,6 +165,8 @@ void BatchDrawer::attach_networks(DrawRequest& request, const Batch& batch) cons
 
 void BatchDrawer::attach_input(DrawRequest& request) const {
   const auto& options = plan_.options;
+  request.inversion = inversion_;
+  if (inversion_) return;  // it holds the picture
   if (const auto& input = inputs_.picture) {
     request.init_image = input->tensor;
     if (input->mask) {

@@ -10,6 +10,7 @@
 #include "cli/draw/draw_controls.h"
 #include "cli/draw/input_picture.h"
 #include "cli/draw/previews.h"
+#include "cli/draw/run_inversion.h"
 #include "cli/draw/run_records.h"
 #include "cli/draw/run_words.h"
 #include "cli/draw/start_latents.h"
@@ -62,6 +63,7 @@ class BatchDrawer {
   RunNoise noise_;
   std::optional<StartLatents> start_;  // cells have one each
   std::vector<std::shared_ptr<const ImagePrompt>> image_prompts_;
+  std::shared_ptr<const Inversion> inversion_;       // what pictures are drawn along; null: nothing
   BatchControls controls_;                           // of the batch being drawn
   std::shared_ptr<AttentionController> controller_;  // those with what observes them
 };

@@ -14,6 +14,7 @@
 #include "cli/options/picture_options.h"
 #include "cli/options/shard.h"
 #include "sd/core/compute.h"
+#include "sd/core/inversion_method.h"
 #include "sd/core/model_config.h"
 #include "sd/core/sampler_table.h"
 #include "sd/core/seed_rule.h"
@@ -65,6 +66,15 @@ struct SwapOptions : SwapWords {
   bool dry_run = false;
 
   bool blends() const { return !local_blend.empty() || blend_mask.has_value(); }
+};
+
+/// The picture that a swap's source becomes, by inverting it or as it was inverted before.
+struct InversionOptions {
+  std::optional<std::filesystem::path> file;  // --inversion
+  std::optional<InversionMethod> method;      // absent: the file's own; with neither, no inversion
+  double proximal = kDefaultProximal;         // of negative-prompt inversion
+
+  bool any() const { return file.has_value() || method.has_value(); }
 };
 
 /// What restricts and weighs attention, in every command.
@@ -142,6 +152,7 @@ struct DrawOptions : PictureSettings {
   PictureInput input;
   NetworkOptions networks;
   SwapOptions swap;
+  InversionOptions inversion;
   ControlOptions control;
   ControlNetOptions nets;
   AttnOptions attn;

@@ -138,6 +138,7 @@ std::vector<OptionRow> ip_adapter_rows();
 std::vector<OptionRow> machine_rows();
 std::vector<OptionRow> output_rows();
 std::vector<OptionRow> input_rows();
+std::vector<OptionRow> inversion_rows();
 std::vector<OptionRow> swap_rows();
 std::vector<OptionRow> scope_rows();
 

@@ -13,6 +13,7 @@
 #include "cli/plan/control_net_check.h"
 #include "cli/plan/draw_notices.h"
 #include "cli/plan/faster_check.h"
+#include "cli/plan/inversion_plan.h"
 #include "cli/plan/ip_adapter_files.h"
 #include "cli/plan/memory_need.h"
 #include "cli/plan/model_fit.h"
@@ -136,7 +137,10 @@ void settle_by_model(DrawPlan& plan, const SettledOptions& typed, const FoundMod
   const auto size = settled_size(typed, plan, say);
   settled.W = size.width;
   settled.H = size.height;
-  settled.input = fitted_input(options, config, found.checkpoint.string());
+  settled.inversion.method = settled_inversion(options, config, say);
+  const bool draws_noise = settled.inversion.method == InversionMethod::kEditFriendly;
+  if (draws_noise && options.task == DrawTask::kSwap) settled.eta = 1;
+  settled.input = fitted_input(settled, config, found.checkpoint.string());
   settled.swap.blend_res = options.swap.blend_res.value_or(
       default_blend_res(config, std::min(size.width, size.height) / options.f));
   settled.nets = checked_control_nets(options, config, found.checkpoint.string(), size, say);
@@ -162,11 +166,13 @@ void read_prompts(DrawPlan& plan, const DrawOptions& options, PlanContext& conte
 }  // namespace
 
 DrawPlan make_plan(const DrawOptions& typed, PlanContext& context) {
-  const auto settled = settled_options(typed, context.say);
+  auto [with_inversion, inversion] = open_inversion(typed);
+  const auto settled = settled_options(with_inversion, context.say);
   const auto& options = settled.options;
   DrawPlan plan;
   plan.options = options;
   plan.place = context.place;
+  plan.inversion = std::move(inversion);
   const auto found = find_model(options.ckpt, model_roots());
   plan.model = inspected_model(
       {found.checkpoint, options.config, {options.vae, options.clip}, options.prediction}, context);
@@ -186,6 +192,8 @@ DrawPlan make_plan(const DrawOptions& typed, PlanContext& context) {
   settle_by_model(plan, settled, found, context.say);
   // What is said of a list's lines stands behind what is said of the run.
   if (lists) read_prompts(plan, options, context);
+  check_inversion(plan.options, plan.prompts, !plan.networks.all.empty(),
+                  plan.follows() ? Say([](const std::string&) {}) : context.say);
   settle_extent(plan, context.say);
   check_confined(options);
   return plan;
