@@ -110,7 +110,7 @@ class Way {
       return (*predicts)(x, t, step);
     };
     denoiser_.emplace(ask, guidance_of(model, drawing_), plan_.size(), self_attention_of(predicts));
-    context_ = context_of_prompt();
+    context_ = context_of(request.prompt);
     put_part_away(model, ModelPart::kText);
   }
 
@@ -172,18 +172,16 @@ class Way {
     return {at::stack(path).cpu(), at::stack(noises).cpu()};
   }
 
-  torch::Tensor clean() const { return clean_; }
-  const DrawRequest& drawing() const { return drawing_; }
+  /// [K,D] of a prompt.
+  torch::Tensor context_of(const std::string& prompt) const {
+    const BatchNetworks none;
+    PromptContexts contexts(model_, drawing_, plan_.size(), none);
+    contexts.add({prompt});
+    return contexts.at(0)[0].to(at::kFloat).cpu();
+  }
 
  private:
   double alpha(int64_t level) const { return alphas_[static_cast<std::size_t>(level)]; }
-
-  torch::Tensor context_of_prompt() const {
-    const BatchNetworks none;
-    PromptContexts contexts(model_, drawing_, plan_.size(), none);
-    contexts.add({request_.prompt});
-    return contexts.at(0)[0].to(at::kFloat).cpu();
-  }
 
   void report(Progress::Stage stage, int64_t done, int64_t total) const {
     if (request_.on_progress && !request_.on_progress({stage, done, total})) throw Cancelled();
@@ -204,6 +202,7 @@ InversionResult invert_watched(const LoadedModel& model, const InversionRequest&
   const auto began = std::chrono::steady_clock::now();
   const c10::DeviceGuard current{torch::Device(model.device)};
   InversionResult result;
+  torch::Tensor unconditional;
   {
     const c10::InferenceMode inference;
     Way way(model, request, &result.timing.unet_calls);
@@ -213,9 +212,11 @@ InversionResult invert_watched(const LoadedModel& model, const InversionRequest&
     } else {
       result.inversion.path = way.ddim_path();
     }
+    if (request.method == InversionMethod::kNullText)
+      unconditional = way.context_of(request.negative_prompt);
   }
   if (request.method == InversionMethod::kNullText)
-    optimise_inversion(model, request, result.inversion);
+    optimise_inversion(model, request, unconditional, result.inversion);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
   result.timing.sample = took.count();
   return result;
@@ -279,6 +280,7 @@ Inversion inversion_of(const InversionFile& file) {
   inversion.context = tensor_of(file.context);
   inversion.unconditional = tensor_of(file.unconditional);
   inversion.noises = tensor_of(file.noises);
+  inversion.latents = tensor_of(file.latents);
   return inversion;
 }
 
@@ -291,6 +293,7 @@ InversionFile file_of(const Inversion& inversion) {
   file.context = values_of(inversion.context);
   file.unconditional = values_of(inversion.unconditional);
   file.noises = values_of(inversion.noises);
+  file.latents = values_of(inversion.latents);
   return file;
 }
 

@@ -64,6 +64,12 @@ void check_additions(const DrawRequest& request, const Inversion& inversion) {
 
 void check_request(const LoadedModel& model, const DrawRequest& request) {
   const auto& inversion = *request.inversion;
+  if (inversion.method == InversionMethod::kNullText && inversion.latents.defined()) {
+    throw UsageError(
+        fmt::format("null-text optimisation stopped after {} of {} steps\nGo on with it: sd invert "
+                    "… --resume.",
+                    inversion.unconditional.size(0), inversion.steps_kept()));
+  }
   check_source(request, inversion);
   check_prompts(model, request, inversion);
   check_additions(request, inversion);

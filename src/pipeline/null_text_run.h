@@ -4,9 +4,11 @@
 
 namespace sd {
 
-/// Adds to an inversion, whose path is there, what stands for the empty prompt in each step:
-/// null-text optimisation (null_text.h), from where request.resume stopped. Errors as `invert`.
+/// Adds to an inversion, whose path and context are there, what stands for the empty prompt in each
+/// step: null-text optimisation (null_text.h), from where request.resume stopped. `unconditional`
+/// is the negative prompt's context [K,D], which it starts from. Outside of inference mode. Errors
+/// as `invert`.
 void optimise_inversion(const LoadedModel& model, const InversionRequest& request,
-                        Inversion& inversion);
+                        const torch::Tensor& unconditional, Inversion& inversion);
 
 }  // namespace sd

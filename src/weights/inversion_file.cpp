@@ -199,7 +199,12 @@ InversionFile parse_inversion(std::span<const std::byte> bytes, const std::strin
   const auto& context = file.context.shape;
   if (context[0] < 1 || context[1] < 1) fail(label, "'context' is empty");
   if (file.method == InversionMethod::kNullText) {
-    file.unconditional = tensor_of(*tensors, "unconditional", {steps, context[0], context[1]});
+    if (tensors->contains("latents"))
+      file.latents = tensor_of(*tensors, "latents", {1, shape[1], shape[2], shape[3]});
+    const int64_t done = file.latents.empty() ? steps : -1;
+    file.unconditional = tensor_of(*tensors, "unconditional", {done, context[0], context[1]});
+    if (file.unconditional.shape[0] < 1 || file.unconditional.shape[0] > steps)
+      fail(label, "'unconditional' has more steps than the path");
   }
   if (file.method == InversionMethod::kEditFriendly) {
     file.noises = tensor_of(*tensors, "noises", {steps, shape[1], shape[2], shape[3]});
@@ -229,6 +234,7 @@ void write_inversion(const std::filesystem::path& path, const InversionFile& fil
   add("context", file.context);
   add("unconditional", file.unconditional);
   add("noises", file.noises);
+  add("latents", file.latents);
   const nlohmann::ordered_json settings = {{"method", name_of(file.method)},
                                            {"prompt", file.prompt},
                                            {"sampler", info_of(file.sampler).name},

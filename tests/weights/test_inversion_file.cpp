@@ -63,6 +63,19 @@ TEST(InversionFile, WhatIsWrittenIsReadBack) {
   }
 }
 
+TEST(InversionFile, OptimisationThatIsNotFinishedKeepsWhereItIs) {
+  auto file = small_inversion(kNullText);
+  file.unconditional = test::counted_tensor({2, 5, 6});
+  expect_error<CheckpointError>([&] { parsed(written(file)); }, "'unconditional'");
+  file.latents = test::counted_tensor({1, 4, 2, 3});
+  EXPECT_EQ(parsed(written(file)).latents.values, file.latents.values);
+  EXPECT_EQ(parsed(written(file)).unconditional.shape[0], 2);
+  file.unconditional = test::counted_tensor({4, 5, 6});
+  expect_error<CheckpointError>([&] { parsed(written(file)); }, "more steps");
+  file.latents = test::counted_tensor({1, 4, 2, 2});
+  expect_error<CheckpointError>([&] { parsed(written(file)); }, "'latents'");
+}
+
 TEST(InversionFile, ItIsKnownByWhatItSaysAndNotOverwritten) {
   const test::TempFolder folder;
   const auto path = folder / "any.name";

@@ -23,6 +23,9 @@ struct Inversion : InversionFacts {
   torch::Tensor context;          // [K,D] of the prompt; undefined: nothing is compared with it
   torch::Tensor unconditional;    // [S,K,D] of null-text; else undefined
   torch::Tensor noises;           // [S,C,h,w] of edit-friendly inversion; else undefined
+  /// [1,C,h,w] of null-text optimisation that is not finished: where drawing is behind the steps
+  /// that `unconditional` has. Else undefined.
+  torch::Tensor latents;
   /// Of negative-prompt inversion: the quantile of |ε(target) − ε(source prompt)| up to which the
   /// difference counts as none (proximal guidance, arXiv:2306.05414, with the L0 norm). 0: all
   /// counts.

@@ -39,6 +39,9 @@ struct InversionFile : InversionFacts {
   InversionTensor context;        // [K,D] of the prompt
   InversionTensor unconditional;  // [S,K,D] null-text: of each step; else empty
   InversionTensor noises;         // [S,C,h,w] edit-friendly: of each step; else empty
+  /// [1,C,h,w] null-text that is not finished, whose `unconditional` has fewer steps: where drawing
+  /// is behind those.
+  InversionTensor latents;
 
   int64_t height() const { return path.shape[2]; }  // of latents
   int64_t width() const { return path.shape[3]; }

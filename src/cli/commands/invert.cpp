@@ -99,7 +99,10 @@ void check(const InvertOptions& options) {
         "where they are drawn; edit-friendly and null-text inversion have a guidance of their own.",
         number_text(*guidance), name_of(method)));
   }
-  check_out("--output", options.settings.out);
+  if (options.settings.resume && method != InversionMethod::kNullText) {
+    throw UsageError("--resume: belongs to --method null-text; others are done in no time");
+  }
+  if (!options.settings.resume) check_out("--output", options.settings.out);
   if (options.settings.reconstruct) check_out("--reconstruct", *options.settings.reconstruct);
 }
 
@@ -141,6 +144,9 @@ void add_own_options(CLI::App& parser, InvertOptions& options) {
              "Scale of the picture's own guidance (1; edit-friendly:\n3.5, null-text: 7.5)");
   add_path(parser, "reconstruct", options.settings.reconstruct, "FILE",
            "Write what the inversion alone keeps of the picture, and\nsay how much that is");
+  parser.add_flag("--resume", options.settings.resume,
+                  "Go on with null-text optimisation that was interrupted:\nthe file has the first "
+                  "steps");
 }
 
 }  // namespace

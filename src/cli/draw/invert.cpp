@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -55,13 +56,15 @@ class Invert {
       : plan_(plan),
         settings_(settings),
         progress_(wants_progress_line(plan.options.quiet)),
+        picture_(sha256_file(plan.options.input.init_img.value())),
         inputs_(read_inputs(plan, [&](const std::string& text) { say(text); })),
         model_(kept.load(loading())) {}
 
   ExitCode run() {
     const InterruptGuard guard;
     auto result = inverted();
-    write_inversion(settings_.out, file_of(result.inversion));
+    const bool began = result.inversion.method == InversionMethod::kNullText;
+    write_inversion(settings_.out, file_of(result.inversion), /*overwrite=*/began);
     std::optional<Reconstruction> again;
     if (settings_.reconstruct) {
       again = reconstructed(result.inversion);
@@ -98,13 +101,25 @@ class Invert {
     auto request = inversion_request(plan_, inputs_, plan_.options.prompt);
     if (settings_.guidance) request.inversion_guidance = *settings_.guidance;
     request.on_progress = shown();
+    if (settings_.resume && std::filesystem::exists(settings_.out))
+      request.resume =
+          std::make_shared<const Inversion>(inversion_of(read_inversion(settings_.out)));
+    // What was there is known by now to be of the same picture, or nothing.
+    request.on_partial = [this](const Inversion& partial) {
+      write_inversion(settings_.out, file_of(named(partial)), /*overwrite=*/true);
+    };
     auto noise = inversion_noise(plan_, model_);
     auto result = invert(model_, request, noise);
-    auto& facts = result.inversion;
-    facts.picture = sha256_file(plan_.options.input.init_img.value());
-    facts.model = model_sha256(model_.main_file);
-    facts.model_name = plan_.model_name;
+    result.inversion = named(std::move(result.inversion));
     return result;
+  }
+
+  /// With what it is an inversion of.
+  Inversion named(Inversion inversion) const {
+    inversion.picture = picture_;
+    inversion.model = model_sha256(model_.main_file);
+    inversion.model_name = plan_.model_name;
+    return inversion;
   }
 
   /// The source of a swap that changes nothing, drawn along the inversion.
@@ -167,6 +182,7 @@ class Invert {
   const DrawPlan& plan_;
   const InvertSettings& settings_;
   ProgressLine progress_;
+  const std::string picture_;  // its hash
   const RunInputs inputs_;
   const LoadedModel& model_;
 };

@@ -22,6 +22,7 @@ nlohmann::ordered_json inversion_json(const std::filesystem::path& path, bool ha
                {"width", kFactor * inversion.width()},
                {"height", kFactor * inversion.height()},
                {"tokens", inversion.context.shape[0]},
+               {"finished", inversion.latents.empty()},
                {"picture_sha256", inversion.picture},
                {"model", inversion.model_name},
                {"model_sha256", inversion.model}};
