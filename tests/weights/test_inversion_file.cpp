@@ -121,7 +121,7 @@ TEST(InversionFile, TensorsThatDoNotFitOneAnotherAreRefused) {
   refused([](auto& file) { file.alphas.pop_back(); }, "'alphas'");
   refused([](auto& file) { file.alphas[1] = 0.05; }, "noise levels");
   refused([](auto& file) { file.alphas[3] = 1.5; }, "noise levels");
-  refused([](auto& file) { file.timesteps[1] = 601; }, "noise levels");
+  refused([](auto& file) { file.timesteps[1] = 700; }, "noise levels");
   refused([](auto& file) { file.timesteps[2] = -1; }, "noise levels");
   refused([](auto& file) { file.context = test::counted_tensor({0, 6}); }, "'context'");
   refused([](auto& file) { file.unconditional = {}; }, "'unconditional'", kNullText);

@@ -95,7 +95,8 @@ void check(const InvertOptions& options) {
   const auto& guidance = options.settings.guidance;
   if (!guided && guidance && *guidance != 1) {
     throw UsageError(fmt::format(
-        "--guidance {}: inversion by {} is defined for guidance 1\nGuide the edits with --scale "
+        "--source-scale {}: inversion by {} is defined for guidance 1\nGuide the edits with "
+        "--scale "
         "where they are drawn; edit-friendly and null-text inversion have a guidance of their own.",
         number_text(*guidance), name_of(method)));
   }
@@ -140,7 +141,7 @@ void add_own_options(CLI::App& parser, InvertOptions& options) {
   add_path(parser, "output,o", options.out, "FILE", "The file to write (PICTURE.inv.safetensors)");
   add_number(parser, "depth", options.draw.input.strength, kStrengthRange,
              "Invert the last DEPTH x STEPS steps (1; edit-friendly:\n0.64)");
-  add_number(parser, "guidance", options.settings.guidance, kScaleRange,
+  add_number(parser, "source-scale", options.settings.guidance, kScaleRange,
              "Scale of the picture's own guidance (1; edit-friendly:\n3.5, null-text: 7.5)");
   add_path(parser, "reconstruct", options.settings.reconstruct, "FILE",
            "Write what the inversion alone keeps of the picture, and\nsay how much that is");
