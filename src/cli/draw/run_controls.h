@@ -9,8 +9,8 @@
 #include "cli/draw/run_words.h"
 #include "cli/plan/control_plan.h"
 #include "cli/plan/control_report.h"
-#include "sd/control/control_watch.h"
 #include "sd/control/local_blend.h"
+#include "sd/pipeline/control_watch.h"
 #include "sd/pipeline/word_controls.h"
 
 namespace sd::cli {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -123,7 +124,9 @@ class ControlPlanner {
   /// prompt does).
   void match(PlannedControl& control, const std::string& word, bool source) const {
     MatchedWord matched{word, source, 0, {}};
+    std::set<std::string> seen;
     const auto look = [&](const std::string& prompt) {
+      if (!seen.insert(prompt).second) return;
       try {
         auto tokens = word_positions("", prompt, word, *plan_.reader);
         if (++matched.prompts == 1) matched.tokens = std::move(tokens);

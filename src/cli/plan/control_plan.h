@@ -16,7 +16,7 @@ namespace sd::cli {
 struct MatchedWord {
   std::string word;
   bool in_source = false;       // else in targets
-  std::size_t prompts = 0;      // that have it, of those of the run
+  std::size_t prompts = 0;      // that have it, of those of the run that differ
   std::vector<int64_t> tokens;  // in the first of them
 };
 

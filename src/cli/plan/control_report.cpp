@@ -108,6 +108,8 @@ std::string control_json_line(const PlannedControl& control, const ControlOutcom
 std::string planned_text(const PlannedControl& control) {
   const auto steps = control.kind == WordControlKind::kForkSwap && control.tthres > 0
                          ? fmt::format("timesteps from {}", number_text(control.tthres))
+                     : control.steps == StepShare{}
+                         ? std::string("all steps")
                          : fmt::format("{} to {} of the steps", number_text(control.steps.begin),
                                        number_text(control.steps.end));
   const bool looks = control.kind == WordControlKind::kLocalBlend;

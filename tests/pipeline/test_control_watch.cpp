@@ -2,10 +2,10 @@
 #include <gtest/gtest.h>
 
 #include "control/attention_scene.h"
-#include "sd/control/control_watch.h"
 #include "sd/control/reweight.h"
 #include "sd/control/self_injection.h"
 #include "sd/nn/column_edit.h"
+#include "sd/pipeline/control_watch.h"
 
 namespace sd {
 namespace {

@@ -1,4 +1,4 @@
-#include "sd/control/control_watch.h"
+#include "sd/pipeline/control_watch.h"
 
 #include <algorithm>
 #include <utility>
