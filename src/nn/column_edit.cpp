@@ -65,4 +65,8 @@ ColumnEdit column_edit_of(AttentionController& controller, const StepInfo& step,
   return edit;
 }
 
+bool is_basis(const torch::Tensor& probs, const AttentionCall& call) {
+  return probs.size(1) == 1 && call.width == 1 && call.height == probs.size(0) * probs.size(3);
+}
+
 }  // namespace sd

@@ -210,6 +210,10 @@ BatchControls make_word_controls(const WordControls& controls,
                                  const Tokenizer& tokenizer) {
   check(controls, samples);
   BatchControls made;
+  const auto add = [&](WordControlKind kind, std::shared_ptr<AttentionController> control) {
+    made.kinds.push_back(kind);
+    made.links.push_back(std::move(control));
+  };
   const bool swaps = samples.front().source.has_value();
   const bool p2p = swaps && controls.mode == SwapMode::kPromptToPrompt;
   PerRow<TokenSchedule> schedules;
@@ -227,10 +231,10 @@ BatchControls make_word_controls(const WordControls& controls,
     });
     edit.sites = controls.sites;
     edit.rows = rows_of(controls, RowChoice::kConditional);
-    made.links.push_back(std::make_shared<PromptToPrompt>(std::move(edit)));
-    made.links.push_back(make_self_injection(controls));
+    add(WordControlKind::kCross, std::make_shared<PromptToPrompt>(std::move(edit)));
+    add(WordControlKind::kSelf, make_self_injection(controls));
   } else if (swaps) {
-    made.links.push_back(make_fork_swap(controls, samples, tokenizer));
+    add(WordControlKind::kForkSwap, make_fork_swap(controls, samples, tokenizer));
   }
   if (reweights(controls, samples)) {
     ReweightOptions reweight;
@@ -239,11 +243,11 @@ BatchControls make_word_controls(const WordControls& controls,
     reweight.schedules = schedules;
     reweight.sites = controls.sites;
     reweight.rows = rows_of(controls, RowChoice::kConditional);
-    made.links.push_back(std::make_shared<Reweight>(std::move(reweight)));
+    add(WordControlKind::kReweight, std::make_shared<Reweight>(std::move(reweight)));
   }
   if (swaps && controls.blends()) {
     made.blend = make_blend(controls, samples, tokenizer);
-    made.links.push_back(made.blend);
+    add(WordControlKind::kLocalBlend, made.blend);
   }
   return made;
 }

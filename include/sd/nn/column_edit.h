@@ -36,4 +36,8 @@ struct ColumnEdit {
 ColumnEdit column_edit_of(AttentionController& controller, const StepInfo& step,
                           const std::vector<RowGroup>& rows, int64_t tokens);
 
+/// Whether a controller is shown probabilities in order to find such a change, which are none of a
+/// picture's.
+bool is_basis(const torch::Tensor& probs, const AttentionCall& call);
+
 }  // namespace sd

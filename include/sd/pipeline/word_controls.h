@@ -39,7 +39,8 @@ struct WordControls : ControlWords {
 /// then reweighting, then the blend, which looks at the result. They go into a Chain.
 struct BatchControls {
   std::vector<std::shared_ptr<AttentionController>> links;
-  std::shared_ptr<LocalBlend> blend;  // also DrawSettings::latent_edit; null without a blend
+  std::vector<WordControlKind> kinds;  // of the links
+  std::shared_ptr<LocalBlend> blend;   // also DrawSettings::latent_edit; null without a blend
 };
 
 /// Makes them for samples with these prompts. `tokenizer` is what the prompts are read with, a

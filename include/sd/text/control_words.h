@@ -30,6 +30,15 @@ enum class SwapMode {
   kPromptToPrompt,  // arXiv:2208.01626 (prompt_to_prompt.h, self_injection.h)
 };
 
+/// The controls that words make, by what they do to attention.
+enum class WordControlKind {
+  kForkSwap,   // fork_swap.h
+  kCross,      // prompt_to_prompt.h
+  kSelf,       // self_injection.h
+  kReweight,   // reweight.h
+  kLocalBlend  // local_blend.h
+};
+
 /// The words that a swap goes by, named as PromptWords::find takes them.
 struct SwapWords {
   /// Cross-attention follows the source from 0 to 0.8 of the steps unless all words, or one, are

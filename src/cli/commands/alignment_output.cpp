@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "cli/plan/control_plan.h"
+#include "cli/plan/control_report.h"
 #include "cli/shell/json_lines.h"
 #include "cli/shell/text_output.h"
 #include "cli/shell/text_width.h"
@@ -34,7 +36,9 @@ std::string alignment_json_line(const std::string& source, const std::string& ta
 
 }  // namespace
 
-void print_alignment(const DrawOptions& options, const Tokenizer& tokenizer) {
+void print_alignment(const DrawPlan& plan) {
+  const auto& options = plan.options;
+  const auto& tokenizer = *plan.reader;
   const auto source = tokenizer.readable(*options.swap.source);
   const auto source_tokens = tokenizer.encode(source);
   StandardOutput output;
@@ -64,6 +68,9 @@ void print_alignment(const DrawOptions& options, const Tokenizer& tokenizer) {
       output.line(fmt::format("  {}  {}  {}", padded(printable(row.source), left),
                               padded(printable(row.target), right), name_of(row.action)));
     }
+  }
+  for (const auto& control : planned_controls(plan)) {
+    output.line(options.json ? control_json_line(control, nullptr) : planned_text(control));
   }
 }
 

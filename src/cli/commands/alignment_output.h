@@ -1,11 +1,11 @@
 #pragma once
 
-#include "cli/options/draw_options.h"
-#include "sd/text/tokenizer.h"
+#include "cli/plan/draw_plan.h"
 
 namespace sd::cli {
 
-/// Prints what happens to each token of each target, as a table on stdout.
-void print_alignment(const DrawOptions& options, const Tokenizer& tokenizer);
+/// Prints what happens to each token of each target, as a table on stdout, and what each control
+/// is to do.
+void print_alignment(const DrawPlan& plan);
 
 }  // namespace sd::cli

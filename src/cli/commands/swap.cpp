@@ -61,7 +61,7 @@ int show_alignment(const DrawOptions& options) {
   check(options);
   auto context = plan_context(options.quiet);
   const auto plan = make_plan(options, context);
-  print_alignment(plan.options, *plan.reader);
+  print_alignment(plan);
   return static_cast<int>(ExitCode::kDone);
 }
 

@@ -48,12 +48,13 @@ std::vector<ControlUse> control_uses(
 
 BatchDrawer::BatchDrawer(const Drawing& drawing, const LoadedModel& model, const RunInputs& inputs,
                          const std::vector<std::shared_ptr<const LoadedControl>>& nets,
-                         AttnRun& attn, RunWords& words)
+                         RunControls& controls, AttnRun& attn, RunWords& words)
     : plan_(drawing.plan),
       shares_cells_(drawing.cells != nullptr),
       model_(model),
       inputs_(inputs),
       nets_(control_uses(plan_.options.nets, inputs.controls, nets)),
+      run_controls_(controls),
       attn_(attn),
       words_(words),
       previews_(plan_, model, words),
@@ -71,7 +72,9 @@ DrawResult BatchDrawer::draw(const Batch& batch) {
   previews_.begin_batch();
   auto request = request_for(batch);
   attach_controls(request, batch);
-  return run(batch, request);
+  auto result = run(batch, request);
+  if (controls_.blend) run_controls_.note(*controls_.blend);
+  return result;
 }
 
 void BatchDrawer::skip(const Batch& batch) {
@@ -190,7 +193,7 @@ void BatchDrawer::attach_controls(DrawRequest& request, const Batch& batch) {
     values.resize(std::min(values.size(), batch.size));
   }
   controls_ = make_controls(options, sets_of(batch), inputs_.blend_mask, *plan_.reader);
-  controller_ = attn_.begin_batch(controls_.links);
+  controller_ = attn_.begin_batch(run_controls_.watched(controls_));
   request.controller = controller_.get();
   request.latent_edit = controls_.blend.get();
 }

@@ -11,6 +11,7 @@
 #include "cli/draw/input_picture.h"
 #include "cli/draw/previews.h"
 #include "cli/draw/run_inversion.h"
+#include "cli/draw/run_controls.h"
 #include "cli/draw/run_records.h"
 #include "cli/draw/run_words.h"
 #include "cli/draw/start_latents.h"
@@ -28,8 +29,8 @@ class BatchDrawer {
   /// All of these must outlive it but the control nets, of which there is one for each picture of
   /// `inputs.controls`.
   BatchDrawer(const Drawing& drawing, const LoadedModel& model, const RunInputs& inputs,
-              const std::vector<std::shared_ptr<const LoadedControl>>& nets, AttnRun& attn,
-              RunWords& words);
+              const std::vector<std::shared_ptr<const LoadedControl>>& nets, RunControls& controls,
+              AttnRun& attn, RunWords& words);
 
   DrawResult draw(const Batch& batch);
   /// Passes over a batch that `--only` leaves out or that is drawn on another device: it takes its
@@ -57,6 +58,7 @@ class BatchDrawer {
   const LoadedModel& model_;
   const RunInputs& inputs_;
   std::vector<ControlUse> nets_;
+  RunControls& run_controls_;
   AttnRun& attn_;
   RunWords& words_;
   Previews previews_;

@@ -16,6 +16,7 @@
 #include "cli/draw/draw.h"
 #include "cli/draw/picture_writer.h"
 #include "cli/draw/prompt_words.h"
+#include "cli/draw/run_controls.h"
 #include "cli/draw/run_words.h"
 #include "cli/plan/lanes.h"
 #include "cli/plan/model_fit.h"
@@ -104,6 +105,7 @@ class PlanRun {
         lanes_(make_lanes(plan_, kept)),
         words_(lanes_.front()->words),
         inputs_(read_inputs(plan_, [this](const std::string& text) { words_.say(text); })),
+        controls_(plan_),
         writer_(drawing, inputs_, lanes_.front()->kept, words_) {}
 
   ExitCode run() {
@@ -209,7 +211,7 @@ class PlanRun {
   /// All batches on one device, one after the other.
   void draw_batches(Lane& lane) {
     const c10::DeviceGuard current{torch::Device(lane.model->device)};
-    BatchDrawer drawer(drawing_, *lane.model, inputs_, lane.nets, lane.attn, lane.words);
+    BatchDrawer drawer(drawing_, *lane.model, inputs_, lane.nets, controls_, lane.attn, lane.words);
     lane.words.begin(*lane.model);
     for_each_batch(plan_, [&](const Batch& batch) {
       if (InterruptGuard::requested()) throw Cancelled();
@@ -244,7 +246,7 @@ class PlanRun {
     if (&lane != lanes_.front().get() && device.is_cuda()) {
       stream.emplace(c10::impl::VirtualGuardImpl(device.type()).getStreamFromGlobalPool(device));
     }
-    BatchDrawer drawer(drawing_, *lane.model, inputs_, lane.nets, lane.attn, lane.words);
+    BatchDrawer drawer(drawing_, *lane.model, inputs_, lane.nets, controls_, lane.attn, lane.words);
     lane.words.begin(*lane.model, lanes_.size());
     std::size_t passed = 0;  // batches whose random numbers are behind
     while (const auto unit = turns.begin()) {
@@ -303,6 +305,7 @@ class PlanRun {
   }
 
   ExitCode conclude() {
+    if (timing_.unet_calls > 0) controls_.report(words_);
     if (plan_.options.verbose > 0) {
       // scripts/bench_peers.py reads this line.
       words_.say(fmt::format("timing: load={:.3f}s sample={:.3f}s evals={} decode={:.3f}s",
@@ -321,6 +324,7 @@ class PlanRun {
   std::vector<std::unique_ptr<Lane>> lanes_;
   RunWords& words_;  // of the first lane: the run's own
   const RunInputs inputs_;
+  RunControls controls_;
   PictureWriter writer_;
   DrawTiming timing_;  // of all batches
   double load_seconds_ = 0;

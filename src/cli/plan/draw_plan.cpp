@@ -182,6 +182,7 @@ DrawPlan make_plan(const DrawOptions& typed, PlanContext& context) {
   if (!lists) read_prompts(plan, options, context);
   check_latents(options);
   if (options.swap.dry_run) {
+    settle_by_model(plan, settled, found, context.say);
     say_tags(plan, options, context.say);
     return plan;
   }

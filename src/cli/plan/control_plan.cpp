@@ -1,0 +1,157 @@
+#include "cli/plan/control_plan.h"
+
+#include <algorithm>
+#include <functional>
+#include <set>
+#include <string_view>
+#include <utility>
+
+#include "sd/core/error.h"
+
+namespace sd::cli {
+namespace {
+
+constexpr int64_t kStatedSide = 64;  // of latents, for which --self-max-res and --blend-res hold
+
+bool is_off(const StepShare& steps) { return steps.begin == steps.end; }
+
+class ControlPlanner {
+ public:
+  explicit ControlPlanner(const DrawPlan& plan)
+      : plan_(plan), layers_(attention_layers(plan.model->config.unet)) {}
+
+  std::vector<PlannedControl> all() {
+    if (plan_.prompts.swaps()) {
+      if (swap().mode == SwapMode::kFork) {
+        add_fork_swap();
+      } else {
+        add_cross();
+        add_self();
+      }
+    }
+    add_reweight();
+    if (plan_.prompts.swaps() && swap().blends()) add_blend();
+    return std::move(planned_);
+  }
+
+ private:
+  const SwapOptions& swap() const { return plan_.options.swap; }
+
+  std::vector<AttentionLayer> chosen(const std::function<bool(const AttentionLayer&)>& also) const {
+    const auto& control = plan_.options.control;
+    const int64_t side = std::min(plan_.width(), plan_.height()) / plan_.options.f;
+    std::vector<AttentionLayer> found;
+    for (const auto& layer : layers_) {
+      const auto& parts = control.parts;
+      const auto& sides = control.resolutions;
+      const bool in_part =
+          parts.empty() || std::ranges::find(parts, name_of(layer.part)) != parts.end();
+      const bool in_side =
+          sides.empty() || std::ranges::find(sides, side_of_layer(layer, side)) != sides.end();
+      if (in_part && in_side && also(layer)) found.push_back(layer);
+    }
+    return found;
+  }
+
+  void add(PlannedControl control, const std::function<bool(const AttentionLayer&)>& also) {
+    control.layers = chosen(also);
+    control.of_layers = layers_.size();
+    planned_.push_back(std::move(control));
+  }
+
+  void add_fork_swap() {
+    add({.kind = WordControlKind::kForkSwap, .option = "--sprompt", .tthres = swap().tthres}, any);
+  }
+
+  void add_cross() {
+    PlannedControl cross{.kind = WordControlKind::kCross, .option = "--cross-steps"};
+    cross.steps = kDefaultCrossSteps;
+    bool acts = false;
+    for (const auto& [word, steps] : swap().cross_steps) {
+      if (word.empty()) {
+        cross.steps = steps;
+      } else {
+        acts = acts || !is_off(steps);
+        match(cross, word, /*source=*/false);
+      }
+    }
+    for (const auto& word : swap().cross_box) match(cross, word, /*source=*/true);
+    if (acts || !is_off(cross.steps)) add(std::move(cross), any);
+  }
+
+  void add_self() {
+    const auto steps = swap().self_steps.value_or(kDefaultSelfSteps);
+    if (is_off(steps)) return;
+    const int64_t side = swap().self_max_res.value_or(kDefaultSelfMaxRes);
+    const int64_t least = (kStatedSide + side - 1) / side;
+    add({.kind = WordControlKind::kSelf, .option = "--self-steps", .steps = steps},
+        [least](const AttentionLayer& layer) { return layer.downsampling >= least; });
+  }
+
+  void add_reweight() {
+    const auto& control = plan_.options.control;
+    PlannedControl reweight{.kind = WordControlKind::kReweight, .option = "--reweight"};
+    for (const auto& [word, values] : control.reweight) {
+      if (std::ranges::all_of(values, [](double value) { return value == 1; })) continue;
+      match(reweight, word, /*source=*/false);
+    }
+    reweight.steps = control.reweight_steps.value_or(StepShare{});
+    if (!reweight.words.empty() && !is_off(reweight.steps)) add(std::move(reweight), any);
+  }
+
+  void add_blend() {
+    PlannedControl blend{.kind = WordControlKind::kLocalBlend,
+                         .option = swap().blend_mask ? "--blend-mask" : "--local-blend"};
+    for (const auto* words : {&swap().local_blend, &swap().blend_except}) {
+      for (const auto& word : *words) {
+        match(blend, word, /*source=*/false);
+        match(blend, word, /*source=*/true);
+      }
+    }
+    blend.steps = {swap().blend_start.value_or(kDefaultBlendStart), 1};
+    // It watches whatever --layers and --res restrict the others to.
+    blend.of_layers = layers_.size();
+    const int64_t factor = kStatedSide / swap().blend_res.value_or(kDefaultBlendRes);
+    for (const auto& layer : layers_) {
+      const bool watched = !swap().blend_mask && layer.downsampling == factor &&
+                           layer.part != LayerName::Part::kMiddle;
+      if (watched) blend.layers.push_back(layer);
+    }
+    planned_.push_back(std::move(blend));
+  }
+
+  /// Notes where `word` is; nothing where no prompt has it (check_controls has seen to it that some
+  /// prompt does).
+  void match(PlannedControl& control, const std::string& word, bool source) const {
+    MatchedWord matched{word, source, 0, {}};
+    std::set<std::string> seen;
+    const auto look = [&](const std::string& prompt) {
+      if (!seen.insert(prompt).second) return;
+      try {
+        auto tokens = word_positions("", prompt, word, *plan_.reader);
+        if (++matched.prompts == 1) matched.tokens = std::move(tokens);
+      } catch (const UsageError&) {  // not in this one
+      }
+    };
+    for (const auto& set : plan_.prompts.sets) {
+      if (source && set.source) look(*set.source);
+      if (source) continue;
+      for (const auto& target : set.targets) look(target);
+    }
+    if (matched.prompts > 0) control.words.push_back(std::move(matched));
+  }
+
+  static bool any(const AttentionLayer&) { return true; }
+
+  const DrawPlan& plan_;
+  const std::vector<AttentionLayer> layers_;
+  std::vector<PlannedControl> planned_;
+};
+
+}  // namespace
+
+std::vector<PlannedControl> planned_controls(const DrawPlan& plan) {
+  return ControlPlanner(plan).all();
+}
+
+}  // namespace sd::cli
