@@ -14,6 +14,7 @@
 #include "pipeline/control_run.h"
 #include "pipeline/encode.h"
 #include "pipeline/guard.h"
+#include "pipeline/guide_run.h"
 #include "pipeline/model_parts.h"
 #include "pipeline/noise_model.h"
 #include "pipeline/start.h"
@@ -47,18 +48,21 @@ torch::Tensor put_back(torch::Tensor x, const Start& start, const BatchRows& row
   return x;
 }
 
-/// Everything that happens between two steps.
+/// Everything that happens between two steps. Guides are asked last: what they are shown is what
+/// the next step would begin with.
 StepHooks make_hooks(const DrawRequest& request, const Start& start, const BatchRows& rows,
-                     NoiseSource& noise, StepWatch& watch) {
+                     NoiseSource& noise, GuideRun& guides, StepWatch& watch) {
   StepHooks hooks;
-  if (request.latent_edit != nullptr || start.mask.defined()) {
+  if (request.latent_edit != nullptr || start.mask.defined() || !request.guides.empty()) {
     hooks.edit = [&](torch::Tensor x, int64_t step) {
       if (request.latent_edit != nullptr) {
         x = request.latent_edit->edit(std::move(x),
                                       {step, start.plan.size(), start.plan.timestep(step), 0},
                                       rows.groups(GuidancePass::kConditional));
       }
-      return start.mask.defined() ? put_back(std::move(x), start, rows, step, noise) : x;
+      if (start.mask.defined()) x = put_back(std::move(x), start, rows, step, noise);
+      const bool last = step + 1 == start.plan.size();
+      return last ? x : guides.before(step + 1, std::move(x));
     };
   }
   hooks.on_step = [&](const StepReport& step) {
@@ -144,9 +148,10 @@ torch::Tensor sample(const LoadedModel& model, const DrawRequest& request, Noise
   const auto unet = use_part(model, ModelPart::kUNet);
   if (!report(request, Progress::Stage::kSample, 0, start.plan.size())) throw Cancelled();
   StepWatch watch;
-  auto latents =
-      start.plan.run(denoiser, start.latents, make_hooks(request, start, rows, noise, watch), noise,
-                     make_step_noise(request, rows, noise));
+  GuideRun guides(request, rows, start.plan, predicts);
+  auto latents = start.plan.run(denoiser, guides.before(0, start.latents),
+                                make_hooks(request, start, rows, noise, guides, watch), noise,
+                                make_step_noise(request, rows, noise));
   watch.finish();
   return latents;
 }

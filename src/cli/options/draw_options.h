@@ -19,6 +19,7 @@
 #include "sd/core/seed_rule.h"
 #include "sd/pipeline/picture_settings.h"
 #include "sd/text/control_words.h"
+#include "sd/text/guide_words.h"
 
 namespace sd::cli {
 
@@ -143,6 +144,7 @@ struct DrawOptions : PictureSettings {
   NetworkOptions networks;
   SwapOptions swap;
   ControlOptions control;
+  GuideWords guides;
   ControlNetOptions nets;
   AttnOptions attn;
   PictureOptions picture;
