@@ -1,136 +1,28 @@
 #include "sd/pipeline/attend_and_excite.h"
 
-#include <ATen/ops/cat.h>
-#include <ATen/ops/conv2d.h>
-#include <ATen/ops/outer.h>
-#include <ATen/ops/pad.h>
-#include <ATen/ops/softmax.h>
-#include <ATen/ops/stack.h>
-#include <ATen/ops/tensor.h>
-#include <torch/csrc/autograd/autograd.h>
-
-#include <algorithm>
-#include <cmath>
+#include <utility>
 
 #include "sd/core/error.h"
 
 namespace sd {
-namespace {
 
-/// The tokens' places: not those that begin and end a chunk.
-std::vector<int64_t> token_places(int64_t positions, int64_t chunk) {
-  std::vector<int64_t> places;
-  for (int64_t i = 0; i < positions; ++i) {
-    if (i % chunk != 0 && i % chunk != chunk - 1) places.push_back(i);
-  }
-  return places;
-}
-
-/// A Gaussian of 3×3 over maps [W,h,w], which are mirrored at their edges.
-torch::Tensor smoothed(const torch::Tensor& maps) {
-  constexpr double kSigma = 0.5;
-  const double beside = std::exp(-std::pow(1 / (2 * kSigma), 2));  // as published
-  auto line = at::tensor({beside, 1.0, beside}, maps.options().requires_grad(false));
-  line = line / line.sum();
-  const auto padded = at::pad(maps.unsqueeze(1), {1, 1, 1, 1}, "reflect");
-  return at::conv2d(padded, at::outer(line, line).view({1, 1, 3, 3})).squeeze(1);
-}
-
-int64_t step_of(double part, int64_t num_steps) {
-  constexpr double kRounding = 1e-9;
-  return static_cast<int64_t>(part * static_cast<double>(num_steps) + kRounding);
-}
-
-}  // namespace
-
-torch::Tensor attend_and_excite_loss(const std::vector<CrossMap>& maps,
-                                     const std::vector<std::vector<int64_t>>& words,
-                                     const AttendAndExciteOptions& options) {
-  std::vector<torch::Tensor> heads;
-  for (const auto& map : maps) heads.push_back(map.probs);
-  const auto mean = at::cat(heads, 1).mean(1).squeeze(0);  // [Q,K]
-  const auto places = token_places(mean.size(1), options.chunk);
-  const auto index = at::tensor(places, at::kLong).to(mean.device());
-  const auto shares = at::softmax(mean.index_select(1, index) * options.sharpness, 1);
-  std::vector<torch::Tensor> of_words;
-  for (const auto& word : words) {
-    std::vector<torch::Tensor> tokens;
-    for (const int64_t position : word) {
-      const auto place = std::ranges::lower_bound(places, position) - places.begin();
-      tokens.push_back(shares.select(1, place));
-    }
-    of_words.push_back(at::stack(tokens).sum(0));
-  }
-  const auto& grid = maps.front();
-  const auto seen = smoothed(at::stack(of_words).view({-1, grid.height, grid.width}));
-  return (1 - seen.amax({1, 2})).clamp_min(0).max();
-}
-
-AttendAndExcite::AttendAndExcite(AttendAndExciteOptions options) : options_(std::move(options)) {
-  const auto& o = options_;
-  const bool in_range = o.scale >= 0 && std::isfinite(o.scale) && o.last_share >= 0 &&
-                        o.until >= 0 && o.until <= 1 && o.rounds >= 0 && o.chunk > 2;
-  if (!in_range) throw UsageError("attend and excite: options are out of range");
-  for (const auto& row : o.words) {
+AttendAndExcite::AttendAndExcite(AttendAndExciteOptions options)
+    : RefiningGuide(options), words_(std::move(options.words)) {
+  for (const auto& row : words_) {
     for (const auto& word : row) {
       if (word.empty()) throw UsageError("attend and excite: a word has no tokens");
     }
   }
 }
 
-bool AttendAndExcite::acts(const StepInfo& step) const {
-  if (step.step < step_of(options_.until, step.num_steps)) return true;
-  return std::ranges::any_of(options_.thresholds, [&](const auto& threshold) {
-    return step.step == step_of(threshold.first, step.num_steps);
-  });
+const std::vector<std::vector<int64_t>>& AttendAndExcite::words_of(int64_t row) const {
+  return words_.size() == 1 ? words_.front() : words_.at(static_cast<std::size_t>(row));
 }
 
-AttendAndExcite::Seen AttendAndExcite::look(const torch::Tensor& x,
-                                            const std::vector<std::vector<int64_t>>& words,
-                                            DifferentiableUNet& unet) {
-  Seen seen{x.detach().clone().requires_grad_(), {}, 0};
-  const auto made = unet.evaluate(
-      seen.x, {.maps = [down = options_.downsampling](
-                           const AttentionSite& site) { return site.downsampling == down; },
-               .output = false});
-  ++counts_.evaluations;
-  if (made.maps.empty()) {
-    throw UsageError("attend and excite: this model has no cross-attention in layers of that side");
-  }
-  seen.loss = attend_and_excite_loss(made.maps, words, options_);
-  seen.value = seen.loss.item<double>();
-  return seen;
-}
-
-torch::Tensor AttendAndExcite::moved(const Seen& seen, const StepInfo& step) const {
-  if (seen.value == 0) return seen.x.detach();
-  const auto last = static_cast<double>(std::max<int64_t>(step.num_steps - 1, 1));
-  const double share = 1 - (1 - options_.last_share) * static_cast<double>(step.step) / last;
-  const auto slope = torch::autograd::grad({seen.loss}, {seen.x}).front();
-  return seen.x.detach() - options_.scale * std::sqrt(share) * slope;
-}
-
-torch::Tensor AttendAndExcite::guide(const torch::Tensor& x, const GuidePlace& place,
-                                     DifferentiableUNet& unet) {
-  const auto& rows = options_.words;
-  const auto& words =
-      rows.size() == 1 ? rows.front() : rows.at(static_cast<std::size_t>(place.row));
-  if (words.empty()) return x;
-  const auto& step = place.step;
-  auto seen = look(x, words, unet);
-  if (counts_.steps == 0) counts_.first_loss = seen.value;
-  for (const auto& [part, share] : options_.thresholds) {
-    if (step.step != step_of(part, step.num_steps)) continue;
-    // As published: each round also moves once when it has just met the threshold.
-    double before = seen.value;
-    for (int64_t round = 0; round < options_.rounds && before > 1 - share; ++round) {
-      before = seen.value;
-      seen = look(moved(seen, step), words, unet);
-    }
-  }
-  counts_.last_loss = seen.value;
-  ++counts_.steps;
-  return step.step < step_of(options_.until, step.num_steps) ? moved(seen, step) : seen.x.detach();
+RefiningGuide::Loss AttendAndExcite::loss(const std::vector<CrossMap>& maps, int64_t row) const {
+  const auto most = word_shares(maps, words_of(row), options()).amax({1, 2});
+  const auto loss = (1 - most).clamp_min(0).max();
+  return {loss, loss.item<double>()};
 }
 
 }  // namespace sd

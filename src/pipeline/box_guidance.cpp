@@ -7,35 +7,32 @@
 #include <algorithm>
 #include <cmath>
 
+#include "pipeline/box_mask.h"
 #include "sd/core/error.h"
 
 namespace sd {
 namespace {
 
-/// Pixels [begin, end) of a side that a box covers: at least the one under its middle.
-struct Span {
-  int64_t begin, size;
-  Span(double from, double to, int64_t side) {
-    const auto whole = static_cast<double>(side);
-    begin = static_cast<int64_t>(from * whole);
-    size = static_cast<int64_t>(to * whole) - begin;
-    if (size > 0) return;
-    begin = std::min(static_cast<int64_t>((from + to) / 2 * whole), side - 1);
-    size = 1;
-  }
-};
-
 /// 1 inside of the boxes: [h·w].
 torch::Tensor mask_of(const std::vector<ShareBox>& boxes, const CrossMap& map) {
   auto mask = at::zeros({map.height, map.width}, map.probs.options().requires_grad(false));
   for (const auto& box : boxes) {
-    const Span across(box.left, box.right, map.width), down(box.top, box.bottom, map.height);
+    const BoxSpan across(box.left, box.right, map.width), down(box.top, box.bottom, map.height);
     mask.narrow(0, down.begin, down.size).narrow(1, across.begin, across.size).fill_(1);
   }
   return mask.flatten();
 }
 
 }  // namespace
+
+void check_boxed_words(const std::vector<BoxedWord>& words) {
+  for (const auto& word : words) {
+    if (word.positions.empty() || word.boxes.empty()) {
+      throw UsageError("box guidance: a word has no tokens or no box");
+    }
+    for (const auto& box : word.boxes) check_box("box guidance", {"", box});
+  }
+}
 
 torch::Tensor box_energy(const std::vector<CrossMap>& maps, const std::vector<BoxedWord>& words) {
   std::vector<torch::Tensor> energies;
@@ -59,14 +56,7 @@ BoxGuidance::BoxGuidance(BoxGuidanceOptions options) : options_(std::move(option
   const bool in_range = o.scale >= 0 && std::isfinite(o.scale) && o.until >= 0 && o.until <= 1 &&
                         o.rounds >= 0 && o.threshold >= 0;
   if (!in_range) throw UsageError("box guidance: options are out of range");
-  for (const auto& row : o.words) {
-    for (const auto& word : row) {
-      if (word.positions.empty() || word.boxes.empty()) {
-        throw UsageError("box guidance: a word has no tokens or no box");
-      }
-      for (const auto& box : word.boxes) check_box("box guidance", {"", box});
-    }
-  }
+  for (const auto& row : o.words) check_boxed_words(row);
 }
 
 bool BoxGuidance::acts(const StepInfo& step) const {

@@ -4,6 +4,7 @@
 
 #include "sd/core/error.h"
 #include "sd/pipeline/attend_and_excite.h"
+#include "sd/pipeline/box_diff.h"
 #include "sd/pipeline/box_guidance.h"
 
 namespace sd {
@@ -47,6 +48,27 @@ std::vector<BoxedWord> boxed_words(const std::vector<WordBox>& boxes, const std:
   return words;
 }
 
+std::shared_ptr<LatentGuide> box_guide(const GuideWords& words,
+                                       const std::vector<std::string>& rows,
+                                       const Tokenizer& tokenizer, int64_t downsampling) {
+  const double scale = words.box_scale.value_or(published_box_scale(words.box_method));
+  PerRow<std::vector<BoxedWord>> boxed;
+  for (const auto& prompt : rows) boxed.push_back(boxed_words(words.boxes, prompt, tokenizer));
+  if (words.box_method == BoxMethod::kBoxDiff) {
+    BoxDiffOptions options;
+    options.words = std::move(boxed);
+    options.chunk = tokenizer.length();
+    options.downsampling = downsampling;
+    options.scale = scale;
+    return std::make_shared<BoxDiff>(std::move(options));
+  }
+  BoxGuidanceOptions options;
+  options.words = std::move(boxed);
+  options.downsampling = downsampling;
+  options.scale = scale;
+  return std::make_shared<BoxGuidance>(std::move(options));
+}
+
 }  // namespace
 
 std::vector<std::shared_ptr<LatentGuide>> make_word_guides(const GuideWords& words,
@@ -61,13 +83,7 @@ std::vector<std::shared_ptr<LatentGuide>> make_word_guides(const GuideWords& wor
   const auto downsampling =
       kReferenceSide / words.guide_res.value_or(default_guide_res(config, latent_side));
   if (!words.boxes.empty()) {
-    BoxGuidanceOptions options;
-    for (const auto& prompt : rows) {
-      options.words.push_back(boxed_words(words.boxes, prompt, tokenizer));
-    }
-    options.downsampling = downsampling;
-    options.scale = words.box_scale;
-    guides.push_back(std::make_shared<BoxGuidance>(std::move(options)));
+    guides.push_back(box_guide(words, rows, tokenizer, downsampling));
   }
   if (!words.excite.empty()) {
     AttendAndExciteOptions options;

@@ -41,6 +41,8 @@ int64_t default_guide_res(const ModelConfig& config, int64_t latent_side) {
   return kReferenceSide / (fine != layers.end() ? *fine : layers.back());
 }
 
+double published_box_scale(BoxMethod method) { return method == BoxMethod::kBackward ? 30 : 20; }
+
 void check_box(std::string_view field, const WordBox& box) {
   const auto& [left, top, right, bottom] = box.box;
   const auto said = fmt::format("{}: '{}={},{},{},{}'", field, box.word, left, top, right, bottom);

@@ -6,6 +6,7 @@ written down here from the papers:
 - Attend-and-Excite: Chefer et al., arXiv:2301.13826, algorithm 1, with the published code's maps (first and last position
   left out, softmax of 100 times the probabilities, Gaussian exp(-(d / 2 sigma)^2)) and its rounds of refinement.
 - Layout guidance by the way back: Chen et al., arXiv:2304.03373, eq. 1 and 2.
+- BoxDiff: Xie et al., arXiv:2307.10816, section 3.2, moved as Attend-and-Excite moves (P 0.2, L 1).
 - Null-text optimisation: Mokady et al., arXiv:2211.09794, algorithm 1, with torch's Adam.
 
     python tests/tools/make_gradient_values.py tests/data/families
@@ -22,11 +23,10 @@ import torch
 from safetensors.torch import save_file
 
 from family_weights import DEEP_FAMILY
-from make_family_values import NEGATIVE, PROMPTS, build, pipeline_of
+from make_family_values import NEGATIVE, PROMPTS, TOKENS, build, pipeline_of
 from sd_layout import TEXT, UNET
 
 HEIGHT, WIDTH, STEPS, SCALE = 16, 24, 5, 7.5
-TOKENS = slice(0, 77, 11)  # of embeddings that are kept
 CIRCLE, BLUE_SQUARE = [3], [6, 7]  # positions in "a red circle above a blue square"
 BOX, LEFT = (0.5, 0.25, 1.0, 0.8), (0.0, 0.0, 0.5, 1.0)
 
@@ -99,16 +99,21 @@ def smooth(picture: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.conv2d(padded, (kernel / kernel.sum())[None, None])[0, 0]
 
 
-def excite(model: Model, words: list[list[int]], scale: float, rounds: int):
+def shares_of(model: Model, positions: list[int]) -> torch.Tensor:
+    """Of one word, in the layers of half the side."""
+    maps = torch.cat(model.layers(lambda _, area: area == 4), 1).mean(1)[0]
+    shares = (maps[:, 1:-1] * 100).softmax(-1)
+    return smooth(sum(shares[:, p - 1] for p in positions).view(HEIGHT // 2, WIDTH // 2))
+
+
+def refined(model: Model, losses: Callable[[], tuple[torch.Tensor, torch.Tensor]], scale: float, rounds: int):
+    """`losses`: what latents are moved by, and what thresholds are of."""
     last_moved, thresholds = STEPS // 2, {0: 0.05, int(0.2 * STEPS): 0.5, int(0.4 * STEPS): 0.8}
 
     def look(x, t):
         x = x.detach().clone().requires_grad_()
         model.eps(x, t, model.prompt)
-        maps = torch.cat(model.layers(lambda _, area: area == 4), 1).mean(1)[0]  # layers of half the side
-        shares = (maps[:, 1:-1] * 100).softmax(-1)
-        most = [smooth(sum(shares[:, p - 1] for p in word).view(HEIGHT // 2, WIDTH // 2)).max() for word in words]
-        return x, max(torch.clamp(1 - m, min=0) for m in most)
+        return x, *losses()
 
     def moved(x, loss, i):
         if loss == 0:
@@ -119,19 +124,53 @@ def excite(model: Model, words: list[list[int]], scale: float, rounds: int):
     def guide(x, i, t):
         if i >= last_moved and i not in thresholds:
             return x
-        x, loss = look(x, t)
-        if i in thresholds and loss > 1 - thresholds[i]:
+        x, loss, judged = look(x, t)
+        if i in thresholds and judged > 1 - thresholds[i]:
             target, count = 1 - thresholds[i], 0
-            while loss > target:
+            while judged > target:
                 count += 1
-                x, loss = look(x, t)
+                x, loss, judged = look(x, t)
                 x = moved(x, loss, i)
                 if count >= rounds:
                     break
-            x, loss = look(x, t)
+            x, loss, judged = look(x, t)
         return moved(x, loss, i) if i < last_moved else x
 
     return model.draw(guide)
+
+
+def excite(model: Model, words: list[list[int]], scale: float, rounds: int):
+    def losses():
+        worst = max(torch.clamp(1 - shares_of(model, word).max(), min=0) for word in words)
+        return worst, worst
+
+    return refined(model, losses, scale, rounds)
+
+
+def box_diff(model: Model, words: list[tuple[list[int], tuple]], scale: float, rounds: int):
+    def most(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return (values * mask).flatten().topk(int(mask.sum() * 0.2)).values.mean()
+
+    def of_word(positions: list[int], box: tuple) -> tuple[torch.Tensor, torch.Tensor]:
+        shares = shares_of(model, positions)
+        h, w = shares.shape
+        left, top, right, bottom = int(box[0] * w), int(box[1] * h), int(box[2] * w), int(box[3] * h)
+        mask, across, down = torch.zeros(h, w), torch.zeros(w), torch.zeros(h)
+        mask[top:bottom, left:right] = 1
+        for edge in (left, right):
+            across[max(edge - 1, 0):edge + 2] = 1
+        for edge in (top, bottom):
+            down[max(edge - 1, 0):edge + 2] = 1
+        inside = torch.clamp(1 - most(shares, mask), min=0)
+        corners = ((shares.amax(0) - mask.amax(0)).abs() * across).mean()
+        corners = corners + ((shares.amax(1) - mask.amax(1)).abs() * down).mean()
+        return inside + most(shares, 1 - mask) + corners, inside
+
+    def losses():
+        each = [of_word(*word) for word in words]
+        return sum(loss for loss, _ in each), max(inside for _, inside in each)
+
+    return refined(model, losses, scale, rounds)
 
 
 def boxes(model: Model, words: list[tuple[list[int], tuple]], scale: float, threshold: float):
@@ -201,6 +240,7 @@ def main() -> None:
         "plain": model.draw(lambda x, i, t: x)[0],
         "excite": excite(model, words, 400.0, 3)[0],
         "boxes": boxes(model, [(CIRCLE, BOX), (BLUE_SQUARE, LEFT)], 300.0, 0.2)[0],
+        "box_diff": box_diff(model, [(CIRCLE, BOX), (BLUE_SQUARE, LEFT)], 100.0, 2)[0],
         **null_text(model, 4),
     }
     path = Path(sys.argv[1]) / "gradients.safetensors"

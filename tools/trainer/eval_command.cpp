@@ -140,6 +140,9 @@ void add_guides(CLI::App& app, EvalOptions& options) {
   add_whole(*guides, "boxes", options.boxes, some, "prompts of one object with a box");
   guides->add_option("--excite-scale", options.guides.excite_scale, "as of sd txt2img");
   guides->add_option("--box-scale", options.guides.box_scale, "as of sd txt2img");
+  guides->add_flag_callback(
+      "--boxdiff", [&options] { options.guides.box_method = BoxMethod::kBoxDiff; },
+      "boxes by BoxDiff");
   guides->add_option("--guide-res", options.guides.guide_res, "as of sd txt2img");
   add_whole(*guides, "threads", options.threads, {0, 1024}, "0: one a physical core");
 }

@@ -17,6 +17,9 @@ struct BoxedWord {
   std::vector<ShareBox> boxes;
 };
 
+/// Throws UsageError for a word without tokens or boxes, and for a box that is none.
+void check_boxed_words(const std::vector<BoxedWord>& words);
+
 struct BoxGuidanceOptions {
   /// For all rows or for each; a row without words is left alone.
   PerRow<std::vector<BoxedWord>> words;

@@ -25,12 +25,19 @@ struct WordBox {
   bool operator==(const WordBox&) const = default;
 };
 
+/// How words are brought into their boxes.
+enum class BoxMethod {
+  kBackward,  // box_guidance.h
+  kBoxDiff,   // box_diff.h
+};
+
 /// What guides by gradients go by, as people say it. The defaults are as published.
 struct GuideWords {
   std::vector<std::string> excite;  // Attend-and-Excite (attend_and_excite.h); none: not done
   double excite_scale = 20;
-  std::vector<WordBox> boxes;  // box guidance (box_guidance.h); none: not done
-  double box_scale = 30;
+  std::vector<WordBox> boxes;  // none: not done
+  BoxMethod box_method = BoxMethod::kBackward;
+  std::optional<double> box_scale;  // absent: published_box_scale
   /// Which layers' maps, by their side for latents of 64 a side; absent: default_guide_res.
   std::optional<int64_t> guide_res;
 
@@ -41,6 +48,9 @@ struct GuideWords {
 /// latents' side (of latents of 64 a side, 16), or where latents of `latent_side` are so small that
 /// these would have fewer than 8 pixels a side, those of the layers that still have 8.
 int64_t default_guide_res(const ModelConfig& config, int64_t latent_side);
+
+/// 30 and 20.
+double published_box_scale(BoxMethod method);
 
 /// Throws UsageError, beginning with `field`, for a box that is empty or reaches out of the
 /// picture.

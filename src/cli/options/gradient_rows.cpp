@@ -48,6 +48,16 @@ OptionValue guide_res() {
   return value;
 }
 
+OptionValue box_scale() {
+  const auto field = guided(&GuideWords::box_scale);
+  auto value = number(field, kGuideScaleRange);
+  value.tell = [](const DrawOptions& options) {
+    const auto& guides = options.guides;
+    return Json(guides.box_scale.value_or(published_box_scale(guides.box_method)));
+  };
+  return value;
+}
+
 }  // namespace
 
 std::vector<OptionRow> gradient_rows() {
@@ -74,10 +84,19 @@ std::vector<OptionRow> gradient_rows() {
        .value = boxes(),
        .key = {"guides.boxes"},
        .told_where = has_boxes},
+      {.names = "box-method",
+       .group = kGroup,
+       .help = "How: backward (layout guidance by the way back) or\nboxdiff, which also asks for "
+               "the box's edges",
+       .value = choice(guided(&GuideWords::box_method),
+                       Choices<BoxMethod>{{"backward", BoxMethod::kBackward},
+                                          {"boxdiff", BoxMethod::kBoxDiff}}),
+       .key = {"guides.box_method"},
+       .told_where = has_boxes},
       {.names = "box-scale",
        .group = kGroup,
-       .help = "How far, as published",
-       .value = number(guided(&GuideWords::box_scale), kGuideScaleRange),
+       .help = "How far (as published: 30; with boxdiff 20)",
+       .value = box_scale(),
        .key = {"guides.box_scale"},
        .told_where = has_boxes},
       {.names = "guide-res",

@@ -43,8 +43,10 @@ void check_belonging(const DrawOptions& options) {
   };
   forbid(guides.excite.empty() && guides.excite_scale != untouched.excite_scale,
          "--excite-scale: says how far --excite moves the latents, which is not given");
-  forbid(guides.boxes.empty() && guides.box_scale != untouched.box_scale,
+  forbid(guides.boxes.empty() && guides.box_scale,
          "--box-scale: says how far --box moves the latents, which is not given");
+  forbid(guides.boxes.empty() && guides.box_method != untouched.box_method,
+         "--box-method: says how --box moves the latents, which is not given");
   forbid(!guides.guides() && guides.guide_res,
          "--guide-res: says which layers --excite and --box look at, and neither is given");
 }
