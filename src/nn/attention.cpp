@@ -24,9 +24,12 @@ namespace {
 
 /// Training on a CPU does not use LibTorch's fused kernel. Its backward pass does the matrix
 /// products one by one and sets oneDNN up anew for each. At the sizes that are trained here, that
-/// took most of a step.
-bool trains_on_cpu(const torch::Tensor& q) {
-  return q.is_cpu() && q.requires_grad() && c10::GradMode::is_enabled();
+/// took most of a step. Probabilities of large pictures, which the way back would keep, are another
+/// matter: at 64x64 pixels and 8 heads half a gigabyte each.
+bool trains_on_cpu(const torch::Tensor& q, const torch::Tensor& k) {
+  constexpr int64_t kMostProbabilities = int64_t{1} << 26;
+  return q.is_cpu() && q.requires_grad() && c10::GradMode::is_enabled() &&
+         q.size(0) * q.size(1) * q.size(2) * k.size(2) <= kMostProbabilities;
 }
 
 /// q kᵀ / √d: [R,heads,Q,K].
@@ -39,7 +42,7 @@ torch::Tensor attention_scores(const torch::Tensor& q, const torch::Tensor& k) {
 
 torch::Tensor fused_attention(const torch::Tensor& q, const torch::Tensor& k,
                               const torch::Tensor& v, bool causal) {
-  if (trains_on_cpu(q)) {
+  if (trains_on_cpu(q, k)) {
     auto scores = attention_scores(q, k);
     if (causal) {
       const auto later = at::ones({q.size(2), k.size(2)}, q.options().dtype(at::kBool)).triu_(1);

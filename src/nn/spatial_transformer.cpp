@@ -69,7 +69,8 @@ torch::Tensor TransformerBlockImpl::forward(torch::Tensor x, const torch::Tensor
   return ff->forward(norm3->forward(x), x);
 }
 
-SpatialTransformerImpl::SpatialTransformerImpl(const SpatialTransformerOptions& o) {
+SpatialTransformerImpl::SpatialTransformerImpl(const SpatialTransformerOptions& o)
+    : site_{AttentionKind::kCross, o.part, o.block, 0, o.downsampling} {
   const int64_t inner = o.heads * o.head_width;
   norm = register_module("norm", GroupNorm(o.norm_groups, o.channels, 1e-6));
   if (o.linear_projection) {

@@ -14,6 +14,7 @@
 #include "pipeline/control_run.h"
 #include "pipeline/encode.h"
 #include "pipeline/guard.h"
+#include "pipeline/guide_run.h"
 #include "pipeline/inversion_draw.h"
 #include "pipeline/model_parts.h"
 #include "pipeline/noise_model.h"
@@ -48,17 +49,21 @@ torch::Tensor put_back(torch::Tensor x, const Start& start, const BatchRows& row
   return x;
 }
 
-/// Everything that happens between two steps.
+/// Everything that happens between two steps. Guides are asked last: what they are shown is what
+/// the next step would begin with.
 StepHooks make_hooks(const DrawRequest& request, const Start& start, const BatchRows& rows,
-                     const LatentEdits& edits, NoiseSource& noise, StepWatch& watch) {
+                     const LatentEdits& edits, NoiseSource& noise, GuideRun& guides,
+                     StepWatch& watch) {
   StepHooks hooks;
-  if (!edits.empty() || start.mask.defined()) {
+  if (!edits.empty() || start.mask.defined() || !request.guides.empty()) {
     hooks.edit = [&](torch::Tensor x, int64_t step) {
       for (auto* edit : edits) {
         x = edit->edit(std::move(x), {step, start.plan.size(), start.plan.timestep(step), 0},
                        rows.groups(GuidancePass::kConditional));
       }
-      return start.mask.defined() ? put_back(std::move(x), start, rows, step, noise) : x;
+      if (start.mask.defined()) x = put_back(std::move(x), start, rows, step, noise);
+      const bool last = step + 1 == start.plan.size();
+      return last ? x : guides.before(step + 1, std::move(x));
     };
   }
   hooks.on_step = [&](const StepReport& step) {
@@ -147,9 +152,10 @@ torch::Tensor sample(const LoadedModel& model, const DrawRequest& asked, NoiseSo
   const auto unet = use_part(model, ModelPart::kUNet);
   if (!report(request, Progress::Stage::kSample, 0, start.plan.size())) throw Cancelled();
   StepWatch watch;
+  GuideRun guides(request, rows, start.plan, predicts);
   const auto edits = along.edits(request);
-  auto latents = start.plan.run(along.around(denoiser), start.latents,
-                                make_hooks(request, start, rows, edits, noise, watch),
+  auto latents = start.plan.run(along.around(denoiser), guides.before(0, start.latents),
+                                make_hooks(request, start, rows, edits, noise, guides, watch),
                                 along.noise(noise), make_step_noise(request, rows, noise));
   watch.finish();
   return latents;

@@ -13,10 +13,12 @@
 #include "sd/diffusion/denoiser.h"
 #include "sd/diffusion/sigmas.h"
 #include "sd/models/feature_cache.h"
+#include "sd/models/unet_gradients.h"
 #include "sd/nn/column_edit.h"
 #include "sd/nn/forward_edits.h"
 #include "sd/nn/prompt_cache.h"
 #include "sd/nn/time_table.h"
+#include "sd/pipeline/latent_guide.h"
 
 namespace sd {
 
@@ -40,6 +42,12 @@ class BatchNoiseModel {
   /// ε of other latents for the rows of the first pass that is not perturbed, whose attention no
   /// controller sees.
   torch::Tensor again(const torch::Tensor& x, double t, int64_t step);
+  /// ε and maps of latents x [1,4,h,w] float32 for the conditional row of a target's sample, by its
+  /// prompt alone and under autograd; not in inference mode.
+  GradientOutputs with_gradients(const torch::Tensor& x, const GuidePlace& place,
+                                 const GradientChoice& choice);
+  /// Whether prompts are joined by AND.
+  bool draws_parts() const { return !guidance_.part_weights.empty(); }
   /// What self-attention in the middle paid to each pixel in those rows of the last call.
   const torch::Tensor& attention() const { return sums_->sums; }
 
@@ -54,6 +62,10 @@ class BatchNoiseModel {
   /// Says what guidance does inside of the UNet in these rows.
   void set_edits(const Call& call);
   torch::Tensor time_condition() const;
+  /// The row of all in which a target's sample is shown its prompt.
+  int64_t conditional_row(const GuidePlace& place) const;
+  /// What guidance does inside of the UNet in such a row.
+  ForwardEdits edits_of(const GuidePlace& place) const;
   void add_pass(const DrawRequest& request, GuidancePass pass, int64_t part,
                 const torch::Tensor& extra);
   void set_step(double t, int64_t step, const Call& call);

@@ -125,6 +125,20 @@ torch::Tensor SamplingPlan::at_level(int64_t level, const torch::Tensor& latents
   return sigma == 0 ? latents : std::sqrt(1 + sigma * sigma) * latents;
 }
 
+double SamplingPlan::input_scale(int64_t step) const {
+  const auto* sigmas = std::get_if<SigmaSteps>(&steps_);
+  return sigmas == nullptr ? 1.0
+                           : std::hypot(1.0, sigmas->sigmas.at(static_cast<std::size_t>(step)));
+}
+
+double SamplingPlan::alpha(int64_t step) const {
+  if (const auto* alphas = std::get_if<AlphaSteps>(&steps_)) {
+    return alphas->schedule.steps.at(static_cast<std::size_t>(step)).alpha;
+  }
+  const double scale = input_scale(step);
+  return 1 / (scale * scale);
+}
+
 torch::Tensor SamplingPlan::from_noise(const torch::Tensor& noise) const {
   if (std::holds_alternative<AlphaSteps>(steps_)) return noise;
   const auto& steps = std::get<SigmaSteps>(steps_);

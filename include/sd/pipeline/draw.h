@@ -25,6 +25,7 @@ namespace sd {
 class EmbeddedWords;  // text/embedded_words.h
 class ImagePrompt;    // pipeline/image_prompt.h
 struct Inversion;     // pipeline/inversion.h
+class LatentGuide;    // pipeline/latent_guide.h
 
 /// What every way of drawing a batch of N samples asks for.
 struct DrawSettings : PictureSettings {
@@ -64,6 +65,10 @@ struct DrawSettings : PictureSettings {
   std::vector<ControlUse> controls;
   /// Changes the latents after every step; null leaves them alone.
   LatentEdit* latent_edit = nullptr;
+  /// Move the targets' latents before steps, one after the other, by gradients (latent_guide.h).
+  /// One that has not learnt of other drawings; not with prompts joined by AND, ControlNets,
+  /// pictures that are followed, LoRAs of some rows, deepcache or token_merging.
+  std::vector<std::shared_ptr<LatentGuide>> guides;
   /// Called after every sampler step; false stops the run.
   std::function<bool(const StepReport&)> on_step;
   ProgressCallback on_progress;

@@ -50,7 +50,8 @@ struct NullTextReport {
 /// path the embedding of the empty prompt under which a guided step ends where the path does. In
 /// float32, whatever the model is held in; the gradient goes to the embedding alone, block by block
 /// (checkpoints). Returns the state after the last step: embeddings [N,K,D], and the latents that
-/// drawing with them ends at. The same request gives the same bits, with and without a stop between.
+/// drawing with them ends at. The same request gives the same bits, with and without a stop
+/// between.
 ///
 /// `state` with steps_done > 0 goes on from there. `on_step` is called after each step; false ends
 /// the run (Cancelled). Throws UsageError for shapes that do not fit one another or the model.

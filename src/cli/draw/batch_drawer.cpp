@@ -196,6 +196,7 @@ void BatchDrawer::attach_controls(DrawRequest& request, const Batch& batch) {
   controller_ = attn_.begin_batch(run_controls_.watched(controls_));
   request.controller = controller_.get();
   request.latent_edit = controls_.blend.get();
+  request.guides = make_guides(options, sets_of(batch), model_.config, *plan_.reader);
 }
 
 void BatchDrawer::give_cells_their_own(DrawRequest& request, const Batch& batch) const {

@@ -1,5 +1,7 @@
 #include "cli/draw/draw_controls.h"
 
+#include <algorithm>
+
 namespace sd::cli {
 namespace {
 
@@ -51,6 +53,16 @@ BatchControls make_controls(const DrawOptions& options, const std::vector<Prompt
     prompts.back().own = &own[i];
   }
   return make_word_controls(controls, prompts, tokenizer);
+}
+
+std::vector<std::shared_ptr<LatentGuide>> make_guides(const DrawOptions& options,
+                                                      const std::vector<PromptSet>& samples,
+                                                      const ModelConfig& config,
+                                                      const Tokenizer& tokenizer) {
+  std::vector<sd::PromptSet> prompts;
+  for (const auto& sample : samples) prompts.push_back({sample.targets, sample.source});
+  const auto side = std::min(options.W.value_or(0), options.H.value_or(0)) / options.f;
+  return make_word_guides(options.guides, prompts, tokenizer, config, side);
 }
 
 }  // namespace sd::cli

@@ -20,6 +20,7 @@
 #include "sd/core/seed_rule.h"
 #include "sd/pipeline/picture_settings.h"
 #include "sd/text/control_words.h"
+#include "sd/text/guide_words.h"
 
 namespace sd::cli {
 
@@ -154,6 +155,7 @@ struct DrawOptions : PictureSettings {
   SwapOptions swap;
   InversionOptions inversion;
   ControlOptions control;
+  GuideWords guides;
   ControlNetOptions nets;
   AttnOptions attn;
   PictureOptions picture;

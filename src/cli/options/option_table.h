@@ -130,6 +130,7 @@ std::vector<OptionRow> control_net_rows();
 std::vector<OptionRow> number_rows();
 std::vector<OptionRow> batch_rows();
 std::vector<OptionRow> reweight_rows();
+std::vector<OptionRow> gradient_rows();
 std::vector<OptionRow> attn_rows();
 std::vector<OptionRow> model_rows();
 std::vector<OptionRow> addon_rows();

@@ -13,6 +13,7 @@
 #include "cli/plan/control_net_check.h"
 #include "cli/plan/draw_notices.h"
 #include "cli/plan/faster_check.h"
+#include "cli/plan/guide_check.h"
 #include "cli/plan/inversion_plan.h"
 #include "cli/plan/ip_adapter_files.h"
 #include "cli/plan/memory_need.h"
@@ -124,6 +125,13 @@ Size settled_size(const SettledOptions& typed, const DrawPlan& plan, const Say& 
   return {options.W.value_or(side), options.H.value_or(side)};
 }
 
+/// Nothing where nothing is guided, so that metadata stay as they are.
+std::optional<int64_t> settled_guide_res(const DrawOptions& options, const ModelConfig& config,
+                                         Size size) {
+  if (options.guides.guide_res || !options.guides.guides()) return options.guides.guide_res;
+  return default_guide_res(config, std::min(size.width, size.height) / options.f);
+}
+
 /// What depends on the model.
 void settle_by_model(DrawPlan& plan, const SettledOptions& typed, const FoundModel& found,
                      const Say& say) {
@@ -143,6 +151,7 @@ void settle_by_model(DrawPlan& plan, const SettledOptions& typed, const FoundMod
   settled.input = fitted_input(settled, config, found.checkpoint.string());
   settled.swap.blend_res = options.swap.blend_res.value_or(
       default_blend_res(config, std::min(size.width, size.height) / options.f));
+  settled.guides.guide_res = settled_guide_res(options, config, size);
   settled.nets = checked_control_nets(options, config, found.checkpoint.string(), size, say);
   settled.prediction = config.prediction;
   if (!options.config) settled.config = sidecar_config(found.checkpoint);
@@ -159,6 +168,7 @@ void read_prompts(DrawPlan& plan, const DrawOptions& options, PlanContext& conte
   plan.networks = run_networks(options, plan.prompts, *plan.reader, *plan.model, context);
   check_controls(options, plan.prompts.sets, *plan.reader);
   check_faster(options, plan.prompts);
+  check_guides(options, plan.prompts, plan.networks, *plan.reader);
   check_attn(options.attn, attn_subject(options, plan.prompts),
              *reader_of_maps(options, plan.reader));
 }
@@ -188,6 +198,7 @@ DrawPlan make_plan(const DrawOptions& typed, PlanContext& context) {
   }
   plan.memory = memory_need(options, plan.model->config, found.checkpoint);
   add_control_nets(plan.memory, options, plan.model->config);
+  add_gradients(plan.memory, options, plan.model->config);
   say_notices(plan, options, context);
   check_memory(plan, options, context.say);
   settle_by_model(plan, settled, found, context.say);
