@@ -16,6 +16,7 @@
 #include "pipeline/guard.h"
 #include "pipeline/model_parts.h"
 #include "pipeline/noise_model.h"
+#include "pipeline/sharing_run.h"
 #include "pipeline/start.h"
 #include "pipeline/step_watch.h"
 #include "sd/core/error.h"
@@ -51,8 +52,16 @@ torch::Tensor put_back(torch::Tensor x, const Start& start, const BatchRows& row
 StepHooks make_hooks(const DrawRequest& request, const Start& start, const BatchRows& rows,
                      NoiseSource& noise, StepWatch& watch) {
   StepHooks hooks;
-  if (request.latent_edit != nullptr || start.mask.defined()) {
-    hooks.edit = [&](torch::Tensor x, int64_t step) {
+  const auto* appearance = request.sharing != nullptr && request.sharing->appearance
+                               ? &*request.sharing->appearance
+                               : nullptr;
+  if (request.latent_edit != nullptr || start.mask.defined() || appearance != nullptr) {
+    hooks.edit = [&, appearance](torch::Tensor x, int64_t step) {
+      if (appearance != nullptr) {
+        x = with_source_statistics(std::move(x), *appearance,
+                                   {step, start.plan.size(), start.plan.timestep(step), 0},
+                                   rows.groups(GuidancePass::kConditional));
+      }
       if (request.latent_edit != nullptr) {
         x = request.latent_edit->edit(std::move(x),
                                       {step, start.plan.size(), start.plan.timestep(step), 0},
@@ -117,6 +126,7 @@ torch::Tensor sample(const LoadedModel& model, const DrawRequest& request, Noise
                      int64_t* unet_calls) {
   const auto rows = BatchRows::of(request);
   check_approximations(model, request);
+  check_sharing(model, request);
   const auto start = make_start(model, request, rows, noise);
   put_part_away(model, ModelPart::kEncoder);
   if (start.plan.size() == 0) return start.latents;
