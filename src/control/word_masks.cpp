@@ -18,8 +18,8 @@ WordMasks::WordMasks(WordMaskOptions options) : options_(std::move(options)) {
 }
 
 AttentionUse WordMasks::use(const AttentionCall& call) const {
-  const bool watches = call.site.kind == AttentionKind::kCross &&
-                       call.site.downsampling == options_.downsampling;
+  const bool watches =
+      call.site.kind == AttentionKind::kCross && call.site.downsampling == options_.downsampling;
   return watches ? AttentionUse::kObserve : AttentionUse::kNone;
 }
 

@@ -85,7 +85,8 @@ class Mixing {
  public:
   Mixing(const SharedProjections& projections, const std::vector<SharedRow>& shared)
       : rows_(completed(shared, projections.q.size(0))), p_(projections) {
-    const bool styles = std::ranges::any_of(rows_, [](const auto& row) { return row.style.has_value(); });
+    const bool styles =
+        std::ranges::any_of(rows_, [](const auto& row) { return row.style.has_value(); });
     if (!styles) return;
     p_.q = with_styles(p_.q, rows_);
     p_.k = with_styles(p_.k, rows_);
@@ -225,8 +226,8 @@ class Mixing {
         const double mean = 1.0 / static_cast<double>(keys);
         probs = ((probs - mean) * row.contrast + mean).clamp(0, 1);
       }
-      probs = look.weights.defined() ? probs * look.weights.view({1, 1, -1, 1})
-                                     : probs * look.weight;
+      probs =
+          look.weights.defined() ? probs * look.weights.view({1, 1, -1, 1}) : probs * look.weight;
       sum = sum.defined() ? sum + probs : probs;
     }
     return sum;

@@ -166,7 +166,8 @@ void BatchNoiseModel::take_networks(int64_t rows) {
   auto weights = networks_->of_step(run_.step.step, run_.step.num_steps, rows);
   if (weights != network_weights_) {
     // What is kept was made with others.
-    *prompt_ = *note_prompt_ = PromptCache();
+    *prompt_ = PromptCache();
+    *note_prompt_ = PromptCache();
     if (features_) features_->forget();
     network_weights_ = std::move(weights);
   }

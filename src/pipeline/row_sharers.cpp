@@ -26,8 +26,7 @@ void for_each_pair(const Groups& rows, F f) {
     if (target.branch != RowGroup::Branch::kTarget) continue;
     const auto* source = source_beside(target, rows);
     if (source == nullptr) continue;
-    for (int64_t i = 0; i < target.count; ++i)
-      f(target.begin + i, source->begin + i, target, i);
+    for (int64_t i = 0; i < target.count; ++i) f(target.begin + i, source->begin + i, target, i);
   }
 }
 

@@ -12,8 +12,7 @@ std::vector<SelfAttentionSite> self_attention_sites(const UNetConfig& unet) {
   const auto add = [&](UNetPart part, int64_t block, int64_t level) {
     const auto width = unet.channel_mult.at(static_cast<std::size_t>(level)) * unet.model_channels;
     for (int64_t depth = 0; depth < unet.transformer_depth; ++depth) {
-      sites.push_back(
-          {{AttentionKind::kSelf, part, block, depth, int64_t{1} << level}, width});
+      sites.push_back({{AttentionKind::kSelf, part, block, depth, int64_t{1} << level}, width});
     }
   };
   const auto attends = [&](int64_t level) {

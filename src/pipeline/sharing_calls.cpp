@@ -8,15 +8,13 @@
 
 namespace sd {
 
-void BatchNoiseModel::note_reference(const torch::Tensor& context, double alpha,
-                                     const Call& call) {
+void BatchNoiseModel::note_reference(const torch::Tensor& context, double alpha, const Call& call) {
   ++*calls_;
   auto& sharer = *sharing_->sharer();
   const auto pass = sharing_->reference_at(alpha, run_.step.step);
   const auto passes = contexts_.rows() / pass_rows_;
-  auto input = pass.repeat({passes, 1, 1, 1})
-                   .narrow(0, call.first, call.count)
-                   .to(model_.compute_dtype);
+  auto input =
+      pass.repeat({passes, 1, 1, 1}).narrow(0, call.first, call.count).to(model_.compute_dtype);
   if (extra_.defined()) input = at::cat({input, extra_.narrow(0, call.first, call.count)}, 1);
   // A plain call: nobody controls it or adds to it.
   ForwardEdits edits;

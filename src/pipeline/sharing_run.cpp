@@ -72,8 +72,9 @@ void check_neighbours(const DrawRequest& request, std::string_view name) {
          "between deepcache's whole steps no deep layer attends");
   refuse(request.token_merging > 0, "token_merging",
          "pixels that other rows look at are merged by token_merging");
-  refuse(request.added.sag_scale != 0, "sag",
-         "self-attention guidance (sag) predicts from other latents, whose rows look at themselves");
+  refuse(
+      request.added.sag_scale != 0, "sag",
+      "self-attention guidance (sag) predicts from other latents, whose rows look at themselves");
 }
 
 void check_picture(const LoadedModel& model, const DrawRequest& request) {
@@ -81,10 +82,9 @@ void check_picture(const LoadedModel& model, const DrawRequest& request) {
   const auto [width, height] = size_of(model, request);
   const std::vector<int64_t> expected = {1, 3, height, width};
   if (picture.defined() && picture.sizes() == at::IntArrayRef(expected)) return;
-  throw UsageError(
-      fmt::format("the reference has shape [{}], expected [1,3,{},{}]",
-                  picture.defined() ? fmt::format("{}", fmt::join(picture.sizes(), ",")) : "",
-                  height, width));
+  throw UsageError(fmt::format(
+      "the reference has shape [{}], expected [1,3,{},{}]",
+      picture.defined() ? fmt::format("{}", fmt::join(picture.sizes(), ",")) : "", height, width));
 }
 
 void check_masks(const LoadedModel& model, const RowSharing& sharing) {

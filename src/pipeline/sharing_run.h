@@ -40,7 +40,7 @@ class SharingRun {
   BatchRows rows_;
   std::shared_ptr<RowSharer> sharer_;
   KeyNotes notes_;
-  torch::Tensor picture_;  // latents [1,4,h,w]
+  torch::Tensor picture_;            // latents [1,4,h,w]
   std::vector<SeededNoise> noises_;  // of samples
   int64_t step_ = -1;                // of noise_
   torch::Tensor noise_;              // [N,4,h,w]

@@ -44,12 +44,12 @@ struct StyleAlignedSettings {
 /// decoder's layers of the two finest sizes, with more contrast; its latents take on the source's
 /// mean and deviation.
 struct AppearanceSettings {
-  double contrast = 1.67;             // β
-  StepShare finest = {0.1, 0.9};      // steps, in layers of the latents' own size
-  StepShare second = {0.1, 0.7};      // in those of half of it
-  StepShare statistics = {0.2, 1};    // in which latents take on the source's statistics
-  StepShare structure = {0, 0.4};     // of these steps every fifth looks at the target itself
-  double guidance = 3.5;              // without classifier-free guidance; falls to 1
+  double contrast = 1.67;           // β
+  StepShare finest = {0.1, 0.9};    // steps, in layers of the latents' own size
+  StepShare second = {0.1, 0.7};    // in those of half of it
+  StepShare statistics = {0.2, 1};  // in which latents take on the source's statistics
+  StepShare structure = {0, 0.4};   // of these steps every fifth looks at the target itself
+  double guidance = 3.5;            // without classifier-free guidance; falls to 1
   static constexpr int64_t kStructureEvery = 5;
 };
 

@@ -31,9 +31,9 @@ struct Look {
 
 /// What the self-attention of one row looks at.
 struct SharedRow {
-  int64_t row = 0;            // of the batch
-  int64_t queries = 0;        // the row whose queries it has
-  std::vector<RowKeys> keys;  // what it looks at, one behind the other: K keys
+  int64_t row = 0;                     // of the batch
+  int64_t queries = 0;                 // the row whose queries it has
+  std::vector<RowKeys> keys;           // what it looks at, one behind the other: K keys
   std::vector<Look> looks = {Look{}};  // their sum is what it finds; at least one
   /// The row whose queries and keys give this one's queries and its own keys their mean and
   /// standard deviation over pixels (AdaIN, arXiv:1703.06868, eq. 8), channel by channel.

@@ -18,8 +18,9 @@ namespace sd {
 struct RowSharing : RowSharingSettings {
   /// The picture that `reference` looks at, [1,3,H,W] in [-1,1], as large as what is drawn.
   torch::Tensor picture = {};
-  /// MasaCtrl's masks, which are also at the end of the batch's controller; null: all keys are seen.
-  std::shared_ptr<const WordMasks> masks = {};
+  /// MasaCtrl's masks, which are also at the end of the batch's controller; null: all keys are
+  /// seen.
+  std::shared_ptr<WordMasks> masks = {};
 };
 
 /// Masks of a batch by words, each of which is looked for in the prompts of all samples, targets
