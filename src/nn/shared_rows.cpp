@@ -38,11 +38,23 @@ bool is_simple(const SharedRow& row) {
          !look.weights.defined() && look.weight == 1;
 }
 
-/// All rows of the batch, those that look at themselves too.
-std::vector<SharedRow> completed(const std::vector<SharedRow>& shared, int64_t count) {
+torch::Tensor on(const torch::Device& device, const torch::Tensor& x) {
+  return x.defined() ? x.to(device) : x;
+}
+
+/// All rows of the batch, those that look at themselves too, with what they need on `device`.
+std::vector<SharedRow> completed(const std::vector<SharedRow>& shared, int64_t count,
+                                 const torch::Device& device) {
   std::vector<SharedRow> all;
   for (int64_t row = 0; row < count; ++row) all.push_back({row, row, {{row, row}}});
-  for (const auto& row : shared) all.at(static_cast<std::size_t>(row.row)) = row;
+  for (const auto& row : shared) {
+    auto& place = all.at(static_cast<std::size_t>(row.row));
+    place = row;
+    for (auto& look : place.looks) {
+      look.bias = on(device, look.bias);
+      look.weights = on(device, look.weights);
+    }
+  }
   return all;
 }
 
@@ -84,7 +96,7 @@ torch::Tensor taken(const torch::Tensor& x, const std::vector<int64_t>& rows) {
 class Mixing {
  public:
   Mixing(const SharedProjections& projections, const std::vector<SharedRow>& shared)
-      : rows_(completed(shared, projections.q.size(0))), p_(projections) {
+      : rows_(completed(shared, projections.q.size(0), projections.q.device())), p_(projections) {
     const bool styles =
         std::ranges::any_of(rows_, [](const auto& row) { return row.style.has_value(); });
     if (!styles) return;
@@ -209,14 +221,27 @@ class Mixing {
         fused_attention_with_bias(heads(q), heads(k), heads(v), look.bias.view({1, 1, 1, -1})));
   }
 
+  /// As looked, some queries at a time, since their probabilities are made.
   torch::Tensor weighed_alone(const SharedRow& row) const {
+    constexpr int64_t kMostProbabilities = int64_t{1} << 24;
     const auto values = heads(values_of(row).unsqueeze(0));
-    return merge_heads(at::matmul(probabilities_of(row).to(values.scalar_type()), values));
+    const int64_t queries = p_.q.size(1);
+    const int64_t some = std::max<int64_t>(1, kMostProbabilities / (p_.heads * values.size(2)));
+    std::vector<torch::Tensor> parts;
+    for (int64_t first = 0; first < queries; first += some) {
+      const auto probs = probabilities_of(row, first, std::min(some, queries - first));
+      parts.push_back(merge_heads(at::matmul(probs.to(values.scalar_type()), values)));
+    }
+    return parts.size() == 1 ? parts.front() : at::cat(parts, 1);
   }
 
-  /// [1,heads,T,K] float32.
   torch::Tensor probabilities_of(const SharedRow& row) const {
-    const auto logits = attention_logits(heads(query_of(row)), heads(keys_of(row).unsqueeze(0)));
+    return probabilities_of(row, 0, p_.q.size(1));
+  }
+  /// Of `count` queries from `first` on: [1,heads,count,K] float32.
+  torch::Tensor probabilities_of(const SharedRow& row, int64_t first, int64_t count) const {
+    const auto queries = query_of(row).narrow(1, first, count);
+    const auto logits = attention_logits(heads(queries), heads(keys_of(row).unsqueeze(0)));
     const auto keys = logits.size(-1);
     torch::Tensor sum;
     for (const auto& look : row.looks) {
@@ -226,8 +251,9 @@ class Mixing {
         const double mean = 1.0 / static_cast<double>(keys);
         probs = ((probs - mean) * row.contrast + mean).clamp(0, 1);
       }
-      probs =
-          look.weights.defined() ? probs * look.weights.view({1, 1, -1, 1}) : probs * look.weight;
+      probs = look.weights.defined()
+                  ? probs * look.weights.narrow(0, first, count).view({1, 1, -1, 1})
+                  : probs * look.weight;
       sum = sum.defined() ? sum + probs : probs;
     }
     return sum;
