@@ -10,7 +10,7 @@ namespace sd {
 
 /// A layer's projections of all rows and what its rows look at.
 struct SharedProjections {
-  torch::Tensor q, k, v;  // [R,T,heads·d]
+  torch::Tensor q = {}, k = {}, v = {};  // [R,T,heads·d]
   const KeyNotes::Layer* noted = nullptr;
   int64_t heads = 1;
 };

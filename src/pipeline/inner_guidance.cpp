@@ -52,8 +52,7 @@ void BatchNoiseModel::make_edits(const DrawRequest& request) {
     embedded_scales_ = request.guidance_scales;
     if (embedded_scales_.empty()) embedded_scales_ = {request.guidance_scale};
   }
-  const bool inside =
-      perturbs_ || added.sag_scale != 0 || added.freeu || negative_ ||
+  const bool inside = perturbs_ || added.sag_scale != 0 || added.freeu || negative_ ||
                       !embedded_scales_.empty() || sharing_;
   if (inside) edits_ = std::make_shared<ForwardEdits>();
   run_.edits = edits_.get();

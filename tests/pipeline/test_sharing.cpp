@@ -314,7 +314,7 @@ TEST(RowSharing, WhatDoesNotGoTogetherIsRefused) {
 TEST(RowSharing, WhatIsMissingOrNoNumberIsNamed) {
   expect_refused(with(request_of({kTarget}), masactrl()), "masactrl needs a source");
   auto lost = reference(0.5, 1);
-  lost.picture = {};
+  lost.picture = torch::Tensor();
   expect_refused(with(request_of({kTarget}), lost), "the reference has shape [], expected");
   lost.picture = at::zeros({1, 3, 32, 32});
   expect_refused(with(request_of({kTarget}), lost), "[1,3,32,32]", "[1,3,64,128]");

@@ -36,13 +36,13 @@ bool has_reference(const DrawOptions& options) { return options.sharing.referenc
 bool has_style(const DrawOptions& options) { return options.sharing.style_aligned; }
 bool has_appearance(const DrawOptions& options) { return options.sharing.appearance; }
 
-constexpr const char* kGroup = "Looking at another picture";
+constexpr const char* kLookingGroup = "Looking at another picture";
 
 std::vector<OptionRow> masactrl_rows() {
   constexpr const char* kWithout = "belongs to --masactrl";
   return {
       {.names = "masactrl",
-       .group = kGroup,
+       .group = kLookingGroup,
        .help = "Change shape and pose: the target looks at the source's\nkeys and values in "
                "self-attention (MasaCtrl)",
        .value = flag(sharing(&SharingOptions::masactrl)),
@@ -50,7 +50,7 @@ std::vector<OptionRow> masactrl_rows() {
        .key = {"masactrl", "ip_weights"},
        .told_if_given = true},
       {.names = "masactrl-steps",
-       .group = kGroup,
+       .group = kLookingGroup,
        .help = "In this part of the steps",
        .value = part_of_steps(&SharingOptions::masactrl_steps),
        .commands = kSwapCommand,
@@ -59,7 +59,7 @@ std::vector<OptionRow> masactrl_rows() {
        .key = {"masactrl_steps"},
        .told_where = has_masactrl},
       {.names = "masactrl-mask",
-       .group = kGroup,
+       .group = kLookingGroup,
        .help = "Where this word is looked at, look at where it is in\nthe source, elsewhere at the "
                "rest; again: or",
        .value = texts(sharing(&SharingOptions::masactrl_mask), "WORD"),
@@ -69,7 +69,7 @@ std::vector<OptionRow> masactrl_rows() {
        .key = {"masactrl_mask"},
        .told_if_given = true},
       {.names = "masactrl-threshold",
-       .group = kGroup,
+       .group = kLookingGroup,
        .help = "From how much of the largest attention on the source's\npixels are the word's",
        .value = number(sharing(&SharingOptions::masactrl_threshold), kThresholdRange),
        .commands = kSwapCommand,
@@ -86,7 +86,7 @@ std::vector<OptionRow> swap_methods() {
   return {
       {.names = "pnp",
        .synonyms = "plug_and_play",
-       .group = kGroup,
+       .group = kLookingGroup,
        .help = "Keep the layout: the target has the source's queries,\nkeys and features "
                "(Plug-and-Play)",
        .value = flag(sharing(&SharingOptions::pnp)),
@@ -95,7 +95,7 @@ std::vector<OptionRow> swap_methods() {
        .told_if_given = true},
       {.names = "pnp-attention",
        .synonyms = "pnp_attn_t",
-       .group = kGroup,
+       .group = kLookingGroup,
        .help = "Queries and keys in this share of the steps",
        .value = number(sharing(&SharingOptions::pnp_attention), kThresholdRange),
        .commands = kSwapCommand,
@@ -105,7 +105,7 @@ std::vector<OptionRow> swap_methods() {
        .told_where = has_pnp},
       {.names = "pnp-features",
        .synonyms = "pnp_f_t",
-       .group = kGroup,
+       .group = kLookingGroup,
        .help = "Features in this share of the steps",
        .value = number(sharing(&SharingOptions::pnp_features), kThresholdRange),
        .commands = kSwapCommand,
@@ -114,7 +114,7 @@ std::vector<OptionRow> swap_methods() {
        .key = {"pnp_features"},
        .told_where = has_pnp},
       {.names = "appearance",
-       .group = kGroup,
+       .group = kLookingGroup,
        .help = "The target takes on how the source looks, and keeps its\nown structure "
                "(cross-image attention)",
        .value = flag(sharing(&SharingOptions::appearance)),
@@ -123,7 +123,7 @@ std::vector<OptionRow> swap_methods() {
        .told_if_given = true},
       {.names = "appearance-contrast",
        .synonyms = "contrast_strength",
-       .group = kGroup,
+       .group = kLookingGroup,
        .help = "How much contrast its attention has; 1 leaves it",
        .value = number(sharing(&SharingOptions::appearance_contrast), kScaleRange),
        .commands = kSwapCommand,
@@ -133,7 +133,7 @@ std::vector<OptionRow> swap_methods() {
        .told_where = has_appearance},
       {.names = "appearance-guidance",
        .synonyms = "swap_guidance_scale",
-       .group = kGroup,
+       .group = kLookingGroup,
        .help = "With --scale 1: push away from what is drawn without,\nfalling to 1",
        .value = number(sharing(&SharingOptions::appearance_guidance), kScaleRange),
        .commands = kSwapCommand,
@@ -148,14 +148,14 @@ std::vector<OptionRow> style_rows() {
   constexpr unsigned kCommands = kEveryCommand & ~kSwapCommand;
   return {
       {.names = "style-aligned",
-       .group = kGroup,
+       .group = kLookingGroup,
        .help = "The pictures of a batch follow the style of its first\n(StyleAligned)",
        .value = flag(sharing(&SharingOptions::style_aligned)),
        .commands = kCommands,
        .key = {"style_aligned"},
        .told_if_given = true},
       {.names = "style-steps",
-       .group = kGroup,
+       .group = kLookingGroup,
        .help = "In this part of the steps",
        .value = part_of_steps(&SharingOptions::style_steps),
        .commands = kCommands,
@@ -171,7 +171,7 @@ std::vector<OptionRow> reference_rows() {
   return {
       {.names = "reference",
        .synonyms = "reference_only",
-       .group = kGroup,
+       .group = kLookingGroup,
        .help =
            "Look at this picture too, in self-attention (reference\nonly); one of another shape "
            "is cut to fit",
@@ -181,7 +181,7 @@ std::vector<OptionRow> reference_rows() {
        .told_if_given = true},
       {.names = "reference-fidelity",
        .synonyms = "style_fidelity",
-       .group = kGroup,
+       .group = kLookingGroup,
        .help = "How far guidance pushes towards it, 0 to 1",
        .value = number(sharing(&SharingOptions::reference_fidelity), kThresholdRange),
        .needs = has_reference,
@@ -189,7 +189,7 @@ std::vector<OptionRow> reference_rows() {
        .key = {"reference_fidelity"},
        .told_where = has_reference},
       {.names = "reference-weight",
-       .group = kGroup,
+       .group = kLookingGroup,
        .help = "In this share of the layers, the widest first",
        .value = number(sharing(&SharingOptions::reference_weight), kThresholdRange),
        .needs = has_reference,
@@ -197,7 +197,7 @@ std::vector<OptionRow> reference_rows() {
        .key = {"reference_weight"},
        .told_where = has_reference},
       {.names = "reference-steps",
-       .group = kGroup,
+       .group = kLookingGroup,
        .help = "In this part of the steps",
        .value = part_of_steps(&SharingOptions::reference_steps),
        .needs = has_reference,
