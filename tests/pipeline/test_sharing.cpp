@@ -253,8 +253,8 @@ TEST(RowSharing, PromptsThatArePutTogetherLookPartByPart) {
 
 TEST(RowSharing, OutsideOfTheGuidanceIntervalConditionalRowsLookAtEachOther) {
   auto request = swap_of();
-  request.guidance_interval = {0.2, 0.6};
-  const auto found = drawn(with(request, masactrl({0.6, 1})));
+  request.guidance_interval = {0.2, 0.4};
+  const auto found = drawn(with(request, masactrl({0.4, 1})));
   EXPECT_GT(relative_difference(found[0], drawn(request)[0]), 1e-3);
   EXPECT_TRUE(found[1].equal(drawn(request)[1]));
 }
@@ -274,7 +274,6 @@ TEST(RowSharing, ControllersChangeTheProbabilitiesThatAreUsed) {
   EXPECT_LT(relative_difference(injected[1], looked[1]), 1e-5);
 }
 
-/// Takes every layer through explicit probabilities and leaves them.
 TEST(RowSharing, ExplicitProbabilitiesGiveWhatTheKernelsGive) {
   for (const auto& sharing : {masactrl(), settings({.appearance = AppearanceSettings{}}),
                               settings({.pnp = PlugAndPlaySettings{}})}) {

@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cli/options/control_options.h"
 #include "cli/options/draw_limits.h"
 #include "cli/options/option_table.h"
 
@@ -26,6 +27,20 @@ OptionValue part_of_steps(StepShare SharingOptions::*member) {
     return steps_json(std::invoke(field, options));
   };
   value.is_set = values::set_in(field);
+  return value;
+}
+
+/// A side of latents, as metadata tell it where it is given.
+OptionValue masactrl_res() {
+  const auto field = sharing(&SharingOptions::masactrl_res);
+  auto value =
+      parsed("{8,16,32,64}", [](DrawOptions& options, const std::string&, const std::string& text) {
+        options.sharing.masactrl_res = parse_latent_side("--masactrl-res", text);
+      });
+  value.is_set = values::set_in(field);
+  value.tell = [field](const DrawOptions& options) {
+    return values::json_of(std::invoke(field, options));
+  };
   return value;
 }
 
@@ -67,6 +82,15 @@ std::vector<OptionRow> masactrl_rows() {
        .needs = has_masactrl,
        .without = kWithout,
        .key = {"masactrl_mask"},
+       .told_if_given = true},
+      {.names = "masactrl-res",
+       .group = kLookingGroup,
+       .help = "Masks from layers of so many latent pixels of 64 (as\n--blend-res)",
+       .value = masactrl_res(),
+       .commands = kSwapCommand,
+       .needs = has_mask,
+       .without = "belongs to --masactrl-mask",
+       .key = {"masactrl_res"},
        .told_if_given = true},
       {.names = "masactrl-threshold",
        .group = kLookingGroup,

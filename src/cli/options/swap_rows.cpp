@@ -96,7 +96,7 @@ OptionValue blend_res() {
   const auto field = swap(&SwapOptions::blend_res);
   auto value =
       parsed("{8,16,32,64}", [](DrawOptions& options, const std::string&, const std::string& text) {
-        options.swap.blend_res = parse_blend_res(text);
+        options.swap.blend_res = parse_latent_side("--blend-res", text);
       });
   value.is_set = values::set_in(field);
   return told_with_default(std::move(value), field, kDefaultBlendRes);
