@@ -209,7 +209,8 @@ torch::Tensor AttentionImpl::mix_shared(const torch::Tensor& x, const ForwardCon
   }
   const auto& sharer = *run.edits->sharer;
   if (sharer.noting) {
-    sharer.notes->note(this, made.k, made.v);
+    // Copies, since theirs is the memory of the queries too.
+    sharer.notes->note(this, made.k.contiguous(), made.v.contiguous());
     return attention_of_projections(made.q, made.k, made.v, heads_);
   }
   if (sharer.notes != nullptr) made.noted = sharer.notes->find(this);
