@@ -18,6 +18,7 @@
 #include "pipeline/inversion_draw.h"
 #include "pipeline/model_parts.h"
 #include "pipeline/noise_model.h"
+#include "pipeline/sharing_run.h"
 #include "pipeline/start.h"
 #include "pipeline/step_watch.h"
 #include "sd/core/error.h"
@@ -55,11 +56,18 @@ StepHooks make_hooks(const DrawRequest& request, const Start& start, const Batch
                      const LatentEdits& edits, NoiseSource& noise, GuideRun& guides,
                      StepWatch& watch) {
   StepHooks hooks;
-  if (!edits.empty() || start.mask.defined() || !request.guides.empty()) {
-    hooks.edit = [&](torch::Tensor x, int64_t step) {
+  const auto* appearance = request.sharing != nullptr && request.sharing->appearance
+                               ? &*request.sharing->appearance
+                               : nullptr;
+  if (!edits.empty() || start.mask.defined() || !request.guides.empty() || appearance != nullptr) {
+    hooks.edit = [&, appearance](torch::Tensor x, int64_t step) {
+      const StepInfo at{step, start.plan.size(), start.plan.timestep(step), 0};
+      const auto groups = rows.groups(GuidancePass::kConditional);
+      if (appearance != nullptr) {
+        x = with_source_statistics(std::move(x), *appearance, at, groups);
+      }
       for (auto* edit : edits) {
-        x = edit->edit(std::move(x), {step, start.plan.size(), start.plan.timestep(step), 0},
-                       rows.groups(GuidancePass::kConditional));
+        x = edit->edit(std::move(x), at, groups);
       }
       if (start.mask.defined()) x = put_back(std::move(x), start, rows, step, noise);
       const bool last = step + 1 == start.plan.size();
@@ -123,6 +131,7 @@ torch::Tensor sample(const LoadedModel& model, const DrawRequest& asked, NoiseSo
   const auto request = asked.inversion ? along_inversion(model, asked) : asked;
   const auto rows = BatchRows::of(request);
   check_approximations(model, request);
+  check_sharing(model, request);
   const auto start = request.inversion ? start_along(model, request, rows, noise)
                                        : make_start(model, request, rows, noise);
   AlongInversion along(model, request, start, rows);

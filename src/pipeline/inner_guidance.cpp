@@ -52,8 +52,8 @@ void BatchNoiseModel::make_edits(const DrawRequest& request) {
     embedded_scales_ = request.guidance_scales;
     if (embedded_scales_.empty()) embedded_scales_ = {request.guidance_scale};
   }
-  const bool inside =
-      perturbs_ || added.sag_scale != 0 || added.freeu || negative_ || !embedded_scales_.empty();
+  const bool inside = perturbs_ || added.sag_scale != 0 || added.freeu || negative_ ||
+                      !embedded_scales_.empty() || sharing_;
   if (inside) edits_ = std::make_shared<ForwardEdits>();
   run_.edits = edits_.get();
 }
@@ -64,6 +64,7 @@ void BatchNoiseModel::set_edits(const Call& call) {
   const auto& added = guidance_.added;
   edits = {};
   edits.divided = networks_->divide_rows();
+  if (sharing_ && !call.again) edits.sharer = sharing_->sharer();
   const bool perturbed = perturbs_ && call.first == 0 && !call.again;
   if (perturbed) {
     using Kind = AttentionPerturbation::Kind;

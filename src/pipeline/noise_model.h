@@ -10,6 +10,7 @@
 #include "pipeline/image_rows.h"
 #include "pipeline/network_layers.h"
 #include "pipeline/prompt_contexts.h"
+#include "pipeline/sharing_run.h"
 #include "sd/diffusion/denoiser.h"
 #include "sd/diffusion/sigmas.h"
 #include "sd/models/feature_cache.h"
@@ -71,6 +72,16 @@ class BatchNoiseModel {
   void set_step(double t, int64_t step, const Call& call);
   torch::Tensor context_of(int64_t step, const Call& call);
   torch::Tensor evaluate(const torch::Tensor& input, const torch::Tensor& context);
+  /// Which LoRAs rows have in this step.
+  void take_networks(int64_t rows);
+  /// The UNet, under the LoRAs of this step.
+  torch::Tensor forward(const torch::Tensor& input, const torch::Tensor& context,
+                        const ForwardContext& run);
+  /// Notes the keys of the picture that rows look at beside themselves.
+  void note_reference(const torch::Tensor& context, double alpha, const Call& call);
+  /// What is predicted, pushed beyond what is predicted where no row looks at another.
+  torch::Tensor pushed_by_sharing(const torch::Tensor& predicted, const torch::Tensor& input,
+                                  const torch::Tensor& context);
   /// Turns what the controller does to this step into a ColumnEdit where it is one.
   void take_columns(const torch::Tensor& context);
   /// Which pictures are followed in this step.
@@ -94,6 +105,8 @@ class BatchNoiseModel {
   std::shared_ptr<std::unique_lock<std::mutex>> turn_;  // at the model's recorded UNet
   torch::Tensor timestep_;                              // [1], of the call before
   AttentionController* controller_ = nullptr;
+  std::shared_ptr<SharingRun> sharing_;  // as prompt_; null: rows look at themselves
+  std::shared_ptr<PromptCache> note_prompt_ = std::make_shared<PromptCache>();  // of its calls
   std::vector<bool> sees_prompt_;      // of all rows, which are those of a prompt
   std::shared_ptr<ImageRows> images_;  // as prompt_; null: no pictures are followed
   std::optional<ColumnEdit> columns_;  // of the last call; on a CPU, and where the model is

@@ -26,6 +26,7 @@ class EmbeddedWords;  // text/embedded_words.h
 class ImagePrompt;    // pipeline/image_prompt.h
 struct Inversion;     // pipeline/inversion.h
 class LatentGuide;    // pipeline/latent_guide.h
+struct RowSharing;    // pipeline/row_sharing.h
 
 /// What every way of drawing a batch of N samples asks for.
 struct DrawSettings : PictureSettings {
@@ -63,6 +64,8 @@ struct DrawSettings : PictureSettings {
   /// ControlNets and T2I-Adapters with the pictures they are shown; what they add is summed. All
   /// rows of the batch are shown the same. Not with deepcache.
   std::vector<ControlUse> controls;
+  /// Which rows look at other rows in self-attention; null: none.
+  std::shared_ptr<const RowSharing> sharing;
   /// Changes the latents after every step; null leaves them alone.
   LatentEdit* latent_edit = nullptr;
   /// Move the targets' latents before steps, one after the other, by gradients (latent_guide.h).

@@ -55,6 +55,13 @@ void check(const DrawOptions& options) {
   if (swap.dry_run && (options.from_file || !sourced)) {
     throw UsageError("--dry-run shows --sprompt beside --prompt: give both, and no --from-file");
   }
+  const bool takes_maps =
+      swap.mode == SwapMode::kPromptToPrompt ||
+      (swap.mode == SwapMode::kFork && !options.sharing.settings().needs_source());
+  if (swap.dry_run && !takes_maps) {
+    throw UsageError(
+        "--dry-run shows what becomes of each token's maps, and --mode none takes none of them");
+  }
 }
 
 int show_alignment(const DrawOptions& options) {

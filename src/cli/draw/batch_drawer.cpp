@@ -6,6 +6,7 @@
 #include <span>
 #include <utility>
 
+#include "cli/draw/draw_sharing.h"
 #include "cli/options/seed_rule.h"
 #include "sd/pipeline/image_prompt.h"
 
@@ -193,7 +194,11 @@ void BatchDrawer::attach_controls(DrawRequest& request, const Batch& batch) {
     values.resize(std::min(values.size(), batch.size));
   }
   controls_ = make_controls(options, sets_of(batch), inputs_.blend_mask, *plan_.reader);
-  controller_ = attn_.begin_batch(run_controls_.watched(controls_));
+  const auto sharing = make_sharing(options, inputs_, sets_of(batch), *plan_.reader);
+  auto links = run_controls_.watched(controls_);
+  if (sharing && sharing->masks) links.push_back(sharing->masks);
+  request.sharing = sharing;
+  controller_ = attn_.begin_batch(links);
   request.controller = controller_.get();
   request.latent_edit = controls_.blend.get();
   request.guides = make_guides(options, sets_of(batch), model_.config, *plan_.reader);

@@ -37,6 +37,7 @@ struct RunInputs {
   std::optional<torch::Tensor> blend_mask;  // [1,1,h,w] in [0,1]
   std::vector<Image> followed;              // pictures of --ip-adapter, in their order
   std::optional<StartLatents> start;        // what its batches start from; cells have their own
+  torch::Tensor reference;                  // [1,3,H,W] in [-1,1]; undefined without one
   std::vector<ControlPicture> controls;     // of the control nets, in their order
 };
 

@@ -13,6 +13,7 @@
 #include "cli/options/network_options.h"
 #include "cli/options/picture_options.h"
 #include "cli/options/shard.h"
+#include "cli/options/sharing_options.h"
 #include "sd/core/compute.h"
 #include "sd/core/inversion_method.h"
 #include "sd/core/model_config.h"
@@ -157,6 +158,7 @@ struct DrawOptions : PictureSettings {
   ControlOptions control;
   GuideWords guides;
   ControlNetOptions nets;
+  SharingOptions sharing;
   AttnOptions attn;
   PictureOptions picture;
   GivenCommand given;   // what all of this was made from

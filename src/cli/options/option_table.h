@@ -136,6 +136,7 @@ std::vector<OptionRow> model_rows();
 std::vector<OptionRow> addon_rows();
 std::vector<OptionRow> embedding_rows();
 std::vector<OptionRow> ip_adapter_rows();
+std::vector<OptionRow> sharing_rows();
 std::vector<OptionRow> machine_rows();
 std::vector<OptionRow> output_rows();
 std::vector<OptionRow> input_rows();

@@ -22,6 +22,7 @@
 #include "cli/plan/prompt_notice.h"
 #include "cli/plan/run_extent.h"
 #include "cli/plan/settled_options.h"
+#include "cli/plan/sharing_check.h"
 #include "cli/record/confined_paths.h"
 #include "cli/record/output_folder.h"
 #include "cli/record/picture_record.h"
@@ -50,7 +51,8 @@ void check_latents(const DrawOptions& options) {
 /// Options of `sd swap` that only a file of prompts could have made sense of.
 void check_sources(const DrawOptions& options, const RunPrompts& prompts, const Say& say) {
   if (!options.from_file || options.task != DrawTask::kSwap) return;
-  const bool asks = options.swap.is_swap || options.swap.mode == SwapMode::kPromptToPrompt;
+  const bool asks = options.swap.is_swap || options.swap.mode == SwapMode::kPromptToPrompt ||
+                    options.sharing.settings().needs_source();
   if (asks && !prompts.swaps()) {
     throw UsageError(fmt::format(
         "--from-file: {} names no source to swap with\nExpected source and target with a tab "
@@ -167,6 +169,7 @@ void read_prompts(DrawPlan& plan, const DrawOptions& options, PlanContext& conte
   plan.reader = reader_of(options, plan.prompts.sets, plan.embeddings.tokenizer(*plan.model));
   plan.networks = run_networks(options, plan.prompts, *plan.reader, *plan.model, context);
   check_controls(options, plan.prompts.sets, *plan.reader);
+  check_mask_words(options, plan.prompts.sets, *plan.reader);
   check_faster(options, plan.prompts);
   check_guides(options, plan.prompts, plan.networks, *plan.reader);
   check_attn(options.attn, attn_subject(options, plan.prompts),

@@ -15,6 +15,7 @@
 #include "cli/options/sampler_options.h"
 #include "cli/plan/lanes.h"
 #include "cli/plan/prompt_list.h"
+#include "cli/plan/sharing_check.h"
 #include "core/posix_file.h"
 #include "sd/core/dead_link.h"
 #include "sd/core/error.h"
@@ -134,6 +135,8 @@ AttnOptions settled_attn(AttnOptions attn, const fs::path& outdir) {
 SwapOptions settled_swap(SwapOptions swap, const DrawOptions& typed) {
   // The lines of a list are the targets; without one `sd swap` has asked for them.
   if (typed.task == DrawTask::kSwap && swap.targets.empty()) swap.targets = {typed.prompt};
+  if (typed.sharing.settings().needs_source() && swap.mode == SwapMode::kFork)
+    swap.mode = SwapMode::kNone;  // where another was asked for, check_sharing has refused it
   swap.self_steps = swap.self_steps.value_or(kDefaultSelfSteps);
   swap.self_max_res = swap.self_max_res.value_or(kDefaultSelfMaxRes);
   swap.blend_threshold = swap.blend_threshold.value_or(kDefaultBlendThreshold);
@@ -171,6 +174,7 @@ SettledOptions settled_options(const DrawOptions& typed, const Say& say) {
   check_files(options);
   const auto input = check_input(typed);
   check_swap(typed, say);
+  check_sharing(typed);
   options.attn = settled_attn(typed.attn, *options.outdir);
   options.swap = settled_swap(typed.swap, typed);
   if (typed.task == DrawTask::kSwap) options.prompt = options.swap.targets.front();
