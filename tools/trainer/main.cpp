@@ -3,10 +3,10 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <malloc.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <iostream>
+#include <algorithm>
+#include <cstdio>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,11 +23,12 @@
 #include "sd/core/compute.h"
 #include "sd/core/error.h"
 #include "sd/core/mapped_file.h"
+#include "trainer/adapter_command.h"
 #include "trainer/assemble.h"
 #include "trainer/eval_command.h"
 #include "trainer/latent_cache.h"
+#include "trainer/run_words.h"
 #include "trainer/scene_files.h"
-#include "trainer/train_log.h"
 #include "trainer/unet_stage.h"
 #include "trainer/vae_stage.h"
 
@@ -35,9 +36,12 @@ namespace sd::cli {
 namespace {
 
 constexpr const char* kDescription =
-    R"(Trains the demo model of sd on scenes that it composes itself.
+    R"(Trains what sd draws with: a LoRA or a word for any model, on your pictures; and the demo model, on scenes
+that it composes itself.
 
 Examples:
+  sd-train lora --model MODEL --data pictures --out ink.safetensors
+  sd-train embedding --model MODEL --data pictures --word teal --init green --out teal.safetensors
   sd-train all --out training            everything, from nothing; run it again to go on
   sd-train export --out training --to models/demo
   sd-train scenes --out scenes --n 20    pictures, captions and masks to look at
@@ -53,7 +57,25 @@ struct TrainOptions {
   std::optional<int64_t> pictures;
   int64_t scenes = 100;
   int64_t seed = 0;
+  train::SceneChange change;
 };
+
+/// "teal=20,150,140"
+train::NewBackground parse_background(const std::string& text) {
+  train::NewBackground background;
+  const auto equals = text.find('=');
+  int read = 0;
+  auto& [red, green, blue] = background.colour;
+  background.word = text.substr(0, equals);
+  const bool whole =
+      equals != text.npos && !background.word.empty() &&
+      std::sscanf(text.c_str() + equals + 1, "%f,%f,%f%n", &red, &green, &blue, &read) == 3 &&
+      equals + 1 + static_cast<std::size_t>(read) == text.size();
+  const auto is_byte = [](float channel) { return channel >= 0 && channel <= 255; };
+  if (whole && std::ranges::all_of(background.colour, is_byte)) return background;
+  throw UsageError(fmt::format(
+      "--background '{}': expected a word and a colour, such as teal=20,150,140", text));
+}
 
 class TrainCommand {
  public:
@@ -66,7 +88,7 @@ class TrainCommand {
 
   int write_scenes() {
     train::write_scenes(scenes_, folder_, options_.scenes, static_cast<uint64_t>(options_.seed),
-                        train::Split::kTrain);
+                        train::Split::kTrain, options_.change);
     StandardOutput().line((folder_ / "scenes.jsonl").string());
     return 0;
   }
@@ -76,7 +98,7 @@ class TrainCommand {
     const InterruptGuard guard;
     for (const auto& stage : stages) {
       if (!run_stage(stage)) {
-        say("stopped; the same command goes on from here");
+        words_->say("stopped; the same command goes on from here");
         return static_cast<int>(ExitCode::kInterrupted);
       }
     }
@@ -87,6 +109,8 @@ class TrainCommand {
   static train::SceneOptions scene_options(const TrainOptions& options) {
     train::SceneOptions scene;
     if (options.font) scene.font = *options.font;
+    // What is learnt besides is told in words.
+    if (options.change.style != train::SceneStyle::kPlain) scene.empty_captions = 0;
     return scene;
   }
 
@@ -99,22 +123,8 @@ class TrainCommand {
     }
     run_.folder = folder_;
     run_.device = resolve_device(options_.device);
-    log_.emplace(folder_);
-    run_.say = [this](const std::string& text) { say(text); };
-    run_.stop_requested = [] { return InterruptGuard::requested(); };
-    run_.report = [this](const train::TrainPoint& point) {
-      log_->write(point);
-      const bool terminal = isatty(STDERR_FILENO) != 0;
-      std::cerr << (terminal ? "\r\x1b[K" : "") << train::progress_of(point)
-                << (terminal ? "" : "\n") << std::flush;
-      line_open_ = terminal;
-    };
-  }
-
-  void say(const std::string& text) {
-    if (line_open_) std::cerr << '\n';
-    line_open_ = false;
-    print_message(text);
+    words_.emplace(folder_);
+    words_->attach(run_);
   }
 
   bool run_stage(const std::string& stage) {
@@ -133,7 +143,7 @@ class TrainCommand {
     if (!train::train_vae(run_, scenes_, init)) return false;
     const auto weights = train::finished_vae(run_, scenes_);
     const double psnr = train::vae_psnr(run_, scenes_, weights, kPsnrScenes);
-    say(fmt::format("autoencoder: {:.2f} dB over {} unseen scenes", psnr, kPsnrScenes));
+    words_->say(fmt::format("autoencoder: {:.2f} dB over {} unseen scenes", psnr, kPsnrScenes));
     train::write_tensor_file(folder_ / kVaeFile, weights, {{"psnr", fmt::format("{:.3f}", psnr)}});
     return true;
   }
@@ -154,8 +164,7 @@ class TrainCommand {
   std::filesystem::path folder_;
   train::SceneGenerator scenes_;
   train::RunContext run_;
-  std::optional<train::TrainLog> log_;
-  bool line_open_ = false;
+  std::optional<RunWords> words_;
 };
 
 int parse_and_run(int argc, char** argv) {
@@ -193,8 +202,17 @@ int parse_and_run(int argc, char** argv) {
   auto* scenes = add("scenes", "Write scenes, captions and masks");
   add_whole(*scenes, "n", options.scenes, {1, 1'000'000}, "how many");
   add_whole(*scenes, "seed", options.seed, {0, 1'000'000'000}, "which");
+  const Choices<train::SceneStyle> styles = {{"plain", train::SceneStyle::kPlain},
+                                             {"neon", train::SceneStyle::kNeon}};
+  add_choice(*scenes, "style", options.change.style, styles, "how they are drawn");
+  add_parsed(
+      *scenes, "background",
+      [&](const std::string& text) { options.change.background = parse_background(text); },
+      "WORD=R,G,B", "all have this one, under that name");
   EvalOptions eval;
   add_eval_commands(app, eval);
+  AdapterOptions adapter;
+  add_adapter_commands(app, adapter);
   const auto named = app.get_subcommands(
       [&](const CLI::App* command) { return argc > 1 && command->get_name() == argv[1]; });
   CLI::App* chosen = named.empty() ? nullptr : named.front();
@@ -211,6 +229,7 @@ int parse_and_run(int argc, char** argv) {
   }
   const auto name = chosen->get_name();
   if (name == "classifier" || name.starts_with("eval")) return run_eval_command(name, eval);
+  if (name == "lora" || name == "embedding") return run_adapter_command(name, adapter);
   TrainCommand command(options);
   if (chosen->get_name() == "scenes") return command.write_scenes();
   if (chosen->get_name() == "all") {

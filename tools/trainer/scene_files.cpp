@@ -108,18 +108,25 @@ void write_png(const std::filesystem::path& path, const Image& picture) {
 }  // namespace
 
 void write_scenes(const SceneGenerator& generator, const std::filesystem::path& folder, int64_t n,
-                  uint64_t seed, Split split) {
+                  uint64_t seed, Split split, const SceneChange& change) {
   make_writable_folder(folder);
-  std::string lines;
+  std::string lines, captions;
+  uint64_t next = 0;
   for (int64_t index = 0; index < n; ++index) {
-    const auto scene = generator.make(seed, static_cast<uint64_t>(index), split);
-    write_png(folder / fmt::format("{:05}.png", index), scene.picture);
+    auto scene = generator.make(seed, next++, split);
+    while (change.background && !repaint(scene, *change.background))
+      scene = generator.make(seed, next++, split);
+    restyle(scene, change.style);
+    const auto name = fmt::format("{:05}.png", index);
+    write_png(folder / name, scene.picture);
     for (std::size_t i = 0; i < scene.objects.size(); ++i) {
       write_png(folder / mask_name(index, i), {kSceneSide, kSceneSide, 1, scene.objects[i].mask});
     }
     lines += describe(scene, index).dump() + '\n';
+    captions += ordered_json{{"file_name", name}, {"text", scene.caption}}.dump() + '\n';
   }
   write_file(folder / "scenes.jsonl", std::as_bytes(std::span(lines)), true);
+  write_file(folder / "metadata.jsonl", std::as_bytes(std::span(captions)), true);
 }
 
 }  // namespace sd::train

@@ -33,6 +33,8 @@ DType dtype_of(const torch::Tensor& tensor) {
   }
 }
 
+}  // namespace
+
 TensorView view_of(const torch::Tensor& tensor) {
   TensorView view;
   view.dtype = dtype_of(tensor);
@@ -40,8 +42,6 @@ TensorView view_of(const torch::Tensor& tensor) {
   view.bytes = std::span(static_cast<const std::byte*>(tensor.const_data_ptr()), tensor.nbytes());
   return view;
 }
-
-}  // namespace
 
 const torch::Tensor& TensorFile::at(const std::string& name) const {
   const auto found = tensors.find(name);

@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "sd/weights/tensor_source.h"
+
 namespace sd::train {
 
 using TensorMap = std::map<std::string, torch::Tensor>;
@@ -24,6 +26,9 @@ struct TensorFile {
 
   std::string label;  // for messages
 };
+
+/// What a tensor on the CPU, C-contiguous, looks like to a writer; it must outlive the view.
+TensorView view_of(const torch::Tensor& tensor);
 
 /// Replaces `path` whole or not at all. Throws IoError.
 void write_tensor_file(const std::filesystem::path& path, const TensorMap& tensors,

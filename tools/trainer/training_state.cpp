@@ -15,6 +15,7 @@ namespace {
 
 constexpr const char* kLayout = "layout";
 constexpr const char* kPosition = "position";
+constexpr const char* kSettings = "settings";
 
 /// Names and places of all entries: a state fits only the model that wrote it.
 std::string layout_of(const FlatParameters& parameters) {
@@ -27,8 +28,10 @@ std::string layout_of(const FlatParameters& parameters) {
 
 }  // namespace
 
-StateFile::StateFile(const std::filesystem::path& folder, const std::string& stage)
+StateFile::StateFile(const std::filesystem::path& folder, const std::string& stage,
+                     std::string settings)
     : stage_(stage),
+      settings_(std::move(settings)),
       newest_(folder / (stage + ".state.safetensors")),
       previous_(folder / (stage + ".state.previous.safetensors")) {}
 
@@ -46,8 +49,31 @@ void StateFile::save(const FlatParameters& parameters, const Optimizer& optimize
                                 {"updates", optimizer.steps}};
   std::error_code none_yet;
   std::filesystem::rename(newest_, previous_, none_yet);
-  write_tensor_file(newest_, tensors,
-                    {{kLayout, layout_of(parameters)}, {kPosition, place.dump()}});
+  write_tensor_file(
+      newest_, tensors,
+      {{kLayout, layout_of(parameters)}, {kPosition, place.dump()}, {kSettings, settings_}});
+}
+
+bool StateFile::exists() const {
+  std::error_code ignored;
+  return std::filesystem::exists(newest_, ignored) || std::filesystem::exists(previous_, ignored);
+}
+
+void StateFile::require_settings(const TensorFile& file) const {
+  if (settings_.empty() || file.text(kSettings) == settings_) return;
+  const auto wanted = nlohmann::json::parse(settings_);
+  const auto found = nlohmann::json::parse(file.text(kSettings), nullptr, false);
+  std::string differ;
+  for (const auto& [key, value] : wanted.items()) {
+    const bool there = found.is_object() && found.contains(key);
+    if (there && found.at(key) == value) continue;
+    differ += fmt::format("{}{}: {} there, {} here", differ.empty() ? "" : ", ", key,
+                          there ? found.at(key).dump() : "none", value.dump());
+  }
+  throw CheckpointError(
+      fmt::format("{}: this state belongs to a run with other settings ({})\nGive those again, or "
+                  "begin anew: remove the folder, or name another.",
+                  file.label, differ));
 }
 
 std::optional<TensorFile> StateFile::read(
@@ -77,6 +103,7 @@ bool StateFile::load(FlatParameters& parameters, Optimizer& optimizer, Position&
                      TensorMap& extra, const std::function<void(const std::string&)>& say) const {
   auto file = read(say);
   if (!file) return false;
+  require_settings(*file);
   if (file->text(kLayout) != layout_of(parameters)) {
     throw CheckpointError(
         fmt::format("{}: this state belongs to a model of other sizes\nGive another --out folder, "

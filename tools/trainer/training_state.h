@@ -23,7 +23,10 @@ struct Position {
 /// The state of one stage on disk: `<stage>.state.safetensors`, and the one before it.
 class StateFile {
  public:
-  StateFile(const std::filesystem::path& folder, const std::string& stage);
+  /// `settings`, a JSON object, is what a run must have in common with the one that it goes on
+  /// with; empty: nothing is asked.
+  StateFile(const std::filesystem::path& folder, const std::string& stage,
+            std::string settings = {});
 
   /// Replaces the newest state; the one it replaces becomes the previous one. Killed at any moment,
   /// at least one of the two is whole. Throws IoError (folder gone, disk full).
@@ -32,9 +35,12 @@ class StateFile {
 
   /// Loads the newest whole state, or returns false where there is none. A file that is damaged or
   /// cut short is reported through `say`, and the previous one is used. Throws CheckpointError if
-  /// the state belongs to a model of another shape.
+  /// the state belongs to a model of another shape, or to a run with other settings (named).
   bool load(FlatParameters& parameters, Optimizer& optimizer, Position& position, TensorMap& extra,
             const std::function<void(const std::string&)>& say) const;
+
+  /// Whether there is one, whole or not.
+  bool exists() const;
 
   /// One extra tensor of the newest whole state. Throws UsageError if the stage has no state.
   torch::Tensor tensor(const std::string& name) const;
@@ -42,7 +48,9 @@ class StateFile {
  private:
   std::optional<TensorFile> read(const std::function<void(const std::string&)>& say) const;
 
-  std::string stage_;
+  void require_settings(const TensorFile& file) const;
+
+  std::string stage_, settings_;
   std::filesystem::path newest_, previous_;
 };
 

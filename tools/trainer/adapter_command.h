@@ -1,0 +1,33 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "sd/core/compute.h"
+#include "trainer/adapter_settings.h"
+
+namespace sd::cli {
+
+/// Options of the subcommands that train something beside a model's weights.
+struct AdapterOptions {
+  std::optional<std::filesystem::path> model, config, data, prior, out, work;
+  std::string caption;
+  std::optional<int64_t> resolution;
+  std::optional<double> alpha, learning_rate;
+  DeviceChoice device;
+  int64_t threads = 0;
+  int64_t state_every = 60;  // seconds
+  train::LoraSettings lora;  // what the two have in common lies here as well
+  train::EmbeddingSettings embedding;
+};
+
+/// Adds `lora` and `embedding`.
+void add_adapter_commands(CLI::App& app, AdapterOptions& options);
+
+/// Runs one of them. Returns the exit code.
+int run_adapter_command(const std::string& name, const AdapterOptions& options);
+
+}  // namespace sd::cli
