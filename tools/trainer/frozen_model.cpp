@@ -13,10 +13,12 @@ namespace {
 
 constexpr std::string_view kUNet = "model.diffusion_model.";
 
-void require_trainable(const ModelConfig& config, const std::string& path) {
+}  // namespace
+
+void require_trainable(const ModelConfig& config, const std::string& label) {
   const auto refuse = [&](const char* what) {
     throw UsageError(fmt::format(
-        "{}: {}\nTrain on the model that it was made from: what is learnt works with both.", path,
+        "{}: {}\nTrain on the model that it was made from: what is learnt works with both.", label,
         what));
   };
   if (config.extra() == UNetExtra::kMaskedPicture)
@@ -26,8 +28,6 @@ void require_trainable(const ModelConfig& config, const std::string& path) {
   if (config.unet.time_cond_width > 0)
     refuse("is a latent consistency model, which is not trained by noise alone");
 }
-
-}  // namespace
 
 FrozenModel load_frozen(const ModelFiles& files, torch::Device device, torch::Dtype dtype) {
   auto opened = open_model(files.checkpoint, files.separate);

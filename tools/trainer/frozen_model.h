@@ -28,4 +28,7 @@ struct FrozenModel {
 /// that takes a picture beside the latents, or an embedded guidance scale.
 FrozenModel load_frozen(const ModelFiles& files, torch::Device device, torch::Dtype dtype);
 
+/// Throws UsageError, with `label`, for such a model.
+void require_trainable(const ModelConfig& config, const std::string& label);
+
 }  // namespace sd::train
