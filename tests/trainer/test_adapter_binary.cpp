@@ -210,6 +210,7 @@ TEST_F(AdapterBinary, BadInputIsNamed) {
       {"lora", {"--resolution", "100"}, 2, "--resolution 100: this model takes multiples of 32"},
       {"lora", {"--model", folder / "data/0.txt"}, 4, "0.txt"},
       {"lora", {"--out", folder / "ink.pt"}, 2, "ends in .safetensors"},
+      {"lora", {"--debiased", "--min-snr", "5"}, 2, "--debiased and --min-snr"},
       {"lora", {"--learning-rate", "1e30"}, 2, "--learning-rate"},
       {"embedding", {"--word", "absent"}, 2, "lacks the word 'absent'"},
       {"embedding", {"--init", " "}, 2, "--init"},

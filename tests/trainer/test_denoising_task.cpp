@@ -134,6 +134,20 @@ TEST(DenoisingTask, MinSnrWeighsBothKindsOfModels) {
   }
 }
 
+TEST(DenoisingTask, DebiasedItAsksMostOfNoisyTimesteps) {
+  AdapterSettings settings;
+  settings.debiased = true;
+  for (const auto prediction : {Prediction::kNoise, Prediction::kVelocity}) {
+    const auto batch = DenoisingTask(model_of(prediction), settings, pictures(1), {}).batch(3);
+    for (int64_t row = 0; row < 2; ++row) {
+      const double snr = alpha_of(batch, row) / (1 - alpha_of(batch, row));
+      const double expected =
+          prediction == Prediction::kNoise ? 1 / std::sqrt(std::min(snr, 1000.0)) : 1 / (snr + 1);
+      EXPECT_NEAR(batch.weight[row].item<double>(), expected, 1e-5 * expected);
+    }
+  }
+}
+
 TEST(DenoisingTask, PriorPicturesAddALossOfTheirOwn) {
   AdapterSettings settings;
   settings.prior_weight = 0.25;

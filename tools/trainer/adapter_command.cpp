@@ -11,6 +11,7 @@
 #include "sd/core/atomic_file.h"
 #include "sd/core/error.h"
 #include "sd/core/word_embedding.h"
+#include "trainer/adapter_measure.h"
 #include "trainer/embedding_stage.h"
 #include "trainer/lora_stage.h"
 #include "trainer/run_words.h"
@@ -20,6 +21,7 @@ namespace {
 
 using train::AdapterSettings;
 
+constexpr const char* kClassifier = "tests/data/eval/classifier.safetensors";
 constexpr const char* kExtension = ".safetensors";
 
 const Range<int64_t> kMany{1, 1'000'000'000};
@@ -49,6 +51,8 @@ void add_run(CLI::App& command, AdapterOptions& options, AdapterSettings& settin
              "share of empty captions");
   add_number(command, "noise-offset", settings.noise_offset, {0, 1}, "for dark and light pictures");
   add_number(command, "min-snr", settings.min_snr, {0, 1000}, "gamma, 5 as published (0: off)");
+  command.add_flag("--debiased,--debiased-estimation,--debiased_estimation", settings.debiased,
+                   "noisy timesteps count most, by 1 / sqrt(SNR)");
   add_path(command, "prior", options.prior, "DIR", "pictures of what the model is to keep");
   add_number(command, "prior-weight", settings.prior_weight, {0, 100}, "of their loss");
   add_whole(command, "seed", settings.seed, {0, 1'000'000'000}, "of all that is drawn at random");
@@ -86,6 +90,46 @@ void add_embedding(CLI::App& app, AdapterOptions& options) {
   add_text(command, "init", settings.begin, "words whose vectors it begins with");
   add_whole(command, "vectors", settings.vectors, {1, kMostEmbeddingVectors}, "it stands for");
   add_run(command, options, settings);
+}
+
+void add_measure(CLI::App& app, AdapterOptions& options) {
+  auto& command =
+      *app.add_subcommand("measure", "Measure what a LoRA or a word does to the demo model");
+  set_parsing_rules(command);
+  add_path(command, "model", options.model, "PATH", "file or folder (models/demo)");
+  add_path(command, "lora", options.lora_file, "FILE", "drawn with at -1, 0, 0.5 and 1");
+  add_path(command, "embedding", options.embedding_file, "FILE", "of a background's word");
+  add_parsed(
+      command, "background",
+      [&](const std::string& text) { options.background = train::parse_background(text); },
+      "WORD=R,G,B", "the word, and the colour that it is to mean");
+  add_whole(command, "n", options.prompts, {1, 10'000}, "prompts with one object");
+  add_path(command, "classifier", options.classifier, "FILE", kClassifier);
+  add_path(command, "font", options.font, "FILE", "a colour emoji font with bitmaps");
+  add_whole(command, "threads", options.threads, {0, 1024}, "0: one a physical core");
+}
+
+int measure(const AdapterOptions& options) {
+  if (options.lora_file.has_value() == options.embedding_file.has_value())
+    throw UsageError("expected --lora FILE or --embedding FILE: what is to be measured");
+  if (options.embedding_file && !options.background)
+    throw UsageError("--background WORD=R,G,B is needed: what the embedding's word is to mean");
+  set_threads(static_cast<int>(options.threads));
+  train::AdapterMeasurement measurement;
+  measurement.model = options.model.value_or("models/demo");
+  measurement.lora = options.lora_file.value_or(std::filesystem::path());
+  measurement.embedding = options.embedding_file.value_or(std::filesystem::path());
+  if (options.background) measurement.background = *options.background;
+  measurement.prompts = options.prompts;
+  measurement.stop_requested = [] { return InterruptGuard::requested(); };
+  train::SceneOptions scenes;
+  if (options.font) scenes.font = *options.font;
+  const train::SceneGenerator generator(scenes);
+  auto classifier = train::load_classifier(options.classifier.value_or(kClassifier));
+  const InterruptGuard guard;
+  const auto rows = train::measure_adapter(measurement, generator, classifier);
+  StandardOutput().line(train::table_of(rows, options.lora_file.has_value()));
+  return 0;
 }
 
 const std::filesystem::path& required(const std::optional<std::filesystem::path>& path,
@@ -139,9 +183,11 @@ void add_adapter_commands(CLI::App& app, AdapterOptions& options) {
   options.embedding.learning_rate = 5e-3;
   add_lora(app, options);
   add_embedding(app, options);
+  add_measure(app, options);
 }
 
 int run_adapter_command(const std::string& name, const AdapterOptions& options) {
+  if (name == "measure") return measure(options);
   if (name == "lora") {
     auto settings = options.lora;
     settle(options, settings);

@@ -8,6 +8,7 @@
 
 #include "sd/core/compute.h"
 #include "trainer/adapter_settings.h"
+#include "trainer/scene_style.h"
 
 namespace sd::cli {
 
@@ -22,9 +23,13 @@ struct AdapterOptions {
   int64_t state_every = 60;  // seconds
   train::LoraSettings lora;  // what the two have in common lies here as well
   train::EmbeddingSettings embedding;
+  // Of `measure`.
+  std::optional<std::filesystem::path> lora_file, embedding_file, classifier, font;
+  std::optional<train::NewBackground> background;
+  int64_t prompts = 100;
 };
 
-/// Adds `lora` and `embedding`.
+/// Adds `lora`, `embedding`, and `measure`, which says what they are to the demo model.
 void add_adapter_commands(CLI::App& app, AdapterOptions& options);
 
 /// Runs one of them. Returns the exit code.

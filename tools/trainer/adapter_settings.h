@@ -35,6 +35,7 @@ struct AdapterSettings {
   double caption_dropout = 0;  // share of pictures that are shown with the empty caption
   double noise_offset = 0;     // weight of noise that is the same in all pixels
   double min_snr = 0;          // gamma (arXiv:2303.09556); 0: all timesteps count alike
+  bool debiased = false;       // timesteps count 1 / sqrt(SNR) (arXiv:2310.08442): noisy ones most
   double prior_weight = 1;     // of the loss of pictures in `prior`
   int64_t save_every = 0;      // steps between files on the way; 0: none
   DTypeChoice dtype = DTypeChoice::kAuto;  // of activations; what is trained is float32

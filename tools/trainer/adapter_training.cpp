@@ -92,6 +92,7 @@ std::string settings_text(const AdapterSettings& settings, const FrozenModel& mo
       {"caption-dropout", settings.caption_dropout},
       {"noise-offset", settings.noise_offset},
       {"min-snr", settings.min_snr},
+      {"debiased", settings.debiased},
       {"prior-weight", settings.prior_weight},
       {"prediction", std::string(name_of(*model.config.prediction))},
       {"dtype", model.dtype == at::kBFloat16 ? "bf16" : "f32"}};

@@ -17,6 +17,8 @@
 namespace sd::train {
 namespace {
 
+// Beyond these, weights by the SNR would be all that counts.
+constexpr double kLeastSnr = 1e-3, kMostSnr = 1e3;
 constexpr double kLastAlpha = 1e-12;  // of a schedule that ends in pure noise
 
 // Streams of random numbers of one seed.
@@ -77,8 +79,10 @@ int64_t DenoisingTask::shown(int64_t place, int64_t pictures, uint64_t kind) con
 }
 
 double DenoisingTask::weight_of(double alpha) const {
-  if (settings_.min_snr <= 0) return 1;
   const double snr = alpha / (1 - alpha);
+  if (settings_.debiased)
+    return velocity_ ? 1 / (snr + 1) : 1 / std::sqrt(std::clamp(snr, kLeastSnr, kMostSnr));
+  if (settings_.min_snr <= 0) return 1;
   return std::min(snr, settings_.min_snr) / (velocity_ ? snr + 1 : snr);
 }
 

@@ -40,6 +40,11 @@ std::string tag_frequency(const std::vector<std::string>& captions, const std::s
   return frequency.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
+std::string name_of_folder(const std::filesystem::path& folder) {
+  const auto whole = std::filesystem::absolute(folder).lexically_normal();
+  return (whole.has_filename() ? whole : whole.parent_path()).filename().string();
+}
+
 std::string version_of(const ModelConfig& config) {
   if (config.text.width != 1024) return "sd_v1";
   return config.prediction == Prediction::kVelocity ? "sd_v2_v" : "sd_v2";
@@ -115,11 +120,11 @@ Metadata lora_metadata(const LoraSettings& settings, const FrozenModel& model,
       {"ss_caption_dropout_rate", number(settings.caption_dropout)},
       {"ss_noise_offset", or_none(settings.noise_offset)},
       {"ss_min_snr_gamma", or_none(settings.min_snr)},
+      {"ss_debiased_estimation", python_bool(settings.debiased)},
       {"ss_prior_loss_weight", number(settings.prior_weight)},
       {"ss_mixed_precision", model.dtype == at::kBFloat16 ? "bf16" : "no"},
       {"ss_seed", number(settings.seed)},
-      {"ss_tag_frequency",
-       tag_frequency(pictures.captions, settings.data.lexically_normal().filename().string())}};
+      {"ss_tag_frequency", tag_frequency(pictures.captions, name_of_folder(settings.data))}};
   if (settings.convolutions) {
     const nlohmann::ordered_json arguments = {{"conv_dim", number(settings.rank)},
                                               {"conv_alpha", number(settings.alpha)}};

@@ -5,8 +5,6 @@
 #include <malloc.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
-#include <cstdio>
 #include <memory>
 #include <optional>
 #include <string>
@@ -59,23 +57,6 @@ struct TrainOptions {
   int64_t seed = 0;
   train::SceneChange change;
 };
-
-/// "teal=20,150,140"
-train::NewBackground parse_background(const std::string& text) {
-  train::NewBackground background;
-  const auto equals = text.find('=');
-  int read = 0;
-  auto& [red, green, blue] = background.colour;
-  background.word = text.substr(0, equals);
-  const bool whole =
-      equals != text.npos && !background.word.empty() &&
-      std::sscanf(text.c_str() + equals + 1, "%f,%f,%f%n", &red, &green, &blue, &read) == 3 &&
-      equals + 1 + static_cast<std::size_t>(read) == text.size();
-  const auto is_byte = [](float channel) { return channel >= 0 && channel <= 255; };
-  if (whole && std::ranges::all_of(background.colour, is_byte)) return background;
-  throw UsageError(fmt::format(
-      "--background '{}': expected a word and a colour, such as teal=20,150,140", text));
-}
 
 class TrainCommand {
  public:
@@ -207,7 +188,7 @@ int parse_and_run(int argc, char** argv) {
   add_choice(*scenes, "style", options.change.style, styles, "how they are drawn");
   add_parsed(
       *scenes, "background",
-      [&](const std::string& text) { options.change.background = parse_background(text); },
+      [&](const std::string& text) { options.change.background = train::parse_background(text); },
       "WORD=R,G,B", "all have this one, under that name");
   EvalOptions eval;
   add_eval_commands(app, eval);
@@ -230,6 +211,8 @@ int parse_and_run(int argc, char** argv) {
   const auto name = chosen->get_name();
   if (name == "classifier" || name.starts_with("eval")) return run_eval_command(name, eval);
   if (name == "lora" || name == "embedding") return run_adapter_command(name, adapter);
+  if (name == "lora" || name == "embedding" || name == "measure")
+    return run_adapter_command(name, adapter);
   TrainCommand command(options);
   if (chosen->get_name() == "scenes") return command.write_scenes();
   if (chosen->get_name() == "all") {

@@ -1,10 +1,15 @@
 #include "trainer/scene_style.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdio>
 #include <string>
 #include <vector>
+
+#include "sd/core/error.h"
 
 namespace sd::train {
 namespace {
@@ -124,6 +129,22 @@ void draw_neon(Scene& scene) {
 }
 
 }  // namespace
+
+NewBackground parse_background(const std::string& text) {
+  NewBackground background;
+  const auto equals = text.find('=');
+  int read = 0;
+  auto& [red, green, blue] = background.colour;
+  background.word = text.substr(0, equals);
+  const bool whole =
+      equals != text.npos && !background.word.empty() &&
+      std::sscanf(text.c_str() + equals + 1, "%f,%f,%f%n", &red, &green, &blue, &read) == 3 &&
+      equals + 1 + static_cast<std::size_t>(read) == text.size();
+  const auto is_byte = [](float channel) { return channel >= 0 && channel <= 255; };
+  if (whole && std::ranges::all_of(background.colour, is_byte)) return background;
+  throw UsageError(fmt::format(
+      "--background '{}': expected a word and a colour, such as teal=20,150,140", text));
+}
 
 void restyle(Scene& scene, SceneStyle style) {
   if (style == SceneStyle::kNeon) draw_neon(scene);

@@ -19,6 +19,9 @@ struct NewBackground {
   Rgb colour{};
 };
 
+/// Of "teal=20,150,140": word, red, green, blue in [0,255]. Throws UsageError.
+NewBackground parse_background(const std::string& text);
+
 struct SceneChange {
   SceneStyle style = SceneStyle::kPlain;
   std::optional<NewBackground> background;
