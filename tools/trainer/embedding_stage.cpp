@@ -75,10 +75,10 @@ void require_word(const EmbeddedWords& words, const std::vector<CaptionedPicture
     const auto tokens = words.encode(caption, words.length()).tokens;
     const auto is_word = [&](const Token& token) { return token.id >= words.first_id(); };
     if (std::ranges::any_of(tokens, is_word)) continue;
-    throw UsageError(
-        fmt::format("{}: its caption '{}' lacks the word '{}' that is to be learnt\nWrite captions "
-                    "that have it, or leave them out: \"a photo of {}\" is taken then.",
-                    path.string(), caption, word, word));
+    throw UsageError(fmt::format(
+        "{}: its caption '{}' lacks the word '{}' that is to be learnt\nWrite captions "
+        "that have it between spaces, or leave them out: \"a photo of {}\" is taken then.",
+        path.string(), caption, word, word));
   }
 }
 
