@@ -210,7 +210,6 @@ int parse_and_run(int argc, char** argv) {
   }
   const auto name = chosen->get_name();
   if (name == "classifier" || name.starts_with("eval")) return run_eval_command(name, eval);
-  if (name == "lora" || name == "embedding") return run_adapter_command(name, adapter);
   if (name == "lora" || name == "embedding" || name == "measure")
     return run_adapter_command(name, adapter);
   TrainCommand command(options);
