@@ -59,7 +59,7 @@ torch::Tensor fused_attention(const torch::Tensor& q, const torch::Tensor& k,
 
 torch::Tensor fused_attention_with_bias(const torch::Tensor& q, const torch::Tensor& k,
                                         const torch::Tensor& v, const torch::Tensor& bias) {
-  if (trains_on_cpu(q)) return at::matmul(at::softmax(attention_scores(q, k) + bias, -1), v);
+  if (trains_on_cpu(q, k)) return at::matmul(at::softmax(attention_scores(q, k) + bias, -1), v);
   const auto shape = {q.size(0), q.size(1), q.size(2), k.size(2)};
   return at::scaled_dot_product_attention(q, k, v, bias.to(q.scalar_type()).expand(shape));
 }
