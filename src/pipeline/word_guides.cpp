@@ -60,6 +60,7 @@ std::shared_ptr<LatentGuide> box_guide(const GuideWords& words,
     options.chunk = tokenizer.length();
     options.downsampling = downsampling;
     options.scale = scale;
+    options.part = words.box_part;
     return std::make_shared<BoxDiff>(std::move(options));
   }
   BoxGuidanceOptions options;

@@ -49,6 +49,7 @@ TEST(GuideBinary, APictureTellsAndRepeatsItsGuides) {
   EXPECT_EQ(guides.at("boxes").at(0).at("word"), "red cat");
   EXPECT_EQ(guides.at("boxes").at(0).at("box"), (nlohmann::json{0.1, 0.2, 0.5, 0.9}));
   EXPECT_EQ(guides.at("box_scale"), 40);
+  EXPECT_EQ(guides.at("box_method"), "boxdiff");
   EXPECT_EQ(guides.at("res"), 32);  // latents of 16: layers of 8
   auto setup = run.setup({});
   setup.arguments = {"info", run.sample_path(0).string(), "--as-args"};
@@ -102,6 +103,9 @@ TEST(GuideBinary, WhatCannotBeIsRefusedByName) {
       {{"--box", "cat=nan,0,1,1"}, "--box"},
       {{"--excite-scale", "5"}, "--excite-scale"},
       {{"--box-scale", "5"}, "--box-scale"},
+      {{"--box-method", "backward"}, "--box-method"},
+      {{"--box-part", "0.5"}, "--box-part"},
+      {{"--box", "cat=0,0,1,1", "--box-method", "backward", "--box-part", "0.5"}, "--box-part"},
       {{"--guide-res", "16"}, "--guide-res"},
       {{"--excite", "cat", "--guide-res", "12"}, "expected 8, 16, 32 or 64"},
       {{"--excite", "cat", "--deepcache", "2"}, "--deepcache"},

@@ -141,8 +141,9 @@ void add_guides(CLI::App& app, EvalOptions& options) {
   guides->add_option("--excite-scale", options.guides.excite_scale, "as of sd txt2img");
   guides->add_option("--box-scale", options.guides.box_scale, "as of sd txt2img");
   guides->add_flag_callback(
-      "--boxdiff", [&options] { options.guides.box_method = BoxMethod::kBoxDiff; },
-      "boxes by BoxDiff");
+      "--backward", [&options] { options.guides.box_method = BoxMethod::kBackward; },
+      "--box-method backward");
+  guides->add_option("--box-part", options.guides.box_part, "as of sd txt2img");
   guides->add_option("--guide-res", options.guides.guide_res, "as of sd txt2img");
   add_whole(*guides, "threads", options.threads, {0, 1024}, "0: one a physical core");
 }

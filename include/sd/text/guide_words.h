@@ -36,8 +36,11 @@ struct GuideWords {
   std::vector<std::string> excite;  // Attend-and-Excite (attend_and_excite.h); none: not done
   double excite_scale = 20;
   std::vector<WordBox> boxes;  // none: not done
-  BoxMethod box_method = BoxMethod::kBackward;
+  BoxMethod box_method = BoxMethod::kBoxDiff;
   std::optional<double> box_scale;  // absent: published_box_scale
+  /// Of BoxDiff: the share of a box's pixels that are to be looked at. Near 1 things fill their
+  /// boxes.
+  double box_part = 0.2;
   /// Which layers' maps, by their side for latents of 64 a side; absent: default_guide_res.
   std::optional<int64_t> guide_res;
 
@@ -49,7 +52,7 @@ struct GuideWords {
 /// these would have fewer than 8 pixels a side, those of the layers that still have 8.
 int64_t default_guide_res(const ModelConfig& config, int64_t latent_side);
 
-/// 30 and 20.
+/// 30, and of BoxDiff 20.
 double published_box_scale(BoxMethod method);
 
 /// Throws UsageError, beginning with `field`, for a box that is empty or reaches out of the

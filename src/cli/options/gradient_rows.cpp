@@ -16,9 +16,13 @@ auto guided(Field GuideWords::*field) {
 }
 
 constexpr Range<double> kGuideScaleRange{0.0, 10'000.0};
+constexpr Range<double> kBoxPartRange{0.01, 1.0};
 
 bool excites(const DrawOptions& options) { return !options.guides.excite.empty(); }
 bool has_boxes(const DrawOptions& options) { return !options.guides.boxes.empty(); }
+bool by_box_diff(const DrawOptions& options) {
+  return has_boxes(options) && options.guides.box_method == BoxMethod::kBoxDiff;
+}
 bool guides(const DrawOptions& options) { return options.guides.guides(); }
 
 OptionValue boxes() {
@@ -86,8 +90,8 @@ std::vector<OptionRow> gradient_rows() {
        .told_where = has_boxes},
       {.names = "box-method",
        .group = kGroup,
-       .help = "How: backward (layout guidance by the way back) or\nboxdiff, which also asks for "
-               "the box's edges",
+       .help = "How: boxdiff (BoxDiff), which also asks for the box's\nedges, or backward (layout "
+               "guidance by the way back)",
        .value = choice(guided(&GuideWords::box_method),
                        Choices<BoxMethod>{{"backward", BoxMethod::kBackward},
                                           {"boxdiff", BoxMethod::kBoxDiff}}),
@@ -95,10 +99,18 @@ std::vector<OptionRow> gradient_rows() {
        .told_where = has_boxes},
       {.names = "box-scale",
        .group = kGroup,
-       .help = "How far (as published: 30; with boxdiff 20)",
+       .help = "How far (as published: 20, backward 30)",
        .value = box_scale(),
        .key = {"guides.box_scale"},
        .told_where = has_boxes},
+      {.names = "box-part",
+       .group = kGroup,
+       .help =
+           "boxdiff: the share of a box's pixels that are to be\nlooked at (0.2 as published); 0.8 "
+           "has things fill boxes",
+       .value = number(guided(&GuideWords::box_part), kBoxPartRange),
+       .key = {"guides.box_part"},
+       .told_where = by_box_diff},
       {.names = "guide-res",
        .group = kGroup,
        .help = "--excite and --box look at layers of so many latent\npixels of 64, scaled with the "
