@@ -22,8 +22,7 @@ NullTextRequest null_text_request(const InversionRequest& request,
   return wanted;
 }
 
-/// What an earlier run knew; nothing where it was of something else.
-NullTextState state_of(const Inversion& earlier, const Inversion& inversion) {
+void require_same(const Inversion& earlier, const Inversion& inversion) {
   const bool same = earlier.method == InversionMethod::kNullText &&
                     earlier.guidance == inversion.guidance && earlier.alphas == inversion.alphas &&
                     earlier.prompt == inversion.prompt && earlier.path.equal(inversion.path) &&
@@ -33,8 +32,6 @@ NullTextState state_of(const Inversion& earlier, const Inversion& inversion) {
         "what an earlier run left is of another picture, prompt, model or of other settings\nGive "
         "another --output, or remove that file.");
   }
-  if (!earlier.latents.defined()) return {};
-  return {earlier.unconditional.size(0), earlier.unconditional, earlier.latents};
 }
 
 }  // namespace
@@ -42,7 +39,15 @@ NullTextState state_of(const Inversion& earlier, const Inversion& inversion) {
 void optimise_inversion(const LoadedModel& model, const InversionRequest& request,
                         const torch::Tensor& unconditional, Inversion& inversion) {
   NullTextState state;
-  if (request.resume) state = state_of(*request.resume, inversion);
+  if (request.resume) {
+    const auto& earlier = *request.resume;
+    require_same(earlier, inversion);
+    if (!earlier.latents.defined()) {  // it was finished
+      inversion.unconditional = earlier.unconditional;
+      return;
+    }
+    state = {earlier.unconditional.size(0), earlier.unconditional, earlier.latents};
+  }
   const auto on_step = [&](const NullTextReport& report) {
     inversion.unconditional = report.state.embeddings;
     inversion.latents = report.state.latents;

@@ -177,6 +177,24 @@ TEST_F(InvertBinary, APictureSaysHowToDrawItAgain) {
   EXPECT_EQ(bytes(run.path("again/samples/00000.png")), bytes(run.sample_path(0)));
 }
 
+TEST_F(InvertBinary, NullTextOptimisationIsResumedWhereItsFileIsOfTheSame) {
+  const Names null_text = {"--method", "null-text", "--steps", "2", "--resume"};
+  ASSERT_EQ(invert(null_text).code, 0);
+  const auto whole = bytes(file);
+  EXPECT_EQ(read_inversion(file).unconditional.shape[0], 2);
+  ASSERT_EQ(invert(null_text).code, 0);
+  EXPECT_EQ(bytes(file), whole);
+  auto another = null_text;
+  another.insert(another.end(), {"--prompt", "a fox"});
+  const auto finished = invert(another);
+  EXPECT_EQ(finished.code, 2);
+  EXPECT_TRUE(contains(finished.err, "another picture, prompt")) << finished.err;
+  EXPECT_EQ(bytes(file), whole);
+  const auto drawn = swap({"--inversion", file, "--prompt", "a dog"});
+  EXPECT_EQ(drawn.code, 0) << drawn.err;
+  EXPECT_TRUE(contains(invert({"--resume"}).err, "--resume"));
+}
+
 TEST_F(InvertBinary, ConsistentEditsNeedNoInversion) {
   const auto finished =
       swap({"--init-img", start, "--invert", "ddcm", "--sampler", "lcm", "--scale", "2", "--steps",

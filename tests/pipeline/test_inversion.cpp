@@ -101,6 +101,35 @@ TEST(Inversion, EachStepHasItsOwnUnconditionalContextAfterNullTextOptimisation) 
   EXPECT_LT(relative_difference(drawn(request).latents[1], latents[1]), kTolerance);
 }
 
+double distance(const torch::Tensor& a, const torch::Tensor& b) {
+  return (a.cpu() - b.cpu()).pow(2).mean().item<double>();
+}
+
+TEST(Inversion, NullTextOptimisationLeadsTheGuidedSourceBackToThePicture) {
+  const auto inversion = inverted(inversion_request(kNullText, 3));
+  EXPECT_EQ(inversion.unconditional.size(0), 3);
+  const auto kept = drawn(edit_along(inversion, kNullText)).latents[1];
+  auto plain = edit_along(inversion, kDdim);
+  plain.negative_prompt = "";
+  const auto lost = drawn(plain).latents[1];
+  const auto picture = inversion.picture_latents();
+  EXPECT_LT(distance(kept, picture), 0.9 * distance(lost, picture));
+}
+
+TEST(Inversion, NullTextOptimisationGoesOnToTheSameBits) {
+  std::vector<Inversion> partial;
+  auto request = inversion_request(kNullText, 3);
+  request.on_partial = [&](const Inversion& known) { partial.push_back(known); };
+  const auto whole = inverted(request);
+  ASSERT_EQ(partial.size(), 2u);
+  expect_error<UsageError>([&] { drawn(edit_along(partial[0], kNullText)); },
+                           "stopped after 1 of 3 steps", "--resume");
+  request.resume = std::make_shared<const Inversion>(inversion_of(file_of(partial[0])));
+  EXPECT_TRUE(inverted(request).unconditional.equal(whole.unconditional));
+  request.prompt = kTarget;
+  expect_error<UsageError>([&] { inverted(request); }, "another picture, prompt");
+}
+
 TEST(Inversion, EditFriendlyInversionIsThatOfThePaper) {
   const auto inversion = edit_friendly_inversion();
   expect_value(inversion.path, "edit_friendly_path");
