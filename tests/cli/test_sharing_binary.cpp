@@ -53,7 +53,7 @@ void expect_repeats(const SharingRun& run, const std::string& picture) {
                        {"SD_FOLDER", std::filesystem::path(SD_BINARY).parent_path().string()}};
   const auto again = run_program(shell);
   ASSERT_EQ(again.code, 0) << again.err << asked.out;
-  EXPECT_EQ(test::read_text(run.path("again/" + picture)),
+  EXPECT_EQ(test::read_text(run.path("again/samples/00000.png")),
             test::read_text(run.path("out/" + picture)));
 }
 

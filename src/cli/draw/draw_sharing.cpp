@@ -15,7 +15,7 @@ std::shared_ptr<RowSharing> make_sharing(const DrawOptions& options, const RunIn
   std::vector<sd::PromptSet> prompts;
   for (const auto& sample : samples) prompts.push_back({sample.targets, sample.source});
   sharing->masks = make_word_masks(words, prompts, tokenizer,
-                                   options.sharing.masactrl_res.value_or(*options.swap.blend_res));
+                                   options.sharing.masactrl_res.value_or(kPublishedBlendRes));
   return sharing;
 }
 

@@ -85,7 +85,7 @@ std::vector<OptionRow> masactrl_rows() {
        .told_if_given = true},
       {.names = "masactrl-res",
        .group = kLookingGroup,
-       .help = "Masks from layers of so many latent pixels of 64 (as\n--blend-res)",
+       .help = "Masks from layers of so many latent pixels of 64 (16)",
        .value = masactrl_res(),
        .commands = kSwapCommand,
        .needs = has_mask,

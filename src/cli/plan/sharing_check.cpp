@@ -42,8 +42,6 @@ void check_neighbours(const DrawOptions& options, std::string_view method) {
 void check_style(const DrawOptions& options) {
   constexpr std::string_view kMethod = "--style-aligned";
   if (!options.sharing.style_aligned) return;
-  refuse(options.batch.grid.has_value(), kMethod, "--grid",
-         "pictures of a batch follow its first, and cells of a grid are pictures of their own");
   refuse(options.seed_mode == SeedMode::kImage, kMethod, "--seed-mode image",
          "pictures of a batch follow its first, and --seed-mode image draws each alone");
 }

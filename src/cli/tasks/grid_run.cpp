@@ -334,6 +334,12 @@ int draw_grid(const DrawCommand& command, MakeDrawCommand make) {
   if (base.batch.resume || base.batch.shard || base.batch.confined) {
     throw UsageError("--grid: --resume, --shard and --confined belong to the tasks of --from-file");
   }
+  if (base.sharing.style_aligned) {
+    throw UsageError(
+        "--style-aligned: pictures of a batch follow its first, and cells of a grid are pictures "
+        "of "
+        "their own\nLeave --style-aligned or --grid out.");
+  }
   return GridRun(command, make).draw();
 }
 
