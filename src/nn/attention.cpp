@@ -252,7 +252,7 @@ torch::Tensor AttentionImpl::forward(const torch::Tensor& x, const torch::Tensor
   const AttentionCall call{site_, run.step, run.rows, grid_height, grid_width};
   const bool by_kernels = can_attend(x) && x.scalar_type() == context.scalar_type();
   auto mixed = by_kernels ? mix_by_kernels(x, context, run, call) : mix(x, context, run, call);
-  if (is_edited(run)) edit(mixed, x, *run.edits, grid_height, grid_width);
+  if (is_edited(run)) edit(mixed, x, context, *run.edits, grid_height, grid_width);
   return to_out_proj->forward(mixed, {.residual = residual});
 }
 

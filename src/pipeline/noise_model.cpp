@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "nn/gpu.h"
+#include "pipeline/part_maps.h"
 #include "pipeline/recorded_unet.h"
 #include "pipeline/start.h"
 #include "sd/models/latent_diffusion.h"
@@ -33,7 +34,18 @@ Guidance guidance_of(const LoadedModel& model, const DrawRequest& request) {
   if (model.config.extra() == UNetExtra::kPicture) {
     guidance.picture_scale = request.image_guidance_scale;
   }
-  guidance.part_weights = part_weights(model, request);
+  if (!weighs_attention(request)) {
+    guidance.part_weights = part_weights(model, request);
+    guidance.part_maps = row_part_maps(model, request);
+  }
+  for (const auto& edit : request.concept_edits) {
+    if (edit.scale != 0) guidance.edits.push_back(edit);
+  }
+  if (!guidance.edits.empty()) {
+    const auto rows = BatchRows::of(request);
+    guidance.edited_rows.assign(static_cast<std::size_t>(rows.target_rows()), 1.0);
+    guidance.edited_rows.resize(static_cast<std::size_t>(rows.total()), 0.0);
+  }
   if (model.config.unet.time_cond_width > 0) {  // the model takes the scale beside the time
     guidance.guidance_scale = 1;
     guidance.row_scales.clear();
@@ -67,9 +79,10 @@ BatchNoiseModel::BatchNoiseModel(const LoadedModel& model, const DrawRequest& re
   guidance_ = guidance_of(model, request);
   pass_rows_ = BatchRows::of(request).total();
   perturbs_ = guidance_.added.perturbs();
-  int64_t part = 0;
+  concept_rows_ = static_cast<int64_t>(guidance_.edits.size()) * pass_rows_;
+  int64_t part = 0, number = 0;  // of the conditional passes, and of the concepts'
   for (const auto pass : guidance_.passes()) {
-    add_pass(request, pass, part, extra);
+    add_pass(request, pass, pass == GuidancePass::kConcept ? number++ : part, extra);
     if (pass == GuidancePass::kConditional) ++part;
   }
   if (!request.image_prompts.empty()) {
@@ -82,7 +95,8 @@ void BatchNoiseModel::add_pass(const DrawRequest& request, GuidancePass pass, in
                                const torch::Tensor& extra) {
   const auto rows = BatchRows::of(request);
   const bool perturbed = pass == GuidancePass::kPerturbed;
-  if (!perturbed) {  // no controller is to see or to change those rows
+  const bool of_concept = pass == GuidancePass::kConcept;
+  if (!perturbed && !of_concept) {  // no controller is to see or to change those rows
     const auto groups = rows.groups(pass, contexts_.rows(), part);
     groups_.insert(groups_.end(), groups.begin(), groups.end());
   }
@@ -90,6 +104,9 @@ void BatchNoiseModel::add_pass(const DrawRequest& request, GuidancePass pass, in
   sees_prompt_.insert(sees_prompt_.end(), static_cast<std::size_t>(rows.total()), sees_prompt);
   if (sees_prompt) {
     contexts_.add(BatchRows::prompts(request), part);
+  } else if (of_concept) {
+    const auto& text = guidance_.edits[static_cast<std::size_t>(part)].concept_text;
+    contexts_.add(std::vector<std::string>(static_cast<std::size_t>(rows.total()), text));
   } else {
     contexts_.add_negative(rows.total());
   }
@@ -185,7 +202,7 @@ torch::Tensor BatchNoiseModel::operator()(const torch::Tensor& x, double t, int6
 }
 
 torch::Tensor BatchNoiseModel::again(const torch::Tensor& x, double t, int64_t step) {
-  return predict(x, t, step, {perturbs_ ? pass_rows_ : 0, x.size(0), true});
+  return predict(x, t, step, {concept_rows_ + (perturbs_ ? pass_rows_ : 0), x.size(0), true});
 }
 
 torch::Tensor BatchNoiseModel::predict(const torch::Tensor& x, double t, int64_t step,
@@ -212,6 +229,10 @@ torch::Tensor BatchNoiseModel::predict(const torch::Tensor& x, double t, int64_t
   const auto predicted = evaluate(input, context_of(step, call)).to(at::kFloat);
   if (model_.config.prediction != Prediction::kVelocity) return predicted;
   return eps_from_velocity(predicted, x, sigmas_.alpha(t));
+}
+
+ConceptAttention concept_attention_of(const std::shared_ptr<BatchNoiseModel>& model) {
+  return [model](std::size_t edit) { return model->concept_attention(edit); };
 }
 
 SelfAttentionModel self_attention_of(const std::shared_ptr<BatchNoiseModel>& model) {

@@ -133,7 +133,30 @@ TEST(GrowMask, TakesTheLargestValueAndStopsAtTheEdges) {
   EXPECT_EQ(grow_mask(grey(2, 2, {0, 0, 0, 7}), 1000).pixels, (std::vector<uint8_t>{7, 7, 7, 7}));
   EXPECT_EQ(grow_mask(grey(3, 1, {0, 255, 0}), 0).pixels, (std::vector<uint8_t>{0, 255, 0}));
   EXPECT_THROW(grow_mask({1, 1, 3, {0, 0, 0}}, 1), UsageError);
-  EXPECT_THROW(grow_mask(solid(2, 2, 0), -1), UsageError);
+  EXPECT_THROW(grow_mask(solid(2, 2, 0), -1001), UsageError);
+}
+
+TEST(GrowMask, ANegativeRadiusTakesAsMuchAwayAndNothingFromOutsideOfThePicture) {
+  EXPECT_EQ(grow_mask(grey(5, 1, {255, 255, 255, 255, 0}), -1).pixels,
+            (std::vector<uint8_t>{255, 255, 255, 0, 0}));
+  auto disc = solid(31, 31, 0);
+  disc.pixels[15 * 31 + 15] = 255;
+  const auto grown = grow_mask(disc, 7);
+  EXPECT_EQ(grow_mask(grown, -7).pixels, disc.pixels);
+}
+
+TEST(BoxMask, IsWhiteInsideAndGreyByTheShareOfAPixelThatItCuts) {
+  EXPECT_EQ(box_mask({0.5, 0, 1, 1}, {4, 1}).pixels, (std::vector<uint8_t>{0, 0, 255, 255}));
+  EXPECT_EQ(box_mask({0.125, 0, 0.75, 0.5}, {4, 1}).pixels,
+            (std::vector<uint8_t>{64, 128, 128, 0}));
+  EXPECT_EQ(box_mask({0, 0, 1, 1}, {2, 2}).pixels, std::vector<uint8_t>(4, 255));
+}
+
+TEST(BoxMask, BoxesOutsideOfThePictureAreRefused) {
+  for (const auto& box : {ShareBox{-0.1, 0, 1, 1}, ShareBox{0, 0, 1.1, 1}, ShareBox{0.5, 0, 0.5, 1},
+                          ShareBox{0, 0.6, 1, 0.4}, ShareBox{0, 0, 1, std::nan("")}}) {
+    EXPECT_THROW(box_mask(box, {8, 8}), UsageError);
+  }
 }
 
 TEST(BlurMask, RadiusZeroChangesNothing) {

@@ -1,5 +1,7 @@
 #include "cli/draw/draw_controls.h"
 
+#include "sd/control/first_part.h"
+
 namespace sd::cli {
 namespace {
 
@@ -51,6 +53,35 @@ BatchControls make_controls(const DrawOptions& options, const std::vector<Prompt
     prompts.back().own = &own[i];
   }
   return make_word_controls(controls, prompts, tokenizer);
+}
+
+BatchControls make_regional_controls(const DrawOptions& options,
+                                     const std::vector<PromptSet>& samples,
+                                     const std::vector<PromptSet>& watched,
+                                     const std::optional<torch::Tensor>& blend_mask,
+                                     const Tokenizer& tokenizer) {
+  // Weights alone: no source, and of a swap's words the steps in which one is edited.
+  auto weighed = watched;
+  for (auto& set : weighed) set.source.reset();
+  auto weights = make_controls(options, weighed, std::nullopt, tokenizer);
+  if (!samples.front().source) return weights;
+  auto unweighed = options;
+  unweighed.control.reweight.clear();
+  std::vector<DrawOptions> own;
+  own.reserve(samples.size());
+  auto swapped = samples;
+  for (auto& set : swapped) {
+    if (set.own == nullptr) continue;
+    own.push_back(*set.own);
+    own.back().control.reweight.clear();
+    set.own = &own.back();
+  }
+  auto made = make_controls(unweighed, swapped, blend_mask, tokenizer);
+  for (auto& link : made.links) link = std::make_shared<FirstPart>(link);
+  // A blend looks at what is weighed.
+  const auto before = made.links.end() - (made.blend ? 1 : 0);
+  made.links.insert(before, weights.links.begin(), weights.links.end());
+  return made;
 }
 
 }  // namespace sd::cli

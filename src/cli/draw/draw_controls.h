@@ -20,4 +20,12 @@ BatchControls make_controls(const DrawOptions& options, const std::vector<Prompt
                             const std::optional<torch::Tensor>& blend_mask,
                             const Tokenizer& tokenizer);
 
+/// The same beside regions: what takes attention from a source goes by the prompts `samples` alone,
+/// weights of words by the prompts `watched`, those of regions among them.
+BatchControls make_regional_controls(const DrawOptions& options,
+                                     const std::vector<PromptSet>& samples,
+                                     const std::vector<PromptSet>& watched,
+                                     const std::optional<torch::Tensor>& blend_mask,
+                                     const Tokenizer& tokenizer);
+
 }  // namespace sd::cli

@@ -139,6 +139,7 @@ std::vector<OptionRow> machine_rows();
 std::vector<OptionRow> output_rows();
 std::vector<OptionRow> input_rows();
 std::vector<OptionRow> swap_rows();
+std::vector<OptionRow> region_rows();
 std::vector<OptionRow> scope_rows();
 
 }  // namespace sd::cli

@@ -149,17 +149,40 @@ void read_prompts(DrawPlan& plan, const DrawOptions& options, PlanContext& conte
   plan.prompts = run_prompts(options, options.from_file ? context.listed.get() : nullptr);
   for (const auto& bad : plan.prompts.bad_lines) context.refuse(bad);
   check_sources(options, plan.prompts, context.say);
-  plan.embeddings = plan_embeddings(options, distinct_prompts(options, plan.prompts), *plan.model,
+  plan.regions = run_regions(options, context.say);
+  compose_regions(plan);
+  plan.embeddings = plan_embeddings(options, distinct_prompts(options, plan.drawn()), *plan.model,
                                     plan.place ? Say([](const std::string&) {}) : context.say);
-  plan.reader = reader_of(options, plan.prompts.sets, plan.embeddings.tokenizer(*plan.model));
-  plan.networks = run_networks(options, plan.prompts, *plan.reader, *plan.model, context);
-  check_controls(options, plan.prompts.sets, *plan.reader);
+  plan.reader = reader_of_plan(plan, options);
+  plan.networks = run_networks(options, plan.drawn(), *plan.reader, *plan.model, context);
+  check_controls(options, plan.prompts.sets, plan.looked_at().sets, *plan.reader);
   check_faster(options, plan.prompts);
-  check_attn(options.attn, attn_subject(options, plan.prompts),
+  check_attn(options.attn, attn_subject(options, plan.looked_at()),
              *reader_of_maps(options, plan.reader));
 }
 
 }  // namespace
+
+void compose_regions(DrawPlan& plan) {
+  plan.composed.reset();
+  plan.watched.reset();
+  if (plan.regions.empty()) return;
+  plan.composed = composed_prompts(plan.prompts, plan.regions);
+  plan.watched = watched_prompts(plan.prompts, plan.regions);
+}
+
+std::shared_ptr<const PromptReader> reader_of_plan(const DrawPlan& plan,
+                                                   const DrawOptions& options) {
+  const auto tokenizer = plan.embeddings.tokenizer(*plan.model);
+  auto reader = reader_of(options, plan.prompts.sets, tokenizer);
+  if (!plan.composed) return reader;
+  // A swap refuses AND of its own; what regions add is none of its affair.
+  auto sets = plan.composed->sets;
+  for (auto& set : sets) {
+    if (set.source) set.targets.push_back(*std::exchange(set.source, std::nullopt));
+  }
+  return reader_of(options, sets, tokenizer);
+}
 
 DrawPlan make_plan(const DrawOptions& typed, PlanContext& context) {
   const auto settled = settled_options(typed, context.say);
