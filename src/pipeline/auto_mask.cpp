@@ -68,6 +68,9 @@ torch::Tensor mean_difference(const LoadedModel& model, const AutoMaskRequest& r
   const double t = plan.timestep(0);
   const double alpha = SigmaTable(noise_schedule(model.config, both)).alpha(t);
   const auto x0 = model.config.scale_factor * picture_means(model, request.init_image);
+  if (!part_weights(model, both).empty()) {
+    throw UsageError("auto mask: cannot look for prompts put together with AND");
+  }
   int64_t calls = 0;
   BatchNoiseModel predicts(model, both, {}, {t}, nullptr, &calls);
   const auto unet = use_part(model, ModelPart::kUNet);

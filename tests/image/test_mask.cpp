@@ -5,6 +5,8 @@
 #include "image/fixtures.h"
 #include "sd/image/mask.h"
 #include "sd/image/read.h"
+#include "sd/image/region_weights.h"
+#include "sd/core/error.h"
 
 namespace sd {
 namespace {
@@ -244,6 +246,29 @@ TEST(PasteOutside, SizesMustAgree) {
   EXPECT_THROW(paste_outside(solid(2, 1, 0), solid(1, 2, 0), solid(2, 1, 0)), UsageError);
   EXPECT_THROW(paste_outside(solid(2, 1, 0), solid(2, 1, 0), solid(1, 2, 0)), UsageError);
   EXPECT_THROW(paste_outside(solid(1, 1, 0), {1, 1, 3, {0, 0, 0}}, solid(1, 1, 0)), UsageError);
+}
+
+TEST(RegionWeights, AreSharesOfTheSumOfMasksAndBase) {
+  const auto weights = region_weights({grey(2, 1, {255, 0}), grey(2, 1, {255, 255})}, 2, 1, 2);
+  ASSERT_EQ(weights.maps.size(), 3u);
+  EXPECT_FLOAT_EQ(weights.maps[0][0], 0.5F);
+  EXPECT_FLOAT_EQ(weights.maps[1][0], 0.25F);
+  EXPECT_FLOAT_EQ(weights.maps[0][1], 2.0F / 3);
+  EXPECT_FLOAT_EQ(weights.maps[1][1], 0);
+  EXPECT_EQ(region_weights({grey(1, 1, {255})}, 0, 1, 1).maps.size(), 1u);
+}
+
+TEST(RegionWeights, PixelsThatNothingCoversAreToldWithAPlace) {
+  const auto bare = [] { region_weights({grey(4, 1, {255, 255, 255, 0})}, 0, 1, 4); };
+  try {
+    bare();
+    FAIL();
+  } catch (const UsageError& error) {
+    EXPECT_NE(std::string(error.what()).find("25.0 %"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("0.88,0.50"), std::string::npos) << error.what();
+  }
+  EXPECT_THROW(region_weights({grey(1, 1, {9})}, -1, 1, 1), UsageError);
+  EXPECT_THROW(region_weights({grey(1, 1, {9}), grey(2, 1, {9, 9})}, 1, 1, 1), UsageError);
 }
 
 }  // namespace

@@ -304,6 +304,9 @@ TEST(AutoMask, WhatDoesNotFitIsRefused) {
   SeededNoise noise(8, RngChoice::kCpu, test::device());
   expect_error<UsageError>([&] { auto_mask(model(), request, noise); }, "threshold 1");
   request.threshold = 0.5;
+  request.prompt_syntax = PromptSyntax::kAuto;
+  request.source = "a cat AND a dog";
+  expect_error<UsageError>([&] { auto_mask(model(), request, noise); }, "AND");
   request.noises = 0;
   expect_error<UsageError>([&] { auto_mask(model(), request, noise); }, "0 noises");
 }

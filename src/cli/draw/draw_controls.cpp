@@ -80,6 +80,8 @@ BatchControls make_regional_controls(const DrawOptions& options,
   for (auto& link : made.links) link = std::make_shared<FirstPart>(link);
   // A blend looks at what is weighed.
   const auto before = made.links.end() - (made.blend ? 1 : 0);
+  const auto kinds_before = made.kinds.begin() + (before - made.links.begin());
+  made.kinds.insert(kinds_before, weights.kinds.begin(), weights.kinds.end());
   made.links.insert(before, weights.links.begin(), weights.links.end());
   return made;
 }

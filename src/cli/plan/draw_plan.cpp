@@ -10,6 +10,7 @@
 
 #include "cli/models/find_model.h"
 #include "cli/options/attn_words.h"
+#include "cli/plan/compose_regions.h"
 #include "cli/plan/control_net_check.h"
 #include "cli/plan/draw_notices.h"
 #include "cli/plan/faster_check.h"
@@ -48,7 +49,8 @@ void check_latents(const DrawOptions& options) {
 /// Options of `sd swap` that only a file of prompts could have made sense of.
 void check_sources(const DrawOptions& options, const RunPrompts& prompts, const Say& say) {
   if (!options.from_file || options.task != DrawTask::kSwap) return;
-  const bool asks = options.swap.is_swap || options.swap.mode == SwapMode::kPromptToPrompt;
+  const bool asks = options.swap.is_swap || options.swap.mode == SwapMode::kPromptToPrompt ||
+                    (options.input.edit_mask && !options.input.init_img);
   if (asks && !prompts.swaps()) {
     throw UsageError(fmt::format(
         "--from-file: {} names no source to swap with\nExpected source and target with a tab "
@@ -162,27 +164,6 @@ void read_prompts(DrawPlan& plan, const DrawOptions& options, PlanContext& conte
 }
 
 }  // namespace
-
-void compose_regions(DrawPlan& plan) {
-  plan.composed.reset();
-  plan.watched.reset();
-  if (plan.regions.empty()) return;
-  plan.composed = composed_prompts(plan.prompts, plan.regions);
-  plan.watched = watched_prompts(plan.prompts, plan.regions);
-}
-
-std::shared_ptr<const PromptReader> reader_of_plan(const DrawPlan& plan,
-                                                   const DrawOptions& options) {
-  const auto tokenizer = plan.embeddings.tokenizer(*plan.model);
-  auto reader = reader_of(options, plan.prompts.sets, tokenizer);
-  if (!plan.composed) return reader;
-  // A swap refuses AND of its own; what regions add is none of its affair.
-  auto sets = plan.composed->sets;
-  for (auto& set : sets) {
-    if (set.source) set.targets.push_back(*std::exchange(set.source, std::nullopt));
-  }
-  return reader_of(options, sets, tokenizer);
-}
 
 DrawPlan make_plan(const DrawOptions& typed, PlanContext& context) {
   const auto settled = settled_options(typed, context.say);

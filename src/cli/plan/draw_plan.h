@@ -50,13 +50,6 @@ struct DrawPlan {
   std::string label() const { return place ? place->label : std::string(); }
 };
 
-/// Puts the prompts of a plan's regions into its prompts.
-void compose_regions(DrawPlan& plan);
-
-/// The reader of all prompts of a plan with regions. Throws UsageError as reader_of.
-std::shared_ptr<const PromptReader> reader_of_plan(const DrawPlan& plan,
-                                                   const DrawOptions& options);
-
 /// Settles what `typed` left open and checks all that needs no loaded model: sizes, contradictions,
 /// that files are there, that words are in the prompts, that the model fits. Reads the prompts and
 /// the headers of the model, changes nothing and prints nothing: what is to be said goes to

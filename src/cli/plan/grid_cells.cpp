@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "cli/options/attn_words.h"
+#include "cli/plan/compose_regions.h"
 #include "cli/plan/prompt_chunks.h"
 #include "cli/plan/run_extent.h"
 #include "sd/core/error.h"
