@@ -24,9 +24,9 @@ torch::Tensor MaskedSwap::edit(torch::Tensor x, const StepInfo&,
     const bool fits = mask.dim() == 4 && (mask.size(0) == 1 || mask.size(0) == target.count) &&
                       mask.size(1) == 1 && mask.size(2) == x.size(2) && mask.size(3) == x.size(3);
     if (!fits) {
-      throw UsageError(fmt::format(
-          "masked swap: the mask has shape [{}], expected [1 or {},1,{},{}]",
-          fmt::join(mask.sizes(), ", "), target.count, x.size(2), x.size(3)));
+      throw UsageError(
+          fmt::format("masked swap: the mask has shape [{}], expected [1 or {},1,{},{}]",
+                      fmt::join(mask.sizes(), ", "), target.count, x.size(2), x.size(3)));
     }
     const auto* source = source_beside(target, rows);
     const auto of_target = x.narrow(0, target.begin, target.count);

@@ -45,8 +45,8 @@ void check_concepts(const Guidance& guidance, const ConceptAttention& attention)
                                    edit.scale, kMostConceptScale, kMostConceptScale));
     }
     if (!(edit.threshold >= 0 && edit.threshold <= 1)) {
-      throw UsageError(fmt::format("concept '{}': threshold {}; expected 0 to 1",
-                                   edit.concept_text, edit.threshold));
+      throw UsageError(fmt::format("concept '{}': threshold {}; expected 0 to 1", edit.concept_text,
+                                   edit.threshold));
     }
     const auto& [begin, end] = edit.steps;
     if (!(begin >= 0 && begin <= end && end <= 1)) {
@@ -78,8 +78,7 @@ torch::Tensor concept_difference(const Guidance& guidance, const std::vector<tor
   const auto counts = at::tensor(guidance.edited_rows, sum.options()).view({-1, 1, 1, 1});
   for (std::size_t e = 0; e < eps.size(); ++e) {
     const auto& edit = guidance.edits[e];
-    const bool acts =
-        edit.steps == StepShare{} || edit.steps.contains(place.step, place.num_steps);
+    const bool acts = edit.steps == StepShare{} || edit.steps.contains(place.step, place.num_steps);
     if (!acts) continue;
     const auto difference = edit.scale * (eps[e] - unconditional);
     auto mask = attention_mask(attention(e), edit.threshold, {sum.size(2), sum.size(3)});

@@ -150,9 +150,8 @@ std::vector<GuidancePass> Guidance::passes() const {
   std::vector<GuidancePass> passes;
   if (picture_scale.value_or(1.0) != 1.0) passes = {kBlind, kUnconditional};
   // Outside of an interval parts may need it that do without it inside.
-  const bool somewhere =
-      needs_unconditional(*this) || (guidance_interval != StepShare{} &&
-                                     needs_unconditional(unguided()));
+  const bool somewhere = needs_unconditional(*this) ||
+                         (guidance_interval != StepShare{} && needs_unconditional(unguided()));
   if (passes.empty() && somewhere) passes = {kUnconditional};
   passes.insert(passes.end(), part_weights.empty() ? 1 : part_weights.size(), kConditional);
   if (added.perturbs()) passes.insert(passes.begin(), kPerturbed);
@@ -238,7 +237,8 @@ torch::Tensor GuidedDenoiser::eps(const torch::Tensor& x, double t, int64_t step
                                                                   all.eps.front(), place, t, step);
   }
   if (!of_concepts.empty()) {
-    const auto& unconditional = all.eps[all.eps.size() - 1 - std::max<std::size_t>(parts.size(), 1)];
+    const auto& unconditional =
+        all.eps[all.eps.size() - 1 - std::max<std::size_t>(parts.size(), 1)];
     guided = guided + concept_difference(guidance, of_concepts, unconditional, concepts_,
                                          {t, step, num_steps_});
   }

@@ -140,9 +140,8 @@ void AttentionImpl::edit_cross(torch::Tensor& mixed, const torch::Tensor& x,
   if (edits.negative) push_off(mixed, x, edits);
 }
 
-void AttentionImpl::edit(torch::Tensor& mixed, const torch::Tensor& x,
-                         const torch::Tensor& context, const ForwardEdits& edits,
-                         int64_t grid_height, int64_t grid_width) {
+void AttentionImpl::edit(torch::Tensor& mixed, const torch::Tensor& x, const torch::Tensor& context,
+                         const ForwardEdits& edits, int64_t grid_height, int64_t grid_width) {
   if (site_.kind == AttentionKind::kCross) {
     return edit_cross(mixed, x, context, edits, grid_height, grid_width);
   }

@@ -95,8 +95,8 @@ torch::Tensor auto_mask(const LoadedModel& model, const AutoMaskRequest& request
   return with_files_unchanged([&] {
     const c10::InferenceMode inference;
     const c10::DeviceGuard current{torch::Device(model.device)};
-    const auto difference = guard_torch(
-        "making a mask", [&] { return mean_difference(model, request, noise).cpu(); });
+    const auto difference =
+        guard_torch("making a mask", [&] { return mean_difference(model, request, noise).cpu(); });
     const auto clamped = difference.clamp_max(request.clamp * difference.mean().item<double>());
     const double most = clamped.max().item<double>();
     if (most == 0) {

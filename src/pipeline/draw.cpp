@@ -35,8 +35,8 @@ bool report(const DrawRequest& request, Progress::Stage stage, int64_t done, int
 }
 
 /// Where the input picture is put back after a step, by a mask that says how much each pixel may
-/// change: white − mask > (step + 1) / steps (arXiv:2306.00950, algorithm 1, whose step begins where
-/// this one ends), and behind the last step where nothing may change.
+/// change: white − mask > (step + 1) / steps (arXiv:2306.00950, algorithm 1, whose step begins
+/// where this one ends), and behind the last step where nothing may change.
 torch::Tensor kept_by_grade(const Start& start, int64_t step) {
   const double done = static_cast<double>(step + 1) / static_cast<double>(start.plan.size());
   return done < 1 ? (1 - start.mask).gt(done) : start.mask.eq(0);

@@ -6,7 +6,6 @@
 #include <ATen/ops/exp.h>
 #include <ATen/ops/sin.h>
 #include <ATen/ops/tensor.h>
-
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -139,8 +139,8 @@ torch::Tensor BatchNoiseModel::context_of(int64_t step, const Call& call) {
     if (features_) features_->forget();
   }
   if (call.count == all.size(0)) return all;
-  // One tensor for all steps: what is computed from it once can be told by it. Steps without concepts
-  // and those without guidance do with other rows.
+  // One tensor for all steps: what is computed from it once can be told by it. Steps without
+  // concepts and those without guidance do with other rows.
   auto& some = call.again ? again_context_ : last_contexts_;
   if (!some.defined() || some.size(0) != call.count) some = all.narrow(0, call.first, call.count);
   return some;

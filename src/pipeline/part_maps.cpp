@@ -20,7 +20,8 @@ namespace sd {
 namespace {
 
 void check_map(const torch::Tensor& map, std::size_t part, const std::vector<int64_t>& shape) {
-  const bool fits = map.defined() && map.dim() == 4 && (map.size(0) == 1 || map.size(0) == shape[0]) &&
+  const bool fits = map.defined() && map.dim() == 4 &&
+                    (map.size(0) == 1 || map.size(0) == shape[0]) &&
                     map.sizes().slice(1) == at::IntArrayRef(shape).slice(1);
   if (!fits) {
     const auto sizes = map.defined() ? map.sizes().vec() : std::vector<int64_t>();
@@ -28,8 +29,8 @@ void check_map(const torch::Tensor& map, std::size_t part, const std::vector<int
                                  fmt::join(sizes, ", "), fmt::join(shape, ",")));
   }
   if (map.ge(0).logical_and(map.isfinite()).all().item<bool>()) return;
-  throw UsageError(fmt::format("the map of part {} has values that are negative or no numbers",
-                               part));
+  throw UsageError(
+      fmt::format("the map of part {} has values that are negative or no numbers", part));
 }
 
 /// Every prompt of the targets must be put together of as many parts as there are maps.
@@ -40,9 +41,10 @@ void check_parts(const LoadedModel& model, const DrawRequest& request) {
     for (const auto& prompt : target) {
       const auto parts = reader.part_weights(prompt).size();
       if (parts == found && parts > 1) continue;
-      throw UsageError(fmt::format("there are maps of {} parts, and the prompt '{}' has {}; expected "
-                                   "a map for each, and two parts or more",
-                                   found, prompt, parts));
+      throw UsageError(
+          fmt::format("there are maps of {} parts, and the prompt '{}' has {}; expected "
+                      "a map for each, and two parts or more",
+                      found, prompt, parts));
     }
   }
 }

@@ -124,7 +124,8 @@ Start make_start(const LoadedModel& model, const DrawRequest& request, const Bat
   start.plan = SamplingPlan::make(noise_schedule(model.config, request), request, strength);
   if (request.graded_mask && !request.mask) throw UsageError("a graded mask needs a mask");
   if (request.graded_mask && model.config.extra() == UNetExtra::kMaskedPicture) {
-    throw UsageError("a graded mask: an inpainting model is shown what may change and what may not");
+    throw UsageError(
+        "a graded mask: an inpainting model is shown what may change and what may not");
   }
   if (request.mask) {
     start.graded = request.graded_mask;

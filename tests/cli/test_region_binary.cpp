@@ -91,7 +91,8 @@ TEST_F(RegionBinary, ARegionHasAPromptOfItsOwnAndIsToldAndRepeated) {
   const auto plain = drawn("txt2img", {"--prompt", "a house"});
   const auto mask = picture("right.png", halves(0, 255));
   for (const Names& region :
-       {Names{"--region", kRightCat}, Names{"--region", mask + ":a red cat", "--region-feather", "4"},
+       {Names{"--region", kRightCat},
+        Names{"--region", mask + ":a red cat", "--region-feather", "4"},
         Names{"--region", kRightCat, "--region-mode", "attention", "--region-base", "0.5"}}) {
     Names arguments = {"--prompt", "a house"};
     arguments.insert(arguments.end(), region.begin(), region.end());
@@ -99,12 +100,11 @@ TEST_F(RegionBinary, ARegionHasAPromptOfItsOwnAndIsToldAndRepeated) {
     expect_repeated(run.samples().size() - 1);
     std::filesystem::remove_all(run.path("again"));
   }
-  const auto told = nlohmann::json::parse(
-      test::run_sd({"info", "--json", run.sample_path(3).string()}).out);
+  const auto told =
+      nlohmann::json::parse(test::run_sd({"info", "--json", run.sample_path(3).string()}).out);
   const auto& settings = told.at("texts").at("sd");
   EXPECT_EQ(settings.at("prompt"), "a house");
-  EXPECT_EQ(settings.at("region").dump(),
-            R"([{"prompt":"a red cat","where":[0.5,0.0,1.0,1.0]}])");
+  EXPECT_EQ(settings.at("region").dump(), R"([{"prompt":"a red cat","where":[0.5,0.0,1.0,1.0]}])");
   EXPECT_EQ(settings.at("region_mode"), "attention");
   EXPECT_EQ(settings.at("region_base"), 0.5);
 }
@@ -206,7 +206,7 @@ TEST_F(RegionBinary, GreysOfAGradedMaskSayHowMuchMayChange) {
 TEST_F(RegionBinary, OutsideOfAnEditMaskPixelsAreTheSourcesToTheByte) {
   const auto mask = picture("mask.png", halves(0, 255));
   for (const char* mode : {"fork", "p2p"}) {
-    const Names swap = {"--mode",   mode,         "--sprompt", "a red cat",
+    const Names swap = {"--mode",   mode,         "--sprompt",   "a red cat",
                         "--prompt", "a blue dog", "--edit-mask", mask};
     const auto target = drawn("swap", swap);
     const auto number = run.samples().size() - 1;
@@ -221,8 +221,9 @@ TEST_F(RegionBinary, OutsideOfAnEditMaskPixelsAreTheSourcesToTheByte) {
 TEST_F(RegionBinary, AnEditMaskIsNarrowedSoftenedAndWritten) {
   const auto mask = picture("mask.png", halves(0, 255));
   const auto saved = run.path("saved.png").string();
-  const Names swap = {"--sprompt",   "a red cat", "--prompt",    "a blue dog", "--edit-mask", mask,
-                      "--mask-grow", "-16",       "--mask-blur", "2",          "--save-mask", saved};
+  const Names swap = {"--sprompt",   "a red cat", "--prompt",    "a blue dog",
+                      "--edit-mask", mask,        "--mask-grow", "-16",
+                      "--mask-blur", "2",         "--save-mask", saved};
   drawn("swap", swap);
   const auto found = read_image(saved);
   ASSERT_EQ(found.channels, 1);
@@ -273,8 +274,8 @@ TEST_F(RegionBinary, AnAutoMaskSaysWhereThePictureChanges) {
   const auto original = soft_pattern();
   const auto start = picture("start.png", original);
   const auto saved = run.path("auto.png").string();
-  const Names swap = {"--init-img", start,        "--strength",  "0.5",         "--sprompt",
-                      "a red cat", "--prompt",   "a blue dog", "--auto-mask"};
+  const Names swap = {"--init-img", start,      "--strength", "0.5",        "--sprompt",
+                      "a red cat",  "--prompt", "a blue dog", "--auto-mask"};
   auto saving = swap;
   saving.insert(saving.end(), {"--save-mask", saved});
   const auto target = drawn("swap", saving);
@@ -297,9 +298,10 @@ TEST_F(RegionBinary, AnAutoMaskSaysWhereThePictureChanges) {
   auto more = swap;
   more.insert(more.end(), {"--auto-mask-threshold", "0.7"});
   EXPECT_NE(drawn("swap", more), target);
-  expect_refused("img2img", {"--init-img", start, "--prompt", "a cat", "--auto-mask",
-                             "--auto-mask-from", "a cat"},
-                 2, {"nothing to change"});
+  expect_refused(
+      "img2img",
+      {"--init-img", start, "--prompt", "a cat", "--auto-mask", "--auto-mask-from", "a cat"}, 2,
+      {"nothing to change"});
 }
 
 TEST_F(RegionBinary, ConceptsAreAddedAndTakenOut) {
@@ -316,12 +318,11 @@ TEST_F(RegionBinary, ConceptsAreAddedAndTakenOut) {
   const auto both = with({"--edit", "snow:5:0.5", "--edit", "-a red roof:3:0.5:0.2:1"});
   EXPECT_NE(both, added);
   expect_repeated(3);
-  const auto told = nlohmann::json::parse(
-      test::run_sd({"info", "--json", run.sample_path(3).string()}).out);
-  EXPECT_EQ(
-      told.at("texts").at("sd").at("edit").dump(),
-      R"([{"concept":"snow","scale":5.0,"steps":[0.0,1.0],"threshold":0.5},)"
-      R"({"concept":"a red roof","scale":-3.0,"steps":[0.2,1.0],"threshold":0.5}])");
+  const auto told =
+      nlohmann::json::parse(test::run_sd({"info", "--json", run.sample_path(3).string()}).out);
+  EXPECT_EQ(told.at("texts").at("sd").at("edit").dump(),
+            R"([{"concept":"snow","scale":5.0,"steps":[0.0,1.0],"threshold":0.5},)"
+            R"({"concept":"a red roof","scale":-3.0,"steps":[0.2,1.0],"threshold":0.5}])");
 }
 
 TEST_F(RegionBinary, ConceptsThatDoNotFitAreRefused) {

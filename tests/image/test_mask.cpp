@@ -3,10 +3,10 @@
 #include <numeric>
 
 #include "image/fixtures.h"
+#include "sd/core/error.h"
 #include "sd/image/mask.h"
 #include "sd/image/read.h"
 #include "sd/image/region_weights.h"
-#include "sd/core/error.h"
 
 namespace sd {
 namespace {

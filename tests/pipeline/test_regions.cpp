@@ -223,8 +223,7 @@ TEST(RegionalPrompts, MapsThatDoNotFitAreRefused) {
   expect_error<UsageError>([&] { drawn(request); }, "map of part 1", "[1, 1, 4, 4]");
   request.part_maps->weights[1] = -at::ones({1, 1, 8, 8});
   expect_error<UsageError>([&] { drawn(request); }, "map of part 1", "negative");
-  request.part_maps->weights[1] =
-      at::ones({1, 1, 8, 8}) * std::numeric_limits<float>::quiet_NaN();
+  request.part_maps->weights[1] = at::ones({1, 1, 8, 8}) * std::numeric_limits<float>::quiet_NaN();
   expect_error<UsageError>([&] { drawn(request); }, "map of part 1");
   request.part_maps->weights.pop_back();
   expect_error<UsageError>([&] { drawn(request); }, "maps of 1 parts", "has 2");

@@ -14,13 +14,13 @@ struct AutoMaskRequest : DrawSettings {
   AutoMaskRequest() = default;
   explicit AutoMaskRequest(const DrawSettings& settings) : DrawSettings(settings) {}
 
-  std::string source;        // what the picture shows; may be empty
-  std::string target;        // what it is to show
-  torch::Tensor init_image;  // [1,3,H,W] in [-1,1]
-  int64_t noises = 10;       // with which the picture is looked at
+  std::string source;           // what the picture shows; may be empty
+  std::string target;           // what it is to show
+  torch::Tensor init_image;     // [1,3,H,W] in [-1,1]
+  int64_t noises = 10;          // with which the picture is looked at
   double noise_strength = 0.5;  // how noisy: from 0, not at all, to 1
-  double clamp = 3;          // times the mean: what differs by more counts as much
-  double threshold = 0.5;    // of the largest difference
+  double clamp = 3;             // times the mean: what differs by more counts as much
+  double threshold = 0.5;       // of the largest difference
 };
 
 /// Where a picture is to change for a prompt to hold in place of another: [1,1,h,w] of zeros and

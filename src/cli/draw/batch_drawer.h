@@ -74,7 +74,7 @@ class BatchDrawer {
   std::vector<std::shared_ptr<const SizedMask>> masks_;  // of the batch being drawn
   std::shared_ptr<LatentEdit> latent_edit_;              // likewise
   BatchControls controls_;                               // likewise
-  std::shared_ptr<AttentionController> controller_;  // those with what observes them
+  std::shared_ptr<AttentionController> controller_;      // those with what observes them
 };
 
 }  // namespace sd::cli

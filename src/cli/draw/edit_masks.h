@@ -39,7 +39,8 @@ void save_mask(const DrawPlan& plan, const SizedMask& mask);
 /// [1,1,h,w]. Throws UsageError for pixels that no prompt covers.
 std::vector<torch::Tensor> region_maps(const DrawPlan& plan);
 
-/// DiffEdit's masks of a run: one for each set of prompts and seed, made when it is first asked for.
+/// DiffEdit's masks of a run: one for each set of prompts and seed, made when it is first asked
+/// for.
 class AutoMasks {
  public:
   AutoMasks(const DrawPlan& plan, const LoadedModel& model, const RunInputs& inputs)

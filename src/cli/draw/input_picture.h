@@ -40,9 +40,9 @@ struct RunInputs {
   std::optional<torch::Tensor> blend_mask;  // [1,1,h,w] in [0,1]
   std::optional<SwapMask> swap_mask;
   std::vector<torch::Tensor> region_maps;  // edit_masks.h; empty: no regions
-  std::vector<Image> followed;              // pictures of --ip-adapter, in their order
-  std::optional<StartLatents> start;        // what its batches start from; cells have their own
-  std::vector<ControlPicture> controls;     // of the control nets, in their order
+  std::vector<Image> followed;             // pictures of --ip-adapter, in their order
+  std::optional<StartLatents> start;       // what its batches start from; cells have their own
+  std::vector<ControlPicture> controls;    // of the control nets, in their order
 };
 
 /// Reads and resizes (Lanczos) them to the plan's size. Says through `say` what of a mask was taken

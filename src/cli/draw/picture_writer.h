@@ -26,7 +26,7 @@ namespace sd::cli {
 struct DrawnBatch {
   Batch batch;
   DrawResult result;
-  std::shared_ptr<const LocalBlend> blend;  // what edited it, or null
+  std::shared_ptr<const LocalBlend> blend;              // what edited it, or null
   std::vector<std::shared_ptr<const SizedMask>> masks;  // of each sample; empty: the run's
   BatchSeconds seconds;
   AttnRun& attn;

@@ -49,9 +49,9 @@ struct PictureInput {
   /// `sd swap`: white may change. Outside, the picture stays what it was, or the source where there
   /// is no picture.
   std::optional<std::filesystem::path> edit_mask;
-  bool auto_mask = false;                      // DiffEdit's, from the prompts
-  std::optional<std::string> auto_mask_from;   // what the picture shows; absent: the source, or ""
-  double auto_mask_threshold = 0.5;            // of the largest difference
+  bool auto_mask = false;                     // DiffEdit's, from the prompts
+  std::optional<std::string> auto_mask_from;  // what the picture shows; absent: the source, or ""
+  double auto_mask_threshold = 0.5;           // of the largest difference
   std::optional<std::filesystem::path> save_mask;
 
   bool masks() const { return init_mask || edit_mask || auto_mask; }

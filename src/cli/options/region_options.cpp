@@ -69,10 +69,10 @@ ConceptEdit parse_concept_edit(const std::string& option, const std::string& tex
   const bool is_signed = text.starts_with('+') || text.starts_with('-');
   edit.concept_text = parts[0].substr(is_signed ? 1 : 0);
   if (edit.concept_text.find_first_not_of(' ') == std::string::npos || parts.size() > kMostParts) {
-    throw UsageError(
-        fmt::format("{}: '{}' is not CONCEPT[:SCALE[:THRESHOLD[:START[:END]]]], with + (the default) "
-                    "or - before it\nExample: {} \"+sunglasses:5\"",
-                    option, text, option));
+    throw UsageError(fmt::format(
+        "{}: '{}' is not CONCEPT[:SCALE[:THRESHOLD[:START[:END]]]], with + (the default) "
+        "or - before it\nExample: {} \"+sunglasses:5\"",
+        option, text, option));
   }
   if (parts.size() > 1) edit.scale = parse_real(option, parts[1], kConceptScaleRange);
   if (text.starts_with('-')) edit.scale = -edit.scale;

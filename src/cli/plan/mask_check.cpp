@@ -56,8 +56,8 @@ void check_saved_mask(const DrawOptions& options) {
          "prompts of a list have a mask each, and there is one file");
   std::error_code ignored;
   if (fs::exists(*file, ignored)) {
-    throw IoError(fmt::format("--save-mask: {} is there already and is not overwritten",
-                              file->string()));
+    throw IoError(
+        fmt::format("--save-mask: {} is there already and is not overwritten", file->string()));
   }
 }
 
