@@ -66,9 +66,9 @@ int print_and_end(const std::string& text) {
 }
 
 std::vector<Command> add_commands(CLI::App& app) {
-  std::vector<Command> commands = {add_txt2img(app),    add_img2img(app),  add_swap(app),
-                                   add_attn(app),       add_info(app),     add_convert(app),
-                                   add_preprocess(app), add_samplers(app), add_bench(app)};
+  std::vector<Command> commands = {
+      add_txt2img(app), add_img2img(app), add_swap(app),       add_attn(app),     add_invert(app),
+      add_info(app),    add_convert(app), add_preprocess(app), add_samplers(app), add_bench(app)};
   for (auto& command : commands) add_settings_flag(*command.parser);
   for (const auto add : {add_doctor, add_completion, add_man, add_version, add_help})
     commands.push_back(add(app));

@@ -2,6 +2,7 @@
 
 #include <ATen/ops/cat.h>
 #include <ATen/ops/ones_like.h>
+#include <ATen/ops/quantile.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros_like.h>
@@ -87,6 +88,13 @@ struct Predictions {
   }
 };
 
+/// The differences that proximal guidance keeps.
+torch::Tensor kept_differences(const torch::Tensor& prompts, const ProximalGuidance& proximal) {
+  const auto size = prompts.abs();
+  const auto least = at::quantile(size.flatten(1), proximal.quantile, 1).view({-1, 1, 1, 1});
+  return at::where(size > least, prompts, at::zeros_like(prompts));
+}
+
 /// What projected guidance leaves of the way to the prompts.
 torch::Tensor projected_prompts(const Predictions& all, const torch::Tensor& prompts,
                                 torch::Tensor& momentum) {
@@ -170,6 +178,7 @@ Guidance Guidance::unguided() const {
   plain.guidance_scale = 1;
   plain.row_scales.clear();
   if (plain.picture_scale) plain.picture_scale = 1;
+  plain.proximal.reset();
   plain.added = {};
   plain.edits.clear();
   return plain;
@@ -226,6 +235,7 @@ torch::Tensor GuidedDenoiser::eps(const torch::Tensor& x, double t, int64_t step
   if (all.eps.size() > 1) {
     auto prompts = towards_prompts(guidance, all.eps);
     conditional = all.conditional(prompts);
+    if (guidance.proximal) prompts = kept_differences(prompts, *guidance.proximal);
     if (added.apg) prompts = projected_prompts(all, prompts, momentum_);
     guided = combined(all, prompts);
   }

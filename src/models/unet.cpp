@@ -51,6 +51,7 @@ void UNetImpl::build_output_blocks() {
       const int64_t index = static_cast<int64_t>(output_stages_.size());
       auto block = list->put(std::to_string(index), Group());
       Stage stage;
+      stage.output_block = index;
       stage.res = block->put("0", ResBlock(channels + skip_channels.back(),
                                            4 * config_.model_channels, out, config_.norm_groups));
       skip_channels.pop_back();

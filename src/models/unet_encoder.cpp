@@ -31,8 +31,11 @@ ResBlockImpl::ResBlockImpl(int64_t in_channels, int64_t embedding_width, int64_t
   }
 }
 
-torch::Tensor ResBlockImpl::forward(const torch::Tensor& x, const torch::Tensor& shift) {
-  const auto h = in_conv->forward(x, {.norm = in_norm.get(), .offset = shift});  // [R,out,h,w]
+torch::Tensor ResBlockImpl::forward(const torch::Tensor& x, const torch::Tensor& shift,
+                                    const std::vector<int64_t>& taken) {
+  auto h = in_conv->forward(x, {.norm = in_norm.get(), .offset = shift});  // [R,out,h,w]
+  // What follows goes row by row: the features of these rows are made from them.
+  if (!taken.empty()) h = rows_at(h, taken);
   return out_conv->forward(h, {.norm = out_norm.get(), .residual = skip_ ? skip_->forward(x) : x});
 }
 
@@ -169,7 +172,11 @@ torch::Tensor UNetEncoderImpl::apply(Stage& stage, torch::Tensor h, const Time& 
                                      const torch::Tensor& context, const ForwardContext& run) {
   if (stage.conv_in) return stage.conv_in->forward(h.to(at::kFloat)).to(context.scalar_type());
   if (stage.downsample) return stage.downsample->forward(h);
-  h = stage.res->forward(h, time.shift(stage.res));
+  std::vector<int64_t> taken;
+  if (stage.output_block && run.edits != nullptr && run.edits->sharer != nullptr) {
+    taken = run.edits->sharer->features(*stage.output_block, run.step, run.rows, h.size(0));
+  }
+  h = stage.res->forward(h, time.shift(stage.res), taken);
   if (stage.transformer) h = stage.transformer->forward(h, context, run);
   if (stage.upsample) h = stage.upsample->forward(h, {.upsampled = true});
   return h;

@@ -15,7 +15,9 @@
 #include "nn/gpu.h"
 #include "nn/kernel_attention.h"
 #include "nn/layer_profile.h"
+#include "nn/shared_rows.h"
 #include "sd/nn/column_edit.h"
+#include "sd/nn/forward_edits.h"
 #include "sd/nn/image_attention.h"
 #include "sd/nn/prompt_cache.h"
 
@@ -24,9 +26,12 @@ namespace {
 
 /// Training on a CPU does not use LibTorch's fused kernel. Its backward pass does the matrix
 /// products one by one and sets oneDNN up anew for each. At the sizes that are trained here, that
-/// took most of a step.
-bool trains_on_cpu(const torch::Tensor& q) {
-  return q.is_cpu() && q.requires_grad() && c10::GradMode::is_enabled();
+/// took most of a step. Probabilities of large pictures, which the way back would keep, are another
+/// matter: at 64x64 pixels and 8 heads half a gigabyte each.
+bool trains_on_cpu(const torch::Tensor& q, const torch::Tensor& k) {
+  constexpr int64_t kMostProbabilities = int64_t{1} << 26;
+  return q.is_cpu() && q.requires_grad() && c10::GradMode::is_enabled() &&
+         q.size(0) * q.size(1) * q.size(2) * k.size(2) <= kMostProbabilities;
 }
 
 /// q kᵀ / √d: [R,heads,Q,K].
@@ -39,7 +44,7 @@ torch::Tensor attention_scores(const torch::Tensor& q, const torch::Tensor& k) {
 
 torch::Tensor fused_attention(const torch::Tensor& q, const torch::Tensor& k,
                               const torch::Tensor& v, bool causal) {
-  if (trains_on_cpu(q)) {
+  if (trains_on_cpu(q, k)) {
     auto scores = attention_scores(q, k);
     if (causal) {
       const auto later = at::ones({q.size(2), k.size(2)}, q.options().dtype(at::kBool)).triu_(1);
@@ -50,10 +55,21 @@ torch::Tensor fused_attention(const torch::Tensor& q, const torch::Tensor& k,
   return at::scaled_dot_product_attention(q, k, v, /*attn_mask=*/{}, /*dropout_p=*/0.0, causal);
 }
 
-torch::Tensor attention_probabilities(const torch::Tensor& q, const torch::Tensor& k) {
+torch::Tensor fused_attention_with_bias(const torch::Tensor& q, const torch::Tensor& k,
+                                        const torch::Tensor& v, const torch::Tensor& bias) {
+  if (trains_on_cpu(q)) return at::matmul(at::softmax(attention_scores(q, k) + bias, -1), v);
+  const auto shape = {q.size(0), q.size(1), q.size(2), k.size(2)};
+  return at::scaled_dot_product_attention(q, k, v, bias.to(q.scalar_type()).expand(shape));
+}
+
+torch::Tensor attention_logits(const torch::Tensor& q, const torch::Tensor& k) {
   // As in the fused kernels: a score of 8 rounded to bf16 is off by up to 2^-6, and so is what e is
   // raised to.
-  return at::softmax(attention_scores(q.to(at::kFloat), k.to(at::kFloat)), -1);
+  return attention_scores(q.to(at::kFloat), k.to(at::kFloat));
+}
+
+torch::Tensor attention_probabilities(const torch::Tensor& q, const torch::Tensor& k) {
+  return at::softmax(attention_logits(q, k), -1);
 }
 
 torch::Tensor split_heads(const torch::Tensor& x, int64_t heads) {
@@ -143,6 +159,11 @@ bool AttentionImpl::is_watched(const ForwardContext& run, int64_t grid_height,
                                                            grid_width}) != AttentionUse::kNone;
 }
 
+bool AttentionImpl::is_shared(const ForwardContext& run) const {
+  return site_.kind == AttentionKind::kSelf && run.edits != nullptr &&
+         run.edits->sharer != nullptr && run.edits->sharer->acts(site_, run.step, run.rows);
+}
+
 AttentionImpl::Projections AttentionImpl::project(const torch::Tensor& x,
                                                   const torch::Tensor& context,
                                                   const ForwardContext& run) {
@@ -178,6 +199,25 @@ torch::Tensor AttentionImpl::mix_columns(const torch::Tensor& x, const torch::Te
   const auto mixed = fused_attention(split_heads(q, heads_), split_heads(halves[0], heads_),
                                      split_heads(halves[1], heads_));
   return run.columns->added_up(merge_heads(mixed));
+}
+
+torch::Tensor AttentionImpl::mix_shared(const torch::Tensor& x, const ForwardContext& run,
+                                        const AttentionCall& call) {
+  SharedProjections made{.heads = heads_};
+  if (can_attend(x) || gpu::takes_half(x)) {
+    const auto all = joined_linear(x, {to_q.get(), to_k.get(), to_v.get()}).chunk(3, -1);
+    made.q = all[0], made.k = all[1], made.v = all[2];
+  } else {
+    made.q = to_q->forward(x), made.k = to_k->forward(x), made.v = to_v->forward(x);
+  }
+  const auto& sharer = *run.edits->sharer;
+  if (sharer.noting) {
+    // Copies, since theirs is the memory of the queries too.
+    sharer.notes->note(this, made.k.contiguous(), made.v.contiguous());
+    return attention_of_projections(made.q, made.k, made.v, heads_);
+  }
+  if (sharer.notes != nullptr) made.noted = sharer.notes->find(this);
+  return attention_of_rows(made, sharer.rows(call), run.controller, call);
 }
 
 torch::Tensor AttentionImpl::mix(const torch::Tensor& x, const torch::Tensor& context,
@@ -251,7 +291,9 @@ torch::Tensor AttentionImpl::forward(const torch::Tensor& x, const torch::Tensor
   });
   const AttentionCall call{site_, run.step, run.rows, grid_height, grid_width};
   const bool by_kernels = can_attend(x) && x.scalar_type() == context.scalar_type();
-  auto mixed = by_kernels ? mix_by_kernels(x, context, run, call) : mix(x, context, run, call);
+  auto mixed = is_shared(run) ? mix_shared(x, run, call)
+               : by_kernels   ? mix_by_kernels(x, context, run, call)
+                              : mix(x, context, run, call);
   if (is_edited(run)) edit(mixed, x, context, *run.edits, grid_height, grid_width);
   return to_out_proj->forward(mixed, {.residual = residual});
 }

@@ -15,11 +15,11 @@ int64_t count_of(const std::vector<int64_t>& same_as) {
   return count;
 }
 
+}  // namespace
+
 torch::Tensor rows_at(const torch::Tensor& x, const std::vector<int64_t>& rows) {
   return x.index_select(0, at::tensor(rows, at::TensorOptions().dtype(at::kLong)).to(x.device()));
 }
-
-}  // namespace
 
 std::vector<int64_t> find_equal_rows(const torch::Tensor& x) {
   const auto rows = x.contiguous();

@@ -12,6 +12,7 @@
 #include <cmath>
 #include <vector>
 
+#include "nn/constants.h"
 #include "nn/gpu.h"
 #include "nn/norm_kernels.h"
 #include "nn/parallel_tasks.h"
@@ -265,7 +266,9 @@ bool is_fast(const torch::Tensor& x, const GroupNormOptions& options) {
          (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
 }
 
-torch::Tensor as_float(const torch::Tensor& values) { return values.to(at::kFloat).contiguous(); }
+torch::Tensor as_float(const torch::Tensor& values) {
+  return as_constant(values.to(at::kFloat).contiguous());
+}
 
 }  // namespace
 
@@ -294,8 +297,9 @@ GroupAffine GroupMoments::affine(const GroupNormOptions& options) const {
 torch::Tensor group_norm(const torch::Tensor& x, const GroupNormOptions& options) {
   if (gpu::norms(x, options)) return gpu::group_norm(x, options);
   if (!is_fast(x, options)) {
-    const auto y = at::group_norm(x, options.groups, options.weight.to(x.scalar_type()),
-                                  options.bias.to(x.scalar_type()), options.eps);
+    const auto y =
+        at::group_norm(x, options.groups, as_constant(options.weight.to(x.scalar_type())),
+                       as_constant(options.bias.to(x.scalar_type())), options.eps);
     return options.silu ? at::silu(y) : y;
   }
   const auto maps = x.contiguous(at::MemoryFormat::ChannelsLast);

@@ -20,11 +20,11 @@ torch::Tensor with_side_by_side_heads(const torch::Tensor& x) {
   return !x.defined() || x.stride(-1) == 1 ? x : x.contiguous();
 }
 
-kernels::AttentionCall call_of(const HeldKeys& held, int64_t queries) {
+kernels::AttentionCall call_of(const HeldKeys& held, int64_t rows, int64_t queries) {
   const auto& shape = held.keys.shape();
   kernels::AttentionCall call{};
   call.keys = &held.keys;
-  call.rows = shape.rows;
+  call.rows = rows;
   call.queries = queries;
   call.scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(shape.size)));
   return call;
@@ -37,7 +37,7 @@ void run(const kernels::AttentionCall& call) {
 
 torch::Tensor output_of(kernels::AttentionCall& call, torch::Dtype dtype) {
   const auto& shape = call.keys->shape();
-  auto out = at::empty({shape.rows, call.queries, shape.heads * shape.size},
+  auto out = at::empty({call.rows, call.queries, shape.heads * shape.size},
                        at::TensorOptions().dtype(dtype));
   call.out = out.mutable_data_ptr();
   call.out_row_stride = out.stride(0);
@@ -75,7 +75,7 @@ HeldKeys hold_keys(const torch::Tensor& k, const torch::Tensor& v, int64_t heads
 torch::Tensor attend(const torch::Tensor& q, const HeldKeys& held, bool causal,
                      const std::vector<int64_t>& watched, const torch::Tensor& probs) {
   const auto queries = with_side_by_side_heads(q);
-  auto call = call_of(held, q.size(1));
+  auto call = call_of(held, q.size(0), q.size(1));
   call.q = view_of(queries);
   call.causal = causal;
   if (!watched.empty()) {
@@ -88,12 +88,23 @@ torch::Tensor attend(const torch::Tensor& q, const HeldKeys& held, bool causal,
   return out;
 }
 
+torch::Tensor attend(const torch::Tensor& q, const HeldKeys& held,
+                     const std::vector<int64_t>& key_rows) {
+  const auto queries = with_side_by_side_heads(q);
+  auto call = call_of(held, q.size(0), q.size(1));
+  call.q = view_of(queries);
+  call.key_rows = key_rows.data();
+  auto out = output_of(call, q.scalar_type());
+  run(call);
+  return out;
+}
+
 torch::Tensor probabilities(const torch::Tensor& q, const HeldKeys& held) {
   const auto queries = with_side_by_side_heads(q);
   const auto& shape = held.keys.shape();
   auto probs = at::empty({shape.rows, shape.heads, q.size(1), shape.keys},
                          at::TensorOptions().dtype(at::kFloat));
-  auto call = call_of(held, q.size(1));
+  auto call = call_of(held, shape.rows, q.size(1));
   call.q = view_of(queries);
   call.watch.rows = all_of(shape.rows);
   call.watch.heads = all_of(shape.heads);
@@ -104,7 +115,7 @@ torch::Tensor probabilities(const torch::Tensor& q, const HeldKeys& held) {
 
 torch::Tensor weigh_values(const torch::Tensor& probs, const HeldKeys& held, torch::Dtype dtype) {
   const auto given = probs.to(at::kFloat).contiguous();
-  auto call = call_of(held, probs.size(2));
+  auto call = call_of(held, held.keys.shape().rows, probs.size(2));
   call.given = given.const_data_ptr<float>();
   auto out = output_of(call, dtype);
   run(call);

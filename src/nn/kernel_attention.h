@@ -27,6 +27,9 @@ HeldKeys hold_keys(const torch::Tensor& k, const torch::Tensor& v, int64_t heads
 /// way.
 torch::Tensor attend(const torch::Tensor& q, const HeldKeys& held, bool causal = false,
                      const std::vector<int64_t>& watched = {}, const torch::Tensor& probs = {});
+/// The same where row i of q looks at the keys and values of row key_rows[i].
+torch::Tensor attend(const torch::Tensor& q, const HeldKeys& held,
+                     const std::vector<int64_t>& key_rows);
 /// The probabilities alone: [R,heads,Q,K] float32.
 torch::Tensor probabilities(const torch::Tensor& q, const HeldKeys& held);
 /// Given probabilities times v: [R,heads,Q,K] → [R,Q,heads·d] of dtype `dtype`.

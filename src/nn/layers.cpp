@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "nn/constants.h"
 #include "nn/conv_rows.h"
 #include "nn/gpu.h"
 #include "nn/group_norm.h"
@@ -30,7 +31,7 @@ namespace {
 /// Weights kept in a narrower dtype than the arithmetic (bf16 on a CPU without bf16 units) widen
 /// here, a layer at a time.
 torch::Tensor as_dtype_of(const torch::Tensor& weight, const torch::Tensor& x) {
-  if (!weight.defined() || weight.scalar_type() == x.scalar_type()) return weight;
+  if (!weight.defined() || weight.scalar_type() == x.scalar_type()) return as_constant(weight);
   return weight.to(x.scalar_type());
 }
 

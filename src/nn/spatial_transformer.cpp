@@ -52,6 +52,11 @@ torch::Tensor TransformerBlockImpl::attend_to_itself(const torch::Tensor& x,
         "where "
         "pixels are merged; leave one of the two out, or name smaller layers");
   }
+  if (attn1->is_shared(run)) {
+    throw UsageError(
+        "token_merging: rows look at each other's pixels in a layer of the latents' own size, "
+        "where pixels are merged; leave one of the two out");
+  }
   const TokenMerging merging(x, grid_height, grid_width, run.token_merging);
   const auto merged = merging.merge(normed);
   return merging.unmerge(attn1->forward(merged, merged, run, grid_height, grid_width)) + x;
@@ -61,7 +66,8 @@ torch::Tensor TransformerBlockImpl::forward(torch::Tensor x, const torch::Tensor
                                             const ForwardContext& run, int64_t grid_height,
                                             int64_t grid_width) {
   // Until they meet their prompts, rows of equal latents are computed once.
-  if (attn1->is_watched(run, grid_height, grid_width) || attn1->is_edited(run)) {
+  if (attn1->is_watched(run, grid_height, grid_width) || attn1->is_edited(run) ||
+      attn1->is_shared(run)) {
     x = all_rows(x, run.same_as);
   }
   x = all_rows(attend_to_itself(x, run, grid_height, grid_width), run.same_as);
@@ -69,7 +75,8 @@ torch::Tensor TransformerBlockImpl::forward(torch::Tensor x, const torch::Tensor
   return ff->forward(norm3->forward(x), x);
 }
 
-SpatialTransformerImpl::SpatialTransformerImpl(const SpatialTransformerOptions& o) {
+SpatialTransformerImpl::SpatialTransformerImpl(const SpatialTransformerOptions& o)
+    : site_{AttentionKind::kCross, o.part, o.block, 0, o.downsampling} {
   const int64_t inner = o.heads * o.head_width;
   norm = register_module("norm", GroupNorm(o.norm_groups, o.channels, 1e-6));
   if (o.linear_projection) {

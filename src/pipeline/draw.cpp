@@ -15,8 +15,11 @@
 #include "pipeline/control_run.h"
 #include "pipeline/encode.h"
 #include "pipeline/guard.h"
+#include "pipeline/guide_run.h"
+#include "pipeline/inversion_draw.h"
 #include "pipeline/model_parts.h"
 #include "pipeline/noise_model.h"
+#include "pipeline/sharing_run.h"
 #include "pipeline/start.h"
 #include "pipeline/step_watch.h"
 #include "sd/core/error.h"
@@ -58,18 +61,28 @@ torch::Tensor put_back(torch::Tensor x, const Start& start, const BatchRows& row
   return x;
 }
 
-/// Everything that happens between two steps.
+/// Everything that happens between two steps. Guides are asked last: what they are shown is what
+/// the next step would begin with.
 StepHooks make_hooks(const DrawRequest& request, const Start& start, const BatchRows& rows,
-                     NoiseSource& noise, StepWatch& watch) {
+                     const LatentEdits& edits, NoiseSource& noise, GuideRun& guides,
+                     StepWatch& watch) {
   StepHooks hooks;
-  if (request.latent_edit != nullptr || start.mask.defined()) {
-    hooks.edit = [&](torch::Tensor x, int64_t step) {
-      if (request.latent_edit != nullptr) {
-        x = request.latent_edit->edit(std::move(x),
-                                      {step, start.plan.size(), start.plan.timestep(step), 0},
-                                      rows.groups(GuidancePass::kConditional));
+  const auto* appearance = request.sharing != nullptr && request.sharing->appearance
+                               ? &*request.sharing->appearance
+                               : nullptr;
+  if (!edits.empty() || start.mask.defined() || !request.guides.empty() || appearance != nullptr) {
+    hooks.edit = [&, appearance](torch::Tensor x, int64_t step) {
+      const StepInfo at{step, start.plan.size(), start.plan.timestep(step), 0};
+      const auto groups = rows.groups(GuidancePass::kConditional);
+      if (appearance != nullptr) {
+        x = with_source_statistics(std::move(x), *appearance, at, groups);
       }
-      return start.mask.defined() ? put_back(std::move(x), start, rows, step, noise) : x;
+      for (auto* edit : edits) {
+        x = edit->edit(std::move(x), at, groups);
+      }
+      if (start.mask.defined()) x = put_back(std::move(x), start, rows, step, noise);
+      const bool last = step + 1 == start.plan.size();
+      return last ? x : guides.before(step + 1, std::move(x));
     };
   }
   hooks.on_step = [&](const StepReport& step) {
@@ -124,11 +137,15 @@ std::shared_ptr<ControlRun> control_run(const LoadedModel& model, const DrawRequ
                                       factor * start.latents.size(3));
 }
 
-torch::Tensor sample(const LoadedModel& model, const DrawRequest& request, NoiseSource& noise,
+torch::Tensor sample(const LoadedModel& model, const DrawRequest& asked, NoiseSource& noise,
                      int64_t* unet_calls) {
+  const auto request = asked.inversion ? along_inversion(model, asked) : asked;
   const auto rows = BatchRows::of(request);
   check_approximations(model, request);
-  const auto start = make_start(model, request, rows, noise);
+  check_sharing(model, request);
+  const auto start = request.inversion ? start_along(model, request, rows, noise)
+                                       : make_start(model, request, rows, noise);
+  AlongInversion along(model, request, start, rows);
   put_part_away(model, ModelPart::kEncoder);
   if (start.plan.size() == 0) return start.latents;
   if (request.noise_only) {
@@ -139,7 +156,7 @@ torch::Tensor sample(const LoadedModel& model, const DrawRequest& request, Noise
         return put_back(std::move(x), start, rows, step, noise);
       };
     }
-    return start.plan.run(nothing, start.latents, hooks, noise,
+    return start.plan.run(nothing, start.latents, hooks, along.noise(noise),
                           make_step_noise(request, rows, noise));
   }
   if (!report(request, Progress::Stage::kEncode, 0, 1)) throw Cancelled();
@@ -155,9 +172,11 @@ torch::Tensor sample(const LoadedModel& model, const DrawRequest& request, Noise
   const auto unet = use_part(model, ModelPart::kUNet);
   if (!report(request, Progress::Stage::kSample, 0, start.plan.size())) throw Cancelled();
   StepWatch watch;
-  auto latents =
-      start.plan.run(denoiser, start.latents, make_hooks(request, start, rows, noise, watch), noise,
-                     make_step_noise(request, rows, noise));
+  GuideRun guides(request, rows, start.plan, predicts);
+  const auto edits = along.edits(request);
+  auto latents = start.plan.run(along.around(denoiser), guides.before(0, start.latents),
+                                make_hooks(request, start, rows, edits, noise, guides, watch),
+                                along.noise(noise), make_step_noise(request, rows, noise));
   watch.finish();
   return latents;
 }

@@ -61,7 +61,7 @@ void BatchNoiseModel::make_edits(const DrawRequest& request) {
   make_concepts(request);
   make_regions(request);
   const bool inside = perturbs_ || added.sag_scale != 0 || added.freeu || negative_ ||
-                      !embedded_scales_.empty() || concepts_ || regions_;
+                      !embedded_scales_.empty() || concepts_ || regions_ || sharing_;
   if (inside) edits_ = std::make_shared<ForwardEdits>();
   run_.edits = edits_.get();
 }
@@ -151,6 +151,7 @@ void BatchNoiseModel::set_edits(const Call& call) {
   const auto& added = guidance_.added;
   edits = {};
   edits.divided = networks_->divide_rows();
+  if (sharing_ && !call.again) edits.sharer = sharing_->sharer();
   set_concepts(call);
   set_regions(call);
   const bool perturbed = perturbs_ && call.first <= concept_rows_ && !call.again;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "nn/gpu.h"
+#include "pipeline/inversion_draw.h"
 #include "pipeline/part_maps.h"
 #include "pipeline/recorded_unet.h"
 #include "pipeline/start.h"
@@ -31,6 +32,15 @@ Guidance guidance_of(const LoadedModel& model, const DrawRequest& request) {
     for (int64_t row = 0; row < rows; ++row)
       guidance.row_scales.push_back(own[static_cast<std::size_t>(row) % own.size()]);
   }
+  if (const auto scale = source_scale(request)) {
+    const auto rows = BatchRows::of(request);
+    auto& scales = guidance.row_scales;
+    if (scales.empty())
+      scales.assign(static_cast<std::size_t>(rows.total()), request.guidance_scale);
+    std::fill(scales.begin() + rows.target_rows(), scales.end(), *scale);
+  }
+  if (negates_source(request) && request.inversion->proximal > 0)
+    guidance.proximal = ProximalGuidance{request.inversion->proximal};
   if (model.config.extra() == UNetExtra::kPicture) {
     guidance.picture_scale = request.image_guidance_scale;
   }
@@ -85,6 +95,8 @@ BatchNoiseModel::BatchNoiseModel(const LoadedModel& model, const DrawRequest& re
     add_pass(request, pass, pass == GuidancePass::kConcept ? number++ : part, extra);
     if (pass == GuidancePass::kConditional) ++part;
   }
+  if (request.sharing != nullptr && request.sharing->count() > 0)
+    sharing_ = std::make_shared<SharingRun>(model, request);
   if (!request.image_prompts.empty()) {
     images_ = std::make_shared<ImageRows>(request.image_prompts, sees_prompt_, model.compute_dtype);
   }
@@ -174,21 +186,30 @@ void BatchNoiseModel::take_columns(const torch::Tensor& context) {
 
 torch::Tensor BatchNoiseModel::evaluate(const torch::Tensor& input, const torch::Tensor& context) {
   take_columns(context);
-  auto weights = networks_->of_step(run_.step.step, run_.step.num_steps, input.size(0));
+  run_.residuals = controls_ ? controls_->residuals(input, timestep_, context, run_) : nullptr;
+  return forward(input, context, run_);
+}
+
+void BatchNoiseModel::take_networks(int64_t rows) {
+  auto weights = networks_->of_step(run_.step.step, run_.step.num_steps, rows);
   if (weights != network_weights_) {
     // What is kept was made with others.
     *prompt_ = PromptCache();
+    *note_prompt_ = PromptCache();
     if (features_) features_->forget();
-    network_weights_ = weights;
+    network_weights_ = std::move(weights);
   }
-  run_.residuals = controls_ ? controls_->residuals(input, timestep_, context, run_) : nullptr;
+}
+
+torch::Tensor BatchNoiseModel::forward(const torch::Tensor& input, const torch::Tensor& context,
+                                       const ForwardContext& run) {
   auto& unet = *model_.model->unet;
-  if (!weights.empty()) {
-    const AddingToLayers adding(networks_->additions(), std::move(weights));
-    return unet.forward(input, timestep_, context, run_);
+  if (!network_weights_.empty()) {
+    const AddingToLayers adding(networks_->additions(), network_weights_);
+    return unet.forward(input, timestep_, context, run);
   }
-  if (turn_ == nullptr) return unet.forward(input, timestep_, context, run_);
-  return model_.recorded->forward(input, timestep_, context, run_);
+  if (turn_ == nullptr) return unet.forward(input, timestep_, context, run);
+  return model_.recorded->forward(input, timestep_, context, run);
 }
 
 void BatchNoiseModel::take_images(const Call& call) {
@@ -227,7 +248,12 @@ torch::Tensor BatchNoiseModel::predict(const torch::Tensor& x, double t, int64_t
   run_.prompt = prompt_.get();
   run_.times = times_.get();
   set_edits(call);
-  const auto predicted = evaluate(input, context_of(step, call)).to(at::kFloat);
+  const auto context = context_of(step, call);
+  take_networks(call.count);
+  const bool refers = sharing_ && !call.again && sharing_->refers(run_.step);
+  if (refers) note_reference(context, sigmas_.alpha(t), call);
+  auto predicted = evaluate(input, context).to(at::kFloat);
+  if (sharing_ && !call.again) predicted = pushed_by_sharing(predicted, input, context);
   if (model_.config.prediction != Prediction::kVelocity) return predicted;
   return eps_from_velocity(predicted, x, sigmas_.alpha(t));
 }

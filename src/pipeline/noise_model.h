@@ -10,13 +10,16 @@
 #include "pipeline/image_rows.h"
 #include "pipeline/network_layers.h"
 #include "pipeline/prompt_contexts.h"
+#include "pipeline/sharing_run.h"
 #include "sd/diffusion/denoiser.h"
 #include "sd/diffusion/sigmas.h"
 #include "sd/models/feature_cache.h"
+#include "sd/models/unet_gradients.h"
 #include "sd/nn/column_edit.h"
 #include "sd/nn/forward_edits.h"
 #include "sd/nn/prompt_cache.h"
 #include "sd/nn/time_table.h"
+#include "sd/pipeline/latent_guide.h"
 
 namespace sd {
 
@@ -40,6 +43,12 @@ class BatchNoiseModel {
   /// ε of other latents for the rows of the first pass that is not perturbed, whose attention no
   /// controller sees.
   torch::Tensor again(const torch::Tensor& x, double t, int64_t step);
+  /// ε and maps of latents x [1,4,h,w] float32 for the conditional row of a target's sample, by its
+  /// prompt alone and under autograd; not in inference mode.
+  GradientOutputs with_gradients(const torch::Tensor& x, const GuidePlace& place,
+                                 const GradientChoice& choice);
+  /// Whether prompts are joined by AND.
+  bool draws_parts() const { return !guidance_.part_weights.empty(); }
   /// What self-attention in the middle paid to each pixel in those rows of the last call.
   const torch::Tensor& attention() const { return sums_->sums; }
   /// What cross-attention paid to the tokens of a concept in the rows of its pass in the last call,
@@ -62,11 +71,25 @@ class BatchNoiseModel {
   void set_regions(const Call& call);
   void set_negative(const Call& call, bool perturbed);
   torch::Tensor time_condition() const;
+  /// The row of all in which a target's sample is shown its prompt.
+  int64_t conditional_row(const GuidePlace& place) const;
+  /// What guidance does inside of the UNet in such a row.
+  ForwardEdits edits_of(const GuidePlace& place) const;
   void add_pass(const DrawRequest& request, GuidancePass pass, int64_t part,
                 const torch::Tensor& extra);
   void set_step(double t, int64_t step, const Call& call);
   torch::Tensor context_of(int64_t step, const Call& call);
   torch::Tensor evaluate(const torch::Tensor& input, const torch::Tensor& context);
+  /// Which LoRAs rows have in this step.
+  void take_networks(int64_t rows);
+  /// The UNet, under the LoRAs of this step.
+  torch::Tensor forward(const torch::Tensor& input, const torch::Tensor& context,
+                        const ForwardContext& run);
+  /// Notes the keys of the picture that rows look at beside themselves.
+  void note_reference(const torch::Tensor& context, double alpha, const Call& call);
+  /// What is predicted, pushed beyond what is predicted where no row looks at another.
+  torch::Tensor pushed_by_sharing(const torch::Tensor& predicted, const torch::Tensor& input,
+                                  const torch::Tensor& context);
   /// Turns what the controller does to this step into a ColumnEdit where it is one.
   void take_columns(const torch::Tensor& context);
   /// Which pictures are followed in this step.
@@ -90,6 +113,8 @@ class BatchNoiseModel {
   std::shared_ptr<std::unique_lock<std::mutex>> turn_;  // at the model's recorded UNet
   torch::Tensor timestep_;                              // [1], of the call before
   AttentionController* controller_ = nullptr;
+  std::shared_ptr<SharingRun> sharing_;  // as prompt_; null: rows look at themselves
+  std::shared_ptr<PromptCache> note_prompt_ = std::make_shared<PromptCache>();  // of its calls
   std::vector<bool> sees_prompt_;      // of all rows, which are those of a prompt
   std::shared_ptr<ImageRows> images_;  // as prompt_; null: no pictures are followed
   std::optional<ColumnEdit> columns_;  // of the last call; on a CPU, and where the model is

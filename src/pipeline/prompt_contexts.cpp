@@ -9,6 +9,7 @@
 
 #include "pipeline/batch_rows.h"
 #include "pipeline/check.h"
+#include "pipeline/inversion_draw.h"
 #include "pipeline/model_parts.h"
 #include "sd/core/error.h"
 #include "sd/models/latent_diffusion.h"
@@ -143,7 +144,39 @@ const PromptContexts::Row& PromptContexts::negative_of(const std::string& prompt
   return negative_.emplace(key, std::move(row)).first->second;
 }
 
+PromptContexts::Row PromptContexts::optimised_negative() const {
+  const auto& contexts = request_.inversion->unconditional;  // [S,K,D]
+  const int64_t tokens = contexts.size(1),
+                wanted = chunks_ * tokenizer_of(model_, request_)->length();
+  if (wanted % tokens != 0) {
+    throw UsageError(
+        fmt::format("the picture was inverted with prompts of {} tokens, and those drawn have "
+                    "{}\nShorten them, "
+                    "or invert it with a source prompt as long as theirs.",
+                    tokens, wanted));
+  }
+  Row row;
+  for (int64_t step = 0; step < contexts.size(0); ++step) {
+    row.changes.emplace_back(step, contexts.narrow(0, step, 1)
+                                       .to(torch::Device(model_.device), model_.compute_dtype)
+                                       .repeat({1, wanted / tokens, 1}));
+  }
+  return row;
+}
+
 void PromptContexts::add_negative(int64_t rows) {
+  if (negates_source(request_)) {
+    for (int64_t row = 0; row < rows; ++row)
+      rows_.push_back(parts_of(request_.inversion->prompt, row).front());
+    context_ = torch::Tensor();
+    return;
+  }
+  if (request_.inversion && request_.inversion->unconditional.defined() &&
+      request_.inversion->method == InversionMethod::kNullText) {
+    rows_.insert(rows_.end(), static_cast<std::size_t>(rows), optimised_negative());
+    context_ = torch::Tensor();
+    return;
+  }
   const auto& own = request_.negative_prompts;
   for (int64_t row = 0; row < rows; ++row) {
     rows_.push_back(negative_of(

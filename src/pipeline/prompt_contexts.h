@@ -27,7 +27,8 @@ class PromptContexts {
   /// empty chunks at its end, so that its tokens keep their places.
   void add(const std::vector<std::string>& prompts, int64_t part = 0);
   /// `rows` rows of the negative prompt below those, or of the samples' own, in turn. Its context
-  /// is repeated where that comes out even, which leaves attention as it is.
+  /// is repeated where that comes out even, which leaves attention as it is. Along an inversion
+  /// that has them, the source's prompt or the contexts that were optimised for each step instead.
   void add_negative(int64_t rows);
 
   /// Where the tokens of a prompt stand in its context.
@@ -47,6 +48,8 @@ class PromptContexts {
   Row encode(const std::vector<PromptVariant>& variants, int64_t row) const;
   const std::vector<Row>& parts_of(const std::string& prompt, int64_t row);
   const Row& negative_of(const std::string& prompt, int64_t row);
+  /// What null-text optimisation made of it.
+  Row optimised_negative() const;
 
   const LoadedModel& model_;
   const DrawRequest& request_;

@@ -107,6 +107,38 @@ std::vector<double> SamplingPlan::timesteps() const {
   return all;
 }
 
+std::vector<double> SamplingPlan::alphas() const {
+  std::vector<double> all;
+  if (const auto* alphas = std::get_if<AlphaSteps>(&steps_)) {
+    for (const auto& step : alphas->schedule.steps) all.push_back(step.alpha);
+    if (!all.empty()) all.push_back(alphas->schedule.steps.back().alpha_prev);
+    return all;
+  }
+  for (const double sigma : std::get<SigmaSteps>(steps_).sigmas)
+    all.push_back(1 / (1 + sigma * sigma));
+  return all;
+}
+
+torch::Tensor SamplingPlan::at_level(int64_t level, const torch::Tensor& latents) const {
+  if (std::holds_alternative<AlphaSteps>(steps_)) return latents;
+  const double sigma = std::get<SigmaSteps>(steps_).sigmas.at(static_cast<std::size_t>(level));
+  return sigma == 0 ? latents : std::sqrt(1 + sigma * sigma) * latents;
+}
+
+double SamplingPlan::input_scale(int64_t step) const {
+  const auto* sigmas = std::get_if<SigmaSteps>(&steps_);
+  return sigmas == nullptr ? 1.0
+                           : std::hypot(1.0, sigmas->sigmas.at(static_cast<std::size_t>(step)));
+}
+
+double SamplingPlan::alpha(int64_t step) const {
+  if (const auto* alphas = std::get_if<AlphaSteps>(&steps_)) {
+    return alphas->schedule.steps.at(static_cast<std::size_t>(step)).alpha;
+  }
+  const double scale = input_scale(step);
+  return 1 / (scale * scale);
+}
+
 torch::Tensor SamplingPlan::from_noise(const torch::Tensor& noise) const {
   if (std::holds_alternative<AlphaSteps>(steps_)) return noise;
   const auto& steps = std::get<SigmaSteps>(steps_);

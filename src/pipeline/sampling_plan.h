@@ -38,6 +38,15 @@ class SamplingPlan {
   /// The DDPM timestep at which a step begins.
   double timestep(int64_t step) const;
   std::vector<double> timesteps() const;
+  /// ᾱ of the latents with which a step begins.
+  double alpha(int64_t step) const;
+  /// What the sampler's latents are divided by for the UNet: sqrt(1 + σ²), for DDIM and PLMS 1.
+  double input_scale(int64_t step) const;
+
+  /// ᾱ at which each step begins, and behind them that at which the last one ends.
+  std::vector<double> alphas() const;
+  /// Latents as DDPM scales them in the sampler's own scale, where step `level` begins.
+  torch::Tensor at_level(int64_t level, const torch::Tensor& latents) const;
 
   /// Where to start from noise alone, [N,4,h,w] standard normal.
   torch::Tensor from_noise(const torch::Tensor& noise) const;

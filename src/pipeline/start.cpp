@@ -12,7 +12,6 @@
 #include "sd/core/error.h"
 
 namespace sd {
-namespace {
 
 void check_sides(const LoadedModel& model, int64_t width, int64_t height) {
   // The autoencoder shrinks by its factor, the UNet halves once a level: both must divide.
@@ -24,6 +23,8 @@ void check_sides(const LoadedModel& model, int64_t width, int64_t height) {
     }
   }
 }
+
+namespace {
 
 void check_shape(const torch::Tensor& found, const std::vector<int64_t>& expected,
                  const char* what) {

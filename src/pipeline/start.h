@@ -19,6 +19,9 @@ struct Start {
 /// The batch's size in pixels: the input picture's, else what was asked for, else the model's own.
 Size size_of(const LoadedModel& model, const DrawRequest& request);
 
+/// Throws UsageError for sides that the model cannot have.
+void check_sides(const LoadedModel& model, int64_t width, int64_t height);
+
 /// ᾱ of the model's timesteps.
 NoiseSchedule noise_schedule(const ModelConfig& config, const DrawSettings& settings);
 

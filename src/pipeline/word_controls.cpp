@@ -233,7 +233,7 @@ BatchControls make_word_controls(const WordControls& controls,
     edit.rows = rows_of(controls, RowChoice::kConditional);
     add(WordControlKind::kCross, std::make_shared<PromptToPrompt>(std::move(edit)));
     add(WordControlKind::kSelf, make_self_injection(controls));
-  } else if (swaps) {
+  } else if (swaps && controls.mode == SwapMode::kFork) {
     add(WordControlKind::kForkSwap, make_fork_swap(controls, samples, tokenizer));
   }
   if (reweights(controls, samples)) {

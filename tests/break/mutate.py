@@ -139,6 +139,14 @@ def try_ip_adapter(bench, random):
          "--prompt", "a cat", "--outdir", bench.folder / "out", "--no-config")
 
 
+def try_inversion(bench, random):
+    path = random.choice(seeds("tests/fuzz/corpus/fuzz_inversion/*.*"))
+    changed = file(bench, "a.inv.safetensors", mutations.any_safetensors(random, path.read_bytes()))
+    read(bench, "info", changed)
+    draw(bench, "swap", "--ckpt", bench.options.model, "--inversion", changed, "--prompt", "a dog", "--outdir", bench.folder / "out",
+         "--no-config")
+
+
 def try_index(bench, random):
     """The index of a checkpoint in several files, one of which is there."""
     data = (DATA / "formats" / "types.safetensors").read_bytes()
@@ -269,7 +277,7 @@ def try_names(bench, random):
 
 
 # What runs without LibTorch takes a tenth of the time of what draws, so it has more turns.
-READERS = [try_zip, try_pickle, try_legacy, try_safetensors, try_embedding, try_ip_adapter, try_index, try_gguf, try_folder, try_yaml, try_settings, try_png, try_jpeg, try_webp,
+READERS = [try_zip, try_pickle, try_legacy, try_safetensors, try_embedding, try_ip_adapter, try_inversion, try_index, try_gguf, try_folder, try_yaml, try_settings, try_png, try_jpeg, try_webp,
            try_infotext, try_recipe]
 DRAWERS = [try_start_picture, try_npy, try_prompts, try_tasks, try_names]
 

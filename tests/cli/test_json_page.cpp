@@ -96,6 +96,18 @@ Keys keys_of_runs() {
            "--n_samples", "1"},
           "swap");
   txt2img({"--sprompt", "a cat", "--prompt", "a dog", "--dry-run"}, "swap");
+  for (const std::vector<std::string>& way :
+       {std::vector<std::string>{"--masactrl", "--masactrl-mask", "cat", "--masactrl-mask", "dog",
+                                 "--masactrl-res", "64"},
+        {"--pnp"},
+        {"--appearance"}}) {
+    auto arguments = way;
+    arguments.insert(arguments.end(),
+                     {"--sprompt", "a cat", "--prompt", "a dog", "--n_samples", "1"});
+    txt2img(arguments, "swap");
+  }
+  txt2img({"--prompt", "a", "--n_samples", "1", "--reference", picture}, "txt2img");
+  txt2img({"--prompt", "a", "--n_iter", "1", "--style-aligned"}, "txt2img");
   const auto list = run.file("tasks.jsonl", "{\"prompt\": \"a\"}\n{}\n");
   txt2img({"--from-file", list, "--guidance-interval", "0.5:1", "--deepcache", "2", "--tome", "0.5",
            "--weights", "int8", "--exact-conv"},

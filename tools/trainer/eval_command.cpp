@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <iostream>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -14,12 +15,15 @@
 #include "cli/parser/option_groups.h"
 #include "cli/shell/interrupt.h"
 #include "cli/shell/text_output.h"
+#include "sd/core/atomic_file.h"
 #include "sd/core/compute.h"
 #include "sd/core/error.h"
+#include "sd/image/png.h"
 #include "sd/pipeline/inspect.h"
 #include "sd/pipeline/load.h"
 #include "trainer/classifier_stage.h"
 #include "trainer/eval.h"
+#include "trainer/eval_guides.h"
 #include "trainer/eval_report.h"
 #include "trainer/train_log.h"
 
@@ -66,7 +70,28 @@ std::vector<int> kinds_of(const std::string& names) {
   return kinds;
 }
 
-int evaluate(const EvalOptions& options) {
+/// Measures guides by gradients alone.
+int evaluate_guides(const EvalOptions& options, const train::EvalContext& context) {
+  make_writable_folder(*options.out);
+  const auto report =
+      train::measure_guides(context, {options.pairs, options.boxes}, options.guides);
+  const auto write = [&](const char* name, std::span<const std::byte> bytes) {
+    write_file(*options.out / name, bytes, /*overwrite=*/true);
+  };
+  constexpr std::size_t kSheet = 100;
+  if (!report.excited.empty()) {
+    write("excited.png", encode_png(train::contact_sheet(report.excited, kSheet)));
+  }
+  if (!report.boxed.empty()) {
+    write("boxed.png", encode_png(train::contact_sheet(report.boxed, kSheet)));
+  }
+  const auto json = train::json_of(report);
+  write("guides.json", std::as_bytes(std::span(json)));
+  StandardOutput().line(train::markdown_of(report));
+  return 0;
+}
+
+int evaluate(const std::string& name, const EvalOptions& options) {
   if (!options.out) throw UsageError("--out DIR is needed: where the report is written");
   const auto kinds = kinds_of(options.kinds);
   const auto scenes = generator(options);
@@ -88,6 +113,7 @@ int evaluate(const EvalOptions& options) {
                                    [](const std::string& text) { std::cerr << text << '\n'; },
                                    [] { return InterruptGuard::requested(); },
                                    kinds};
+  if (name == "eval-guides") return evaluate_guides(options, context);
   train::EvalSizes sizes;
   sizes.prompts = options.n;
   sizes.scenes = options.scenes;
@@ -99,6 +125,26 @@ int evaluate(const EvalOptions& options) {
       train::evaluate(context, request.checkpoint.string(), sizes, drawers, *options.out);
   StandardOutput().line(train::markdown_of(report));
   return 0;
+}
+
+void add_guides(CLI::App& app, EvalOptions& options) {
+  auto* guides = app.add_subcommand("eval-guides", "Measure --excite and --box on a model");
+  set_parsing_rules(*guides);
+  const Range<int64_t> some{0, 1'000'000};
+  add_path(*guides, "model", options.model, "PATH", "file or folder (models/demo)");
+  add_path(*guides, "out", options.out, "DIR", "guides.json and contact sheets");
+  add_path(*guides, "classifier", options.classifier, "FILE", kDefaultClassifier);
+  add_path(*guides, "font", options.font, "FILE", "a colour emoji font with bitmaps");
+  add_choice(*guides, "dtype", options.dtype, dtype_choices(), "what the model computes in");
+  add_whole(*guides, "pairs", options.pairs, some, "prompts of two objects");
+  add_whole(*guides, "boxes", options.boxes, some, "prompts of one object with a box");
+  guides->add_option("--excite-scale", options.guides.excite_scale, "as of sd txt2img");
+  guides->add_option("--box-scale", options.guides.box_scale, "as of sd txt2img");
+  guides->add_flag_callback(
+      "--boxdiff", [&options] { options.guides.box_method = BoxMethod::kBoxDiff; },
+      "boxes by BoxDiff");
+  guides->add_option("--guide-res", options.guides.guide_res, "as of sd txt2img");
+  add_whole(*guides, "threads", options.threads, {0, 1024}, "0: one a physical core");
 }
 
 }  // namespace
@@ -126,13 +172,14 @@ void add_eval_commands(CLI::App& app, EvalOptions& options) {
   add_whole(*eval, "pairs", options.pairs, many, "pairs of prompts for swaps");
   add_text(*eval, "kinds", options.kinds, "ask for these objects only: cat,dog,…");
   add_whole(*eval, "threads", options.threads, {0, 1024}, "0: one a physical core");
+  add_guides(app, options);
 }
 
 int run_eval_command(const std::string& name, const EvalOptions& options) {
   at::set_num_threads(options.threads > 0 ? static_cast<int>(options.threads) : physical_cores());
   const InterruptGuard guard;
   if (name == "classifier") return train_classifier(options);
-  return evaluate(options);
+  return evaluate(name, options);
 }
 
 }  // namespace sd::cli

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "sd/core/compute.h"
+#include "sd/text/guide_words.h"
 
 namespace sd::cli {
 
@@ -19,11 +20,13 @@ struct EvalOptions {
   int64_t scenes = 200;
   int64_t pairs = 200;
   int64_t pictures = 120'000;
+  int64_t boxes = 200;
+  GuideWords guides;  // scales and layers
   int64_t threads = 0;
   int64_t seed = 1;
 };
 
-/// Adds `classifier` and `eval`.
+/// Adds `classifier`, `eval` and `eval-guides`.
 void add_eval_commands(CLI::App& app, EvalOptions& options);
 
 /// Runs one of them. Returns the exit code.

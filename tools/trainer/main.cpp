@@ -210,7 +210,7 @@ int parse_and_run(int argc, char** argv) {
     throw UsageError(error.what());
   }
   const auto name = chosen->get_name();
-  if (name == "classifier" || name == "eval") return run_eval_command(name, eval);
+  if (name == "classifier" || name.starts_with("eval")) return run_eval_command(name, eval);
   TrainCommand command(options);
   if (chosen->get_name() == "scenes") return command.write_scenes();
   if (chosen->get_name() == "all") {

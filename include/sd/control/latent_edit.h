@@ -21,9 +21,10 @@ class LatentEdit {
 };
 
 /// Several edits as one, made in order.
-class LatentEdits final : public LatentEdit {
+class LatentEditChain final : public LatentEdit {
  public:
-  explicit LatentEdits(std::vector<std::shared_ptr<LatentEdit>> edits) : edits_(std::move(edits)) {}
+  explicit LatentEditChain(std::vector<std::shared_ptr<LatentEdit>> edits)
+      : edits_(std::move(edits)) {}
 
   torch::Tensor edit(torch::Tensor x, const StepInfo& step,
                      const std::vector<RowGroup>& rows) override {

@@ -10,7 +10,7 @@ namespace sd {
 
 /// Where a target may differ from its source, by a mask that somebody drew: after every step the
 /// latents become m·x_target + (1−m)·x_source. So they are the source's to the bit where the mask
-/// is 0. Put it behind other edits (LatentEdits).
+/// is 0. Put it behind other edits (LatentEditChain).
 class MaskedSwap final : public LatentEdit {
  public:
   /// [1 or N,1,h,w] in [0,1], 1 = may differ. Throws UsageError for values outside.

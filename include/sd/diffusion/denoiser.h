@@ -40,6 +40,12 @@ enum class GuidancePass {
   kConditional,    // the prompt, likewise
 };
 
+/// Proximal guidance (arXiv:2306.05414, with the L0 norm): of what a row's prompt differs from the
+/// unconditional prediction, what is no larger than this quantile of the absolute values counts 0.
+struct ProximalGuidance {
+  double quantile = 0.7;
+};
+
 /// How far predictions are pushed along.
 struct Guidance : GuidanceSettings {
   std::optional<double> picture_scale =
@@ -55,6 +61,7 @@ struct Guidance : GuidanceSettings {
   std::vector<double> edited_rows = {};
   /// [B]; empty: `guidance_scale` everywhere.
   std::vector<double> row_scales = {};
+  std::optional<ProximalGuidance> proximal = {};
   /// ᾱ at a timestep: what works on clean latents or on velocities asks for it.
   std::function<double(double t)> alpha = {};
   /// The model behind ε predicts velocities: what is not linear in predictions works on those.

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "sd/core/model_config.h"
@@ -16,8 +18,10 @@ class ResBlockImpl : public torch::nn::Module {
                int64_t norm_groups);
   /// W·SiLU(emb): activated [R,E] = SiLU(time embedding) → [R,out].
   torch::Tensor time_shift(const torch::Tensor& activated) { return emb_proj->forward(activated); }
-  /// x [R,in,h,w], shift [R,out] or [1,out] → [R,out,h,w].
-  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& shift);
+  /// x [R,in,h,w], shift [R,out] or [1,out] → [R,out,h,w]. `taken`: for each row, the row whose
+  /// features behind the last convolution it has; empty: its own.
+  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& shift,
+                        const std::vector<int64_t>& taken = {});
 
  private:
   GroupNorm in_norm{nullptr}, out_norm{nullptr};
@@ -46,6 +50,7 @@ class UNetEncoderImpl : public torch::nn::Module {
     SpatialTransformer transformer{nullptr};
     Conv2d downsample{nullptr};
     Conv2d upsample{nullptr};
+    std::optional<int64_t> output_block;  // its number, of output blocks
   };
   /// Where the residual blocks have the shift for the time from.
   struct Time {

@@ -10,10 +10,17 @@ namespace sd {
 torch::Tensor fused_attention(const torch::Tensor& q, const torch::Tensor& k,
                               const torch::Tensor& v, bool causal = false);
 
+/// The same with `bias` [K], or what spreads to [R,heads,Q,K], added to q kᵀ / √d.
+torch::Tensor fused_attention_with_bias(const torch::Tensor& q, const torch::Tensor& k,
+                                        const torch::Tensor& v, const torch::Tensor& bias);
+
 /// The same of projections as they leave their layers, heads side by side: q [R,Q,heads·d], k and v
 /// [R,K,heads·d] → [R,Q,heads·d]. On a CPU without gradients nothing is copied.
 torch::Tensor attention_of_projections(const torch::Tensor& q, const torch::Tensor& k,
                                        const torch::Tensor& v, int64_t heads, bool causal = false);
+
+/// q kᵀ / √d in float32: [R,heads,Q,K].
+torch::Tensor attention_logits(const torch::Tensor& q, const torch::Tensor& k);
 
 /// The probabilities softmax(q kᵀ / √d) themselves: [R,heads,Q,K]. Vaswani et al.,
 /// arXiv:1706.03762, eq. 1.
@@ -41,6 +48,8 @@ class AttentionImpl : public torch::nn::Module {
   bool is_watched(const ForwardContext& run, int64_t grid_height, int64_t grid_width) const;
   /// Whether guidance changes or shows this layer's attention in this call.
   bool is_edited(const ForwardContext& run) const;
+  /// Whether rows look at others in this layer in this call, or note their keys.
+  bool is_shared(const ForwardContext& run) const;
 
  private:
   struct Projections {
@@ -51,6 +60,9 @@ class AttentionImpl : public torch::nn::Module {
   /// [R,Q,heads·d], before the last projection.
   torch::Tensor mix(const torch::Tensor& x, const torch::Tensor& context, const ForwardContext& run,
                     const AttentionCall& call);
+  /// As mix, of self-attention where rows look at others.
+  torch::Tensor mix_shared(const torch::Tensor& x, const ForwardContext& run,
+                           const AttentionCall& call);
   /// As mix, in half precision on a GPU, for cross-attention under a ColumnEdit.
   torch::Tensor mix_columns(const torch::Tensor& x, const torch::Tensor& context,
                             const ForwardContext& run);

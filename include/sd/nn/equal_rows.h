@@ -15,4 +15,7 @@ torch::Tensor first_rows(const torch::Tensor& x, const std::vector<int64_t>& sam
 /// Undoes first_rows; x itself where it has a row for each of `same_as`.
 torch::Tensor all_rows(const torch::Tensor& x, const std::vector<int64_t>& same_as);
 
+/// Rows of x, in this order and as often as they are named.
+torch::Tensor rows_at(const torch::Tensor& x, const std::vector<int64_t>& rows);
+
 }  // namespace sd

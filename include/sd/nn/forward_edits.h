@@ -10,6 +10,7 @@
 
 #include "sd/core/added_guidance.h"
 #include "sd/nn/attention_controller.h"
+#include "sd/nn/shared_attention.h"
 
 namespace sd {
 
@@ -96,6 +97,7 @@ struct ForwardEdits {
   AttentionSums* sums = nullptr;
   ConceptSums* concepts = nullptr;
   const RegionAttention* regions = nullptr;
+  const RowSharer* sharer = nullptr;  // which rows look at others; null: none
   /// Layers compute other things for other rows: they must be given all of a batch.
   bool divided = false;
   /// Embedded guidance scale, [R,W] or [1,W], added to the time (arXiv:2310.04378); undefined:
@@ -105,7 +107,7 @@ struct ForwardEdits {
   /// Whether the layers behind the time are left alone.
   bool leaves_layers_alone() const {
     return !perturbation && !negative && !freeu && sums == nullptr && concepts == nullptr &&
-           regions == nullptr;
+           regions == nullptr && sharer == nullptr;
   }
 };
 

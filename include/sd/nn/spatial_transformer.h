@@ -62,8 +62,11 @@ class SpatialTransformerImpl : public torch::nn::Module {
   /// x [R,C,h,w], context [R,K,D] → [R,C,h,w].
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& context,
                         const ForwardContext& run);
+  /// Where its first cross-attention stands.
+  const AttentionSite& site() const { return site_; }
 
  private:
+  AttentionSite site_;
   GroupNorm norm{nullptr};
   Conv2d proj_in_conv{nullptr}, proj_out_conv{nullptr};
   Linear proj_in_linear{nullptr}, proj_out_linear{nullptr};

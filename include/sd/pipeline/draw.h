@@ -24,6 +24,9 @@ namespace sd {
 
 class EmbeddedWords;  // text/embedded_words.h
 class ImagePrompt;    // pipeline/image_prompt.h
+struct Inversion;     // pipeline/inversion.h
+class LatentGuide;    // pipeline/latent_guide.h
+struct RowSharing;    // pipeline/row_sharing.h
 
 /// What every way of drawing a batch of N samples asks for.
 struct DrawSettings : PictureSettings {
@@ -61,8 +64,14 @@ struct DrawSettings : PictureSettings {
   /// ControlNets and T2I-Adapters with the pictures they are shown; what they add is summed. All
   /// rows of the batch are shown the same. Not with deepcache.
   std::vector<ControlUse> controls;
+  /// Which rows look at other rows in self-attention; null: none.
+  std::shared_ptr<const RowSharing> sharing;
   /// Changes the latents after every step; null leaves them alone.
   LatentEdit* latent_edit = nullptr;
+  /// Move the targets' latents before steps, one after the other, by gradients (latent_guide.h).
+  /// One that has not learnt of other drawings; not with prompts joined by AND, ControlNets,
+  /// pictures that are followed, LoRAs of some rows, deepcache or token_merging.
+  std::vector<std::shared_ptr<LatentGuide>> guides;
   /// Called after every sampler step; false stops the run.
   std::function<bool(const StepReport&)> on_step;
   ProgressCallback on_progress;
@@ -112,6 +121,9 @@ struct DrawRequest : DrawSettings {
   bool graded_mask = false;
   /// Of the targets' prompts; a source is drawn by its own. Absent: a part counts everywhere.
   std::optional<PromptMaps> part_maps;
+  /// A picture that the source's rows become, whose size and start the batch has; null: none. The
+  /// source's prompts must be the inversion's; without input picture, strength and start latents.
+  std::shared_ptr<const Inversion> inversion;
 };
 
 /// Where the time of one batch went, in seconds.

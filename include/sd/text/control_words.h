@@ -28,6 +28,7 @@ struct WordWeight {
 enum class SwapMode {
   kFork,            // the fork's swap of aligned ids (fork_swap.h)
   kPromptToPrompt,  // arXiv:2208.01626 (prompt_to_prompt.h, self_injection.h)
+  kNone,            // no maps: only what RowSharing gives them
 };
 
 /// The controls that words make, by what they do to attention.

@@ -20,6 +20,7 @@ Command add_txt2img(CLI::App& app);
 Command add_img2img(CLI::App& app);
 Command add_swap(CLI::App& app);
 Command add_attn(CLI::App& app);
+Command add_invert(CLI::App& app);
 Command add_info(CLI::App& app);
 Command add_samplers(CLI::App& app);
 Command add_convert(CLI::App& app);

@@ -21,7 +21,8 @@ Examples:
   sd swap --mode p2p --sprompt "a house" --prompt "a house in the snow" --cross-steps 0:0.6
   sd swap --mode p2p --sprompt "a cat" --prompt "a dog" --local-blend cat --local-blend dog
   sd swap --mode p2p --sprompt "a moon" --prompt "a house" --cross-box moon
-  sd swap --init-img photo.png --strength 0.7 --sprompt "a photo" --prompt "an oil painting")";
+  sd swap --init-img photo.png --strength 0.7 --sprompt "a photo" --prompt "an oil painting"
+  sd swap --mode p2p --init-img photo.png --invert direct --sprompt "a cat" --prompt "a dog")";
 
 constexpr const char* kSwapFooter =
     R"(Targets are written to OUTDIR/samples/00000.png and on, their sources under the same numbers to
@@ -47,11 +48,19 @@ void require_target(const SwapOptions& swap) {
 void check(const DrawOptions& options) {
   const auto& swap = options.swap;
   if (!options.from_file) require_target(swap);
-  if (swap.is_swap && !swap.source && !options.from_file) {
+  const bool sourced = swap.source || options.inversion.file;
+  if (swap.is_swap && !sourced && !options.from_file) {
     throw UsageError("--is-swap: name the source with --sprompt");
   }
-  if (swap.dry_run && (options.from_file || !swap.source)) {
+  if (swap.dry_run && (options.from_file || !sourced)) {
     throw UsageError("--dry-run shows --sprompt beside --prompt: give both, and no --from-file");
+  }
+  const bool takes_maps =
+      swap.mode == SwapMode::kPromptToPrompt ||
+      (swap.mode == SwapMode::kFork && !options.sharing.settings().needs_source());
+  if (swap.dry_run && !takes_maps) {
+    throw UsageError(
+        "--dry-run shows what becomes of each token's maps, and --mode none takes none of them");
   }
 }
 

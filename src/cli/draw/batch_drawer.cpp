@@ -6,6 +6,7 @@
 #include <span>
 #include <utility>
 
+#include "cli/draw/draw_sharing.h"
 #include "cli/options/seed_rule.h"
 #include "sd/control/masked_swap.h"
 #include "sd/pipeline/image_prompt.h"
@@ -62,6 +63,7 @@ BatchDrawer::BatchDrawer(const Drawing& drawing, const LoadedModel& model, const
       noise_(seed_rule_of(plan_.options), torch::Device(model.device)),
       start_(inputs.start),
       image_prompts_(image_prompts(model, plan_.options.image_prompts, inputs)),
+      inversion_(run_inversion(plan_, model, inputs)),
       auto_masks_(plan_, model, inputs) {
   if (plan_.place) return;  // a task of many
   for_each_batch(plan_, [&](const Batch& batch) {
@@ -187,21 +189,39 @@ void BatchDrawer::attach_regions(DrawRequest& request, const Batch& batch) const
   if (maps.weights.size() > 1) request.part_maps = std::move(maps);
 }
 
+void BatchDrawer::make_masks(const Batch& batch) {
+  masks_.clear();
+  if (!plan_.options.input.auto_mask) return;
+  for (const auto& set : sets_of(batch)) masks_.push_back(auto_masks_.of(set));
+}
+
+torch::Tensor BatchDrawer::swap_mask() const {
+  if (!plan_.prompts.swaps()) return {};
+  if (inputs_.swap_mask) return inputs_.swap_mask->latents;
+  // Over an inverted picture nothing is put back: the source becomes it.
+  if (!inversion_) return {};
+  if (inputs_.picture && inputs_.picture->mask) return inputs_.picture->latent_mask;
+  std::vector<torch::Tensor> latents;
+  for (const auto& mask : masks_) latents.push_back(mask->latents);
+  return latents.empty() ? torch::Tensor() : at::cat(latents);
+}
+
 void BatchDrawer::attach_input(DrawRequest& request, const Batch& batch) {
   const auto& options = plan_.options;
+  make_masks(batch);
+  request.inversion = inversion_;
+  if (inversion_) return;  // it holds the picture
   if (const auto& input = inputs_.picture) {
     request.init_image = input->tensor;
     if (input->mask) {
       request.mask = input->latent_mask;
       request.pixel_mask = input->pixel_mask;
     }
-    if (options.input.auto_mask) {
-      masks_.clear();
+    if (!masks_.empty()) {
       std::vector<torch::Tensor> latents, fine;
-      for (const auto& set : sets_of(batch)) {
-        masks_.push_back(auto_masks_.of(set));
-        latents.push_back(masks_.back()->latents);
-        fine.push_back(masks_.back()->fine);
+      for (const auto& mask : masks_) {
+        latents.push_back(mask->latents);
+        fine.push_back(mask->fine);
       }
       request.mask = at::cat(latents);
       request.pixel_mask = at::cat(fine);
@@ -227,16 +247,21 @@ void BatchDrawer::attach_controls(DrawRequest& request, const Batch& batch) {
                   ? make_regional_controls(options, sets_of(batch), sets_of(*plan_.watched, batch),
                                            inputs_.blend_mask, *plan_.reader)
                   : make_controls(options, sets_of(batch), inputs_.blend_mask, *plan_.reader);
-  controller_ = attn_.begin_batch(run_controls_.watched(controls_));
+  const auto sharing = make_sharing(options, inputs_, sets_of(batch), *plan_.reader);
+  auto links = run_controls_.watched(controls_);
+  if (sharing && sharing->masks) links.push_back(sharing->masks);
+  request.sharing = sharing;
+  controller_ = attn_.begin_batch(links);
   request.controller = controller_.get();
   latent_edit_ = controls_.blend;
-  if (inputs_.swap_mask && plan_.prompts.swaps()) {
+  if (const auto mask = swap_mask(); mask.defined()) {
     std::vector<std::shared_ptr<LatentEdit>> edits;
     if (controls_.blend) edits.push_back(controls_.blend);
-    edits.push_back(std::make_shared<MaskedSwap>(inputs_.swap_mask->latents));
-    latent_edit_ = std::make_shared<LatentEdits>(std::move(edits));
+    edits.push_back(std::make_shared<MaskedSwap>(mask));
+    latent_edit_ = std::make_shared<LatentEditChain>(std::move(edits));
   }
   request.latent_edit = latent_edit_.get();
+  request.guides = make_guides(options, sets_of(batch), model_.config, *plan_.reader);
 }
 
 void BatchDrawer::give_cells_their_own(DrawRequest& request, const Batch& batch) const {

@@ -12,6 +12,7 @@
 #include "cli/draw/input_picture.h"
 #include "cli/draw/previews.h"
 #include "cli/draw/run_controls.h"
+#include "cli/draw/run_inversion.h"
 #include "cli/draw/run_records.h"
 #include "cli/draw/run_words.h"
 #include "cli/draw/start_latents.h"
@@ -49,6 +50,10 @@ class BatchDrawer {
   DrawRequest request_for(const Batch& batch);
   void attach_prompts(DrawRequest& request, const Batch& batch) const;
   void attach_input(DrawRequest& request, const Batch& batch);
+  /// Makes the masks of a batch whose pictures have one each.
+  void make_masks(const Batch& batch);
+  /// What targets and their source are blended by, [1 or N,1,h,w]; undefined: nothing.
+  torch::Tensor swap_mask() const;
   void attach_regions(DrawRequest& request, const Batch& batch) const;
   void attach_networks(DrawRequest& request, const Batch& batch) const;
   void attach_controls(DrawRequest& request, const Batch& batch);
@@ -70,6 +75,7 @@ class BatchDrawer {
   RunNoise noise_;
   std::optional<StartLatents> start_;  // cells have one each
   std::vector<std::shared_ptr<const ImagePrompt>> image_prompts_;
+  std::shared_ptr<const Inversion> inversion_;  // what pictures are drawn along; null: nothing
   AutoMasks auto_masks_;
   std::vector<std::shared_ptr<const SizedMask>> masks_;  // of the batch being drawn
   std::shared_ptr<LatentEdit> latent_edit_;              // likewise

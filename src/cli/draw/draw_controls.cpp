@@ -1,5 +1,7 @@
 #include "cli/draw/draw_controls.h"
 
+#include <algorithm>
+
 #include "sd/control/first_part.h"
 
 namespace sd::cli {
@@ -84,6 +86,16 @@ BatchControls make_regional_controls(const DrawOptions& options,
   made.kinds.insert(kinds_before, weights.kinds.begin(), weights.kinds.end());
   made.links.insert(before, weights.links.begin(), weights.links.end());
   return made;
+}
+
+std::vector<std::shared_ptr<LatentGuide>> make_guides(const DrawOptions& options,
+                                                      const std::vector<PromptSet>& samples,
+                                                      const ModelConfig& config,
+                                                      const Tokenizer& tokenizer) {
+  std::vector<sd::PromptSet> prompts;
+  for (const auto& sample : samples) prompts.push_back({sample.targets, sample.source});
+  const auto side = std::min(options.W.value_or(0), options.H.value_or(0)) / options.f;
+  return make_word_guides(options.guides, prompts, tokenizer, config, side);
 }
 
 }  // namespace sd::cli

@@ -3,12 +3,14 @@
 #include <torch/types.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
 #include "cli/options/draw_options.h"
 #include "cli/plan/control_words.h"
 #include "sd/pipeline/word_controls.h"
+#include "sd/pipeline/word_guides.h"
 #include "sd/text/tokenizer.h"
 
 namespace sd::cli {
@@ -27,5 +29,11 @@ BatchControls make_regional_controls(const DrawOptions& options,
                                      const std::vector<PromptSet>& watched,
                                      const std::optional<torch::Tensor>& blend_mask,
                                      const Tokenizer& tokenizer);
+
+/// Makes the guides that they ask for, of one batch; `options` are settled.
+std::vector<std::shared_ptr<LatentGuide>> make_guides(const DrawOptions& options,
+                                                      const std::vector<PromptSet>& samples,
+                                                      const ModelConfig& config,
+                                                      const Tokenizer& tokenizer);
 
 }  // namespace sd::cli

@@ -5,6 +5,7 @@
 
 #include "cli/draw/bench.h"
 #include "cli/draw/draw.h"
+#include "cli/draw/invert.h"
 #include "cli/draw/kept_model.h"
 #include "cli/engine/engine.h"
 #include "cli/shell/interrupt.h"
@@ -68,14 +69,23 @@ int bench_command(const DrawPlan& plan, const BenchSettings& settings) {
   return code;
 }
 
+int invert_command(const DrawPlan& plan, const InvertSettings& settings) {
+  std::string message;
+  const int code =
+      run_caught([&] { return static_cast<int>(invert_plan(plan, settings, kept_models().of(0))); },
+                 plan.options.verbose > 0, message);
+  if (!message.empty()) report_error(message, code, plan.options.json);
+  return code;
+}
+
 void side_by_side_command(std::size_t workers, Turns& turns,
                           const std::function<void(std::size_t)>& work) {
   const InterruptGuard guard;
   side_by_side(workers, turns, work);
 }
 
-constexpr Engine kEngine{draw_command, draw_task_command, draw_cells_command, side_by_side_command,
-                         bench_command};
+constexpr Engine kEngine{draw_command,         draw_task_command, draw_cells_command,
+                         side_by_side_command, bench_command,     invert_command};
 
 }  // namespace
 }  // namespace sd::cli

@@ -101,6 +101,13 @@ ControlPicture read_control(const DrawPlan& plan, std::size_t i,
   return control;
 }
 
+/// What of the picture is in the middle of the drawn shape.
+torch::Tensor read_reference(const DrawPlan& plan) {
+  const auto given = to_rgb(read_image(*plan.options.sharing.reference));
+  return to_tensor(control_picture(given, {plan.width(), plan.height()}, ControlResize::kCrop,
+                                   Preprocessor::kNone));
+}
+
 torch::Tensor read_blend_mask(const DrawPlan& plan, const Say& say) {
   const auto fitted =
       fit_mask(read_image(*plan.options.swap.blend_mask), {plan.width(), plan.height()});
@@ -123,6 +130,7 @@ RunInputs read_inputs(const DrawPlan& plan, const Say& say) {
   if (plan.options.swap.blend_mask) inputs.blend_mask = read_blend_mask(plan, say);
   for (const auto& one : plan.options.image_prompts.adapters)
     inputs.followed.push_back(read_image(one.picture));
+  if (plan.options.sharing.reference) inputs.reference = read_reference(plan);
   for (std::size_t i = 0; i < plan.options.nets.inputs.size(); ++i)
     inputs.controls.push_back(read_control(plan, i, inputs.picture));
   return inputs;

@@ -42,6 +42,7 @@ struct RunInputs {
   std::vector<torch::Tensor> region_maps;  // edit_masks.h; empty: no regions
   std::vector<Image> followed;             // pictures of --ip-adapter, in their order
   std::optional<StartLatents> start;       // what its batches start from; cells have their own
+  torch::Tensor reference;                 // [1,3,H,W] in [-1,1]; undefined without one
   std::vector<ControlPicture> controls;    // of the control nets, in their order
 };
 

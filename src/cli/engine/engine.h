@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/engine/bench_settings.h"
+#include "cli/engine/invert_settings.h"
 #include "cli/plan/draw_plan.h"
 #include "cli/plan/grid_cells.h"
 #include "cli/record/picture_record.h"
@@ -49,6 +50,8 @@ struct Engine {
                        const std::function<void(std::size_t)>& work);
   /// Measures how fast the plan is drawn; never throws, as `draw`.
   int (*bench)(const DrawPlan& plan, const BenchSettings& settings);
+  /// Inverts the plan's input picture and writes what came of it; never throws, as `draw`.
+  int (*invert)(const DrawPlan& plan, const InvertSettings& settings);
 };
 
 /// Opens the engine. Throws Error naming the file if it cannot be found or its libraries are

@@ -9,6 +9,7 @@
 
 #include "cli/models/checkpoint_info.h"
 #include "cli/models/embedding_info.h"
+#include "cli/models/inversion_info.h"
 #include "cli/models/ip_adapter_info.h"
 #include "cli/models/network_info.h"
 #include "cli/shell/cut_words.h"
@@ -23,6 +24,7 @@
 #include "sd/image/metadata.h"
 #include "sd/networks/network.h"
 #include "sd/weights/embedding_file.h"
+#include "sd/weights/inversion_file.h"
 #include "sd/weights/ip_adapter_file.h"
 
 namespace sd::cli {
@@ -133,6 +135,7 @@ Json describe_file(const fs::path& path, bool hash) {
   if (is_picture(path))
     return holds_embedding(path) ? embedding_json(path, hash) : picture_json(path);
   if (looks_like_embedding(path)) return embedding_json(path, hash);
+  if (looks_like_inversion(path)) return inversion_json(path, hash);
   if (looks_like_ip_adapter(path)) return ip_adapter_json(path, hash);
   return is_network(path) ? network_json(path, hash) : checkpoint_json(path, hash);
 }

@@ -7,8 +7,9 @@
 namespace sd::cli {
 
 /// What a picture, checkpoint or embedding says about itself: `file`, `kind` ("image",
-/// "checkpoint", "embedding" or "ip-adapter"), and what follows from it; with `hash` the SHA-256 of
-/// weights too. Throws IoError if it cannot be read, CheckpointError if it is neither.
+/// "checkpoint", "embedding", "inversion" or "ip-adapter"), and what follows from it; with `hash`
+/// the SHA-256 of weights too. Throws IoError if it cannot be read, CheckpointError if it is
+/// neither.
 nlohmann::ordered_json describe_file(const std::filesystem::path& path, bool hash = false);
 
 /// One line of JSON.

@@ -36,11 +36,11 @@ WordSteps parse_word_steps(std::string_view option, std::string_view text) {
   return {std::move(word), parse_steps(option, steps, /*may_be_empty=*/true)};
 }
 
-int64_t parse_blend_res(const std::string& text) {
+int64_t parse_latent_side(std::string_view option, const std::string& text) {
   for (const int64_t side : {8, 16, 32, 64}) {
     if (text == std::to_string(side)) return side;
   }
-  throw UsageError(fmt::format("--blend-res: expected 8, 16, 32 or 64, found '{}'", text));
+  throw UsageError(fmt::format("{}: expected 8, 16, 32 or 64, found '{}'", option, text));
 }
 
 }  // namespace sd::cli

@@ -15,6 +15,6 @@ WordWeight parse_word_weight(std::string_view text);
 WordSteps parse_word_steps(std::string_view option, std::string_view text);
 
 /// A side of latents: 8, 16, 32 or 64. Throws UsageError.
-int64_t parse_blend_res(const std::string& text);
+int64_t parse_latent_side(std::string_view option, const std::string& text);
 
 }  // namespace sd::cli

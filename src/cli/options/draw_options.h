@@ -14,12 +14,15 @@
 #include "cli/options/picture_options.h"
 #include "cli/options/region_options.h"
 #include "cli/options/shard.h"
+#include "cli/options/sharing_options.h"
 #include "sd/core/compute.h"
+#include "sd/core/inversion_method.h"
 #include "sd/core/model_config.h"
 #include "sd/core/sampler_table.h"
 #include "sd/core/seed_rule.h"
 #include "sd/pipeline/picture_settings.h"
 #include "sd/text/control_words.h"
+#include "sd/text/guide_words.h"
 
 namespace sd::cli {
 
@@ -82,6 +85,15 @@ struct SwapOptions : SwapWords {
   bool dry_run = false;
 
   bool blends() const { return !local_blend.empty() || blend_mask.has_value(); }
+};
+
+/// The picture that a swap's source becomes, by inverting it or as it was inverted before.
+struct InversionOptions {
+  std::optional<std::filesystem::path> file;  // --inversion
+  std::optional<InversionMethod> method;      // absent: the file's own; with neither, no inversion
+  double proximal = kDefaultProximal;         // of negative-prompt inversion
+
+  bool any() const { return file.has_value() || method.has_value(); }
 };
 
 /// What restricts and weighs attention, in every command.
@@ -160,8 +172,11 @@ struct DrawOptions : PictureSettings {
   NetworkOptions networks;
   SwapOptions swap;
   RegionOptions regions;
+  InversionOptions inversion;
   ControlOptions control;
+  GuideWords guides;
   ControlNetOptions nets;
+  SharingOptions sharing;
   AttnOptions attn;
   PictureOptions picture;
   GivenCommand given;   // what all of this was made from

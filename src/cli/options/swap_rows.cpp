@@ -24,7 +24,9 @@ auto swap(Field Owner::*field) {
 
 bool has_picture(const DrawOptions& options) { return options.input.init_img.has_value(); }
 bool has_source(const DrawOptions& options) { return options.swap.source.has_value(); }
-bool in_fork_mode(const DrawOptions& options) { return options.swap.mode == SwapMode::kFork; }
+bool in_fork_mode(const DrawOptions& options) {
+  return options.swap.mode == SwapMode::kFork && !options.sharing.settings().needs_source();
+}
 bool in_p2p_mode(const DrawOptions& options) {
   return options.swap.mode == SwapMode::kPromptToPrompt;
 }
@@ -94,7 +96,7 @@ OptionValue blend_res() {
   const auto field = swap(&SwapOptions::blend_res);
   auto value =
       parsed("{8,16,32,64}", [](DrawOptions& options, const std::string&, const std::string& text) {
-        options.swap.blend_res = parse_blend_res(text);
+        options.swap.blend_res = parse_latent_side("--blend-res", text);
       });
   value.is_set = values::set_in(field);
   return told_with_default(std::move(value), field, kDefaultBlendRes);
@@ -268,7 +270,8 @@ std::vector<OptionRow> input_rows() {
 
 std::vector<OptionRow> swap_rows() {
   constexpr const char* kGroup = "Swap";
-  const Choices<SwapMode> modes = {{"fork", SwapMode::kFork}, {"p2p", SwapMode::kPromptToPrompt}};
+  const Choices<SwapMode> modes = {
+      {"fork", SwapMode::kFork}, {"p2p", SwapMode::kPromptToPrompt}, {"none", SwapMode::kNone}};
   std::vector<OptionRow> rows = {
       {.names = "sprompt",
        .group = kGroup,
@@ -287,7 +290,7 @@ std::vector<OptionRow> swap_rows() {
       {.names = "mode",
        .group = kGroup,
        .help = "fork: maps of tokens that stand in the same place, in\nall rows; p2p: "
-               "Prompt-to-Prompt",
+               "Prompt-to-Prompt; none: no maps (what\n--masactrl, --pnp and --appearance take)",
        .value = choice(swap(&SwapOptions::mode), modes),
        .commands = kSwapCommand,
        .key = {"swap.mode", "swap.target"},

@@ -34,6 +34,7 @@ constexpr std::array kMostUsed = {
     MostUsed{"img2img", "init-img,strength,init-mask,mask-blur", "device,help-all"},
     MostUsed{"swap", "sprompt,mode,cross-steps,local-blend,init-img,strength,dry-run",
              "device,help-all"},
+    MostUsed{"invert", "method,output,reconstruct", "device,help-all"},
     MostUsed{"attn", "words,attn-norm,attn-res,from,img,token_idx", "device,help-all"},
     MostUsed{"bench", "rounds,wait,profile", "dtype,threads,json,help-all"},
 };

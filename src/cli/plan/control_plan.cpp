@@ -24,7 +24,7 @@ class ControlPlanner {
     if (plan_.prompts.swaps()) {
       if (swap().mode == SwapMode::kFork) {
         add_fork_swap();
-      } else {
+      } else if (swap().mode == SwapMode::kPromptToPrompt) {
         add_cross();
         add_self();
       }

@@ -54,9 +54,10 @@ void check_controls(const DrawOptions& options, const std::vector<PromptSet>& pr
                       weight.word, weight.values.size(), samples, weight.values.size()));
     }
   }
-  check_restrictions(options, std::any_of(prompts.begin(), prompts.end(), [](const PromptSet& set) {
-                       return set.source.has_value();
-                     }));
+  const bool takes_maps = options.swap.mode != SwapMode::kNone;
+  check_restrictions(options, takes_maps && std::ranges::any_of(prompts, [](const PromptSet& set) {
+                                return set.source.has_value();
+                              }));
   auto words = words_of(options);
   ControlWords weights;
   weights.reweight = std::exchange(words.reweight, {});

@@ -14,6 +14,8 @@
 #include "cli/plan/control_net_check.h"
 #include "cli/plan/draw_notices.h"
 #include "cli/plan/faster_check.h"
+#include "cli/plan/guide_check.h"
+#include "cli/plan/inversion_plan.h"
 #include "cli/plan/ip_adapter_files.h"
 #include "cli/plan/memory_need.h"
 #include "cli/plan/model_fit.h"
@@ -21,6 +23,7 @@
 #include "cli/plan/prompt_notice.h"
 #include "cli/plan/run_extent.h"
 #include "cli/plan/settled_options.h"
+#include "cli/plan/sharing_check.h"
 #include "cli/record/confined_paths.h"
 #include "cli/record/output_folder.h"
 #include "cli/record/picture_record.h"
@@ -50,7 +53,8 @@ void check_latents(const DrawOptions& options) {
 void check_sources(const DrawOptions& options, const RunPrompts& prompts, const Say& say) {
   if (!options.from_file || options.task != DrawTask::kSwap) return;
   const bool asks = options.swap.is_swap || options.swap.mode == SwapMode::kPromptToPrompt ||
-                    (options.input.edit_mask && !options.input.init_img);
+                    (options.input.edit_mask && !options.input.init_img) ||
+                    options.sharing.settings().needs_source();
   if (asks && !prompts.swaps()) {
     throw UsageError(fmt::format(
         "--from-file: {} names no source to swap with\nExpected source and target with a tab "
@@ -125,6 +129,13 @@ Size settled_size(const SettledOptions& typed, const DrawPlan& plan, const Say& 
   return {options.W.value_or(side), options.H.value_or(side)};
 }
 
+/// Nothing where nothing is guided, so that metadata stay as they are.
+std::optional<int64_t> settled_guide_res(const DrawOptions& options, const ModelConfig& config,
+                                         Size size) {
+  if (options.guides.guide_res || !options.guides.guides()) return options.guides.guide_res;
+  return default_guide_res(config, std::min(size.width, size.height) / options.f);
+}
+
 /// What depends on the model.
 void settle_by_model(DrawPlan& plan, const SettledOptions& typed, const FoundModel& found,
                      const Say& say) {
@@ -138,9 +149,13 @@ void settle_by_model(DrawPlan& plan, const SettledOptions& typed, const FoundMod
   const auto size = settled_size(typed, plan, say);
   settled.W = size.width;
   settled.H = size.height;
-  settled.input = fitted_input(options, config, found.checkpoint.string());
+  settled.inversion.method = settled_inversion(options, config, say);
+  const bool draws_noise = settled.inversion.method == InversionMethod::kEditFriendly;
+  if (draws_noise && options.task == DrawTask::kSwap) settled.eta = 1;
+  settled.input = fitted_input(settled, config, found.checkpoint.string());
   settled.swap.blend_res = options.swap.blend_res.value_or(
       default_blend_res(config, std::min(size.width, size.height) / options.f));
+  settled.guides.guide_res = settled_guide_res(options, config, size);
   settled.nets = checked_control_nets(options, config, found.checkpoint.string(), size, say);
   settled.prediction = config.prediction;
   if (!options.config) settled.config = sidecar_config(found.checkpoint);
@@ -158,7 +173,9 @@ void read_prompts(DrawPlan& plan, const DrawOptions& options, PlanContext& conte
   plan.reader = reader_of_plan(plan, options);
   plan.networks = run_networks(options, plan.drawn(), *plan.reader, *plan.model, context);
   check_controls(options, plan.prompts.sets, plan.looked_at().sets, *plan.reader);
+  check_mask_words(options, plan.prompts.sets, *plan.reader);
   check_faster(options, plan.prompts);
+  check_guides(options, plan.prompts, plan.networks, *plan.reader);
   check_attn(options.attn, attn_subject(options, plan.looked_at()),
              *reader_of_maps(options, plan.reader));
 }
@@ -166,11 +183,13 @@ void read_prompts(DrawPlan& plan, const DrawOptions& options, PlanContext& conte
 }  // namespace
 
 DrawPlan make_plan(const DrawOptions& typed, PlanContext& context) {
-  const auto settled = settled_options(typed, context.say);
+  auto [with_inversion, inversion] = open_inversion(typed);
+  const auto settled = settled_options(with_inversion, context.say);
   const auto& options = settled.options;
   DrawPlan plan;
   plan.options = options;
   plan.place = context.place;
+  plan.inversion = std::move(inversion);
   const auto found = find_model(options.ckpt, model_roots());
   plan.model = inspected_model(
       {found.checkpoint, options.config, {options.vae, options.clip}, options.prediction}, context);
@@ -186,11 +205,14 @@ DrawPlan make_plan(const DrawOptions& typed, PlanContext& context) {
   }
   plan.memory = memory_need(options, plan.model->config, found.checkpoint);
   add_control_nets(plan.memory, options, plan.model->config);
+  add_gradients(plan.memory, options, plan.model->config);
   say_notices(plan, options, context);
   check_memory(plan, options, context.say);
   settle_by_model(plan, settled, found, context.say);
   // What is said of a list's lines stands behind what is said of the run.
   if (lists) read_prompts(plan, options, context);
+  check_inversion(plan.options, plan.prompts, !plan.networks.all.empty(),
+                  plan.follows() ? Say([](const std::string&) {}) : context.say);
   settle_extent(plan, context.say);
   check_confined(options);
   return plan;

@@ -13,6 +13,7 @@
 #include "cli/plan/run_regions.h"
 #include "cli/shell/memory_words.h"
 #include "sd/text/prompt_reader.h"
+#include "sd/weights/inversion_file.h"
 
 namespace sd::cli {
 
@@ -20,8 +21,9 @@ namespace sd::cli {
 /// model is loaded. Made by make_plan, const from there on. Torch-free.
 struct DrawPlan {
   /// The options as typed, and what they left open: the seed, the size, `dtype`, the sampler, the
-  /// folders, the targets of a swap, the strength, what blending and injection do by default, the
-  /// prediction, the configuration beside the weights, and whether there is a grid.
+  /// folders, the targets of a swap, the strength, what an inversion decides, what blending and
+  /// injection do by default, the prediction, the configuration beside the weights, and whether
+  /// there is a grid.
   DrawOptions options;
   std::optional<TaskPlace> place;
   std::shared_ptr<const InspectedModel> model;
@@ -32,11 +34,12 @@ struct DrawPlan {
   /// for in them.
   std::optional<RunPrompts> composed, watched;
   PlanEmbeddings embeddings;
-  RunNetworks networks;                        // LoRAs
-  std::shared_ptr<const PromptReader> reader;  // reads them all, by the syntax of the run
-  std::size_t together = 1;                    // samples that are drawn at a time
-  int64_t samples = 0;                         // of the run, also where one alone is drawn
-  int64_t pictures = 0;                        // that are drawn, sources not counted
+  RunNetworks networks;                            // LoRAs
+  std::shared_ptr<const InversionFile> inversion;  // of --inversion; null: none was given
+  std::shared_ptr<const PromptReader> reader;      // reads them all, by the syntax of the run
+  std::size_t together = 1;                        // samples that are drawn at a time
+  int64_t samples = 0;                             // of the run, also where one alone is drawn
+  int64_t pictures = 0;                            // that are drawn, sources not counted
   MemoryNeed memory;
 
   /// Whether it is the plan of cells' common batches (grid_cells.h): samples then have options of

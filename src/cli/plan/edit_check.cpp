@@ -68,7 +68,7 @@ std::optional<InputSize> check_input(const DrawOptions& options) {
 
 void check_swap(const DrawOptions& options, const Say& say) {
   const auto& swap = options.swap;
-  const bool fork = swap.mode == SwapMode::kFork;
+  const bool p2p = swap.mode == SwapMode::kPromptToPrompt;
   for (const auto& row : option_rows()) {
     if (row.needs == nullptr || row.needs(options)) continue;
     forbid(row.value.is_set(options), first_name(row), row.without);
@@ -85,7 +85,7 @@ void check_swap(const DrawOptions& options, const Say& say) {
          "needs --local-blend or --blend-mask");
   forbid(swap.blend_mask.has_value() && !swap.local_blend.empty(), "blend-mask",
          "and --local-blend both say where to edit: give one of them");
-  forbid(!fork && !swap.source && !options.from_file, "mode",
+  forbid(p2p && !swap.source && !options.from_file, "mode",
          "p2p takes attention from a source: give --sprompt TEXT");
   require_picture("blend-mask", swap.blend_mask);
   if (!swap.source || options.quiet) return;

@@ -39,6 +39,8 @@ PlanEmbeddings embeddings_of(const DrawPlan& plan) {
 void check_cells(const GridCells& cells, const PromptReader& shared) {
   for (const auto& cell : cells.cells) {
     check_controls(cell.options, cell.prompts.sets, cell.looked_at().sets, shared);
+    if (cell.options.inversion.method)
+      throw UsageError("edits of an inverted picture are drawn one at a time");
     if (cell.reader->chunks() == shared.chunks()) continue;
     throw UsageError("prompts of unequal length cannot share a batch");
   }

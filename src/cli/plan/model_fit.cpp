@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "cli/options/draw_limits.h"
+#include "cli/plan/inversion_plan.h"
 #include "sd/core/error.h"
 #include "sd/image/infotext.h"
 
@@ -14,6 +15,7 @@ constexpr double kDefaultImgScale = 1.5;  // InstructPix2Pix's own (arXiv:2211.0
 /// Models that are shown the picture by channels of their own begin with noise, as they were
 /// published; an inpainting model that is given no mask is shown nothing.
 double default_strength(const DrawOptions& options, UNetExtra extra) {
+  if (options.inversion.method) return usual_depth(*options.inversion.method);
   // A graded mask says itself how much of the picture stays.
   if (options.input.mask_mode == MaskMode::kGraded) return 1.0;
   const bool shown = extra == UNetExtra::kPicture ||

@@ -16,6 +16,7 @@
 #include "cli/plan/lanes.h"
 #include "cli/plan/mask_check.h"
 #include "cli/plan/prompt_list.h"
+#include "cli/plan/sharing_check.h"
 #include "core/posix_file.h"
 #include "sd/core/dead_link.h"
 #include "sd/core/error.h"
@@ -135,6 +136,8 @@ AttnOptions settled_attn(AttnOptions attn, const fs::path& outdir) {
 SwapOptions settled_swap(SwapOptions swap, const DrawOptions& typed) {
   // The lines of a list are the targets; without one `sd swap` has asked for them.
   if (typed.task == DrawTask::kSwap && swap.targets.empty()) swap.targets = {typed.prompt};
+  if (typed.sharing.settings().needs_source() && swap.mode == SwapMode::kFork)
+    swap.mode = SwapMode::kNone;  // where another was asked for, check_sharing has refused it
   swap.self_steps = swap.self_steps.value_or(kDefaultSelfSteps);
   swap.self_max_res = swap.self_max_res.value_or(kDefaultSelfMaxRes);
   swap.blend_threshold = swap.blend_threshold.value_or(kDefaultBlendThreshold);
@@ -173,6 +176,7 @@ SettledOptions settled_options(const DrawOptions& typed, const Say& say) {
   const auto input = check_input(typed);
   check_swap(typed, say);
   check_masks(typed);
+  check_sharing(typed);
   options.attn = settled_attn(typed.attn, *options.outdir);
   options.swap = settled_swap(typed.swap, typed);
   if (typed.task == DrawTask::kSwap) options.prompt = options.swap.targets.front();

@@ -52,7 +52,8 @@ constexpr std::array<KeyPlace, 19> kFactPlaces = {{
     {"swap.branch", "swap.source"},
     {"swap.target"},
 }};
-constexpr std::array<KeyPlace, 4> kHashPlaces = {{{"vae.hash", "vae.name"},
+constexpr std::array<KeyPlace, 5> kHashPlaces = {{{"vae.hash", "vae.name"},
+                                                  {"inversion.hash", "inversion.file"},
                                                   {"clip.hash", "clip.name"},
                                                   {"lora_hashes", "target_lora"},
                                                   {"embeddings", "clip"}}};
@@ -140,6 +141,8 @@ Facts facts_of(const RunRecord& run, const PictureRecord& picture) {
   if (!run.lora_hashes.empty()) facts["lora_hashes"] = run.lora_hashes;
   if (options.vae) facts["vae.hash"] = run.vae_hash;
   if (options.clip) facts["clip.hash"] = run.clip_hash;
+  if (const auto hash = run.file_hashes.find("inversion"); hash != run.file_hashes.end())
+    facts["inversion.hash"] = hash->second;
   for (const auto& [name, file, hash] : run.embeddings)
     facts["embeddings"].push_back({{"name", name}, {"file", file}, {"hash", hash}});
   if (picture.source) {

@@ -70,7 +70,12 @@ std::string memory_advice(const MemoryNeed& need, const std::vector<MemoryLimit>
                        memory_text(std::max(need.usual, wanted_memory() + kSomeMore)),
                        memory_text(available));
   }
-  return need.draws ? fmt::format("{}\n{}", text, kSmaller) : text;
+  if (!need.draws) return text;
+  if (need.gradients > 0) {
+    text += fmt::format("\nOf that {} are for gradients: without --excite and --box nothing of it.",
+                        memory_text(need.gradients));
+  }
+  return fmt::format("{}\n{}", text, kSmaller);
 }
 
 std::string with_memory_advice(std::string message) {

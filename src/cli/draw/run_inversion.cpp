@@ -1,0 +1,70 @@
+#include "cli/draw/run_inversion.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "cli/options/seed_rule.h"
+#include "cli/shell/interrupt.h"
+#include "sd/core/error.h"
+#include "sd/core/model_hash.h"
+
+namespace sd::cli {
+namespace {
+
+void check_model(const DrawPlan& plan, const LoadedModel& model) {
+  const auto& file = *plan.inversion;
+  if (model_sha256(model.main_file) == file.model) return;
+  throw UsageError(fmt::format(
+      "--inversion: {} was made with the model {}, and this one is {}\nDraw with that model, or "
+      "invert the picture with this one.",
+      plan.options.inversion.file->string(), file.model_name, plan.model_name));
+}
+
+Inversion from_file(const DrawPlan& plan, const LoadedModel& model) {
+  check_model(plan, model);
+  return inversion_of(*plan.inversion);
+}
+
+Inversion from_picture(const DrawPlan& plan, const LoadedModel& model, const RunInputs& inputs) {
+  const auto request = inversion_request(plan, inputs, plan.prompts.sets.front().source.value());
+  if (request.method == InversionMethod::kDdcm) return consistent_inversion(model, request);
+  auto noise = inversion_noise(plan, model);
+  return invert(model, request, noise).inversion;
+}
+
+}  // namespace
+
+InversionRequest inversion_request(const DrawPlan& plan, const RunInputs& inputs,
+                                   const std::string& prompt) {
+  const auto& options = plan.options;
+  InversionRequest request;
+  static_cast<PictureSettings&>(request) = options;
+  request.eta = 0;  // of the drawing
+  request.method = options.inversion.method.value();
+  request.prompt = prompt;
+  request.picture = inputs.picture.value().tensor;
+  request.depth = options.input.strength.value();
+  request.inversion_guidance = usual_inversion_guidance(request.method);
+  request.sampler = options.chosen_sampler();
+  request.prompt_chunks = plan.reader->chunks();
+  request.embeddings = plan.embeddings.words;
+  request.on_progress = [](const Progress&) { return !InterruptGuard::requested(); };
+  return request;
+}
+
+SeededNoise inversion_noise(const DrawPlan& plan, const LoadedModel& model) {
+  return {plan.options.seed.value(), plan.options.rng, torch::Device(model.device)};
+}
+
+std::shared_ptr<const Inversion> run_inversion(const DrawPlan& plan, const LoadedModel& model,
+                                               const RunInputs& inputs) {
+  const auto& options = plan.options;
+  if (options.task != DrawTask::kSwap || !options.inversion.method) return nullptr;
+  auto inversion = plan.inversion ? from_file(plan, model) : from_picture(plan, model, inputs);
+  inversion.method = *options.inversion.method;
+  inversion.proximal = options.inversion.proximal;
+  return std::make_shared<const Inversion>(std::move(inversion));
+}
+
+}  // namespace sd::cli

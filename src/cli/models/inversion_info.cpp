@@ -1,0 +1,33 @@
+#include "cli/models/inversion_info.h"
+
+#include <string>
+
+#include "sd/core/sha256.h"
+#include "sd/weights/inversion_file.h"
+
+namespace sd::cli {
+
+nlohmann::ordered_json inversion_json(const std::filesystem::path& path, bool hash) {
+  constexpr int64_t kFactor = 8;  // pixels a side of a latent
+  using Json = nlohmann::ordered_json;
+  const auto inversion = read_inversion(path);
+  Json json = {{"file", path.string()},
+               {"kind", "inversion"},
+               {"method", name_of(inversion.method)},
+               {"prompt", inversion.prompt},
+               {"sampler", info_of(inversion.sampler).name},
+               {"steps", inversion.steps},
+               {"steps_kept", inversion.timesteps.size()},
+               {"guidance", inversion.guidance},
+               {"width", kFactor * inversion.width()},
+               {"height", kFactor * inversion.height()},
+               {"tokens", inversion.context.shape[0]},
+               {"finished", inversion.latents.empty()},
+               {"picture_sha256", inversion.picture},
+               {"model", inversion.model_name},
+               {"model_sha256", inversion.model}};
+  if (hash) json["sha256"] = sha256_file(path);
+  return json;
+}
+
+}  // namespace sd::cli

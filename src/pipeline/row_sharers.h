@@ -1,0 +1,14 @@
+#pragma once
+
+#include <memory>
+
+#include "sd/core/model_config.h"
+#include "sd/nn/shared_attention.h"
+#include "sd/pipeline/row_sharing.h"
+
+namespace sd {
+
+/// Who says which rows look at which, by the one method that the settings have; null for none.
+std::shared_ptr<RowSharer> make_sharer(const RowSharing& sharing, const UNetConfig& unet);
+
+}  // namespace sd

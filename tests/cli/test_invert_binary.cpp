@@ -1,0 +1,238 @@
+// `sd invert` and swaps along its files, through the binary on the tiny model.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "cli/tiny_run.h"
+#include "sd/image/png.h"
+#include "sd/weights/inversion_file.h"
+
+namespace sd {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using test::contains;
+using test::Finished;
+using test::TinyRun;
+using Names = std::vector<std::string>;
+
+Image pattern(int64_t width, int64_t height, int64_t slope = 3) {
+  Image image{width, height, 3, {}};
+  for (int64_t y = 0; y < height; ++y) {
+    for (int64_t x = 0; x < width; ++x) {
+      for (int64_t c = 0; c < 3; ++c)
+        image.pixels.push_back(static_cast<uint8_t>((x * slope + y * 5 + c * 40) % 256));
+    }
+  }
+  return image;
+}
+
+class InvertBinary : public ::testing::Test {
+ protected:
+  std::string picture(const std::string& name, const Image& image) const {
+    const auto png = encode_png(image);
+    return run.file(name, {reinterpret_cast<const char*>(png.data()), png.size()});
+  }
+  /// Without the options that say a size or steps, which inversions decide.
+  Finished command(const std::string& name, const Names& arguments) const {
+    auto setup = run.setup(arguments);
+    setup.arguments.front() = name;
+    for (const char* option : {"--H", "--W", "--ddim_steps"}) {
+      const auto found = std::find(setup.arguments.begin(), setup.arguments.end(), option);
+      if (std::find(arguments.begin(), arguments.end(), option) == arguments.end())
+        setup.arguments.erase(found, found + 2);
+    }
+    if (name == "invert") {
+      const auto found = std::find(setup.arguments.begin(), setup.arguments.end(), "--outdir");
+      setup.arguments.erase(found, found + 2);
+    }
+    return test::run_program(setup);
+  }
+  Finished invert(const Names& more = {}) const {
+    Names arguments = {start, "--prompt", "a cat", "-o", file, "--steps", "3"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return command("invert", arguments);
+  }
+  Finished swap(const Names& more) const {
+    Names arguments = {"--mode", "p2p", "--n_samples", "1", "--skip_grid"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return command("swap", arguments);
+  }
+  std::string bytes(const fs::path& path) const { return test::read_text(path); }
+
+  TinyRun run;
+  const std::string start = picture("start.png", pattern(128, 64));
+  const std::string file = run.path("start.inv.safetensors");
+};
+
+TEST_F(InvertBinary, APictureIsInvertedAndWhatIsKeptOfItSaid) {
+  const auto again = run.path("again.png").string();
+  const auto finished = invert({"--reconstruct", again, "--json"});
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  const auto line = json::parse(finished.lines().front());
+  EXPECT_EQ(line.at("kind"), "inverted");
+  EXPECT_EQ(line.at("path"), file);
+  EXPECT_EQ(line.at("method"), "direct");
+  EXPECT_EQ(line.at("steps"), 3);
+  EXPECT_EQ(line.at("unet_calls"), 3);
+  EXPECT_EQ(line.at("width"), 128);
+  EXPECT_EQ(line.at("psnr"), line.at("autoencoder_psnr"));
+  EXPECT_EQ(read_image(again).width, 128);
+  EXPECT_EQ(read_inversion(file).prompt, "a cat");
+
+  const auto info = test::run_sd({"info", "--json", file});
+  ASSERT_EQ(info.code, 0) << info.err;
+  const auto told = json::parse(info.out);
+  EXPECT_EQ(told.at("kind"), "inversion");
+  EXPECT_EQ(told.at("prompt"), "a cat");
+  EXPECT_EQ(told.at("model"), "tiny-v1");
+  EXPECT_EQ(told.at("height"), 64);
+  EXPECT_TRUE(contains(invert().err, "not overwritten"));
+}
+
+TEST_F(InvertBinary, DdimsReconstructionIsNotWhatTheAutoencoderMakes) {
+  const auto finished =
+      invert({"--method", "ddim", "--reconstruct", run.path("again.png").string(), "--json"});
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  const auto line = json::parse(finished.lines().front());
+  EXPECT_NE(line.at("psnr"), line.at("autoencoder_psnr"));
+}
+
+TEST_F(InvertBinary, EditsOfAFileAreThoseOfThePictureInvertedAtOnce) {
+  for (const char* method : {"direct", "edit-friendly"}) {
+    const auto of = run.path(std::string(method) + ".inv.safetensors").string();
+    ASSERT_EQ(command("invert",
+                      {start, "--prompt", "a cat", "--method", method, "-o", of, "--steps", "4"})
+                  .code,
+              0);
+    const auto by_file = swap({"--inversion", of, "--prompt", "a dog", "--json"});
+    ASSERT_EQ(by_file.code, 0) << by_file.err;
+    const auto line = test::image_lines(by_file).front();
+    EXPECT_EQ(line.at("steps"), 4);
+    EXPECT_EQ(line.at("inversion").at("method"), method);
+    EXPECT_EQ(line.at("inversion").at("file"), std::string(method) + ".inv.safetensors");
+    EXPECT_EQ(line.at("inversion").at("hash").get<std::string>().size(), 10u);
+    EXPECT_EQ(line.at("swap").at("source"), "a cat");
+    ASSERT_EQ(swap({"--init-img", start, "--invert", method, "--sprompt", "a cat", "--prompt",
+                    "a dog", "--steps", "4"})
+                  .code,
+              0);
+    const auto names = run.samples();
+    EXPECT_EQ(run.sample(names[names.size() - 2]).pixels, run.sample(names.back()).pixels)
+        << method;
+  }
+}
+
+TEST_F(InvertBinary, InP2pModeAPictureWithoutStrengthIsInvertedDirectly) {
+  const Names common = {"--init-img", start,   "--sprompt", "a cat",
+                        "--prompt",   "a dog", "--steps",   "3"};
+  const auto with = [&](const Names& more) {
+    auto arguments = common;
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const auto finished = swap(arguments);
+    EXPECT_EQ(finished.code, 0) << finished.err;
+    const auto names = run.samples();
+    return std::pair(run.sample(names.back()).pixels, finished.err);
+  };
+  const auto plain = with({}).first;
+  EXPECT_EQ(plain, with({"--invert", "direct"}).first);
+  EXPECT_NE(plain, with({"--strength", "1"}).first);
+  const auto [noisy, said] = with({"--sampler", "euler_a"});
+  EXPECT_TRUE(contains(said, "cannot follow an inverted picture")) << said;
+  EXPECT_EQ(noisy, with({"--sampler", "euler_a", "--strength", "0.75"}).first);
+  // The fork's mode is the original's.
+  EXPECT_EQ(with({"--mode", "fork"}).first, with({"--mode", "fork", "--strength", "0.75"}).first);
+}
+
+TEST_F(InvertBinary, ManyEditsUseOneInversion) {
+  ASSERT_EQ(invert().code, 0);
+  const auto list = run.file("edits.txt", "a dog\na fox\n");
+  const auto finished = swap({"--inversion", file, "--from-file", list, "--json"});
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  EXPECT_EQ(test::image_lines(finished).size(), 4u);
+  ASSERT_EQ(swap({"--inversion", file, "--prompt", "a fox"}).code, 0);
+  const auto tasks =
+      run.file("tasks.jsonl", "{\"prompt\": \"a dog\"}\n{\"prompt\": \"a fox\", \"seed\": 3}\n");
+  ASSERT_EQ(swap({"--inversion", file, "--from-file", tasks}).code, 0);
+  EXPECT_EQ(run.samples().size(), 5u);
+  EXPECT_EQ(run.sample("00004.png").pixels, run.sample("00002.png").pixels);
+}
+
+TEST_F(InvertBinary, APictureSaysHowToDrawItAgain) {
+  ASSERT_EQ(invert({"--method", "npi"}).code, 0);
+  const auto drawn = swap({"--inversion", file, "--prompt", "a dog", "--proximal", "0.5"});
+  ASSERT_EQ(drawn.code, 0) << drawn.err;
+  const auto asked = test::run_sd({"info", "--as-args", run.sample_path(0).string()});
+  test::ProcessSetup shell;
+  shell.binary = "/bin/sh";
+  shell.arguments = {"-c", "PATH=\"$SD_FOLDER:$PATH\"; cd " + run.path("").string() + "; " +
+                               asked.out.substr(0, asked.out.find('\n')) + " --outdir again"};
+  shell.environment = {{"XDG_CACHE_HOME", run.path("cache").string()},
+                       {"SD_FOLDER", fs::path(SD_BINARY).parent_path().string()}};
+  const auto again = run_program(shell);
+  ASSERT_EQ(again.code, 0) << again.err;
+  EXPECT_EQ(bytes(run.path("again/samples/00000.png")), bytes(run.sample_path(0)));
+}
+
+TEST_F(InvertBinary, ConsistentEditsNeedNoInversion) {
+  const auto finished =
+      swap({"--init-img", start, "--invert", "ddcm", "--sampler", "lcm", "--scale", "2", "--steps",
+            "3", "--sprompt", "a cat", "--prompt", "a dog"});
+  EXPECT_EQ(finished.code, 0) << finished.err;
+}
+
+TEST_F(InvertBinary, WhatDoesNotFitAFileIsRefused) {
+  ASSERT_EQ(invert().code, 0);
+  const auto refused = [&](const Names& more, const char* part, int code = 2) {
+    Names arguments = {"--prompt", "a dog"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const auto finished = swap(arguments);
+    EXPECT_EQ(finished.code, code) << finished.err;
+    EXPECT_TRUE(contains(finished.err, part)) << finished.err;
+  };
+  const auto with_file = [&](Names more, const char* part) {
+    more.insert(more.begin(), {"--inversion", file});
+    refused(more, part);
+  };
+  with_file({"--init-img", picture("other.png", pattern(128, 64, 4))}, "another picture");
+  with_file({"--W", "64", "--H", "64"}, "--W 64");
+  with_file({"--steps", "5"}, "invert the picture again");
+  with_file({"--sampler", "euler"}, "noise levels");
+  with_file({"--sampler", "euler_a"}, "--sampler euler_a");
+  with_file({"--sprompt", "a fox"}, "was inverted with 'a cat'");
+  with_file({"--strength", "0.5"}, "--strength");
+  with_file({"--invert", "edit-friendly"}, "--invert edit-friendly");
+  with_file({"--invert", "ddim", "--proximal", "0.3"}, "--proximal");
+  with_file({"--invert", "npi", "--negative-prompt", "ugly"}, "--negative-prompt");
+  with_file({"--ckpt", SD_TEST_DATA "/tiny-v1-diffusers"}, "was made with the model tiny-v1");
+  refused({"--inversion", run.path("none").string()}, "none", 5);
+  refused({"--inversion", start}, "start.png", 4);
+  refused({"--invert", "direct", "--sprompt", "a cat"}, "--init-img");
+  const auto whole = bytes(file);
+  refused({"--inversion", run.file("cut.inv.safetensors", whole.substr(0, whole.size() / 2))},
+          "cut.inv.safetensors", 4);
+}
+
+TEST_F(InvertBinary, WhatCannotBeInvertedIsSaid) {
+  const auto refused = [&](const Names& arguments, const char* part, int code = 2) {
+    const auto finished = command("invert", arguments);
+    EXPECT_EQ(finished.code, code) << finished.err;
+    EXPECT_TRUE(contains(finished.err, part)) << finished.err;
+  };
+  refused({"--prompt", "a cat"}, "name the picture");
+  refused({start}, "--prompt");
+  refused({start, "--prompt", "a cat", "--source-scale", "7.5"}, "guidance 1");
+  refused({start, "--prompt", "a cat", "--sampler", "euler_a"}, "--sampler euler_a");
+  refused({start, "--prompt", "a cat", "--method", "npi", "--sampler", "euler"}, "ddim");
+  refused({start, "--prompt", "a cat", "--method", "ddcm"}, "--method");
+  refused({"none.png", "--prompt", "a cat"}, "none.png", 5);
+  refused({start, "--prompt", "a cat", "-o", run.path("no/a.inv.safetensors")}, "does not exist",
+          5);
+  EXPECT_FALSE(fs::exists(file));
+}
+
+}  // namespace
+}  // namespace sd

@@ -1,0 +1,368 @@
+// Guides by gradients and null-text optimisation, against diffusers' modules and the papers'
+// formulas (tests/data/families/gradients.safetensors, by tests/tools/make_gradient_values.py).
+#include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <limits>
+#include <string>
+
+#include "sd/control/reweight.h"
+#include "sd/core/error.h"
+#include "sd/diffusion/schedule.h"
+#include "sd/models/latent_diffusion.h"
+#include "sd/models/unet_gradients.h"
+#include "sd/pipeline/attend_and_excite.h"
+#include "sd/pipeline/box_diff.h"
+#include "sd/pipeline/box_guidance.h"
+#include "sd/pipeline/null_text.h"
+#include "sd/pipeline/swap.h"
+#include "sd/pipeline/txt2img.h"
+#include "support/drawing.h"
+#include "support/expect_error.h"
+#include "support/family_model.h"
+
+namespace sd {
+namespace {
+
+using test::expect_error;
+using test::family_model;
+using test::Golden;
+using test::relative_difference;
+using test::TinyFamily;
+
+constexpr double kTolerance = 1e-3;  // of the largest latent
+const std::string kPrompt = "a red circle above a blue square";
+const std::vector<int64_t> kCircle = {3}, kBlueSquare = {6, 7};
+
+template <typename Request>
+Request filled_in(Request request) {
+  request.negative_prompt = "blurry";
+  request.width = 192;
+  request.height = 128;
+  request.steps = 5;
+  request.guidance_scale = 7.5;
+  request.start_latents =
+      SeededNoise(6, RngChoice::kCpu, torch::Device("cpu")).randn({1, 4, 16, 24});
+  request.decode = false;
+  return request;
+}
+
+Txt2ImgRequest guided_by(std::vector<std::shared_ptr<LatentGuide>> guides) {
+  auto request = filled_in(Txt2ImgRequest());
+  request.prompts = {kPrompt};
+  request.guides = std::move(guides);
+  return request;
+}
+
+torch::Tensor drawn(const Txt2ImgRequest& request, TinyFamily family = TinyFamily::kV1Deep) {
+  SeededNoise noise(0, RngChoice::kCpu, test::device());
+  return txt2img(family_model(family), request, noise).latents[0];
+}
+
+AttendAndExciteOptions excite_options(double scale = 400, int64_t rounds = 3) {
+  AttendAndExciteOptions options;
+  options.words = {{kCircle, kBlueSquare}};
+  options.downsampling = 2;
+  options.scale = scale;
+  options.rounds = rounds;
+  return options;
+}
+
+std::shared_ptr<LatentGuide> excite(double scale = 400, int64_t rounds = 3) {
+  return std::make_shared<AttendAndExcite>(excite_options(scale, rounds));
+}
+
+BoxGuidanceOptions box_options(double scale = 300) {
+  BoxGuidanceOptions options;
+  options.words = {{{kCircle, {{0.5, 0.25, 1, 0.8}}}, {kBlueSquare, {{0, 0, 0.5, 1}}}}};
+  options.downsampling = 2;
+  options.least_side = 4;
+  options.scale = scale;
+  options.until = 0.4;
+  options.rounds = 3;
+  return options;
+}
+
+std::shared_ptr<LatentGuide> boxes(double scale = 300) {
+  return std::make_shared<BoxGuidance>(box_options(scale));
+}
+
+void expect_refused(Txt2ImgRequest request, std::string_view what, std::string_view other = "") {
+  expect_error<UsageError>([&] { drawn(request); }, what, other);
+}
+
+TEST(Gradients, AttendAndExciteIsThatOfThePaper) {
+  const Golden golden("families/gradients.safetensors");
+  const auto found = drawn(guided_by({excite()}));
+  EXPECT_LT(relative_difference(found, golden["excite"]), kTolerance);
+  EXPECT_GT(relative_difference(found, golden["plain"]), 0.05);
+}
+
+TEST(Gradients, BoxGuidanceIsThatOfThePaper) {
+  const Golden golden("families/gradients.safetensors");
+  const auto found = drawn(guided_by({boxes()}));
+  EXPECT_LT(relative_difference(found, golden["boxes"]), kTolerance);
+  EXPECT_GT(relative_difference(found, golden["plain"]), 0.05);
+}
+
+TEST(Gradients, BoxDiffIsThatOfThePaper) {
+  BoxDiffOptions options;
+  options.words = box_options().words;
+  options.downsampling = 2;
+  options.scale = 100;
+  options.rounds = 2;
+  const Golden golden("families/gradients.safetensors");
+  const auto found = drawn(guided_by({std::make_shared<BoxDiff>(options)}));
+  EXPECT_LT(relative_difference(found, golden["box_diff"]), kTolerance);
+  EXPECT_GT(relative_difference(found, golden["plain"]), 0.05);
+}
+
+TEST(Gradients, GuidesTellWhatTheyDid) {
+  const auto words = excite(), box = boxes();
+  drawn(guided_by({words, box}));
+  EXPECT_EQ(words->counts().steps, 3);  // two that move, and a threshold before the third
+  EXPECT_EQ(box->counts().steps, 2);
+  EXPECT_EQ(box->counts().evaluations, 6);
+  EXPECT_GT(box->counts().first_loss, 0);
+}
+
+/// The gradient of a sum over the output and a map, to x and to the context.
+std::vector<torch::Tensor> gradients_of(bool checkpoints) {
+  const auto& model = family_model(TinyFamily::kV1Deep);
+  SeededNoise noise(1, RngChoice::kCpu, test::device());
+  const auto x = noise.randn({2, 4, 8, 16}).requires_grad_();
+  const auto context = noise.randn({2, 77, 48}).requires_grad_();
+  const auto t = torch::full({1}, 500.0, torch::TensorOptions().device(test::device()));
+  const auto made = model.model->unet->forward_with_gradients(
+      x, t, context, {},
+      {.maps = [](const AttentionSite& site) { return site.downsampling == 2; },
+       .output = true,
+       .checkpoints = checkpoints});
+  auto loss = made.output.square().sum();
+  for (const auto& map : made.maps) loss = loss + (map.probs * 10).square().sum();
+  return torch::autograd::grad({loss}, {x, context});
+}
+
+TEST(Gradients, CheckpointsChangeNone) {
+  const auto kept = gradients_of(false), again = gradients_of(true);
+  for (std::size_t i = 0; i < kept.size(); ++i) {
+    EXPECT_GT(kept[i].abs().max().item<double>(), 0);
+    EXPECT_LT(relative_difference(again[i], kept[i]), 1e-6) << i;
+  }
+}
+
+/// A drawing packs weights, and inference mode made some of them.
+TEST(Gradients, PackedWeightsGiveTheSame) {
+  const auto before = gradients_of(true);
+  drawn(guided_by({}));
+  const auto after = gradients_of(true);
+  EXPECT_TRUE(after[0].equal(before[0]));
+  EXPECT_TRUE(after[1].equal(before[1]));
+}
+
+/// Differences of the loss are what its gradient says.
+TEST(Gradients, AGradientIsTheSlopeOfItsLoss) {
+  const auto& model = family_model(TinyFamily::kV1Deep);
+  SeededNoise noise(2, RngChoice::kCpu, test::device());
+  const auto context = noise.randn({1, 77, 48}), way = noise.randn({1, 4, 8, 8});
+  const auto t = torch::full({1}, 500.0, torch::TensorOptions().device(test::device()));
+  const auto loss = [&](const torch::Tensor& x) {
+    return model.model->unet->forward_with_gradients(x, t, context, {}, {.maps = {}})
+        .output.square()
+        .mean();
+  };
+  const auto x = noise.randn({1, 4, 8, 8}).requires_grad_();
+  const auto slope = torch::autograd::grad({loss(x)}, {x}).front();
+  constexpr double kStep = 1e-2;
+  const torch::NoGradGuard off;
+  const double up = loss(x + kStep * way).item<double>();
+  const double down = loss(x - kStep * way).item<double>();
+  const double said = (slope * way).sum().item<double>();
+  EXPECT_NEAR((up - down) / (2 * kStep), said, 0.01 * std::abs(said));  // float32's differences
+}
+
+TEST(Gradients, AStepOfNoSizeChangesNoBitWithAnySampler) {
+  for (const auto& info : all_samplers()) {
+    auto plain = guided_by({}), guided = guided_by({excite(0, 1), boxes(0)});
+    plain.steps = guided.steps = 3;
+    plain.sampler = guided.sampler = info.kind;
+    EXPECT_TRUE(drawn(guided).equal(drawn(plain))) << info.name;
+  }
+}
+
+TEST(Gradients, EverySamplerIsMoved) {
+  for (const auto& info : all_samplers()) {
+    auto plain = guided_by({}), guided = guided_by({excite(400, 1), boxes()});
+    plain.steps = guided.steps = 4;
+    plain.sampler = guided.sampler = info.kind;
+    const auto found = drawn(guided);
+    EXPECT_TRUE(found.isfinite().all().item<bool>()) << info.name;
+    EXPECT_GT(relative_difference(found, drawn(plain)), 1e-4) << info.name;
+  }
+}
+
+/// Words that are absent from a row leave it alone.
+TEST(Gradients, ARowDoesNotDependOnThoseBesideIt) {
+  auto options = excite_options();
+  options.words = {{kCircle}, {}};
+  auto request = guided_by({std::make_shared<AttendAndExcite>(options)});
+  request.prompts = {kPrompt, kPrompt};
+  request.start_latents = request.start_latents->repeat({2, 1, 1, 1});
+  SeededNoise noise(0, RngChoice::kCpu, test::device());
+  const auto both = txt2img(family_model(TinyFamily::kV1Deep), request, noise).latents;
+  options.words = {{kCircle}};
+  const auto alone = drawn(guided_by({std::make_shared<AttendAndExcite>(options)}));
+  EXPECT_LT(relative_difference(both[0], alone), 1e-6);
+  EXPECT_LT(relative_difference(both[1], drawn(guided_by({}))), 1e-6);
+}
+
+TEST(Gradients, ASourceIsNeverMoved) {
+  const auto swap = [](std::vector<std::shared_ptr<LatentGuide>> guides) {
+    auto request = filled_in(SwapRequest());
+    request.targets = {{"a red square above a blue circle"}, {kPrompt}};
+    request.source = {kPrompt};
+    request.guides = std::move(guides);
+    SeededNoise noise(0, RngChoice::kCpu, test::device());
+    return draw_swap(family_model(TinyFamily::kV1Deep), request, noise);
+  };
+  const auto plain = swap({}), guided = swap({boxes()});
+  EXPECT_TRUE(guided.source.latents.equal(plain.source.latents));
+  for (std::size_t t = 0; t < 2; ++t) {
+    EXPECT_GT(relative_difference(guided.targets[t].latents, plain.targets[t].latents), 0.01) << t;
+  }
+}
+
+TEST(Gradients, TheyGoWithReweightingAndVelocities) {
+  Reweight reweight({.weights = {{1, {2}}}});
+  auto request = guided_by({boxes()});
+  request.controller = &reweight;
+  EXPECT_TRUE(drawn(request).isfinite().all().item<bool>());
+  auto options = box_options();
+  options.least_side = 1;
+  EXPECT_GT(relative_difference(
+                drawn(guided_by({std::make_shared<BoxGuidance>(options)}), TinyFamily::kV1Velocity),
+                drawn(guided_by({}), TinyFamily::kV1Velocity)),
+            1e-4);
+}
+
+TEST(Gradients, WhatGuidesDoNotGoWithIsNamed) {
+  auto request = guided_by({excite()});
+  request.deepcache = 2;
+  expect_refused(request, "deepcache", "guides");
+  request = guided_by({excite()});
+  request.token_merging = 0.5;
+  expect_refused(request, "token_merging", "guides");
+  request = guided_by({excite()});
+  request.prompts = {"a red circle AND a blue square"};
+  request.prompt_syntax = PromptSyntax::kA1111;
+  expect_refused(request, "guides", "AND");
+}
+
+TEST(Gradients, OptionsOutOfRangeAreRefused) {
+  constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+  expect_error<UsageError>([&] { excite(kNaN); }, "out of range");
+  expect_error<UsageError>([&] { excite(-1); }, "out of range");
+  expect_error<UsageError>([&] { boxes(kNaN); }, "out of range");
+  auto outside = box_options();
+  outside.words[0][0].boxes = {{0.5, 0, 1.2, 1}};
+  expect_error<UsageError>([&] { BoxGuidance{outside}; }, "reaches out of the picture");
+  outside.words[0][0].boxes = {{0.5, 0, 0.5, 1}};
+  expect_error<UsageError>([&] { BoxGuidance{outside}; }, "is empty");
+  auto nowhere = excite_options();
+  nowhere.downsampling = 16;
+  expect_refused(guided_by({std::make_shared<AttendAndExcite>(nowhere)}), "no cross-attention");
+}
+
+/// The path that drawing with the prompt alone leaves.
+NullTextRequest null_text_request() {
+  auto request = guided_by({});
+  request.guidance_scale = 1;
+  const test::Recorded recorded(request);
+  drawn(request);
+  const auto& model = family_model(TinyFamily::kV1Deep);
+  NullTextRequest null_text;
+  std::vector<torch::Tensor> path(recorded.latents.rbegin(), recorded.latents.rend());
+  null_text.path = torch::cat(path);
+  const auto schedule = uniform_steps(
+      NoiseSchedule::sqrt_linear(model.config.linear_start, model.config.linear_end, 1000), 5);
+  for (const auto& step : schedule.steps) {
+    null_text.timesteps.push_back(step.t);
+    null_text.alphas.push_back(step.alpha);
+    null_text.alphas_prev.push_back(step.alpha_prev);
+  }
+  const auto context = [&](const std::string& text) {
+    const auto tokens = model.tokenizer->encode(text);
+    return model.model->text->forward(
+        torch::tensor(tokens.ids, torch::kLong).view({1, -1}).to(test::device()), torch::kFloat, 0,
+        {});
+  };
+  const torch::NoGradGuard off;
+  null_text.context = context(kPrompt);
+  null_text.unconditional = context("");
+  null_text.inner_steps = 4;
+  return null_text;
+}
+
+TEST(NullText, FindsTheEmbeddingsOfThePaper) {
+  const Golden golden("families/gradients.safetensors");
+  const auto found = optimise_null_text(family_model(TinyFamily::kV1Deep), null_text_request());
+  std::vector<torch::Tensor> tokens;
+  for (int64_t token = 0; token < 77; token += 5)
+    tokens.push_back(found.embeddings.select(1, token));
+  EXPECT_LT(relative_difference(torch::stack(tokens, 1), golden["null_text"]), kTolerance);
+  EXPECT_LT(relative_difference(found.latents[0], golden["null_latents"]), kTolerance);
+}
+
+TEST(NullText, GoesOnFromAStateToTheBit) {
+  const auto& model = family_model(TinyFamily::kV1Deep);
+  auto request = null_text_request();
+  request.inner_steps = 2;
+  const auto whole = optimise_null_text(model, request);
+  NullTextState stopped;
+  const auto stop_after_two = [&](const NullTextReport& report) {
+    stopped = report.state;
+    return report.step + 1 < 2;
+  };
+  EXPECT_THROW(optimise_null_text(model, request, {}, stop_after_two), Cancelled);
+  EXPECT_EQ(stopped.steps_done, 2);
+  const auto rest = optimise_null_text(model, request, stopped);
+  EXPECT_TRUE(rest.embeddings.equal(whole.embeddings));
+  EXPECT_TRUE(rest.latents.equal(whole.latents));
+}
+
+TEST(NullText, ComesNearerToThePathThanTheEmptyPrompt) {
+  const auto& model = family_model(TinyFamily::kV1Deep);
+  auto request = null_text_request();
+  const auto apart = [&] {
+    return (optimise_null_text(model, request).latents - request.path.narrow(0, 0, 1).cpu())
+        .square()
+        .mean()
+        .item<double>();
+  };
+  request.inner_steps = 0;
+  const double plain = apart();
+  request.inner_steps = 10;
+  EXPECT_LT(apart(), 0.9 * plain);
+}
+
+TEST(NullText, WhatDoesNotFitIsSaid) {
+  const auto& model = family_model(TinyFamily::kV1Deep);
+  const auto whole = null_text_request();
+  const auto refused = [&](const NullTextRequest& request, std::string_view what,
+                           const NullTextState& state = {}) {
+    expect_error<UsageError>([&] { optimise_null_text(model, request, state); }, what);
+  };
+  auto request = whole;
+  request.path = whole.path.narrow(0, 0, 3);
+  refused(request, "the path has shape [3,4,16,24], expected [6,4,h,w]");
+  request = whole;
+  request.alphas.pop_back();
+  refused(request, "noise levels of 4");
+  request = whole;
+  request.context = whole.context.narrow(2, 0, 40);
+  refused(request, "both contexts must be [1,K,48]");
+  refused(whole, "of another path", {.steps_done = 2, .embeddings = {}, .latents = {}});
+}
+
+}  // namespace
+}  // namespace sd

@@ -1,0 +1,157 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+#include <iterator>
+#include <limits>
+#include <string>
+
+#include "sd/core/error.h"
+#include "sd/weights/inversion_file.h"
+#include "support/expect_error.h"
+#include "support/inversion_values.h"
+#include "support/temp_folder.h"
+
+namespace sd {
+namespace {
+
+using test::expect_error;
+using test::small_inversion;
+using enum InversionMethod;
+
+std::string bytes_of(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::string written(const InversionFile& inversion) {
+  const test::TempFolder folder;
+  write_inversion(folder / "a.inv.safetensors", inversion);
+  return bytes_of(folder / "a.inv.safetensors");
+}
+
+InversionFile parsed(const std::string& bytes) {
+  return parse_inversion(std::as_bytes(std::span(bytes)), "a.inv.safetensors");
+}
+
+/// `bytes` with one text in place of another of the same length.
+std::string replaced(std::string bytes, std::string_view from, std::string_view to) {
+  const auto at = bytes.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  EXPECT_EQ(from.size(), to.size());
+  return bytes.replace(at, from.size(), to);
+}
+
+TEST(InversionFile, WhatIsWrittenIsReadBack) {
+  for (const auto method : {kDirect, kDdim, kNegativePrompt, kNullText, kEditFriendly}) {
+    const auto file = small_inversion(method);
+    const auto again = parsed(written(file));
+    EXPECT_EQ(again.method, method);
+    EXPECT_EQ(again.prompt, file.prompt);
+    EXPECT_EQ(again.steps, 5);
+    EXPECT_EQ(again.guidance, file.guidance);
+    EXPECT_EQ(again.picture, file.picture);
+    EXPECT_EQ(again.model, file.model);
+    EXPECT_EQ(again.model_name, "model");
+    EXPECT_EQ(again.alphas, file.alphas);
+    EXPECT_EQ(again.timesteps, file.timesteps);
+    EXPECT_EQ(again.path.shape, file.path.shape);
+    EXPECT_EQ(again.path.values, file.path.values);
+    EXPECT_EQ(again.context.values, file.context.values);
+    EXPECT_EQ(again.unconditional.values, file.unconditional.values);
+    EXPECT_EQ(again.noises.values, file.noises.values);
+  }
+}
+
+TEST(InversionFile, OptimisationThatIsNotFinishedKeepsWhereItIs) {
+  auto file = small_inversion(kNullText);
+  file.unconditional = test::counted_tensor({2, 5, 6});
+  expect_error<CheckpointError>([&] { parsed(written(file)); }, "'unconditional'");
+  file.latents = test::counted_tensor({1, 4, 2, 3});
+  EXPECT_EQ(parsed(written(file)).latents.values, file.latents.values);
+  EXPECT_EQ(parsed(written(file)).unconditional.shape[0], 2);
+  file.unconditional = test::counted_tensor({4, 5, 6});
+  expect_error<CheckpointError>([&] { parsed(written(file)); }, "more steps");
+  file.latents = test::counted_tensor({1, 4, 2, 2});
+  expect_error<CheckpointError>([&] { parsed(written(file)); }, "'latents'");
+}
+
+TEST(InversionFile, ItIsKnownByWhatItSaysAndNotOverwritten) {
+  const test::TempFolder folder;
+  const auto path = folder / "any.name";
+  EXPECT_FALSE(looks_like_inversion(path));
+  write_inversion(path, small_inversion());
+  EXPECT_TRUE(looks_like_inversion(path));
+  expect_error<IoError>([&] { write_inversion(path, small_inversion()); }, "any.name");
+  expect_error<IoError>([&] { read_inversion(folder / "none"); }, "none");
+}
+
+TEST(InversionFile, AFileThatIsCutAnywhereIsRefused) {
+  const auto whole = written(small_inversion());
+  for (std::size_t size = 0; size < whole.size(); size += 7)
+    expect_error<CheckpointError>([&] { parsed(whole.substr(0, size)); }, "a.inv.safetensors");
+}
+
+TEST(InversionFile, ValuesThatAreNotFiniteAreRefused) {
+  for (const float value : {std::nanf(""), std::numeric_limits<float>::infinity()}) {
+    auto file = small_inversion(kEditFriendly);
+    file.noises.values[3] = value;
+    expect_error<CheckpointError>([&] { parsed(written(file)); }, "'noises'", "NaN or infinity");
+    file = small_inversion();
+    file.path.values[9] = value;
+    expect_error<CheckpointError>([&] { parsed(written(file)); }, "'path'", "NaN or infinity");
+    file = small_inversion();
+    file.alphas[0] = static_cast<double>(value);
+    expect_error<CheckpointError>([&] { parsed(written(file)); }, "'alphas'", "NaN or infinity");
+  }
+}
+
+TEST(InversionFile, TensorsThatDoNotFitOneAnotherAreRefused) {
+  const auto refused = [](auto change, std::string_view what, InversionMethod method = kDirect) {
+    auto file = small_inversion(method);
+    change(file);
+    const auto bytes = written(file);
+    expect_error<CheckpointError>([&] { parsed(bytes); }, what);
+  };
+  refused([](auto& file) { file.path = test::counted_tensor({4, 4, 6}); }, "'path'");
+  refused([](auto& file) { file.path = test::counted_tensor({1, 4, 2, 3}); }, "'path'");
+  refused([](auto& file) { file.path = test::counted_tensor({4, 0, 2, 3}); }, "'path'");
+  refused([](auto& file) { file.path = {}; }, "'path'");
+  refused([](auto& file) { file.steps = 2; }, "at most 2 steps");
+  refused([](auto& file) { file.alphas.pop_back(); }, "'alphas'");
+  refused([](auto& file) { file.alphas[1] = 0.05; }, "noise levels");
+  refused([](auto& file) { file.alphas[3] = 1.5; }, "noise levels");
+  refused([](auto& file) { file.timesteps[1] = 700; }, "noise levels");
+  refused([](auto& file) { file.timesteps[2] = -1; }, "noise levels");
+  refused([](auto& file) { file.context = test::counted_tensor({0, 6}); }, "'context'");
+  refused([](auto& file) { file.unconditional = {}; }, "'unconditional'", kNullText);
+  refused(
+      [](auto& file) {
+        file.unconditional = test::counted_tensor({3, 5, 7});
+      },
+      "'unconditional'", kNullText);
+  refused(
+      [](auto& file) {
+        file.noises = test::counted_tensor({2, 4, 2, 3});
+      },
+      "'noises'", kEditFriendly);
+}
+
+TEST(InversionFile, SettingsOfAnotherKindAreRefused) {
+  const auto whole = written(small_inversion());
+  const auto refused = [&](std::string_view from, std::string_view to, std::string_view what) {
+    expect_error<CheckpointError>([&] { parsed(replaced(whole, from, to)); }, what);
+  };
+  refused("sd.inversion.1", "sd.inversion.9", "invert the picture again");
+  refused("sd.inversion.1", "xx.inversion.1", "'sd invert'");
+  refused(R"(\"method\":\"direct\")", R"(\"method\":\"nobody\")", "'method'");
+  refused(R"(\"method\":\"direct\")", R"(\"method\":\"ddcm\"  )", "'method'");
+  refused(R"(\"sampler\":\"ddim\")", R"(\"sampler\":\"none\")", "'sampler'");
+  refused(R"(\"steps\":5)", R"(\"steps\":0)", "'steps'");
+  refused(R"(\"steps\":5)", R"(\"stepz\":5)", "missing");
+  refused(R"(\"guidance\":1.0)", R"(\"guidance\":[1])", "'guidance'");
+  refused(R"({\"method\")", R"([\"method\")", "JSON");
+}
+
+}  // namespace
+}  // namespace sd
