@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "diffusion/added_guidance.h"
+#include "diffusion/concept_guidance.h"
 #include "sd/core/error.h"
 
 namespace sd {
@@ -40,6 +41,12 @@ torch::Tensor scaled(const Guidance& guidance, const torch::Tensor& eps) {
   return scales.empty() ? guidance.guidance_scale * eps : of_rows(scales, eps) * eps;
 }
 
+/// How much a part counts: a number a row, or one a pixel.
+torch::Tensor part_weight(const Guidance& guidance, std::size_t part, const torch::Tensor& eps) {
+  const auto rows = of_rows(guidance.part_weights[part], eps);
+  return guidance.part_maps.empty() ? rows : rows * guidance.part_maps[part];
+}
+
 /// What is scaled: from the last pass without a prompt to those with one.
 torch::Tensor towards_prompts(const Guidance& guidance, const std::vector<torch::Tensor>& eps) {
   const auto& weights = guidance.part_weights;
@@ -48,7 +55,7 @@ torch::Tensor towards_prompts(const Guidance& guidance, const std::vector<torch:
   const auto& unconditional = eps[first - 1];
   auto sum = at::zeros_like(unconditional);
   for (std::size_t part = 0; part < weights.size(); ++part) {
-    sum.add_(of_rows(weights[part], unconditional) * (eps[first + part] - unconditional));
+    sum.add_(part_weight(guidance, part, unconditional) * (eps[first + part] - unconditional));
   }
   return sum;
 }
@@ -57,7 +64,7 @@ torch::Tensor towards_prompts(const Guidance& guidance, const std::vector<torch:
 torch::Tensor parts_alone(const Guidance& guidance, const std::vector<torch::Tensor>& eps) {
   auto sum = at::zeros_like(eps.front());
   for (std::size_t part = 0; part < eps.size(); ++part) {
-    sum.add_(of_rows(guidance.part_weights[part], sum) * eps[part]);
+    sum.add_(part_weight(guidance, part, sum) * eps[part]);
   }
   return scaled(guidance, sum);
 }
@@ -125,6 +132,8 @@ constexpr double kRounding = 1e-9;
 bool needs_unconditional(const Guidance& guidance) {
   const auto& parts = guidance.part_weights;
   const auto& scales = guidance.row_scales;
+  // What pixels' weights add up to is not looked at.
+  if (!guidance.part_maps.empty() || !guidance.edits.empty()) return true;
   const std::size_t rows = parts.empty() ? scales.size() : parts.front().size();
   for (std::size_t row = 0; row < std::max<std::size_t>(rows, 1); ++row) {
     double sum = parts.empty() ? 1 : 0;
@@ -154,7 +163,14 @@ std::vector<GuidancePass> Guidance::passes() const {
   if (passes.empty() && somewhere) passes = {kUnconditional};
   passes.insert(passes.end(), part_weights.empty() ? 1 : part_weights.size(), kConditional);
   if (added.perturbs()) passes.insert(passes.begin(), kPerturbed);
+  passes.insert(passes.begin(), edits.size(), kConcept);
   return passes;
+}
+
+Guidance Guidance::without_edits() const {
+  auto plain = *this;
+  plain.edits.clear();
+  return plain;
 }
 
 Guidance Guidance::unguided() const {
@@ -164,17 +180,21 @@ Guidance Guidance::unguided() const {
   if (plain.picture_scale) plain.picture_scale = 1;
   plain.proximal.reset();
   plain.added = {};
+  plain.edits.clear();
   return plain;
 }
 
 GuidedDenoiser::GuidedDenoiser(NoiseModel model, const Guidance& guidance, int64_t num_steps,
-                               SelfAttentionModel self_attention)
+                               SelfAttentionModel self_attention, ConceptAttention concepts)
     : model_(std::move(model)),
       guided_(guidance),
+      unedited_(guidance.without_edits()),
       unguided_(guidance.unguided()),
       num_steps_(num_steps),
-      self_attention_(std::move(self_attention)) {
+      self_attention_(std::move(self_attention)),
+      concepts_(std::move(concepts)) {
   check_added_guidance(guided_, self_attention_);
+  check_concepts(guided_, concepts_);
   const auto& [begin, end] = guidance.guidance_interval;
   if (begin >= 0 && begin <= end && end <= 1) return;  // written so that NaN fails
   throw UsageError(fmt::format(
@@ -187,12 +207,20 @@ bool GuidedDenoiser::guides(int64_t step) const {
   return interval == StepShare{} || interval.contains(step, num_steps_);
 }
 
+const Guidance& GuidedDenoiser::guidance_at(int64_t step) const {
+  if (!guides(step)) return unguided_;
+  return concepts_act(guided_, step, num_steps_) ? guided_ : unedited_;
+}
+
 torch::Tensor GuidedDenoiser::eps(const torch::Tensor& x, double t, int64_t step) {
-  const auto& guidance = guides(step) ? guided_ : unguided_;
+  const auto& guidance = guidance_at(step);
   const auto& added = guidance.added;
   const auto passes = guidance.passes().size();
   if (passes == 1 && added.sag_scale == 0) return model_(x, t, step);
   auto eps = model_(at::cat(std::vector(passes, x)), t, step).chunk(static_cast<int64_t>(passes));
+  const auto behind_concepts = eps.begin() + static_cast<std::ptrdiff_t>(guidance.edits.size());
+  const std::vector<torch::Tensor> of_concepts(eps.begin(), behind_concepts);
+  eps.erase(eps.begin(), behind_concepts);
   torch::Tensor perturbed;
   if (added.perturbs()) {
     perturbed = eps.front();
@@ -217,6 +245,12 @@ torch::Tensor GuidedDenoiser::eps(const torch::Tensor& x, double t, int64_t step
   if (added.sag_scale != 0) {
     guided = guided + added.sag_scale * self_attention_difference(self_attention_, guidance,
                                                                   all.eps.front(), place, t, step);
+  }
+  if (!of_concepts.empty()) {
+    const auto& unconditional =
+        all.eps[all.eps.size() - 1 - std::max<std::size_t>(parts.size(), 1)];
+    guided = guided + concept_difference(guidance, of_concepts, unconditional, concepts_,
+                                         {t, step, num_steps_});
   }
   const double phi = guidance.guidance_rescale;
   if (phi == 0 || (all.eps.size() == 1 && !perturbed.defined())) return guided;

@@ -166,9 +166,10 @@ Image invert_mask(const Image& mask) {
 
 Image grow_mask(const Image& mask, double radius) {
   check_grey(mask, "mask to widen");
-  if (!(radius >= 0 && radius <= 1000)) {
-    throw UsageError(fmt::format("a mask can grow by 0 to 1000 pixels, not {}", radius));
+  if (!(radius >= -1000 && radius <= 1000)) {
+    throw UsageError(fmt::format("a mask can grow by -1000 to 1000 pixels, not {}", radius));
   }
+  if (radius < 0) return invert_mask(grow_mask(invert_mask(mask), -radius));
   if (radius < 1) return mask;
   auto grown = mask;
   std::vector<uint8_t> widest(static_cast<std::size_t>(mask.width));
@@ -219,6 +220,34 @@ Image blur_mask(const Image& mask, double radius) {
     }
   }
   return blurred;
+}
+
+Image box_mask(const ShareBox& box, Size size) {
+  const auto [x0, y0, x1, y1] = box;
+  if (!(x0 >= 0 && x0 < x1 && x1 <= 1 && y0 >= 0 && y0 < y1 && y1 <= 1)) {
+    throw UsageError(fmt::format(
+        "the box {},{},{},{} lies outside of the picture or is empty; expected shares of it, 0 <= "
+        "x0 < x1 <= 1 and 0 <= y0 < y1 <= 1",
+        x0, y0, x1, y1));
+  }
+  check_size(size.width, size.height, "mask of a box");
+  const auto covered = [](double from, double to, int64_t side) {
+    std::vector<double> shares;
+    for (int64_t i = 0; i < side; ++i) {
+      const auto begin = static_cast<double>(i), pixels = static_cast<double>(side);
+      shares.push_back(
+          std::max(std::min(to * pixels, begin + 1) - std::max(from * pixels, begin), 0.0));
+    }
+    return shares;
+  };
+  const auto columns = covered(x0, x1, size.width), rows = covered(y0, y1, size.height);
+  Image mask{size.width, size.height, 1, {}};
+  for (const double row : rows) {
+    for (const double column : columns) {
+      mask.pixels.push_back(static_cast<uint8_t>(std::lround(255 * row * column)));
+    }
+  }
+  return mask;
 }
 
 std::vector<float> latent_mask(const Image& mask, int64_t h, int64_t w, MaskReduction reduction) {

@@ -296,7 +296,7 @@ torch::Tensor AttentionImpl::forward(const torch::Tensor& x, const torch::Tensor
   auto mixed = is_shared(run) ? mix_shared(x, run, call)
                : by_kernels   ? mix_by_kernels(x, context, run, call)
                               : mix(x, context, run, call);
-  if (is_edited(run)) edit(mixed, x, *run.edits, grid_height, grid_width);
+  if (is_edited(run)) edit(mixed, x, context, *run.edits, grid_height, grid_width);
   return to_out_proj->forward(mixed, {.residual = residual});
 }
 

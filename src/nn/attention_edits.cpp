@@ -1,6 +1,7 @@
 // What guidance does to attention.
 #include <ATen/ops/minimum.h>
 #include <ATen/ops/ones.h>
+#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <cmath>
@@ -62,7 +63,10 @@ bool AttentionPerturbation::is_at(const AttentionSite& site) const {
 bool AttentionImpl::is_edited(const ForwardContext& run) const {
   const auto* edits = run.edits;
   if (edits == nullptr) return false;
-  if (site_.kind == AttentionKind::kCross) return edits->negative.has_value();
+  if (site_.kind == AttentionKind::kCross) {
+    return edits->negative.has_value() || edits->regions != nullptr ||
+           (edits->concepts != nullptr && edits->concepts->is_at(site_));
+  }
   return (edits->perturbation && edits->perturbation->is_at(site_)) ||
          (edits->sums != nullptr && site_.part == UNetPart::kMiddle);
 }
@@ -77,22 +81,69 @@ torch::Tensor AttentionImpl::perturbed(const torch::Tensor& x, const ForwardEdit
   return attention_of_projections(queries, of(to_k), values, heads_);
 }
 
-void AttentionImpl::edit(torch::Tensor& mixed, const torch::Tensor& x, const ForwardEdits& edits,
-                         int64_t grid_height, int64_t grid_width) {
+void AttentionImpl::push_off(torch::Tensor& mixed, const torch::Tensor& x,
+                             const ForwardEdits& edits) {
+  const auto& by = *edits.negative;
+  const int64_t count = by.context.size(0);
+  const auto context = edits.divided ? by.context.repeat({x.size(0) / count, 1, 1}) : by.context;
+  const auto keys = to_k->forward(context), values = to_v->forward(context);
+  for (const int64_t begin : by.begins) {
+    const RowRange rows{begin, count}, own{edits.divided ? begin : 0, count};
+    auto positive = rows_of(mixed, rows);
+    const auto queries = projected(to_q, x, rows, edits.divided);
+    const auto negative =
+        attention_of_projections(queries, rows_of(keys, own), rows_of(values, own), heads_);
+    positive.copy_(pushed(positive, negative, by));
+  }
+}
+
+void AttentionImpl::add_regions(torch::Tensor& mixed, const torch::Tensor& x,
+                                const ForwardEdits& edits) {
+  const auto& regions = *edits.regions;
+  const auto& weights = regions.weights.at(site_.downsampling);
+  auto own = rows_of(mixed, regions.rows);
+  const auto queries = projected(to_q, x, regions.rows, edits.divided);
+  auto sum = weights[0] * own.to(at::kFloat);
+  for (std::size_t i = 0; i < regions.contexts.size(); ++i) {
+    const auto& context = regions.contexts[i];
+    const RowRange rows{edits.divided ? regions.rows.begin : 0, regions.rows.count};
+    const auto all = edits.divided ? context.repeat({x.size(0) / rows.count, 1, 1}) : context;
+    const auto keys = rows_of(to_k->forward(all), rows), values = rows_of(to_v->forward(all), rows);
+    sum.add_(weights[static_cast<int64_t>(i) + 1] *
+             attention_of_projections(queries, keys, values, heads_).to(at::kFloat));
+  }
+  own.copy_(sum);
+}
+
+void AttentionImpl::watch_concepts(const torch::Tensor& x, const torch::Tensor& context,
+                                   const ForwardEdits& edits, int64_t grid_height,
+                                   int64_t grid_width) {
+  for (auto& each : edits.concepts->concepts) {
+    const auto heads = [&](Linear& layer, const torch::Tensor& of) {
+      return split_heads(projected(layer, of, each.rows, edits.divided), heads_);
+    };
+    const auto probs = attention_probabilities(heads(to_q, x), heads(to_k, context)).mean(1);
+    auto paid = at::zeros({probs.size(0), probs.size(1)}, probs.options());
+    for (const int64_t token : each.tokens) paid.add_(probs.select(-1, token));
+    paid = paid.view({each.rows.count, grid_height, grid_width});
+    each.sums = each.sums.defined() ? each.sums + paid : paid;
+  }
+}
+
+void AttentionImpl::edit_cross(torch::Tensor& mixed, const torch::Tensor& x,
+                               const torch::Tensor& context, const ForwardEdits& edits,
+                               int64_t grid_height, int64_t grid_width) {
+  if (edits.concepts != nullptr && edits.concepts->is_at(site_)) {
+    watch_concepts(x, context, edits, grid_height, grid_width);
+  }
+  if (edits.regions != nullptr) add_regions(mixed, x, edits);
+  if (edits.negative) push_off(mixed, x, edits);
+}
+
+void AttentionImpl::edit(torch::Tensor& mixed, const torch::Tensor& x, const torch::Tensor& context,
+                         const ForwardEdits& edits, int64_t grid_height, int64_t grid_width) {
   if (site_.kind == AttentionKind::kCross) {
-    const auto& by = *edits.negative;
-    const int64_t count = by.context.size(0);
-    const auto context = edits.divided ? by.context.repeat({x.size(0) / count, 1, 1}) : by.context;
-    const auto keys = to_k->forward(context), values = to_v->forward(context);
-    for (const int64_t begin : by.begins) {
-      const RowRange rows{begin, count}, own{edits.divided ? begin : 0, count};
-      auto positive = rows_of(mixed, rows);
-      const auto queries = projected(to_q, x, rows, edits.divided);
-      const auto negative =
-          attention_of_projections(queries, rows_of(keys, own), rows_of(values, own), heads_);
-      positive.copy_(pushed(positive, negative, by));
-    }
-    return;
+    return edit_cross(mixed, x, context, edits, grid_height, grid_width);
   }
   if (edits.sums != nullptr && site_.part == UNetPart::kMiddle && site_.depth == 0) {
     const auto heads = [&](Linear& layer) {

@@ -17,6 +17,11 @@ void check_approximations(const LoadedModel& model, const DrawRequest& request) 
         "deepcache: self-attention guidance (sag) predicts from other latents in every step, which "
         "no kept features are of; leave one of the two out");
   }
+  if (request.deepcache > 1 && !request.concept_edits.empty()) {
+    throw UsageError(
+        "deepcache: a concept is looked for in the attention of every step, and between whole "
+        "steps deep layers do not attend; leave one of the two out");
+  }
   if (request.deepcache > 1 && !request.controls.empty()) {
     throw UsageError(
         "deepcache: a control net adds to the deep layers in every step, and between its whole "

@@ -1,6 +1,7 @@
 #include "sd/pipeline/draw.h"
 
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/where.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/InferenceMode.h>
@@ -36,6 +37,14 @@ bool report(const DrawRequest& request, Progress::Stage stage, int64_t done, int
   return !request.on_progress || request.on_progress({stage, done, total});
 }
 
+/// Where the input picture is put back after a step, by a mask that says how much each pixel may
+/// change: white − mask > (step + 1) / steps (arXiv:2306.00950, algorithm 1, whose step begins
+/// where this one ends), and behind the last step where nothing may change.
+torch::Tensor kept_by_grade(const Start& start, int64_t step) {
+  const double done = static_cast<double>(step + 1) / static_cast<double>(start.plan.size());
+  return done < 1 ? (1 - start.mask).gt(done) : start.mask.eq(0);
+}
+
 /// Puts the input picture back where the targets may not change: re-noised to where the next step
 /// starts, after the last step as it is. All targets of a sample get the same noise.
 torch::Tensor put_back(torch::Tensor x, const Start& start, const BatchRows& rows, int64_t step,
@@ -43,9 +52,11 @@ torch::Tensor put_back(torch::Tensor x, const Start& start, const BatchRows& row
   const bool last = step + 1 == start.plan.size();
   const auto known =
       last ? start.x0 : start.plan.at_end_of(step, start.x0, noise.like(start.x0));  // [N,4,h,w]
+  const auto kept = start.graded ? kept_by_grade(start, step) : torch::Tensor();
   for (int64_t target = 0; target < rows.targets; ++target) {
     const auto branch = x.narrow(0, target * rows.samples, rows.samples);
-    branch.copy_(start.mask * branch + (1 - start.mask) * known);
+    branch.copy_(start.graded ? at::where(kept, known, branch)
+                              : start.mask * branch + (1 - start.mask) * known);
   }
   return x;
 }
@@ -156,7 +167,7 @@ torch::Tensor sample(const LoadedModel& model, const DrawRequest& asked, NoiseSo
     return (*predicts)(x, t, step);
   };
   GuidedDenoiser denoiser(ask, guidance_of(model, request), start.plan.size(),
-                          self_attention_of(predicts));
+                          self_attention_of(predicts), concept_attention_of(predicts));
   put_part_away(model, ModelPart::kText);
   const auto unet = use_part(model, ModelPart::kUNet);
   if (!report(request, Progress::Stage::kSample, 0, start.plan.size())) throw Cancelled();

@@ -9,6 +9,7 @@
 
 #include "nn/gpu.h"
 #include "pipeline/inversion_draw.h"
+#include "pipeline/part_maps.h"
 #include "pipeline/recorded_unet.h"
 #include "pipeline/start.h"
 #include "sd/models/latent_diffusion.h"
@@ -43,7 +44,18 @@ Guidance guidance_of(const LoadedModel& model, const DrawRequest& request) {
   if (model.config.extra() == UNetExtra::kPicture) {
     guidance.picture_scale = request.image_guidance_scale;
   }
-  guidance.part_weights = part_weights(model, request);
+  if (!weighs_attention(request)) {
+    guidance.part_weights = part_weights(model, request);
+    guidance.part_maps = row_part_maps(model, request);
+  }
+  for (const auto& edit : request.concept_edits) {
+    if (edit.scale != 0) guidance.edits.push_back(edit);
+  }
+  if (!guidance.edits.empty()) {
+    const auto rows = BatchRows::of(request);
+    guidance.edited_rows.assign(static_cast<std::size_t>(rows.target_rows()), 1.0);
+    guidance.edited_rows.resize(static_cast<std::size_t>(rows.total()), 0.0);
+  }
   if (model.config.unet.time_cond_width > 0) {  // the model takes the scale beside the time
     guidance.guidance_scale = 1;
     guidance.row_scales.clear();
@@ -77,9 +89,10 @@ BatchNoiseModel::BatchNoiseModel(const LoadedModel& model, const DrawRequest& re
   guidance_ = guidance_of(model, request);
   pass_rows_ = BatchRows::of(request).total();
   perturbs_ = guidance_.added.perturbs();
-  int64_t part = 0;
+  concept_rows_ = static_cast<int64_t>(guidance_.edits.size()) * pass_rows_;
+  int64_t part = 0, number = 0;  // of the conditional passes, and of the concepts'
   for (const auto pass : guidance_.passes()) {
-    add_pass(request, pass, part, extra);
+    add_pass(request, pass, pass == GuidancePass::kConcept ? number++ : part, extra);
     if (pass == GuidancePass::kConditional) ++part;
   }
   if (request.sharing != nullptr && request.sharing->count() > 0)
@@ -94,7 +107,8 @@ void BatchNoiseModel::add_pass(const DrawRequest& request, GuidancePass pass, in
                                const torch::Tensor& extra) {
   const auto rows = BatchRows::of(request);
   const bool perturbed = pass == GuidancePass::kPerturbed;
-  if (!perturbed) {  // no controller is to see or to change those rows
+  const bool of_concept = pass == GuidancePass::kConcept;
+  if (!perturbed && !of_concept) {  // no controller is to see or to change those rows
     const auto groups = rows.groups(pass, contexts_.rows(), part);
     groups_.insert(groups_.end(), groups.begin(), groups.end());
   }
@@ -102,6 +116,9 @@ void BatchNoiseModel::add_pass(const DrawRequest& request, GuidancePass pass, in
   sees_prompt_.insert(sees_prompt_.end(), static_cast<std::size_t>(rows.total()), sees_prompt);
   if (sees_prompt) {
     contexts_.add(BatchRows::prompts(request), part);
+  } else if (of_concept) {
+    const auto& text = guidance_.edits[static_cast<std::size_t>(part)].concept_text;
+    contexts_.add(std::vector<std::string>(static_cast<std::size_t>(rows.total()), text));
   } else {
     contexts_.add_negative(rows.total());
   }
@@ -134,9 +151,10 @@ torch::Tensor BatchNoiseModel::context_of(int64_t step, const Call& call) {
     if (features_) features_->forget();
   }
   if (call.count == all.size(0)) return all;
-  // One tensor for all steps: what is computed from it once can be told by it.
+  // One tensor for all steps: what is computed from it once can be told by it. Steps without
+  // concepts and those without guidance do with other rows.
   auto& some = call.again ? again_context_ : last_contexts_;
-  if (!some.defined()) some = all.narrow(0, call.first, call.count);
+  if (!some.defined() || some.size(0) != call.count) some = all.narrow(0, call.first, call.count);
   return some;
 }
 
@@ -206,7 +224,7 @@ torch::Tensor BatchNoiseModel::operator()(const torch::Tensor& x, double t, int6
 }
 
 torch::Tensor BatchNoiseModel::again(const torch::Tensor& x, double t, int64_t step) {
-  return predict(x, t, step, {perturbs_ ? pass_rows_ : 0, x.size(0), true});
+  return predict(x, t, step, {concept_rows_ + (perturbs_ ? pass_rows_ : 0), x.size(0), true});
 }
 
 torch::Tensor BatchNoiseModel::predict(const torch::Tensor& x, double t, int64_t step,
@@ -238,6 +256,10 @@ torch::Tensor BatchNoiseModel::predict(const torch::Tensor& x, double t, int64_t
   if (sharing_ && !call.again) predicted = pushed_by_sharing(predicted, input, context);
   if (model_.config.prediction != Prediction::kVelocity) return predicted;
   return eps_from_velocity(predicted, x, sigmas_.alpha(t));
+}
+
+ConceptAttention concept_attention_of(const std::shared_ptr<BatchNoiseModel>& model) {
+  return [model](std::size_t edit) { return model->concept_attention(edit); };
 }
 
 SelfAttentionModel self_attention_of(const std::shared_ptr<BatchNoiseModel>& model) {

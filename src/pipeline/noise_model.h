@@ -51,6 +51,9 @@ class BatchNoiseModel {
   bool draws_parts() const { return !guidance_.part_weights.empty(); }
   /// What self-attention in the middle paid to each pixel in those rows of the last call.
   const torch::Tensor& attention() const { return sums_->sums; }
+  /// What cross-attention paid to the tokens of a concept in the rows of its pass in the last call,
+  /// [B,h,w]. Throws UsageError where no layer of that size looks at prompts.
+  const torch::Tensor& concept_attention(std::size_t edit) const;
 
  private:
   /// Of one call: which rows of all, and the step.
@@ -62,6 +65,11 @@ class BatchNoiseModel {
   void make_edits(const DrawRequest& request);
   /// Says what guidance does inside of the UNet in these rows.
   void set_edits(const Call& call);
+  void make_concepts(const DrawRequest& request);
+  void make_regions(const DrawRequest& request);
+  void set_concepts(const Call& call);
+  void set_regions(const Call& call);
+  void set_negative(const Call& call, bool perturbed);
   torch::Tensor time_condition() const;
   /// The row of all in which a target's sample is shown its prompt.
   int64_t conditional_row(const GuidePlace& place) const;
@@ -116,14 +124,21 @@ class BatchNoiseModel {
   // Guidance inside of the UNet.
   Guidance guidance_;
   int64_t pass_rows_ = 0;                // of each pass
-  bool perturbs_ = false;                // the first pass is
+  int64_t concept_rows_ = 0;             // of the concepts' passes, which are the first
+  bool perturbs_ = false;                // the first pass behind them is
   std::vector<double> embedded_scales_;  // one, or one a row of a pass; empty: none
   std::vector<SiteChoice> perturbed_sites_;
   std::optional<PromptContexts>
       negative_;                         // of the rows of a pass; of attention that is pushed off
   std::shared_ptr<ForwardEdits> edits_;  // null: none
   std::shared_ptr<AttentionSums> sums_ = std::make_shared<AttentionSums>();
+  std::shared_ptr<ConceptSums> concepts_;     // null: none
+  std::shared_ptr<RegionAttention> regions_;  // null: none
+  std::vector<PromptContexts> region_contexts_;
 };
+
+/// What guidance by concepts asks of it.
+ConceptAttention concept_attention_of(const std::shared_ptr<BatchNoiseModel>& model);
 
 /// What self-attention guidance asks of it.
 SelfAttentionModel self_attention_of(const std::shared_ptr<BatchNoiseModel>& model);

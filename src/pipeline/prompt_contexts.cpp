@@ -74,6 +74,9 @@ PromptContexts::PromptContexts(const LoadedModel& model, const DrawRequest& requ
   for (const auto& prompt : BatchRows::prompts(request)) {
     chunks_ = std::max(chunks_, one.chunks_of(prompt));
   }
+  for (const auto& edit : request.concept_edits) {
+    chunks_ = std::max(chunks_, one.chunks_of(edit.concept_text));
+  }
   auto negative = request.negative_prompts;
   if (negative.empty()) negative.push_back(request.negative_prompt);
   for (const auto& prompt : negative) chunks_ = std::max(chunks_, one.read(prompt).front().chunks);
@@ -110,6 +113,13 @@ const std::vector<PromptContexts::Row>& PromptContexts::parts_of(const std::stri
     parts.push_back(encode(part.variants, row));
   }
   return encoded_.emplace(key, std::move(parts)).first->second;
+}
+
+std::vector<int64_t> PromptContexts::token_positions(const std::string& prompt) const {
+  const auto tokens = reader(model_, request_, num_steps_, chunks_).encode(prompt);
+  std::vector<int64_t> positions;
+  for (std::size_t i = 0; i < tokens.tokens.size(); ++i) positions.push_back(tokens.position(i));
+  return positions;
 }
 
 void PromptContexts::add(const std::vector<std::string>& prompts, int64_t part) {

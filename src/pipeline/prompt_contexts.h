@@ -31,6 +31,11 @@ class PromptContexts {
   /// that has them, the source's prompt or the contexts that were optimised for each step instead.
   void add_negative(int64_t rows);
 
+  /// Where the tokens of a prompt stand in its context.
+  std::vector<int64_t> token_positions(const std::string& prompt) const;
+
+  /// Of every prompt.
+  int64_t chunks() const { return chunks_; }
   int64_t rows() const { return static_cast<int64_t>(rows_.size()); }
   /// [R,K,D] in the model's compute dtype.
   torch::Tensor at(int64_t step);

@@ -42,7 +42,8 @@ torch::Tensor BatchNoiseModel::pushed_by_sharing(const torch::Tensor& predicted,
   if (scale == 1) return predicted;
   ++*calls_;
   edits_->sharer = nullptr;
-  ++run_.step.evaluation;  // observers have seen the first
+  edits_->concepts = nullptr;  // those of the first are looked at
+  ++run_.step.evaluation;      // observers have seen the first
   const auto alone = evaluate(input, context).to(at::kFloat);
   --run_.step.evaluation;
   return alone + scale * (predicted - alone);

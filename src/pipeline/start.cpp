@@ -123,7 +123,13 @@ Start make_start(const LoadedModel& model, const DrawRequest& request, const Bat
   const auto strength = strength_to_run(model, request);
   Start start;
   start.plan = SamplingPlan::make(noise_schedule(model.config, request), request, strength);
+  if (request.graded_mask && !request.mask) throw UsageError("a graded mask needs a mask");
+  if (request.graded_mask && model.config.extra() == UNetExtra::kMaskedPicture) {
+    throw UsageError(
+        "a graded mask: an inpainting model is shown what may change and what may not");
+  }
   if (request.mask) {
+    start.graded = request.graded_mask;
     auto mask = checked_mask(model, *request.mask, shape);
     // One that lets everything change is none: it draws no noise to put back.
     if (!mask.eq(1).all().item<bool>()) start.mask = std::move(mask);

@@ -12,6 +12,7 @@ struct Start {
   torch::Tensor latents;  // [B,4,h,w]: the start, or x0 itself where nothing is to run
   torch::Tensor x0;       // [N,4,h,w]: the input picture; undefined without one
   torch::Tensor mask;     // [1 or N,1,h,w]: where x0 is put back; undefined where it is not
+  bool graded = false;    // the mask says how much each pixel may change
   torch::Tensor extra;    // [1 or N,C,h,w]: see picture_channels
 };
 

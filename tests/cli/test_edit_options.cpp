@@ -50,7 +50,7 @@ DrawOptions with_weight(const std::string& word, std::vector<double> values = {2
 }
 
 void check_words(const DrawOptions& options, const std::vector<PromptSet>& prompts) {
-  check_controls(options, prompts, ClipTokenizer::instance());
+  check_controls(options, prompts, prompts, ClipTokenizer::instance());
 }
 
 TEST(CheckControls, AWordThatIsNotThereListsThoseThatAre) {

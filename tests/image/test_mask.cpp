@@ -3,8 +3,10 @@
 #include <numeric>
 
 #include "image/fixtures.h"
+#include "sd/core/error.h"
 #include "sd/image/mask.h"
 #include "sd/image/read.h"
+#include "sd/image/region_weights.h"
 
 namespace sd {
 namespace {
@@ -133,7 +135,30 @@ TEST(GrowMask, TakesTheLargestValueAndStopsAtTheEdges) {
   EXPECT_EQ(grow_mask(grey(2, 2, {0, 0, 0, 7}), 1000).pixels, (std::vector<uint8_t>{7, 7, 7, 7}));
   EXPECT_EQ(grow_mask(grey(3, 1, {0, 255, 0}), 0).pixels, (std::vector<uint8_t>{0, 255, 0}));
   EXPECT_THROW(grow_mask({1, 1, 3, {0, 0, 0}}, 1), UsageError);
-  EXPECT_THROW(grow_mask(solid(2, 2, 0), -1), UsageError);
+  EXPECT_THROW(grow_mask(solid(2, 2, 0), -1001), UsageError);
+}
+
+TEST(GrowMask, ANegativeRadiusTakesAsMuchAwayAndNothingFromOutsideOfThePicture) {
+  EXPECT_EQ(grow_mask(grey(5, 1, {255, 255, 255, 255, 0}), -1).pixels,
+            (std::vector<uint8_t>{255, 255, 255, 0, 0}));
+  auto disc = solid(31, 31, 0);
+  disc.pixels[15 * 31 + 15] = 255;
+  const auto grown = grow_mask(disc, 7);
+  EXPECT_EQ(grow_mask(grown, -7).pixels, disc.pixels);
+}
+
+TEST(BoxMask, IsWhiteInsideAndGreyByTheShareOfAPixelThatItCuts) {
+  EXPECT_EQ(box_mask({0.5, 0, 1, 1}, {4, 1}).pixels, (std::vector<uint8_t>{0, 0, 255, 255}));
+  EXPECT_EQ(box_mask({0.125, 0, 0.75, 0.5}, {4, 1}).pixels,
+            (std::vector<uint8_t>{64, 128, 128, 0}));
+  EXPECT_EQ(box_mask({0, 0, 1, 1}, {2, 2}).pixels, std::vector<uint8_t>(4, 255));
+}
+
+TEST(BoxMask, BoxesOutsideOfThePictureAreRefused) {
+  for (const auto& box : {ShareBox{-0.1, 0, 1, 1}, ShareBox{0, 0, 1.1, 1}, ShareBox{0.5, 0, 0.5, 1},
+                          ShareBox{0, 0.6, 1, 0.4}, ShareBox{0, 0, 1, std::nan("")}}) {
+    EXPECT_THROW(box_mask(box, {8, 8}), UsageError);
+  }
 }
 
 TEST(BlurMask, RadiusZeroChangesNothing) {
@@ -221,6 +246,29 @@ TEST(PasteOutside, SizesMustAgree) {
   EXPECT_THROW(paste_outside(solid(2, 1, 0), solid(1, 2, 0), solid(2, 1, 0)), UsageError);
   EXPECT_THROW(paste_outside(solid(2, 1, 0), solid(2, 1, 0), solid(1, 2, 0)), UsageError);
   EXPECT_THROW(paste_outside(solid(1, 1, 0), {1, 1, 3, {0, 0, 0}}, solid(1, 1, 0)), UsageError);
+}
+
+TEST(RegionWeights, AreSharesOfTheSumOfMasksAndBase) {
+  const auto weights = region_weights({grey(2, 1, {255, 0}), grey(2, 1, {255, 255})}, 2, 1, 2);
+  ASSERT_EQ(weights.maps.size(), 3u);
+  EXPECT_FLOAT_EQ(weights.maps[0][0], 0.5F);
+  EXPECT_FLOAT_EQ(weights.maps[1][0], 0.25F);
+  EXPECT_FLOAT_EQ(weights.maps[0][1], 2.0F / 3);
+  EXPECT_FLOAT_EQ(weights.maps[1][1], 0);
+  EXPECT_EQ(region_weights({grey(1, 1, {255})}, 0, 1, 1).maps.size(), 1u);
+}
+
+TEST(RegionWeights, PixelsThatNothingCoversAreToldWithAPlace) {
+  const auto bare = [] { region_weights({grey(4, 1, {255, 255, 255, 0})}, 0, 1, 4); };
+  try {
+    bare();
+    FAIL();
+  } catch (const UsageError& error) {
+    EXPECT_NE(std::string(error.what()).find("25.0 %"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("0.88,0.50"), std::string::npos) << error.what();
+  }
+  EXPECT_THROW(region_weights({grey(1, 1, {9})}, -1, 1, 1), UsageError);
+  EXPECT_THROW(region_weights({grey(1, 1, {9}), grey(2, 1, {9, 9})}, 1, 1, 1), UsageError);
 }
 
 }  // namespace

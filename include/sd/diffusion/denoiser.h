@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "sd/core/concept_edit.h"
 #include "sd/core/guidance_settings.h"
 
 namespace sd {
@@ -32,6 +33,7 @@ torch::Tensor eps_from_velocity(const torch::Tensor& v, const torch::Tensor& x, 
 /// What a model is shown of a prompt, and of a picture where it takes one. Shared by guidance and
 /// by whoever lays out rows.
 enum class GuidancePass {
+  kConcept,        // a concept in place of the prompt
   kPerturbed,      // as kConditional, with self-attention perturbed
   kBlind,          // InstructPix2Pix: the negative prompt, without the picture
   kUnconditional,  // the negative prompt, with the picture if there is one
@@ -51,6 +53,12 @@ struct Guidance : GuidanceSettings {
   /// Of prompts that are drawn together, [parts][B]: how much each part counts in each row, 0 where
   /// a row has fewer. Empty: every row has one prompt.
   std::vector<std::vector<double>> part_weights = {};
+  /// Of each of those parts, [B,1,h,w]: its weight is multiplied by it. Empty: 1 everywhere.
+  std::vector<torch::Tensor> part_maps = {};
+  /// Concepts that rows are pushed towards, none of scale 0; a pass each, the first of all.
+  std::vector<ConceptEdit> edits = {};
+  /// [B]: how much those count in each row.
+  std::vector<double> edited_rows = {};
   /// [B]; empty: `guidance_scale` everywhere.
   std::vector<double> row_scales = {};
   std::optional<ProximalGuidance> proximal = {};
@@ -66,6 +74,9 @@ struct Guidance : GuidanceSettings {
   /// What holds outside of the interval: every scale is 1, and nothing is added. Its passes are the
   /// last of these.
   Guidance unguided() const;
+  /// The same without concepts: what holds in steps in which none acts. Its passes are the last of
+  /// these.
+  Guidance without_edits() const;
 };
 
 /// What self-attention guidance asks of a model beside predictions.
@@ -78,10 +89,15 @@ struct SelfAttentionModel {
   std::function<torch::Tensor()> attention = {};
 };
 
+/// What each concept's attention in the last call was: of the rows of its pass, summed over the
+/// concept's tokens, mean over heads and layers. [B,h',w'].
+using ConceptAttention = std::function<torch::Tensor(std::size_t edit)>;
+
 /// Classifier-free guidance (arXiv:2207.12598): ε = ε_uncond + scale · (ε_cond − ε_uncond), or with
 /// a picture I beside the text T (arXiv:2211.09800, eq. 3): ε = ε(∅,∅) + s_I (ε(I,∅) − ε(∅,∅)) +
 /// s_T (ε(I,T) − ε(I,∅)). Of several prompts, Σ w_i (ε_i − ε_uncond) stands for ε_cond − ε_uncond
-/// (composable diffusion, arXiv:2206.01714, eq. 11), at scale 1 too.
+/// (composable diffusion, arXiv:2206.01714, eq. 11), at scale 1 too. Concepts e add
+/// Σ s_e M_e (ε_e − ε_uncond) (concept_guidance.h).
 class GuidedDenoiser final : public Denoiser {
  public:
   /// The model is called with B rows for each of guidance.passes(), in steps outside of the
@@ -89,17 +105,20 @@ class GuidedDenoiser final : public Denoiser {
   /// an interval shorter than the run asks for them. Throws UsageError for an interval that is no
   /// part of a run.
   GuidedDenoiser(NoiseModel model, const Guidance& guidance, int64_t num_steps = 0,
-                 SelfAttentionModel self_attention = {});
+                 SelfAttentionModel self_attention = {}, ConceptAttention concepts = {});
 
   torch::Tensor eps(const torch::Tensor& x, double t, int64_t step) override;
 
  private:
   bool guides(int64_t step) const;
+  /// What holds in a step.
+  const Guidance& guidance_at(int64_t step) const;
 
   NoiseModel model_;
-  Guidance guided_, unguided_;
+  Guidance guided_, unedited_, unguided_;
   int64_t num_steps_;
   SelfAttentionModel self_attention_;
+  ConceptAttention concepts_;
   torch::Tensor momentum_;  // of projected guidance: the differences so far
 };
 

@@ -34,14 +34,25 @@ FittedMask fit_mask(const Image& mask, Size size, Filter filter = Filter::kBilin
 Image invert_mask(const Image& mask);
 
 /// Every pixel gets the largest value within `radius` pixels of it: white areas become wider by so
-/// much, in all directions. 0 changes nothing. Throws UsageError if `mask` is not grey or radius is
-/// not 0 to 1000.
+/// much, in all directions. A negative radius makes them narrower: the smallest value within as
+/// many pixels, none of which lies outside the picture. 0 changes nothing. Throws UsageError if
+/// `mask` is not grey or radius is not -1000 to 1000.
 Image grow_mask(const Image& mask, double radius);
 
 /// Gaussian blur with standard deviation `radius` in pixels (what PIL calls radius), cut at 4
 /// deviations, edges replicated; 0 changes nothing. Throws UsageError if `mask` is not grey or
 /// radius is not 0 to 1000.
 Image blur_mask(const Image& mask, double radius);
+
+/// A rectangle in shares of a picture's width and height, from its upper left corner.
+struct ShareBox {
+  double x0 = 0, y0 = 0, x1 = 1, y1 = 1;
+  bool operator==(const ShareBox&) const = default;
+};
+
+/// White inside of a box, grey by its share of a pixel that it cuts, black elsewhere. Throws
+/// UsageError unless 0 <= x0 < x1 <= 1 and likewise y, or for a size that no picture has.
+Image box_mask(const ShareBox& box, Size size);
 
 enum class MaskReduction {
   kBox,      // mean of the pixels that a latent covers: soft at edges

@@ -74,9 +74,17 @@ class AttentionImpl : public torch::nn::Module {
   torch::Tensor mix_by_kernels(const torch::Tensor& x, const torch::Tensor& context,
                                const ForwardContext& run, const AttentionCall& call);
 
-  /// Changes `mixed`, what the attention of all rows of x came to, as guidance asks for.
-  void edit(torch::Tensor& mixed, const torch::Tensor& x, const ForwardEdits& edits,
-            int64_t grid_height, int64_t grid_width);
+  /// Changes `mixed`, what the attention of all rows of x to `context` came to, as guidance asks
+  /// for.
+  void edit(torch::Tensor& mixed, const torch::Tensor& x, const torch::Tensor& context,
+            const ForwardEdits& edits, int64_t grid_height, int64_t grid_width);
+  /// The same of cross-attention.
+  void edit_cross(torch::Tensor& mixed, const torch::Tensor& x, const torch::Tensor& context,
+                  const ForwardEdits& edits, int64_t grid_height, int64_t grid_width);
+  void push_off(torch::Tensor& mixed, const torch::Tensor& x, const ForwardEdits& edits);
+  void add_regions(torch::Tensor& mixed, const torch::Tensor& x, const ForwardEdits& edits);
+  void watch_concepts(const torch::Tensor& x, const torch::Tensor& context,
+                      const ForwardEdits& edits, int64_t grid_height, int64_t grid_width);
   torch::Tensor perturbed(const torch::Tensor& x, const ForwardEdits& edits, int64_t grid_height,
                           int64_t grid_width);
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -60,12 +61,42 @@ struct AttentionSums {
   torch::Tensor sums;  // [rows.count,h,w] float32, of the newest call
 };
 
+/// What the cross-attention of layers of one size on the way down and up pays to the tokens of
+/// concepts, in the mean over heads; layers are added up.
+struct ConceptSums {
+  struct Concept {
+    RowRange rows;
+    std::vector<int64_t> tokens;  // positions in the context
+    torch::Tensor sums;           // [rows.count,h,w] float32, of the newest call
+  };
+  int64_t downsampling = 4;  // latent pixels a side that one of theirs stands for
+  std::vector<Concept> concepts;
+
+  bool is_at(const AttentionSite& site) const {
+    return site.kind == AttentionKind::kCross && site.part != UNetPart::kMiddle &&
+           site.downsampling == downsampling;
+  }
+};
+
+/// Cross-attention of some rows to the prompts of several regions ("attention couple"): what each
+/// prompt gives is weighed at each pixel and added up.
+struct RegionAttention {
+  RowRange rows;  // whose own context is the first region's
+  /// Of the other regions: their prompts, [rows.count,K,D].
+  std::vector<torch::Tensor> contexts;
+  /// Of every region, the first one's too, by the pixels of the latents that one of a layer stands
+  /// for: [regions, rows.count, Q, 1], adding up to 1 at every pixel.
+  std::map<int64_t, torch::Tensor> weights;
+};
+
 /// What guidance does inside of the UNet in one call.
 struct ForwardEdits {
   std::optional<AttentionPerturbation> perturbation;
   std::optional<NegativeAttention> negative;
   std::optional<FreeU> freeu;
   AttentionSums* sums = nullptr;
+  ConceptSums* concepts = nullptr;
+  const RegionAttention* regions = nullptr;
   const RowSharer* sharer = nullptr;  // which rows look at others; null: none
   /// Layers compute other things for other rows: they must be given all of a batch.
   bool divided = false;
@@ -75,7 +106,8 @@ struct ForwardEdits {
 
   /// Whether the layers behind the time are left alone.
   bool leaves_layers_alone() const {
-    return !perturbation && !negative && !freeu && sums == nullptr && sharer == nullptr;
+    return !perturbation && !negative && !freeu && sums == nullptr && concepts == nullptr &&
+           regions == nullptr && sharer == nullptr;
   }
 };
 

@@ -77,6 +77,17 @@ struct DrawSettings : PictureSettings {
   ProgressCallback on_progress;
 };
 
+/// Where each part of composed prompts (AND) counts: regional prompts.
+struct PromptMaps {
+  /// [1 or N,1,h,w] of each part, not negative, in the order in which the targets' prompts name
+  /// them. What a part's weight is multiplied by at each pixel.
+  std::vector<torch::Tensor> weights;
+  /// Off: predictions are weighed ("latent couple"), a conditional pass a part. On: what
+  /// cross-attention gives is ("attention couple"), in one conditional pass; weights are then
+  /// divided by their sum, and a controller sees the attention of the first part.
+  bool in_attention = false;
+};
+
 /// One batch in full: N samples in each of its branches, which are sampled side by side so that a
 /// controller sees them in one call. Rows stand target by target, N each, the source's last.
 struct DrawRequest : DrawSettings {
@@ -104,6 +115,12 @@ struct DrawRequest : DrawSettings {
   /// The same of pixels, [1 or N,1,H,W]: what from 0.5 on is hidden from inpainting models. Absent:
   /// `mask` enlarged.
   std::optional<torch::Tensor> pixel_mask;
+  /// `mask` says how much each pixel may change, not how much of a change counts (differential
+  /// diffusion, arXiv:2306.00950): of n steps a pixel of strength m takes part in the last n·m. Not
+  /// with inpainting models.
+  bool graded_mask = false;
+  /// Of the targets' prompts; a source is drawn by its own. Absent: a part counts everywhere.
+  std::optional<PromptMaps> part_maps;
   /// A picture that the source's rows become, whose size and start the batch has; null: none. The
   /// source's prompts must be the inversion's; without input picture, strength and start latents.
   std::shared_ptr<const Inversion> inversion;

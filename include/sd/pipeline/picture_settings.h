@@ -3,7 +3,9 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "sd/core/concept_edit.h"
 #include "sd/core/few_step_settings.h"
 #include "sd/core/guidance_settings.h"
 #include "sd/core/sampler_table.h"
@@ -31,6 +33,9 @@ struct PictureSettings : GuidanceSettings, FewStepSettings {
   /// Token merging (arXiv:2303.17604): the share of a layer's pixels, 0 to 0.75, that is merged
   /// into others before self-attention at the latents' own size. 0: none, exactly.
   double token_merging = 0;
+  /// Concepts that targets are pushed towards or away from beside their prompts; a source is left
+  /// alone. A scale of 0 leaves one out.
+  std::vector<ConceptEdit> concept_edits;
 };
 
 }  // namespace sd

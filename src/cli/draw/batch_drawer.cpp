@@ -8,6 +8,7 @@
 
 #include "cli/draw/draw_sharing.h"
 #include "cli/options/seed_rule.h"
+#include "sd/control/masked_swap.h"
 #include "sd/pipeline/image_prompt.h"
 
 namespace sd::cli {
@@ -62,7 +63,8 @@ BatchDrawer::BatchDrawer(const Drawing& drawing, const LoadedModel& model, const
       noise_(seed_rule_of(plan_.options), torch::Device(model.device)),
       start_(inputs.start),
       image_prompts_(image_prompts(model, plan_.options.image_prompts, inputs)),
-      inversion_(run_inversion(plan_, model, inputs)) {
+      inversion_(run_inversion(plan_, model, inputs)),
+      auto_masks_(plan_, model, inputs) {
   if (plan_.place) return;  // a task of many
   for_each_batch(plan_, [&](const Batch& batch) {
     if (wants_any(plan_, batch)) last_batch_ = batch.number;
@@ -95,7 +97,11 @@ DrawResult BatchDrawer::run(const Batch& batch, DrawRequest& request) {
 }
 
 std::vector<PromptSet> BatchDrawer::sets_of(const Batch& batch) const {
-  const auto first = plan_.prompts.sets.begin() + static_cast<std::ptrdiff_t>(batch.first);
+  return sets_of(plan_.prompts, batch);
+}
+
+std::vector<PromptSet> BatchDrawer::sets_of(const RunPrompts& prompts, const Batch& batch) const {
+  const auto first = prompts.sets.begin() + static_cast<std::ptrdiff_t>(batch.first);
   return {first, first + static_cast<std::ptrdiff_t>(batch.size)};
 }
 
@@ -119,7 +125,8 @@ DrawRequest BatchDrawer::request_for(const Batch& batch) {
   if (options.only) request.decode_only = *options.only - batch.first_sample;
   request.decode = !options.skip_save || !options.skip_grid || options.attn.draws() ||
                    (plan_.place && plan_.place->returns_pictures);
-  attach_input(request);
+  attach_input(request, batch);
+  attach_regions(request, batch);
   if (previews_.shown()) {
     request.on_step = [this](const StepReport& step) {
       previews_.show(step);
@@ -135,7 +142,7 @@ DrawRequest BatchDrawer::request_for(const Batch& batch) {
 void BatchDrawer::attach_prompts(DrawRequest& request, const Batch& batch) const {
   const auto targets = plan_.prompts.targets();
   request.targets.resize(targets);
-  for (const auto& set : sets_of(batch)) {
+  for (const auto& set : sets_of(plan_.drawn(), batch)) {
     for (std::size_t t = 0; t < targets; ++t) request.targets[t].push_back(set.targets[t]);
     if (set.source) request.source.push_back(*set.source);
   }
@@ -167,8 +174,41 @@ void BatchDrawer::attach_networks(DrawRequest& request, const Batch& batch) cons
   }
 }
 
-void BatchDrawer::attach_input(DrawRequest& request) const {
+/// A map for each part of the prompts: a region whose prompt is put together itself has several.
+void BatchDrawer::attach_regions(DrawRequest& request, const Batch& batch) const {
+  if (plan_.regions.empty()) return;
+  const auto& base = sets_of(batch).front().targets.front();
+  std::vector<std::string> prompts;
+  if (plan_.regions.base > 0) prompts.push_back(base);
+  for (const auto& region : plan_.regions.regions) prompts.push_back(region.prompt);
+  PromptMaps maps{{}, plan_.regions.in_attention};
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
+    const auto parts = plan_.reader->part_weights(prompts[i]).size();
+    maps.weights.insert(maps.weights.end(), parts, inputs_.region_maps.at(i));
+  }
+  if (maps.weights.size() > 1) request.part_maps = std::move(maps);
+}
+
+void BatchDrawer::make_masks(const Batch& batch) {
+  masks_.clear();
+  if (!plan_.options.input.auto_mask) return;
+  for (const auto& set : sets_of(batch)) masks_.push_back(auto_masks_.of(set));
+}
+
+torch::Tensor BatchDrawer::swap_mask() const {
+  if (!plan_.prompts.swaps()) return {};
+  if (inputs_.swap_mask) return inputs_.swap_mask->latents;
+  // Over an inverted picture nothing is put back: the source becomes it.
+  if (!inversion_) return {};
+  if (inputs_.picture && inputs_.picture->mask) return inputs_.picture->latent_mask;
+  std::vector<torch::Tensor> latents;
+  for (const auto& mask : masks_) latents.push_back(mask->latents);
+  return latents.empty() ? torch::Tensor() : at::cat(latents);
+}
+
+void BatchDrawer::attach_input(DrawRequest& request, const Batch& batch) {
   const auto& options = plan_.options;
+  make_masks(batch);
   request.inversion = inversion_;
   if (inversion_) return;  // it holds the picture
   if (const auto& input = inputs_.picture) {
@@ -177,6 +217,16 @@ void BatchDrawer::attach_input(DrawRequest& request) const {
       request.mask = input->latent_mask;
       request.pixel_mask = input->pixel_mask;
     }
+    if (!masks_.empty()) {
+      std::vector<torch::Tensor> latents, fine;
+      for (const auto& mask : masks_) {
+        latents.push_back(mask->latents);
+        fine.push_back(mask->fine);
+      }
+      request.mask = at::cat(latents);
+      request.pixel_mask = at::cat(fine);
+    }
+    request.graded_mask = request.mask && options.input.mask_mode == MaskMode::kGraded;
     request.strength = options.input.strength;
     request.image_guidance_scale = options.input.img_scale.value_or(1.0);
   } else if (options.task == DrawTask::kSwap) {
@@ -193,14 +243,24 @@ void BatchDrawer::attach_controls(DrawRequest& request, const Batch& batch) {
     values.erase(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(batch.offset));
     values.resize(std::min(values.size(), batch.size));
   }
-  controls_ = make_controls(options, sets_of(batch), inputs_.blend_mask, *plan_.reader);
+  controls_ = plan_.watched
+                  ? make_regional_controls(options, sets_of(batch), sets_of(*plan_.watched, batch),
+                                           inputs_.blend_mask, *plan_.reader)
+                  : make_controls(options, sets_of(batch), inputs_.blend_mask, *plan_.reader);
   const auto sharing = make_sharing(options, inputs_, sets_of(batch), *plan_.reader);
   auto links = run_controls_.watched(controls_);
   if (sharing && sharing->masks) links.push_back(sharing->masks);
   request.sharing = sharing;
   controller_ = attn_.begin_batch(links);
   request.controller = controller_.get();
-  request.latent_edit = controls_.blend.get();
+  latent_edit_ = controls_.blend;
+  if (const auto mask = swap_mask(); mask.defined()) {
+    std::vector<std::shared_ptr<LatentEdit>> edits;
+    if (controls_.blend) edits.push_back(controls_.blend);
+    edits.push_back(std::make_shared<MaskedSwap>(mask));
+    latent_edit_ = std::make_shared<LatentEditChain>(std::move(edits));
+  }
+  request.latent_edit = latent_edit_.get();
   request.guides = make_guides(options, sets_of(batch), model_.config, *plan_.reader);
 }
 

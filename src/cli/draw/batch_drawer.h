@@ -8,6 +8,7 @@
 
 #include "cli/draw/attn_run.h"
 #include "cli/draw/draw_controls.h"
+#include "cli/draw/edit_masks.h"
 #include "cli/draw/input_picture.h"
 #include "cli/draw/previews.h"
 #include "cli/draw/run_controls.h"
@@ -37,14 +38,23 @@ class BatchDrawer {
   /// random numbers from the common stream, unless no picture behind it wants any.
   void skip(const Batch& batch);
 
+  /// What pixels of the batch that was drawn last are pasted by, a mask a sample; empty where that
+  /// is the same in the whole run.
+  const std::vector<std::shared_ptr<const SizedMask>>& masks() const { return masks_; }
   /// What blended the batch that was drawn last; null where nothing did.
   std::shared_ptr<const LocalBlend> blend() const { return controls_.blend; }
 
  private:
   std::vector<PromptSet> sets_of(const Batch& batch) const;
+  std::vector<PromptSet> sets_of(const RunPrompts& prompts, const Batch& batch) const;
   DrawRequest request_for(const Batch& batch);
   void attach_prompts(DrawRequest& request, const Batch& batch) const;
-  void attach_input(DrawRequest& request) const;
+  void attach_input(DrawRequest& request, const Batch& batch);
+  /// Makes the masks of a batch whose pictures have one each.
+  void make_masks(const Batch& batch);
+  /// What targets and their source are blended by, [1 or N,1,h,w]; undefined: nothing.
+  torch::Tensor swap_mask() const;
+  void attach_regions(DrawRequest& request, const Batch& batch) const;
   void attach_networks(DrawRequest& request, const Batch& batch) const;
   void attach_controls(DrawRequest& request, const Batch& batch);
   void give_cells_their_own(DrawRequest& request, const Batch& batch) const;
@@ -65,9 +75,12 @@ class BatchDrawer {
   RunNoise noise_;
   std::optional<StartLatents> start_;  // cells have one each
   std::vector<std::shared_ptr<const ImagePrompt>> image_prompts_;
-  std::shared_ptr<const Inversion> inversion_;       // what pictures are drawn along; null: nothing
-  BatchControls controls_;                           // of the batch being drawn
-  std::shared_ptr<AttentionController> controller_;  // those with what observes them
+  std::shared_ptr<const Inversion> inversion_;  // what pictures are drawn along; null: nothing
+  AutoMasks auto_masks_;
+  std::vector<std::shared_ptr<const SizedMask>> masks_;  // of the batch being drawn
+  std::shared_ptr<LatentEdit> latent_edit_;              // likewise
+  BatchControls controls_;                               // likewise
+  std::shared_ptr<AttentionController> controller_;      // those with what observes them
 };
 
 }  // namespace sd::cli

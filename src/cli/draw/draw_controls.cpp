@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "sd/control/first_part.h"
+
 namespace sd::cli {
 namespace {
 
@@ -53,6 +55,37 @@ BatchControls make_controls(const DrawOptions& options, const std::vector<Prompt
     prompts.back().own = &own[i];
   }
   return make_word_controls(controls, prompts, tokenizer);
+}
+
+BatchControls make_regional_controls(const DrawOptions& options,
+                                     const std::vector<PromptSet>& samples,
+                                     const std::vector<PromptSet>& watched,
+                                     const std::optional<torch::Tensor>& blend_mask,
+                                     const Tokenizer& tokenizer) {
+  // Weights alone: no source, and of a swap's words the steps in which one is edited.
+  auto weighed = watched;
+  for (auto& set : weighed) set.source.reset();
+  auto weights = make_controls(options, weighed, std::nullopt, tokenizer);
+  if (!samples.front().source) return weights;
+  auto unweighed = options;
+  unweighed.control.reweight.clear();
+  std::vector<DrawOptions> own;
+  own.reserve(samples.size());
+  auto swapped = samples;
+  for (auto& set : swapped) {
+    if (set.own == nullptr) continue;
+    own.push_back(*set.own);
+    own.back().control.reweight.clear();
+    set.own = &own.back();
+  }
+  auto made = make_controls(unweighed, swapped, blend_mask, tokenizer);
+  for (auto& link : made.links) link = std::make_shared<FirstPart>(link);
+  // A blend looks at what is weighed.
+  const auto before = made.links.end() - (made.blend ? 1 : 0);
+  const auto kinds_before = made.kinds.begin() + (before - made.links.begin());
+  made.kinds.insert(kinds_before, weights.kinds.begin(), weights.kinds.end());
+  made.links.insert(before, weights.links.begin(), weights.links.end());
+  return made;
 }
 
 std::vector<std::shared_ptr<LatentGuide>> make_guides(const DrawOptions& options,

@@ -22,6 +22,14 @@ BatchControls make_controls(const DrawOptions& options, const std::vector<Prompt
                             const std::optional<torch::Tensor>& blend_mask,
                             const Tokenizer& tokenizer);
 
+/// The same beside regions: what takes attention from a source goes by the prompts `samples` alone,
+/// weights of words by the prompts `watched`, those of regions among them.
+BatchControls make_regional_controls(const DrawOptions& options,
+                                     const std::vector<PromptSet>& samples,
+                                     const std::vector<PromptSet>& watched,
+                                     const std::optional<torch::Tensor>& blend_mask,
+                                     const Tokenizer& tokenizer);
+
 /// Makes the guides that they ask for, of one batch; `options` are settled.
 std::vector<std::shared_ptr<LatentGuide>> make_guides(const DrawOptions& options,
                                                       const std::vector<PromptSet>& samples,

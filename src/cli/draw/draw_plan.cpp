@@ -282,8 +282,9 @@ class PlanRun {
       return;
     }
     lane.words.clear();
-    const auto drawn = std::make_shared<DrawnBatch>(DrawnBatch{
-        batch, std::move(result), drawer.blend(), lane.words.end_batch(), lane.attn, lane.words});
+    const auto drawn = std::make_shared<DrawnBatch>(
+        DrawnBatch{batch, std::move(result), drawer.blend(), drawer.masks(), lane.words.end_batch(),
+                   lane.attn, lane.words});
     lane.words.tell([this, drawn] { write(*drawn); });
     // Its maps are recorded until the next batch begins.
     if (plan_.options.attn.draws() && !lane.words.take()) throw Cancelled();

@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "cli/draw/edit_masks.h"
 #include "cli/plan/mask_notice.h"
 #include "sd/image/fit.h"
 #include "sd/image/mask.h"
@@ -18,27 +19,32 @@ namespace {
 
 constexpr double kSeen = 0.5;
 
-torch::Tensor to_latents(const Image& mask, int64_t factor) {
-  const int64_t h = mask.height / factor, w = mask.width / factor;
-  auto values = latent_mask(mask, h, w, MaskReduction::kBox);
-  return at::from_blob(values.data(), {1, 1, h, w}, torch::kFloat).clone();
-}
-
-/// `--init-mask` as it is drawn with, beside a picture that was `given` in this size.
-Image read_mask(const DrawPlan& plan, Size given, const Say& say) {
-  const auto& input = plan.options.input;
-  const auto picture = read_image(*input.init_mask);
+/// The mask file of an option in the plan's size, beside a picture that was `given` in this size.
+Image read_mask(const DrawPlan& plan, std::string_view option, const std::filesystem::path& file,
+                std::optional<Size> given, const Say& say) {
+  const auto picture = read_image(file);
   auto fitted = fit_mask(picture, {plan.width(), plan.height()});
   if (fitted.resized && Size{picture.width, picture.height} != given) {
-    say(fmt::format("--init-mask: {}x{} is resized to {}x{}", picture.width, picture.height,
+    say(fmt::format("{}: {}x{} is resized to {}x{}", option, picture.width, picture.height,
                     plan.width(), plan.height()));
   }
   for (const auto& notice : mask_notices(fitted)) {
-    say(fmt::format("--init-mask: {}{}", notice,
-                    input.invert_mask ? "; --invert-mask turns that around" : ""));
+    say(fmt::format("{}: {}{}", option, notice,
+                    plan.options.input.invert_mask ? "; --invert-mask turns that around" : ""));
   }
-  const auto mask = input.invert_mask ? invert_mask(fitted.mask) : std::move(fitted.mask);
-  return blur_mask(grow_mask(mask, input.mask_grow), input.mask_blur);
+  return std::move(fitted.mask);
+}
+
+/// The mask of the picture to start from, if there is one in a file. A swap's --edit-mask is the
+/// same there: its source, too, is drawn from the picture made noisy, and is not the picture.
+std::optional<SizedMask> mask_of_picture(const DrawPlan& plan, Size given, const Say& say) {
+  const auto& input = plan.options.input;
+  if (input.edit_mask) {
+    return sized_mask(plan, read_mask(plan, "--edit-mask", *input.edit_mask, given, say),
+                      "--edit-mask");
+  }
+  if (!input.init_mask) return std::nullopt;
+  return any_sized_mask(plan, read_mask(plan, "--init-mask", *input.init_mask, given, say));
 }
 
 InputPicture read_picture(const DrawPlan& plan, const Say& say) {
@@ -48,11 +54,21 @@ InputPicture read_picture(const DrawPlan& plan, const Say& say) {
   if (given != Size{plan.width(), plan.height()})
     result.picture = resize(result.picture, plan.width(), plan.height(), Filter::kLanczos);
   result.tensor = to_tensor(result.picture);
-  if (!plan.options.input.init_mask) return result;
-  result.mask = read_mask(plan, given, say);
-  result.latent_mask = to_latents(*result.mask, plan.options.f);
-  result.pixel_mask = to_latents(*result.mask, 1);
+  if (const auto mask = mask_of_picture(plan, given, say)) {
+    result.mask = mask->paste(plan.options.input.mask_mode);
+    result.latent_mask = mask->latents;
+    result.pixel_mask = mask->fine;
+    save_mask(plan, *mask);
+  }
   return result;
+}
+
+SwapMask read_swap_mask(const DrawPlan& plan, const Say& say) {
+  const auto mask = sized_mask(
+      plan, read_mask(plan, "--edit-mask", *plan.options.input.edit_mask, std::nullopt, say),
+      "--edit-mask");
+  save_mask(plan, mask);
+  return {mask.pixels, mask.latents};
 }
 
 /// Alpha as grey.
@@ -96,19 +112,21 @@ torch::Tensor read_blend_mask(const DrawPlan& plan, const Say& say) {
   const auto fitted =
       fit_mask(read_image(*plan.options.swap.blend_mask), {plan.width(), plan.height()});
   for (const auto& notice : mask_notices(fitted)) say("--blend-mask: " + notice);
-  return to_latents(fitted.mask, plan.options.f);
+  const int64_t h = plan.height() / plan.options.f, w = plan.width() / plan.options.f;
+  auto values = latent_mask(fitted.mask, h, w, MaskReduction::kBox);
+  return at::from_blob(values.data(), {1, 1, h, w}, torch::kFloat).clone();
 }
 
 }  // namespace
-
-Image InputPicture::paste(const Image& drawn) const {
-  return mask ? paste_outside(drawn, picture, *mask) : drawn;
-}
 
 RunInputs read_inputs(const DrawPlan& plan, const Say& say) {
   RunInputs inputs;
   if (plan.options.input.init_img) inputs.picture = read_picture(plan, say);
   if (!plan.is_shared()) inputs.start = start_latents_of(plan.options, latent_shape(plan));
+  if (plan.options.input.edit_mask && !inputs.picture) {
+    inputs.swap_mask = read_swap_mask(plan, say);
+  }
+  if (!plan.regions.empty()) inputs.region_maps = region_maps(plan);
   if (plan.options.swap.blend_mask) inputs.blend_mask = read_blend_mask(plan, say);
   for (const auto& one : plan.options.image_prompts.adapters)
     inputs.followed.push_back(read_image(one.picture));

@@ -17,12 +17,15 @@ namespace sd::cli {
 struct InputPicture {
   Image picture;              // RGB, as large as what is drawn
   torch::Tensor tensor;       // [1,3,H,W] in [-1,1]
-  std::optional<Image> mask;  // grey, white is drawn anew; blurred and inverted as asked
+  std::optional<Image> mask;  // grey, white is drawn anew, as pixels are pasted by it
   torch::Tensor latent_mask;  // [1,1,h,w] in [0,1]; undefined without a mask
   torch::Tensor pixel_mask;   // [1,1,H,W], likewise
+};
 
-  /// Puts the original's pixels back where the mask is black.
-  Image paste(const Image& drawn) const;
+/// `--edit-mask` of a swap without a picture to start from.
+struct SwapMask {
+  Image mask;             // grey, white may change, as pixels are pasted by it
+  torch::Tensor latents;  // [1,1,h,w] in [0,1]
 };
 
 /// What a control net is shown.
@@ -35,10 +38,12 @@ struct ControlPicture {
 struct RunInputs {
   std::optional<InputPicture> picture;
   std::optional<torch::Tensor> blend_mask;  // [1,1,h,w] in [0,1]
-  std::vector<Image> followed;              // pictures of --ip-adapter, in their order
-  std::optional<StartLatents> start;        // what its batches start from; cells have their own
-  torch::Tensor reference;                  // [1,3,H,W] in [-1,1]; undefined without one
-  std::vector<ControlPicture> controls;     // of the control nets, in their order
+  std::optional<SwapMask> swap_mask;
+  std::vector<torch::Tensor> region_maps;  // edit_masks.h; empty: no regions
+  std::vector<Image> followed;             // pictures of --ip-adapter, in their order
+  std::optional<StartLatents> start;       // what its batches start from; cells have their own
+  torch::Tensor reference;                 // [1,3,H,W] in [-1,1]; undefined without one
+  std::vector<ControlPicture> controls;    // of the control nets, in their order
 };
 
 /// Reads and resizes (Lanczos) them to the plan's size. Says through `say` what of a mask was taken

@@ -69,6 +69,27 @@ void PictureWriter::put_sources_back(DrawnBatch& drawn) const {
   }
 }
 
+/// Puts the pixels back that masks keep: the input picture's, or without one the source's.
+void PictureWriter::paste(DrawnBatch& drawn) const {
+  const auto& batch = drawn.batch;
+  auto& pictures = drawn.result.pictures;
+  const auto& input = inputs_.picture;
+  const std::size_t targets = batch.size * plan_.prompts.targets();
+  for (std::size_t row = 0; row < std::min(targets, pictures.size()); ++row) {
+    const std::size_t sample = row % batch.size;
+    if (!wants(plan_, batch, sample)) continue;
+    auto& picture = pictures[row];
+    if (input && !drawn.masks.empty()) {
+      const auto mode = plan_.options.input.mask_mode;
+      picture = paste_outside(picture, input->picture, drawn.masks[sample]->paste(mode));
+    } else if (input && input->mask) {
+      picture = paste_outside(picture, input->picture, *input->mask);
+    } else if (inputs_.swap_mask && plan_.prompts.swaps()) {
+      picture = paste_outside(picture, pictures[targets + sample], inputs_.swap_mask->mask);
+    }
+  }
+}
+
 void PictureWriter::write(DrawnBatch& drawn) {
   drawn.words.clear();
   const auto& options = plan_.options;
@@ -76,12 +97,7 @@ void PictureWriter::write(DrawnBatch& drawn) {
   auto& pictures = drawn.result.pictures;
   const std::size_t count = batch.size, targets = count * plan_.prompts.targets();
   const std::size_t rows = std::min(targets, pictures.size());
-  const auto& input = inputs_.picture;
-  if (input && input->mask && !options.input.no_paste) {
-    for (std::size_t row = 0; row < rows; ++row) {
-      if (wants(plan_, batch, row % count)) pictures[row] = input->paste(pictures[row]);
-    }
-  }
+  if (!options.input.no_paste) paste(drawn);
   put_sources_back(drawn);
   for (std::size_t row = 0; row < rows; ++row) {
     const std::size_t target = row / count, sample = row % count;
@@ -143,11 +159,12 @@ void PictureWriter::print(const DrawnBatch& drawn, const PictureRecord& record,
 /// The maps of a picture: its own rows, or the source's where those were recorded.
 void PictureWriter::save_maps(AttnRun& attn, const PictureRecord& record, const Image& picture,
                               const std::filesystem::path& path) {
-  auto subject = attn_subject(plan_.options, plan_.prompts);
+  auto subject = attn_subject(plan_.options, plan_.looked_at());
   const auto run = records_.run_of(record);
   subject.source = record.source;
   subject.negative_prompt = run.options.negative_prompt;
-  const auto prompt = attn_prompt(plan_.options.attn, subject, record.prompt);
+  const auto& shown = record.is_source ? record.prompt : plan_.regions.watched(record.prompt);
+  const auto prompt = attn_prompt(plan_.options.attn, subject, shown);
   const auto folder = attn.write(
       record.is_source ? record.row % record.batch_size : record.row,
       {picture, path, prompt, png_texts(run, record), plan_.place && plan_.options.batch.resume});

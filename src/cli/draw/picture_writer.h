@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cli/draw/attn_run.h"
+#include "cli/draw/edit_masks.h"
 #include "cli/draw/input_picture.h"
 #include "cli/draw/kept_model.h"
 #include "cli/draw/picture_files.h"
@@ -25,7 +26,8 @@ namespace sd::cli {
 struct DrawnBatch {
   Batch batch;
   DrawResult result;
-  std::shared_ptr<const LocalBlend> blend;  // what edited it, or null
+  std::shared_ptr<const LocalBlend> blend;              // what edited it, or null
+  std::vector<std::shared_ptr<const SizedMask>> masks;  // of each sample; empty: the run's
   BatchSeconds seconds;
   AttnRun& attn;
   RunWords& words;
@@ -56,6 +58,7 @@ class PictureWriter {
   std::size_t saved() const { return saved_; }
 
  private:
+  void paste(DrawnBatch& drawn) const;
   void put_sources_back(DrawnBatch& drawn) const;
   std::filesystem::path save_picture(const DrawnBatch& drawn, const PictureRecord& record,
                                      const Image& picture);

@@ -24,7 +24,7 @@ void announce_cut_prompts(const DrawPlan& plan) {
     const auto notice = truncation_notice(what, prompt, reader);
     if (!notice.empty()) print_message(plan.label() + notice + std::exchange(hint, ""));
   };
-  const auto& prompts = plan.prompts;
+  const auto& prompts = plan.drawn();
   const bool lists = plan.options.lists_prompts() || plan.is_shared();
   const std::size_t distinct = lists ? prompts.size() : 1;  // else one many times over
   std::set<std::string> sources;  // one --sprompt may stand beside every line
@@ -53,9 +53,9 @@ void announce_unlearnt_words(const DrawPlan& plan, const std::vector<std::string
 
 void announce_prompts(const DrawPlan& plan, const LoadedModel& model, ToldOfModels& told) {
   if (plan.options.quiet) return;
-  const auto prompts = distinct_prompts(plan.options, plan.prompts);
+  const auto prompts = distinct_prompts(plan.options, plan.drawn());
   const auto tags =
-      network_tags_notice(prompts_of(plan.prompts), plan.options.negative_prompt, *plan.reader);
+      network_tags_notice(prompts_of(plan.drawn()), plan.options.negative_prompt, *plan.reader);
   if (!tags.empty()) print_message(plan.label() + tags);
   announce_cut_prompts(plan);
   announce_unlearnt_words(plan, prompts, model, told);

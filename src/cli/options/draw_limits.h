@@ -15,6 +15,7 @@ inline constexpr Range<double> kEtaRange{0.0, 1.0};
 inline constexpr Range<double> kStrengthRange{0.0, 1.0};
 inline constexpr Range<double> kBlurRange{0.0, 1000.0};
 inline constexpr Range<double> kGrowRange{0.0, 256.0};
+inline constexpr Range<double> kMaskGrowRange{-256.0, 256.0};
 inline constexpr Range<double> kThresholdRange{0.0, 1.0};
 inline constexpr Range<double> kTokenMergingRange{0.0, 0.75};  // one of four pixels stays
 inline constexpr Range<double> kTimestepRange{0.0, 1000.0};

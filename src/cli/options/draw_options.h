@@ -12,6 +12,7 @@
 #include "cli/options/image_prompt_options.h"
 #include "cli/options/network_options.h"
 #include "cli/options/picture_options.h"
+#include "cli/options/region_options.h"
 #include "cli/options/shard.h"
 #include "cli/options/sharing_options.h"
 #include "sd/core/compute.h"
@@ -30,6 +31,12 @@ enum class DrawTask { kTxt2Img, kImg2Img, kSwap };
 
 inline constexpr double kDefaultStrength = 0.75;  // the original script's
 
+/// What greys of a mask mean.
+enum class MaskMode {
+  kSoft,    // how much of the change counts
+  kGraded,  // how much may change (differential diffusion)
+};
+
 /// A picture to start from (`img2img`, `swap`).
 struct PictureInput {
   std::optional<std::filesystem::path> init_img;
@@ -38,9 +45,19 @@ struct PictureInput {
   std::optional<std::filesystem::path> init_mask;  // white is drawn anew
   bool use_mask = false;                           // the fork's flag; a mask is used when named
   bool invert_mask = false;
-  double mask_grow = 0;   // pixels
+  double mask_grow = 0;   // pixels; negative: the mask shrinks
   double mask_blur = 0;   // pixels, behind that
   bool no_paste = false;  // leave what the autoencoder made of the pixels outside the mask
+  MaskMode mask_mode = MaskMode::kSoft;
+  /// `sd swap`: white may change. Outside, the picture stays what it was, or the source where there
+  /// is no picture.
+  std::optional<std::filesystem::path> edit_mask;
+  bool auto_mask = false;                     // DiffEdit's, from the prompts
+  std::optional<std::string> auto_mask_from;  // what the picture shows; absent: the source, or ""
+  double auto_mask_threshold = 0.5;           // of the largest difference
+  std::optional<std::filesystem::path> save_mask;
+
+  bool masks() const { return init_mask || edit_mask || auto_mask; }
 };
 
 // Prompt-to-Prompt's published settings.
@@ -154,6 +171,7 @@ struct DrawOptions : PictureSettings {
   PictureInput input;
   NetworkOptions networks;
   SwapOptions swap;
+  RegionOptions regions;
   InversionOptions inversion;
   ControlOptions control;
   GuideWords guides;

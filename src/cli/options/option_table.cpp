@@ -25,7 +25,8 @@ const std::vector<OptionRow>& option_rows() {
     for (auto make : {prompt_rows, few_step_rows, guidance_rows,  faster_rows,     control_net_rows,
                       number_rows, batch_rows,    reweight_rows,  gradient_rows,   attn_rows,
                       model_rows,  addon_rows,    embedding_rows, ip_adapter_rows, machine_rows,
-                      output_rows, input_rows,    inversion_rows, sharing_rows, swap_rows,       scope_rows}) {
+                      output_rows, input_rows,    inversion_rows, sharing_rows,    swap_rows,
+                      region_rows, scope_rows}) {
       auto some = make();
       std::move(some.begin(), some.end(), std::back_inserter(all));
     }

@@ -142,6 +142,7 @@ std::vector<OptionRow> output_rows();
 std::vector<OptionRow> input_rows();
 std::vector<OptionRow> inversion_rows();
 std::vector<OptionRow> swap_rows();
+std::vector<OptionRow> region_rows();
 std::vector<OptionRow> scope_rows();
 
 }  // namespace sd::cli

@@ -62,7 +62,7 @@ void check_preview_file(const fs::path& file, const DrawOptions& options) {
         fmt::format("--preview: {} is not a file but {}", file.string(), kind_of(file)));
   }
   const std::array inputs = {options.input.init_img, options.input.init_mask,
-                             options.swap.blend_mask};
+                             options.input.edit_mask, options.swap.blend_mask};
   for (const auto& input : inputs) {
     if (!input || !fs::equivalent(*input, file, ignored)) continue;
     throw UsageError(

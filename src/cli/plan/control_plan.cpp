@@ -133,7 +133,7 @@ class ControlPlanner {
       } catch (const UsageError&) {  // not in this one
       }
     };
-    for (const auto& set : plan_.prompts.sets) {
+    for (const auto& set : plan_.looked_at().sets) {
       if (source && set.source) look(*set.source);
       if (source) continue;
       for (const auto& target : set.targets) look(target);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <utility>
 
 #include "cli/options/given_options.h"
 #include "sd/core/error.h"
@@ -43,7 +44,7 @@ ControlWords words_of(const DrawOptions& options) {
 }
 
 void check_controls(const DrawOptions& options, const std::vector<PromptSet>& prompts,
-                    const Tokenizer& tokenizer) {
+                    const std::vector<PromptSet>& watched, const Tokenizer& tokenizer) {
   const auto samples = static_cast<std::size_t>(options.n_samples);
   for (const auto& weight : options.control.reweight) {
     if (weight.values.size() != 1 && weight.values.size() != samples) {
@@ -57,9 +58,14 @@ void check_controls(const DrawOptions& options, const std::vector<PromptSet>& pr
   check_restrictions(options, takes_maps && std::ranges::any_of(prompts, [](const PromptSet& set) {
                                 return set.source.has_value();
                               }));
-  const auto words = words_of(options);
+  auto words = words_of(options);
+  ControlWords weights;
+  weights.reweight = std::exchange(words.reweight, {});
   for (const auto& set : prompts) {
     check_words(words, {set.targets, set.source}, tokenizer, option_label);
+  }
+  for (const auto& set : watched) {
+    check_words(weights, {set.targets, set.source}, tokenizer, option_label);
   }
 }
 

@@ -23,7 +23,9 @@ ControlWords words_of(const DrawOptions& options);
 
 /// Checks that every word the controls name is in the prompts that it is looked for in, and that
 /// options fit each other; what restricts controls must have one to restrict. Throws UsageError.
+///
+/// Weights of words are looked for in `watched`, which has what regions add to the prompts.
 void check_controls(const DrawOptions& options, const std::vector<PromptSet>& prompts,
-                    const Tokenizer& tokenizer);
+                    const std::vector<PromptSet>& watched, const Tokenizer& tokenizer);
 
 }  // namespace sd::cli

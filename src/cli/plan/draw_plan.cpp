@@ -10,6 +10,7 @@
 
 #include "cli/models/find_model.h"
 #include "cli/options/attn_words.h"
+#include "cli/plan/compose_regions.h"
 #include "cli/plan/control_net_check.h"
 #include "cli/plan/draw_notices.h"
 #include "cli/plan/faster_check.h"
@@ -52,6 +53,7 @@ void check_latents(const DrawOptions& options) {
 void check_sources(const DrawOptions& options, const RunPrompts& prompts, const Say& say) {
   if (!options.from_file || options.task != DrawTask::kSwap) return;
   const bool asks = options.swap.is_swap || options.swap.mode == SwapMode::kPromptToPrompt ||
+                    (options.input.edit_mask && !options.input.init_img) ||
                     options.sharing.settings().needs_source();
   if (asks && !prompts.swaps()) {
     throw UsageError(fmt::format(
@@ -164,15 +166,17 @@ void read_prompts(DrawPlan& plan, const DrawOptions& options, PlanContext& conte
   plan.prompts = run_prompts(options, options.from_file ? context.listed.get() : nullptr);
   for (const auto& bad : plan.prompts.bad_lines) context.refuse(bad);
   check_sources(options, plan.prompts, context.say);
-  plan.embeddings = plan_embeddings(options, distinct_prompts(options, plan.prompts), *plan.model,
+  plan.regions = run_regions(options, context.say);
+  compose_regions(plan);
+  plan.embeddings = plan_embeddings(options, distinct_prompts(options, plan.drawn()), *plan.model,
                                     plan.place ? Say([](const std::string&) {}) : context.say);
-  plan.reader = reader_of(options, plan.prompts.sets, plan.embeddings.tokenizer(*plan.model));
-  plan.networks = run_networks(options, plan.prompts, *plan.reader, *plan.model, context);
-  check_controls(options, plan.prompts.sets, *plan.reader);
+  plan.reader = reader_of_plan(plan, options);
+  plan.networks = run_networks(options, plan.drawn(), *plan.reader, *plan.model, context);
+  check_controls(options, plan.prompts.sets, plan.looked_at().sets, *plan.reader);
   check_mask_words(options, plan.prompts.sets, *plan.reader);
   check_faster(options, plan.prompts);
   check_guides(options, plan.prompts, plan.networks, *plan.reader);
-  check_attn(options.attn, attn_subject(options, plan.prompts),
+  check_attn(options.attn, attn_subject(options, plan.looked_at()),
              *reader_of_maps(options, plan.reader));
 }
 

@@ -10,6 +10,7 @@
 #include "cli/plan/plan_embeddings.h"
 #include "cli/plan/run_networks.h"
 #include "cli/plan/run_prompts.h"
+#include "cli/plan/run_regions.h"
 #include "cli/shell/memory_words.h"
 #include "sd/text/prompt_reader.h"
 #include "sd/weights/inversion_file.h"
@@ -28,6 +29,10 @@ struct DrawPlan {
   std::shared_ptr<const InspectedModel> model;
   std::string model_name;  // "v1-5-pruned-emaonly"
   RunPrompts prompts;
+  RunRegions regions;
+  /// With the prompts of regions, where there are any: as they are drawn, and as words are looked
+  /// for in them.
+  std::optional<RunPrompts> composed, watched;
   PlanEmbeddings embeddings;
   RunNetworks networks;                            // LoRAs
   std::shared_ptr<const InversionFile> inversion;  // of --inversion; null: none was given
@@ -42,6 +47,8 @@ struct DrawPlan {
   bool is_shared() const { return prompts.sets.front().own != nullptr; }
   int64_t width() const { return options.W.value(); }
   int64_t height() const { return options.H.value(); }
+  const RunPrompts& drawn() const { return composed ? *composed : prompts; }
+  const RunPrompts& looked_at() const { return watched ? *watched : prompts; }
   bool follows() const { return place && place->follows; }
   std::string label() const { return place ? place->label : std::string(); }
 };

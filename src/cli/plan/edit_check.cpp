@@ -50,16 +50,17 @@ std::optional<InputSize> check_input(const DrawOptions& options) {
   const bool image = input.init_img.has_value(), mask = input.init_mask.has_value();
   constexpr std::string_view kNeedsImage = "needs a picture to start from: --init-img";
   constexpr std::string_view kNeedsMask = "needs a mask: --init-mask";
+  const bool any_mask = input.masks();
   forbid(mask && !image, "init-mask", kNeedsImage);
   // The fork's swap took a strength and used none; draw_notices says so.
   const bool needed = options.task != DrawTask::kSwap;
   forbid(input.strength.has_value() && !image && needed, "strength", kNeedsImage);
   forbid(input.img_scale.has_value() && !image, "img-scale", kNeedsImage);
   forbid(input.use_mask && !mask, "use_mask", kNeedsMask);
-  forbid(input.invert_mask && !mask, "invert-mask", kNeedsMask);
-  forbid(input.mask_grow > 0 && !mask, "mask-grow", kNeedsMask);
-  forbid(input.mask_blur > 0 && !mask, "mask-blur", kNeedsMask);
-  forbid(input.no_paste && !mask, "no-paste", kNeedsMask);
+  forbid(input.invert_mask && !any_mask, "invert-mask", kNeedsMask);
+  forbid(input.mask_grow != 0 && !any_mask, "mask-grow", kNeedsMask);
+  forbid(input.mask_blur > 0 && !any_mask, "mask-blur", kNeedsMask);
+  forbid(input.no_paste && !any_mask, "no-paste", kNeedsMask);
   const auto size = size_of_input(options);
   require_picture("init-mask", input.init_mask);
   return size;

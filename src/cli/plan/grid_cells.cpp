@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "cli/options/attn_words.h"
+#include "cli/plan/compose_regions.h"
 #include "cli/plan/prompt_chunks.h"
 #include "cli/plan/run_extent.h"
 #include "sd/core/error.h"
@@ -28,7 +29,7 @@ RunPrompts prompts_of(const GridCells& cells) {
 
 /// Those of all cells' prompts.
 PlanEmbeddings embeddings_of(const DrawPlan& plan) {
-  auto prompts = distinct_prompts(plan.options, plan.prompts);
+  auto prompts = distinct_prompts(plan.options, plan.drawn());
   for (const auto& set : plan.prompts.sets) prompts.push_back(set.own->negative_prompt);
   return plan_embeddings(plan.options, prompts, *plan.model, [](const std::string&) {});
 }
@@ -37,7 +38,7 @@ PlanEmbeddings embeddings_of(const DrawPlan& plan) {
 /// that a shorter one would come out otherwise than alone.
 void check_cells(const GridCells& cells, const PromptReader& shared) {
   for (const auto& cell : cells.cells) {
-    check_controls(cell.options, cell.prompts.sets, shared);
+    check_controls(cell.options, cell.prompts.sets, cell.looked_at().sets, shared);
     if (cell.options.inversion.method)
       throw UsageError("edits of an inverted picture are drawn one at a time");
     if (cell.reader->chunks() == shared.chunks()) continue;
@@ -52,15 +53,16 @@ DrawPlan shared_plan(const GridCells& cells) {
   plan.options.only.reset();
   if (cells.only) plan.options.only = static_cast<int64_t>(*cells.only);
   plan.prompts = prompts_of(cells);
+  compose_regions(plan);
   plan.networks.sets.clear();
   for (const auto& cell : cells.cells) {
     const auto& uses = cell.networks.sets;
     plan.networks.sets.insert(plan.networks.sets.end(), uses.begin(), uses.end());
   }
   plan.embeddings = embeddings_of(plan);
-  plan.reader = reader_of(plan.options, plan.prompts.sets, plan.embeddings.tokenizer(*plan.model));
+  plan.reader = reader_of_plan(plan, plan.options);
   check_cells(cells, *plan.reader);
-  check_attn(plan.options.attn, attn_subject(plan.options, plan.prompts),
+  check_attn(plan.options.attn, attn_subject(plan.options, plan.looked_at()),
              *reader_of_maps(plan.options, plan.reader));
   settle_extent(plan, [](const std::string&) {});  // its cells have said all
   plan.samples = cells.count;

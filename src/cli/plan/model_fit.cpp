@@ -16,6 +16,8 @@ constexpr double kDefaultImgScale = 1.5;  // InstructPix2Pix's own (arXiv:2211.0
 /// published; an inpainting model that is given no mask is shown nothing.
 double default_strength(const DrawOptions& options, UNetExtra extra) {
   if (options.inversion.method) return usual_depth(*options.inversion.method);
+  // A graded mask says itself how much of the picture stays.
+  if (options.input.mask_mode == MaskMode::kGraded) return 1.0;
   const bool shown = extra == UNetExtra::kPicture ||
                      (extra == UNetExtra::kMaskedPicture && options.input.init_mask);
   return shown ? 1.0 : kDefaultStrength;

@@ -14,6 +14,7 @@
 #include "cli/options/picture_options.h"
 #include "cli/options/sampler_options.h"
 #include "cli/plan/lanes.h"
+#include "cli/plan/mask_check.h"
 #include "cli/plan/prompt_list.h"
 #include "cli/plan/sharing_check.h"
 #include "core/posix_file.h"
@@ -174,6 +175,7 @@ SettledOptions settled_options(const DrawOptions& typed, const Say& say) {
   check_files(options);
   const auto input = check_input(typed);
   check_swap(typed, say);
+  check_masks(typed);
   check_sharing(typed);
   options.attn = settled_attn(typed.attn, *options.outdir);
   options.swap = settled_swap(typed.swap, typed);

@@ -189,6 +189,7 @@ void confine(const CLI::App& command, const std::vector<Setting>& own, const Dra
   for (const auto& setting : own) {
     const auto option = outline_of(*command.get_option(setting.option));
     const bool preview = bare_name(setting.option) == "preview";
+    const bool written = preview || dashed(bare_name(setting.option)) == "save-mask";
     const bool names_path = option.kind == ValueKind::kFile || option.kind == ValueKind::kModel ||
                             option.kind == ValueKind::kFolder;
     const auto* row = find_row(bare_name(setting.option));
@@ -202,7 +203,7 @@ void confine(const CLI::App& command, const std::vector<Setting>& own, const Dra
     for (const auto& value : values) {
       if (preview && !value.ends_with(".png")) continue;  // a terminal
       if (is_model_name(option, value)) continue;
-      if (preview || option.kind == ValueKind::kFolder) {
+      if (written || option.kind == ValueKind::kFolder) {
         require_confined(run.folder(), value, setting.option);
       } else {
         require_readable(readable, value, setting.option);
