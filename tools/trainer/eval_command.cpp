@@ -23,6 +23,7 @@
 #include "sd/pipeline/load.h"
 #include "trainer/classifier_stage.h"
 #include "trainer/eval.h"
+#include "trainer/eval_edit.h"
 #include "trainer/eval_guides.h"
 #include "trainer/eval_report.h"
 #include "trainer/train_log.h"
@@ -91,6 +92,16 @@ int evaluate_guides(const EvalOptions& options, const train::EvalContext& contex
   return 0;
 }
 
+/// Measures edits of pictures alone.
+int evaluate_edits(const EvalOptions& options, const train::EvalContext& context,
+                   const std::string& model) {
+  const auto methods =
+      options.methods.empty() ? train::edit_methods() : train::edit_methods(options.methods);
+  const auto report = train::measure_edits(context, model, options.scenes, methods, *options.out);
+  StandardOutput().line(train::markdown_of(report));
+  return 0;
+}
+
 int evaluate(const std::string& name, const EvalOptions& options) {
   if (!options.out) throw UsageError("--out DIR is needed: where the report is written");
   const auto kinds = kinds_of(options.kinds);
@@ -114,6 +125,9 @@ int evaluate(const std::string& name, const EvalOptions& options) {
                                    [] { return InterruptGuard::requested(); },
                                    kinds};
   if (name == "eval-guides") return evaluate_guides(options, context);
+  if (name == "eval-edit") {
+    return evaluate_edits(options, context, request.checkpoint.string());
+  }
   train::EvalSizes sizes;
   sizes.prompts = options.n;
   sizes.scenes = options.scenes;
@@ -148,6 +162,20 @@ void add_guides(CLI::App& app, EvalOptions& options) {
   add_whole(*guides, "threads", options.threads, {0, 1024}, "0: one a physical core");
 }
 
+void add_edits(CLI::App& app, EvalOptions& options) {
+  auto* edits = app.add_subcommand("eval-edit", "Measure edits of pictures that no training saw");
+  set_parsing_rules(*edits);
+  add_path(*edits, "model", options.model, "PATH", "file or folder (models/demo)");
+  add_path(*edits, "out", options.out, "DIR", "edits.md, edits.json and a sheet for each method");
+  add_path(*edits, "classifier", options.classifier, "FILE", kDefaultClassifier);
+  add_path(*edits, "font", options.font, "FILE", "a colour emoji font with bitmaps");
+  add_choice(*edits, "dtype", options.dtype, dtype_choices(), "what the model computes in");
+  add_whole(*edits, "scenes", options.scenes, {1, 1'000'000}, "pictures that are edited");
+  add_text(*edits, "methods", options.methods,
+           "'direct + blend,ddim + swap'; all but most of null-text where none is named");
+  add_whole(*edits, "threads", options.threads, {0, 1024}, "0: one a physical core");
+}
+
 }  // namespace
 
 void add_eval_commands(CLI::App& app, EvalOptions& options) {
@@ -174,6 +202,7 @@ void add_eval_commands(CLI::App& app, EvalOptions& options) {
   add_text(*eval, "kinds", options.kinds, "ask for these objects only: cat,dog,…");
   add_whole(*eval, "threads", options.threads, {0, 1024}, "0: one a physical core");
   add_guides(app, options);
+  add_edits(app, options);
 }
 
 int run_eval_command(const std::string& name, const EvalOptions& options) {

@@ -14,6 +14,7 @@ namespace sd::cli {
 /// Options of the subcommands that train the classifier and measure models with it.
 struct EvalOptions {
   std::optional<std::filesystem::path> model, out, classifier, font, init;
+  std::string methods;                     // of eval-edit; empty: those of edit_methods()
   std::string kinds;                       // names between commas; empty: all
   DTypeChoice dtype = DTypeChoice::kAuto;  // what the model computes in
   int64_t n = 500;
