@@ -184,9 +184,9 @@ TEST_F(InvertBinary, NullTextOptimisationIsResumedWhereItsFileIsOfTheSame) {
   EXPECT_EQ(read_inversion(file).unconditional.shape[0], 2);
   ASSERT_EQ(invert(null_text).code, 0);
   EXPECT_EQ(bytes(file), whole);
-  auto another = null_text;
-  another.insert(another.end(), {"--prompt", "a fox"});
-  const auto finished = invert(another);
+  Names another = {start, "--prompt", "a fox", "-o", file};
+  another.insert(another.end(), null_text.begin(), null_text.end());
+  const auto finished = command("invert", another);
   EXPECT_EQ(finished.code, 2);
   EXPECT_TRUE(contains(finished.err, "another picture, prompt")) << finished.err;
   EXPECT_EQ(bytes(file), whole);
