@@ -15,7 +15,7 @@ struct SharingOptions {
   bool masactrl = false;
   StepShare masactrl_steps = MasaCtrlSettings().steps;
   std::vector<std::string> masactrl_mask;  // words
-  std::optional<int64_t> masactrl_res;     // latent pixels of 64, as blend_res; absent: its default
+  std::optional<int64_t> masactrl_res;     // latent pixels of 64, as blend_res; absent: 16
   double masactrl_threshold = MasaCtrlSettings().mask_threshold;
   bool pnp = false;
   double pnp_attention = PlugAndPlaySettings().attention;
