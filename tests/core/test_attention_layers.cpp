@@ -35,9 +35,14 @@ TEST(AttentionLayers, AUnetWithoutItsMiddleHasNoneThere) {
 }
 
 TEST(AttentionLayers, SidesAreRoundedUpWhereTheyCannotBeHalved) {
-  EXPECT_EQ(side_of_layer({.downsampling = 4}, 64), 16);
-  EXPECT_EQ(side_of_layer({.downsampling = 4}, 66), 17);
-  EXPECT_EQ(side_of_layer({.downsampling = 8}, 72), 9);
+  const auto below = [](int64_t downsampling) {
+    AttentionLayer layer;
+    layer.downsampling = downsampling;
+    return layer;
+  };
+  EXPECT_EQ(side_of_layer(below(4), 64), 16);
+  EXPECT_EQ(side_of_layer(below(4), 66), 17);
+  EXPECT_EQ(side_of_layer(below(8), 72), 9);
 }
 
 }  // namespace

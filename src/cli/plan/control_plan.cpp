@@ -53,6 +53,13 @@ class ControlPlanner {
     return found;
   }
 
+  static PlannedControl control(WordControlKind kind, const char* option) {
+    PlannedControl made;
+    made.kind = kind;
+    made.option = option;
+    return made;
+  }
+
   void add(PlannedControl control, const std::function<bool(const AttentionLayer&)>& also) {
     control.layers = chosen(also);
     control.of_layers = layers_.size();
@@ -60,11 +67,13 @@ class ControlPlanner {
   }
 
   void add_fork_swap() {
-    add({.kind = WordControlKind::kForkSwap, .option = "--sprompt", .tthres = swap().tthres}, any);
+    auto fork = control(WordControlKind::kForkSwap, "--sprompt");
+    fork.tthres = swap().tthres;
+    add(std::move(fork), any);
   }
 
   void add_cross() {
-    PlannedControl cross{.kind = WordControlKind::kCross, .option = "--cross-steps"};
+    auto cross = control(WordControlKind::kCross, "--cross-steps");
     cross.steps = kDefaultCrossSteps;
     bool acts = false;
     for (const auto& [word, steps] : swap().cross_steps) {
@@ -84,24 +93,26 @@ class ControlPlanner {
     if (is_off(steps)) return;
     const int64_t side = swap().self_max_res.value_or(kDefaultSelfMaxRes);
     const int64_t least = (kStatedSide + side - 1) / side;
-    add({.kind = WordControlKind::kSelf, .option = "--self-steps", .steps = steps},
+    auto self = control(WordControlKind::kSelf, "--self-steps");
+    self.steps = steps;
+    add(std::move(self),
         [least](const AttentionLayer& layer) { return layer.downsampling >= least; });
   }
 
   void add_reweight() {
-    const auto& control = plan_.options.control;
-    PlannedControl reweight{.kind = WordControlKind::kReweight, .option = "--reweight"};
-    for (const auto& [word, values] : control.reweight) {
+    const auto& options = plan_.options.control;
+    auto reweight = control(WordControlKind::kReweight, "--reweight");
+    for (const auto& [word, values] : options.reweight) {
       if (std::ranges::all_of(values, [](double value) { return value == 1; })) continue;
       match(reweight, word, /*source=*/false);
     }
-    reweight.steps = control.reweight_steps.value_or(StepShare{});
+    reweight.steps = options.reweight_steps.value_or(StepShare{});
     if (!reweight.words.empty() && !is_off(reweight.steps)) add(std::move(reweight), any);
   }
 
   void add_blend() {
-    PlannedControl blend{.kind = WordControlKind::kLocalBlend,
-                         .option = swap().blend_mask ? "--blend-mask" : "--local-blend"};
+    auto blend =
+        control(WordControlKind::kLocalBlend, swap().blend_mask ? "--blend-mask" : "--local-blend");
     for (const auto* words : {&swap().local_blend, &swap().blend_except}) {
       for (const auto& word : *words) {
         match(blend, word, /*source=*/false);

@@ -23,7 +23,7 @@ struct MatchedWord {
 /// What one control of a run is to do, as far as the options, the prompts and the model's
 /// configuration tell. Torch-free.
 struct PlannedControl {
-  WordControlKind kind;
+  WordControlKind kind = WordControlKind::kCross;
   std::string option;              // that asks for it: "--self-steps"
   std::vector<MatchedWord> words;  // none: it goes by none
   StepShare steps;                 // the fork's goes by timesteps: all
