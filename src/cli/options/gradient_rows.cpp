@@ -70,8 +70,8 @@ std::vector<OptionRow> gradient_rows() {
       {.names = "excite",
        .group = kGroup,
        .help = "Move the latents until each of these words is looked at\nsomewhere "
-               "(Attend-and-Excite): \"cat,dog\"; at 50 steps\nin the first 25. Gradients: about "
-               "twice the time",
+               "(Attend-and-Excite): \"cat,dog\"; at 50 steps\nin the first 25. It takes several "
+               "times the time",
        .value = list(guided(&GuideWords::excite), parse_words),
        .key = {"guides.excite", "swap"},
        .told_where = excites},

@@ -15,7 +15,8 @@ namespace sd::cli {
 namespace {
 
 constexpr int64_t kMiB = int64_t{1} << 20;
-// Of a picture of 512x512 with 320 channels, measured with the demo model's shape.
+// Of a picture of 512x512 with 320 channels: an estimate by the sizes of what a block keeps, not
+// measured at that size.
 constexpr double kReferencePixels = 512.0 * 512.0;
 constexpr double kUNetChannels = 320;
 constexpr double kGradientMaps = 900.0 * kMiB;
