@@ -35,7 +35,7 @@ struct Marks {
       if (begin < end) edges.narrow(0, begin, end - begin).fill_(1);
     };
     for (const auto& box : boxes) {
-      const BoxSpan across(box.left, box.right, width), down(box.top, box.bottom, height);
+      const BoxSpan across(box.x0, box.x1, width), down(box.y0, box.y1, height);
       mask.narrow(0, down.begin, down.size).narrow(1, across.begin, across.size).fill_(1);
       mark(edges_x, across.begin);
       mark(edges_x, across.end());

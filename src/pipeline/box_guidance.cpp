@@ -17,7 +17,7 @@ namespace {
 torch::Tensor mask_of(const std::vector<ShareBox>& boxes, const CrossMap& map) {
   auto mask = at::zeros({map.height, map.width}, map.probs.options().requires_grad(false));
   for (const auto& box : boxes) {
-    const BoxSpan across(box.left, box.right, map.width), down(box.top, box.bottom, map.height);
+    const BoxSpan across(box.x0, box.x1, map.width), down(box.y0, box.y1, map.height);
     mask.narrow(0, down.begin, down.size).narrow(1, across.begin, across.size).fill_(1);
   }
   return mask.flatten();

@@ -83,8 +83,7 @@ Drawn draw(const EvalContext& context, const std::vector<SceneSpec>& specs,
 }
 
 PixelBox pixels_of(const ShareBox& box) {
-  return {box.left * kSceneSide, box.top * kSceneSide, box.right * kSceneSide,
-          box.bottom * kSceneSide};
+  return {box.x0 * kSceneSide, box.y0 * kSceneSide, box.x1 * kSceneSide, box.y1 * kSceneSide};
 }
 
 void count_boxes(const std::vector<DrawnPrompt>& drawn, Share& inside, Share& kinds, double& mean) {

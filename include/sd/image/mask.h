@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "sd/core/share_box.h"
 #include "sd/image/fit.h"
 #include "sd/image/image.h"
 #include "sd/image/resize.h"
@@ -43,12 +44,6 @@ Image grow_mask(const Image& mask, double radius);
 /// deviations, edges replicated; 0 changes nothing. Throws UsageError if `mask` is not grey or
 /// radius is not 0 to 1000.
 Image blur_mask(const Image& mask, double radius);
-
-/// A rectangle in shares of a picture's width and height, from its upper left corner.
-struct ShareBox {
-  double x0 = 0, y0 = 0, x1 = 1, y1 = 1;
-  bool operator==(const ShareBox&) const = default;
-};
 
 /// White inside of a box, grey by its share of a pixel that it cuts, black elsewhere. Throws
 /// UsageError unless 0 <= x0 < x1 <= 1 and likewise y, or for a size that no picture has.

@@ -7,16 +7,11 @@
 #include <vector>
 
 #include "sd/core/model_config.h"
+#include "sd/core/share_box.h"
 #include "sd/text/control_words.h"
 #include "sd/text/tokenizer.h"
 
 namespace sd {
-
-/// A rectangle in shares of the picture's width and height, from its upper left corner.
-struct ShareBox {
-  double left = 0, top = 0, right = 1, bottom = 1;
-  bool operator==(const ShareBox&) const = default;
-};
 
 /// A word, and where what it names is to be. A word may have several boxes, which count together.
 struct WordBox {

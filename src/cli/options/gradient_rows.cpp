@@ -33,7 +33,7 @@ OptionValue boxes() {
   value.tell = [](const DrawOptions& options) {
     Json json = Json::array();
     for (const auto& [word, box] : options.guides.boxes) {
-      json.push_back({{"word", word}, {"box", {box.left, box.top, box.right, box.bottom}}});
+      json.push_back({{"word", word}, {"box", {box.x0, box.y0, box.x1, box.y1}}});
     }
     return json;
   };
