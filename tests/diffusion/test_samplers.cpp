@@ -215,7 +215,9 @@ TEST(Guidance, PartsWhoseScaledWeightsAddUpToOneAreEnough) {
   EXPECT_EQ((Guidance{{4}, {}, {{0.125}, {0.125}}}.passes()), alone);
   // Of several rows, all.
   EXPECT_EQ((Guidance{{1}, {}, {{0.5, 0.5}, {0.5, 0.4}}}.passes()), guided);
-  EXPECT_EQ((Guidance{{1}, {}, {{0.5, 0.5}, {0.5, 0.5}}, {1, 2}}.passes()), guided);
+  Guidance scaled{{1}, {}, {{0.5, 0.5}, {0.5, 0.5}}};
+  scaled.row_scales = {1, 2};
+  EXPECT_EQ(scaled.passes(), guided);
 }
 
 TEST(Guidance, OutsideOfAnIntervalPassesAreTheLastOfThoseInside) {

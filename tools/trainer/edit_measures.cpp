@@ -122,7 +122,7 @@ Nearness nearness(const Image& a, const Image& b, const PixelMask& counts) {
   if (counted == 0) throw UsageError("pictures are compared in no pixel");
   Nearness near;
   for (std::size_t channel = 0; channel < 3; ++channel) {
-    const auto of_a = values_of(a, channel), of_b = channel_of(b, channel);
+    const auto of_a = values_of(a, channel), of_b = values_of(b, channel);
     const auto similar = similarity(of_a, of_b, a.width, a.height);
     for (std::size_t i = 0; i < pixels; ++i) {
       if (counts[i] == 0) continue;
