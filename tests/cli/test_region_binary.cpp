@@ -38,7 +38,7 @@ class RegionBinary : public ::testing::Test {
     return run.file(name, {reinterpret_cast<const char*>(png.data()), png.size()});
   }
   Finished command(const std::string& name, const Names& arguments) const {
-    auto setup = run.setup({"--n_samples", "1", "--skip_grid"});
+    auto setup = run.setup({"--n_samples", "1", "--n_iter", "1", "--skip_grid"});
     setup.arguments.front() = name;
     setup.arguments.insert(setup.arguments.end(), arguments.begin(), arguments.end());
     return test::run_program(setup);
