@@ -84,6 +84,7 @@ DrawRequest drawing_of(const InversionRequest& request) {
   drawing.guidance_scale =
       request.method == InversionMethod::kEditFriendly ? request.inversion_guidance : 1;
   drawing.guidance_interval = {};
+  drawing.concept_edits.clear();  // of targets
   drawing.init_image = request.picture;
   drawing.strength = request.depth;
   return drawing;

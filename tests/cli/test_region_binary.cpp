@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/tiny_run.h"
+#include "sd/core/npy.h"
 #include "sd/image/png.h"
 
 namespace sd {
@@ -242,6 +243,37 @@ TEST_F(RegionBinary, AnEditMaskOverAPictureKeepsItsPixels) {
                                      "a blue dog", "--edit-mask", mask});
   EXPECT_TRUE(same_columns(target, original.pixels, 0, 64));
   EXPECT_FALSE(same_columns(target, original.pixels, 64, 128));
+}
+
+TEST_F(RegionBinary, MasksHoldOverAnInvertedPicture) {
+  const auto original = soft_pattern();
+  const auto start = picture("start.png", original);
+  const auto mask = picture("mask.png", halves(0, 255));
+  const Names swap = {"--init-img", start,       "--mode",    "p2p",      "--invert",
+                      "direct",     "--sprompt", "a red cat", "--prompt", "a blue dog"};
+  const auto with = [&](const Names& more) {
+    auto all = swap;
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  };
+  const auto folder = run.path("latents").string();
+  drawn("swap", with({"--no-paste", "--edit-mask", mask, "--save-latents", folder}));
+  const auto target = read_npy(folder + "/latents.npy").values;
+  const auto source = read_npy(folder + "/source_latents.npy").values;
+  ASSERT_EQ(target.size(), 4u * 16 * 16);
+  int differing[2] = {0, 0};  // in the left half, in the right one
+  for (std::size_t i = 0; i < target.size(); ++i) {
+    if (target[i] != source[i]) ++differing[i % 16 < 8 ? 0 : 1];
+  }
+  EXPECT_EQ(differing[0], 0);
+  EXPECT_GT(differing[1], 0);
+  const auto edited = drawn("swap", with({"--edit-mask", mask}));
+  EXPECT_TRUE(same_columns(edited, original.pixels, 0, 64));
+  EXPECT_FALSE(same_columns(edited, original.pixels, 64, 128));
+  const auto free = drawn("swap", swap);
+  EXPECT_NE(drawn("swap", with({"--auto-mask"})), free);
+  EXPECT_NE(drawn("swap", with({"--edit", "snow:5:0.5"})), free);
+  expect_refused("swap", with({"--edit-mask", mask, "--mask-mode", "graded"}), 2, {"--mask-mode"});
 }
 
 TEST_F(RegionBinary, MasksThatDoNotFitAreRefused) {

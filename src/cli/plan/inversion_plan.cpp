@@ -116,8 +116,10 @@ std::optional<InversionMethod> settled_inversion(const DrawOptions& options,
   if (options.inversion.method) return options.inversion.method;
   const bool edits = options.task == DrawTask::kSwap && input.init_img && options.swap.source &&
                      options.swap.mode == SwapMode::kPromptToPrompt;
+  // A graded mask lets pixels go from a picture made noisy.
   const bool otherwise = input.strength || input.init_mask || options.init_latents ||
-                         options.variation || options.fixed_code;
+                         options.variation || options.fixed_code ||
+                         input.mask_mode == MaskMode::kGraded;
   if (!edits || otherwise || config.extra() != UNetExtra::kNone) return std::nullopt;
   const auto sampler = options.chosen_sampler();
   if (why_not_sampled(InversionMethod::kDirect, sampler).empty()) return InversionMethod::kDirect;
