@@ -98,11 +98,12 @@ TEST(OptionTable, WhatIsAnsweredIsAnOption) {
 
 TEST(OptionTable, KeysAreTheNamesThatTasksHave) {
   // Elsewhere older files and other programs' words decide.
-  const std::map<std::string, std::string> others = {{"input.paste", "no-paste"},
-                                                     {"vae.name", "vae"},
-                                                     {"clip.name", "clip"},
-                                                     {"eta", "ddim_eta"},
-                                                     {"swap.source", "sprompt"}};
+  const std::map<std::string, std::string> others = {
+      {"input.paste", "no-paste"},     {"vae.name", "vae"},
+      {"clip.name", "clip"},           {"eta", "ddim_eta"},
+      {"guides.boxes", "box"},         {"guides.res", "guide-res"},
+      {"inversion.file", "inversion"}, {"inversion.method", "invert"},
+      {"swap.source", "sprompt"}};
   for (const auto& row : option_rows()) {
     const std::string key(row.key.key);
     if (key.empty()) continue;

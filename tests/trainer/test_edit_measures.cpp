@@ -27,7 +27,7 @@ TEST(EditMeasures, AreThoseOfTorchmetrics) {
   const auto near = nearness(ramps(0), ramps(1), all());
   EXPECT_NEAR(near.psnr, 10.9643994, 1e-5);
   EXPECT_NEAR(near.mse, 0.0800866333, 1e-9);
-  EXPECT_NEAR(near.ssim, 0.704424262, 1e-8);
+  EXPECT_NEAR(near.ssim, 0.704424262, 1e-7);  // summed in another order
 }
 
 TEST(EditMeasures, EqualPicturesAreAsNearAsCanBe) {

@@ -149,6 +149,9 @@ void settle(const AdapterOptions& options, AdapterSettings& settings) {
   }
   settings.work =
       options.work.value_or(std::filesystem::path(settings.out).replace_extension(".training"));
+  if (settings.debiased && settings.min_snr > 0) {
+    throw UsageError("--debiased and --min-snr both say how much each timestep counts\nGive one.");
+  }
   if (options.prior) settings.prior = *options.prior;
   if (!options.caption.empty()) settings.caption = options.caption;
   settings.resolution = options.resolution.value_or(0);

@@ -23,7 +23,7 @@ namespace sd::cli {
 namespace {
 
 constexpr const char* kInvertDescription =
-    R"(Inverts a picture: finds how a model draws it again, so that 'sd swap --inversion' can edit it.
+    R"(Finds how a model draws a picture again, for edits of it.
 
 Examples:
   sd invert photo.png --prompt "a cat on a sofa" -o photo.inv.safetensors

@@ -14,7 +14,7 @@ namespace sd::cli {
 namespace {
 
 constexpr const char* kSamplersDescription =
-    R"(Lists the samplers: their names, order, calls of the UNet a step, and where they come from.
+    R"(Lists the samplers: names, order, calls of the UNet, sources.
 
 Examples:
   sd samplers

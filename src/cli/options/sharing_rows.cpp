@@ -169,17 +169,18 @@ std::vector<OptionRow> swap_methods() {
 }
 
 std::vector<OptionRow> style_rows() {
+  constexpr const char* kGroup = "One style for a batch";
   constexpr unsigned kCommands = kEveryCommand & ~kSwapCommand;
   return {
       {.names = "style-aligned",
-       .group = kLookingGroup,
+       .group = kGroup,
        .help = "The pictures of a batch follow the style of its first\n(StyleAligned)",
        .value = flag(sharing(&SharingOptions::style_aligned)),
        .commands = kCommands,
        .key = {"style_aligned"},
        .told_if_given = true},
       {.names = "style-steps",
-       .group = kLookingGroup,
+       .group = kGroup,
        .help = "In this part of the steps",
        .value = part_of_steps(&SharingOptions::style_steps),
        .commands = kCommands,

@@ -100,8 +100,8 @@ std::string control_json_line(const PlannedControl& control, const ControlOutcom
                        {"words", words},
                        {"share", {control.steps.begin, control.steps.end}},
                        {"planned_layers", control.layers.size()},
-                       {"model_layers", control.of_layers},
-                       {"done", outcome ? outcome_json(*outcome) : ordered_json(nullptr)}};
+                       {"model_layers", control.of_layers}};
+  if (outcome) line.update(outcome_json(*outcome));
   return json_line_of("control", line);
 }
 
