@@ -150,6 +150,16 @@ Keys keys_of_runs() {
   txt2img({"--prompt", "a", "--n_samples", "1", "--timesteps", "trailing", "--zero-terminal-snr",
            "--prediction", "v", "--seg", "1", "--seg-sigma", "2", "--seg-layers", "mid,up"},
           "txt2img");
+  const std::vector<std::string> one = {"--prompt", "a cat", "--n_samples", "1", "--n_iter", "1"};
+  for (const auto& more : std::vector<std::vector<std::string>>{
+           {"--region", "0,0,0.5,1:a dog", "--region-base", "0.3", "--region-feather", "4",
+            "--region-mode", "attention"},
+           {"--edit", "+dog:5"},
+           {"--excite", "cat"}}) {
+    auto words = one;
+    words.insert(words.end(), more.begin(), more.end());
+    txt2img(words, "txt2img");
+  }
   txt2img({"--from-file", list, "--resume"}, "txt2img");
   txt2img({"--from-file", run.file("list.txt", "a\n\xff\n")}, "txt2img");
   txt2img({"--prompt", "a", "--grid", "init-latents=" + run.file("latents.npy", "none")},
@@ -161,10 +171,14 @@ Keys keys_of_runs() {
   bench.arguments.push_back("--wait");
   bench.input = "unet\nlimit\n";
   collect(run_program(bench), keys);
+  const auto inverted = run.path("picture.inv.safetensors").string();
+  collect(test::run_sd({"invert", picture, "--ckpt", model, "--prompt", "a", "--steps", "1", "-o",
+                        inverted, "--reconstruct", run.path("again.png").string(), "--json", "-q"}),
+          keys);
   for (const auto& arguments : std::vector<std::vector<std::string>>{
            {"convert", "--json", "-q", model, run.path("new.safetensors").string()},
            {"info", "--json", picture, run.path("new.safetensors").string(), learnt, adapter,
-            SD_TEST_DATA "/networks/diffusers.safetensors", "nothing"},
+            inverted, SD_TEST_DATA "/networks/diffusers.safetensors", "nothing"},
            {"info", "--json", "--as-args", picture},
            {"samplers", "--json"},
            {"preprocess", "canny", picture, "-o", run.path("edges.png").string(), "--json"},

@@ -23,7 +23,7 @@ TEST(SettingsInForce, DecideWhatIsDrawnAndAreRecorded) {
   const auto finished = run_program(setup);
   ASSERT_EQ(finished.code, 0) << finished.err;
   EXPECT_EQ(test::image_lines(finished).size(), 1u) << finished.out;
-  EXPECT_FALSE(test::contains(finished.out, "\"grid\"")) << finished.out;
+  EXPECT_FALSE(test::contains(finished.out, "\"kind\":\"grid\"")) << finished.out;
   const auto info = test::run_sd({"info", "--json", run.sample_path(0)});
   const auto settings = nlohmann::json::parse(info.out).at("texts").at("sd");
   EXPECT_EQ(settings.at("seed"), 12);

@@ -171,9 +171,9 @@ std::vector<OptionRow> rows_of_masks(const char* group) {
 }  // namespace
 
 std::vector<OptionRow> region_rows() {
-  constexpr const char* kGroup = "Regions and masks";
+  constexpr const char* kGroup = "Regions and concepts";
   auto rows = rows_of_regions(kGroup);
-  for (auto& row : rows_of_masks(kGroup)) rows.push_back(std::move(row));
+  for (auto& row : rows_of_masks("Masks")) rows.push_back(std::move(row));
   rows.push_back({.names = "edit",
                   .group = kGroup,
                   .help = "Add a concept (+, the default) or take one out (-), where\nit is looked "

@@ -52,12 +52,13 @@ bool has_style(const DrawOptions& options) { return options.sharing.style_aligne
 bool has_appearance(const DrawOptions& options) { return options.sharing.appearance; }
 
 constexpr const char* kLookingGroup = "Looking at another picture";
+constexpr const char* kSourceGroup = "Looking at the source";
 
 std::vector<OptionRow> masactrl_rows() {
   constexpr const char* kWithout = "belongs to --masactrl";
   return {
       {.names = "masactrl",
-       .group = kLookingGroup,
+       .group = kSourceGroup,
        .help = "Change shape and pose: the target looks at the source's\nkeys and values in "
                "self-attention (MasaCtrl)",
        .value = flag(sharing(&SharingOptions::masactrl)),
@@ -65,7 +66,7 @@ std::vector<OptionRow> masactrl_rows() {
        .key = {"masactrl", "ip_weights"},
        .told_if_given = true},
       {.names = "masactrl-steps",
-       .group = kLookingGroup,
+       .group = kSourceGroup,
        .help = "In this part of the steps",
        .value = part_of_steps(&SharingOptions::masactrl_steps),
        .commands = kSwapCommand,
@@ -74,7 +75,7 @@ std::vector<OptionRow> masactrl_rows() {
        .key = {"masactrl_steps"},
        .told_where = has_masactrl},
       {.names = "masactrl-mask",
-       .group = kLookingGroup,
+       .group = kSourceGroup,
        .help = "Where this word is looked at, look at where it is in\nthe source, elsewhere at the "
                "rest; again: or",
        .value = texts(sharing(&SharingOptions::masactrl_mask), "WORD"),
@@ -84,7 +85,7 @@ std::vector<OptionRow> masactrl_rows() {
        .key = {"masactrl_mask"},
        .told_if_given = true},
       {.names = "masactrl-res",
-       .group = kLookingGroup,
+       .group = kSourceGroup,
        .help = "Masks from layers of so many latent pixels of 64 (16)",
        .value = masactrl_res(),
        .commands = kSwapCommand,
@@ -93,7 +94,7 @@ std::vector<OptionRow> masactrl_rows() {
        .key = {"masactrl_res"},
        .told_if_given = true},
       {.names = "masactrl-threshold",
-       .group = kLookingGroup,
+       .group = kSourceGroup,
        .help = "From how much of the largest attention on the source's\npixels are the word's",
        .value = number(sharing(&SharingOptions::masactrl_threshold), kThresholdRange),
        .commands = kSwapCommand,
@@ -110,7 +111,7 @@ std::vector<OptionRow> swap_methods() {
   return {
       {.names = "pnp",
        .synonyms = "plug_and_play",
-       .group = kLookingGroup,
+       .group = kSourceGroup,
        .help = "Keep the layout: the target has the source's queries,\nkeys and features "
                "(Plug-and-Play)",
        .value = flag(sharing(&SharingOptions::pnp)),
@@ -119,7 +120,7 @@ std::vector<OptionRow> swap_methods() {
        .told_if_given = true},
       {.names = "pnp-attention",
        .synonyms = "pnp_attn_t",
-       .group = kLookingGroup,
+       .group = kSourceGroup,
        .help = "Queries and keys in this share of the steps",
        .value = number(sharing(&SharingOptions::pnp_attention), kThresholdRange),
        .commands = kSwapCommand,
@@ -129,7 +130,7 @@ std::vector<OptionRow> swap_methods() {
        .told_where = has_pnp},
       {.names = "pnp-features",
        .synonyms = "pnp_f_t",
-       .group = kLookingGroup,
+       .group = kSourceGroup,
        .help = "Features in this share of the steps",
        .value = number(sharing(&SharingOptions::pnp_features), kThresholdRange),
        .commands = kSwapCommand,
@@ -138,7 +139,7 @@ std::vector<OptionRow> swap_methods() {
        .key = {"pnp_features"},
        .told_where = has_pnp},
       {.names = "appearance",
-       .group = kLookingGroup,
+       .group = kSourceGroup,
        .help = "The target takes on how the source looks, and keeps its\nown structure "
                "(cross-image attention)",
        .value = flag(sharing(&SharingOptions::appearance)),
@@ -147,7 +148,7 @@ std::vector<OptionRow> swap_methods() {
        .told_if_given = true},
       {.names = "appearance-contrast",
        .synonyms = "contrast_strength",
-       .group = kLookingGroup,
+       .group = kSourceGroup,
        .help = "How much contrast its attention has; 1 leaves it",
        .value = number(sharing(&SharingOptions::appearance_contrast), kScaleRange),
        .commands = kSwapCommand,
@@ -157,7 +158,7 @@ std::vector<OptionRow> swap_methods() {
        .told_where = has_appearance},
       {.names = "appearance-guidance",
        .synonyms = "swap_guidance_scale",
-       .group = kLookingGroup,
+       .group = kSourceGroup,
        .help = "With --scale 1: push away from what is drawn without,\nfalling to 1",
        .value = number(sharing(&SharingOptions::appearance_guidance), kScaleRange),
        .commands = kSwapCommand,
