@@ -112,21 +112,26 @@ template <typename Stored, typename To>
 void PackedWeights::unpack_to(To* to) const {
   const int64_t width = micro_->columns, unit = micro_->depth;
   for (int64_t panel = 0; panel < panels_; ++panel) {
-    for (int64_t column = 0; column < width; ++column) {
-      const int64_t source = source_column(panel, column);
-      if (source >= columns_) continue;
-      for (int64_t i = 0; i < depth_; ++i) {
-        const int64_t chunk = i / chunk_, inside = i % chunk_;
-        for (int64_t tap = 0; tap < taps_; ++tap) {
-          const auto* piece =
-              reinterpret_cast<const Stored*>(at(panel, chunk)) + tap * chunk_depth(chunk) * width;
-          const Stored value = piece[(inside / unit * width + column) * unit + inside % unit];
-          auto& place = to[(source * depth_ + i) * taps_ + tap];
-          if constexpr (std::is_same_v<Stored, int8_t>) {
-            place = static_cast<float>(value) *
-                    scales_[static_cast<std::size_t>(panel * width + column)];
-          } else {
-            place = value;
+    for (int64_t chunk = 0; chunk < chunks(); ++chunk) {
+      const int64_t begin = chunk_begin(chunk), tap_stride = chunk_depth(chunk) * width;
+      const int64_t count = std::min(chunk_depth(chunk), depth_ - begin);
+      const auto* piece = reinterpret_cast<const Stored*>(at(panel, chunk));
+      for (int64_t column = 0; column < width; ++column) {
+        const int64_t source = source_column(panel, column);
+        if (source >= columns_) continue;
+        To* out = to + (source * depth_ + begin) * taps_;
+        const Stored* units = piece + column * unit;  // one of each `width * unit` values
+        for (int64_t i = 0; i < count; i += unit, units += width * unit) {
+          for (int64_t u = 0; u < std::min(unit, count - i); ++u) {
+            for (int64_t tap = 0; tap < taps_; ++tap, ++out) {
+              const Stored value = units[tap * tap_stride + u];
+              if constexpr (std::is_same_v<Stored, int8_t>) {
+                *out = static_cast<float>(value) *
+                       scales_[static_cast<std::size_t>(panel * width + column)];
+              } else {
+                *out = value;
+              }
+            }
           }
         }
       }

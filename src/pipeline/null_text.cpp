@@ -13,6 +13,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
+#include <cstdio>
 #include <utility>
 
 #include "nn/kept_memory.h"
@@ -120,7 +122,7 @@ class Optimisation {
     ForwardContext run;
     run.step = {i, steps(), static_cast<double>(request_.timesteps[at]), 0};
     const GradientChoice choice{
-        .maps = {}, .output = true, .checkpoints = c10::GradMode::is_enabled()};
+        .maps = {}, .output = true, .checkpoints = c10::GradMode::is_enabled() && !is_small()};
     auto made = model_.model->unet->forward_with_gradients(x, t, context, run, choice).output;
     if (model_.config.prediction != Prediction::kVelocity) return made;
     return eps_from_velocity(made, x, request_.alphas[at]);
@@ -135,9 +137,9 @@ class Optimisation {
     const auto step = static_cast<double>(i);
     const auto wanted = path_.narrow(0, steps() - i - 1, 1);
     const auto conditional = without_gradient(x, context_, i);
-    Adam adam(embedding, request_.learning_rate * std::max(0.0, 1 - step / 100));
+    Adam adam(embedding, (getenv("NT_LR")?atof(getenv("NT_LR")):request_.learning_rate) * std::max(0.0, 1 - step / 100));
     Found found;
-    for (int64_t inner = 0; inner < request_.inner_steps; ++inner) {
+    for (int64_t inner = 0; inner < (getenv("NT_N")?atoi(getenv("NT_N")):request_.inner_steps); ++inner) {
       auto asking = embedding.detach().clone().requires_grad_();
       const auto loss = at::mse_loss(step_from(x, conditional, eps(x, asking, i), i), wanted);
       const auto slope = torch::autograd::grad({loss}, {asking}).front();
@@ -146,14 +148,23 @@ class Optimisation {
       // As published: judged by the loss before the move.
       if (loss.item<double>() < request_.stop + step * request_.stop_growth) break;
     }
+    if(getenv("NT_V")) fprintf(stderr,"%ld: in %g ctx %g std %g\n",(long)i,0.0,(embedding-request_.unconditional).abs().mean().item<double>(),context_.std().item<double>());
     require_finite(embedding, fmt::format("null-text optimisation, step {}", i + 1));
     found.latents = step_from(x, conditional, without_gradient(x, embedding, i), i);
     found.loss = at::mse_loss(found.latents, wanted).item<double>();
+    if(getenv("NT_V")) fprintf(stderr,"   loss %g after %ld\n",found.loss,(long)found.inner_steps);
     found.embedding = std::move(embedding);
     return found;
   }
 
  private:
+  /// Whether everything may be kept for the way back: computing it again takes a third of the time.
+  bool is_small() const {
+    constexpr int64_t kChannels = 128, kPixels = 1024;  // some 300 MB
+    return model_.config.unet.model_channels <= kChannels &&
+           path_.size(2) * path_.size(3) <= kPixels;
+  }
+
   torch::Tensor without_gradient(const torch::Tensor& x, const torch::Tensor& context,
                                  int64_t i) const {
     const c10::AutoGradMode off(false);

@@ -30,6 +30,17 @@ Image right_half() {
   return mask;
 }
 
+/// Whether pictures of 128x128 differ between two columns.
+bool differs(const Image& a, const Image& b, int64_t left, int64_t right) {
+  for (int64_t y = 0; y < 128; ++y) {
+    const auto from = static_cast<std::ptrdiff_t>((y * 128 + left) * 3);
+    const auto to = static_cast<std::ptrdiff_t>((y * 128 + right) * 3);
+    if (!std::equal(a.pixels.begin() + from, a.pixels.begin() + to, b.pixels.begin() + from))
+      return true;
+  }
+  return false;
+}
+
 class EditMargins : public ::testing::Test {
  protected:
   std::string picture(const std::string& name, const Image& image) const {
@@ -55,19 +66,41 @@ TEST_F(EditMargins, ABlendWithAMarginKeepsTheSourcesPixelsToTheByte) {
     ASSERT_EQ(command("swap", arguments).code, 0);
   }
   const auto source = read_image(run.outdir() / "source/00000.png");
-  const auto differs = [&](const Image& drawn, int64_t left, int64_t right) {
-    for (int64_t y = 0; y < 128; ++y) {
-      const auto from = static_cast<std::ptrdiff_t>((y * 128 + left) * 3);
-      const auto to = static_cast<std::ptrdiff_t>((y * 128 + right) * 3);
-      if (!std::equal(drawn.pixels.begin() + from, drawn.pixels.begin() + to,
-                      source.pixels.begin() + from))
-        return true;
-    }
-    return false;
-  };
-  EXPECT_TRUE(differs(run.sample("00000.png"), 0, 47));   // decoding spreads the edit
-  EXPECT_FALSE(differs(run.sample("00001.png"), 0, 47));  // 16 pixels away from the middle
-  EXPECT_TRUE(differs(run.sample("00001.png"), 64, 128));
+  EXPECT_TRUE(differs(run.sample("00000.png"), source, 0, 47));   // decoding spreads the edit
+  EXPECT_FALSE(differs(run.sample("00001.png"), source, 0, 47));  // 16 pixels away from the middle
+  EXPECT_TRUE(differs(run.sample("00001.png"), source, 64, 128));
+}
+
+/// Inverted at once, or along a file of it: what lies away from the blend is the picture's own, not
+/// what the autoencoder makes of it.
+TEST_F(EditMargins, ABlendWithAMarginKeepsAnInvertedPicturesPixelsToTheByte) {
+  const auto original = soft_pattern();
+  const auto start = picture("start.png", original);
+  const auto mask = picture("mask.png", right_half());
+  const auto file = (run.outdir().parent_path() / "start.inv.safetensors").string();
+  auto inverts = run.setup({start, "--prompt", "a red cat", "-o", file});
+  inverts.arguments.front() = "invert";
+  std::erase_if(inverts.arguments, [outdir = false, this](const std::string& word) mutable {
+    const bool drop = outdir || word == "--outdir";
+    outdir = word == "--outdir";
+    return drop;
+  });
+  ASSERT_EQ(test::run_program(inverts).code, 0);
+  const Names edit = {"--mode",       "p2p", "--init-img",     start, "--prompt",    "a blue dog",
+                      "--blend-mask", mask,  "--blend-margin", "16",  "--n_samples", "1",
+                      "--skip_grid"};
+  for (const Names& source : {Names{"--sprompt", "a red cat"}, Names{"--inversion", file}}) {
+    auto arguments = edit;
+    arguments.insert(arguments.end(), source.begin(), source.end());
+    const auto done = command("swap", arguments);
+    ASSERT_EQ(done.code, 0) << done.err;
+  }
+  for (const char* name : {"00000.png", "00001.png"}) {
+    EXPECT_FALSE(differs(run.sample(name), original, 0, 47)) << name;
+    EXPECT_TRUE(differs(run.sample(name), original, 64, 128)) << name;
+  }
+  const auto first = run.sample("00000.png"), again = run.sample("00001.png");
+  EXPECT_EQ(first.pixels, again.pixels);
 }
 
 TEST_F(EditMargins, AMaskCanBeWidened) {

@@ -126,7 +126,7 @@ TEST_F(InvertBinary, EditsOfAFileAreThoseOfThePictureInvertedAtOnce) {
   }
 }
 
-TEST_F(InvertBinary, InP2pModeAPictureWithoutStrengthIsInvertedDirectly) {
+TEST_F(InvertBinary, APictureWithoutStrengthIsInvertedDirectlyWhereItsAttentionIsTaken) {
   const Names common = {"--init-img", start,   "--sprompt", "a cat",
                         "--prompt",   "a dog", "--steps",   "3"};
   const auto with = [&](const Names& more) {
@@ -143,6 +143,11 @@ TEST_F(InvertBinary, InP2pModeAPictureWithoutStrengthIsInvertedDirectly) {
   const auto [noisy, said] = with({"--sampler", "euler_a"});
   EXPECT_TRUE(contains(said, "cannot follow an inverted picture")) << said;
   EXPECT_EQ(noisy, with({"--sampler", "euler_a", "--strength", "0.75"}).first);
+  for (const char* way : {"--masactrl", "--pnp"}) {
+    const auto shared = with({"--mode", "none", way}).first;
+    EXPECT_EQ(shared, with({"--mode", "none", way, "--invert", "direct"}).first) << way;
+    EXPECT_NE(shared, with({"--mode", "none", way, "--strength", "0.75"}).first) << way;
+  }
   // The fork's mode is the original's.
   EXPECT_EQ(with({"--mode", "fork"}).first, with({"--mode", "fork", "--strength", "0.75"}).first);
 }

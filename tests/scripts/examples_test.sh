@@ -28,6 +28,7 @@ expect img2img 'samples/00002.png'
 expect swap 'source/00003.png' '*_tar.png' '*_src.png' 'sheet-0001.png'
 expect reweight 'samples/00003.png' 'grid-0000.png'
 expect edit 'samples/00003.png' 'attention/*/masks/*cat.png' 'sheet-0000.png'
+expect photo 'samples/00003.png' 'photo.inv.safetensors'
 expect lora 'samples/00007.png' 'sheet-0000.png'
 expect visualize 'attn/00000/contact.png' 'attn/00000/maps.npy' 'maps/crossatt/*.npy' 'bundle_attmap_tokidx:2_res016_lev:0_2_tstep:0_24.png'
 for example in "$root"/scripts/examples/*.sh; do

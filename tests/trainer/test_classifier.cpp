@@ -6,6 +6,7 @@
 #include "trainer/classifier.h"
 #include "trainer/classifier_stage.h"
 #include "trainer/eval_metrics.h"
+#include "trainer/structure_distance.h"
 #include "trainer/tensor_file.h"
 
 namespace sd::train {
@@ -59,6 +60,35 @@ TEST(Classifier, OfOtherScenesIsRefused) {
   write_tensor_file(folder / "other.safetensors", file.tensors, {{"words", "cat,dog,"}});
   test::expect_error<CheckpointError>([&] { load_classifier(folder / "other.safetensors"); },
                                       "other.safetensors", "sd-train classifier");
+}
+
+/// A scene's picture: an object of this kind on a background, as seed places it.
+Image scene_of(const char* kind, const char* tint, const char* background, uint64_t seed) {
+  const SceneSpec spec{{{find_kind(kind), tint == nullptr ? kAbsent : find_tint(tint)}},
+                       find_background(background),
+                       Gradient::kPlain,
+                       {},
+                       {}};
+  return generator().compose(spec, seed).picture;
+}
+
+TEST(StructureDistance, IsNoneOfEqualPicturesAndGrowsAsThingsChangePlaces) {
+  const auto cat = scene_of("cat", nullptr, "white", 4);
+  EXPECT_DOUBLE_EQ(structure_distance(classifier(), cat, cat), 0);
+  const auto pair_of = [](Place place) {
+    const SceneSpec spec{{{find_kind("cat"), kAbsent}, {find_kind("car"), kAbsent}},
+                         find_background("white"),
+                         Gradient::kPlain,
+                         place,
+                         {}};
+    return generator().compose(spec, 4).picture;
+  };
+  const auto beside = pair_of(Place::kLeftOf), above = pair_of(Place::kAbove);
+  const double nudged = structure_distance(classifier(), cat, scene_of("cat", nullptr, "white", 9));
+  const double turned = structure_distance(classifier(), beside, above);
+  EXPECT_GT(nudged, 0);
+  EXPECT_GT(turned, 2 * nudged);
+  EXPECT_DOUBLE_EQ(turned, structure_distance(classifier(), above, beside));
 }
 
 }  // namespace

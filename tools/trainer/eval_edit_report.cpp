@@ -23,16 +23,16 @@ std::string markdown_of(const EditReport& report) {
   auto text = fmt::format(
       "{} scenes; through the autoencoder alone {} dB outside the object.\n\n"
       "| inversion + editor | PSNR outside, dB | SSIM outside | MSE outside, 1e-4 | changed, % | "
-      "in "
-      "its place, % | overlap | UNet calls | seconds | MB |\n"
-      "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n",
+      "in its place, % | overlap | structure distance, 1e-3 | UNet calls | CPU seconds | MB |\n"
+      "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n",
       report.autoencoder.count(), with_error(report.autoencoder, 2));
   for (const auto& one : report.scores) {
-    text += fmt::format("| {} | {} | {} | {} | {} | {} | {} | {:.0f} | {:.2f} | {:.0f} |\n",
+    text += fmt::format("| {} | {} | {} | {} | {} | {} | {} | {} | {:.0f} | {:.2f} | {:.0f} |\n",
                         one.method.name(), with_error(one.psnr, 2), with_error(one.ssim, 3),
                         with_error(one.mse, 1, 1e4), with_error(one.changed, 1, 100),
                         with_error(one.in_place, 1, 100), with_error(one.overlap, 3),
-                        one.unet_calls.value(), one.seconds.value(), one.megabytes);
+                        with_error(one.structure, 1, 1e3), one.unet_calls.value(),
+                        one.seconds.value(), one.megabytes);
   }
   return text;
 }
@@ -49,6 +49,7 @@ std::string json_of(const EditReport& report) {
                                {"changed", json_of(one.changed)},
                                {"in_place", json_of(one.in_place)},
                                {"overlap", json_of(one.overlap)},
+                               {"structure_distance", json_of(one.structure)},
                                {"unet_calls", json_of(one.unet_calls)},
                                {"seconds", json_of(one.seconds)},
                                {"megabytes", one.megabytes}});

@@ -12,7 +12,7 @@
 #include "sd/core/atomic_file.h"
 #include "sd/core/npy.h"
 #include "sd/image/mask.h"
-#include "sd/image/resize.h"
+#include "sd/pipeline/blend_paste.h"
 
 namespace sd::cli {
 
@@ -42,30 +42,25 @@ bool PictureWriter::finds_all() {
   return true;
 }
 
-/// `--blend-margin`: decoding spreads an edit beyond its latents, most in the nearest pixels. Those
-/// further away than the margin become the source's to the byte, in between they are blended.
+/// `--blend-margin`: pixels further than that from where the blend let targets differ become the
+/// source's to the byte, and the picture's own where that was given and inverted.
 void PictureWriter::put_sources_back(DrawnBatch& drawn) const {
   const auto& batch = drawn.batch;
   const auto& blend = drawn.blend;
   auto& pictures = drawn.result.pictures;
   if (blend == nullptr || !plan_.options.swap.blend_margin || pictures.empty()) return;
-  const double margin = *plan_.options.swap.blend_margin;
+  const bool own = inputs_.picture && plan_.options.inversion.method.has_value();
   const auto& masks = blend->masks();
   for (std::size_t row = 0; row < masks.size() * batch.size; ++row) {
     const std::size_t target = row / batch.size, sample = row % batch.size;
     if (!wants(plan_, batch, sample)) continue;
     const auto& all = masks[target];
-    const auto one = all[all.size(0) == 1 ? 0 : static_cast<int64_t>(sample)][0]
-                         .to(at::kCPU, at::kByte)
-                         .mul(255)
-                         .contiguous();  // [h,w]
-    const auto* first = one.const_data_ptr<uint8_t>();
-    const Image latents{one.size(1), one.size(0), 1, {first, first + one.numel()}};
-    const auto mask = resize(latents, plan_.width(), plan_.height(), Filter::kBox);
-    // Half of the margin is fully the target's; the blur reaches four deviations further.
-    const auto soft = blur_mask(grow_mask(mask, margin / 2), margin / 8);
-    pictures[row] =
-        paste_outside(pictures[row], pictures[masks.size() * batch.size + sample], soft);
+    const auto one = all[all.size(0) == 1 ? 0 : static_cast<int64_t>(sample)][0];
+    const auto soft =
+        blend_paste_mask(one, plan_.width(), plan_.height(), *plan_.options.swap.blend_margin);
+    const auto& source =
+        own ? inputs_.picture->picture : pictures[masks.size() * batch.size + sample];
+    pictures[row] = paste_outside(pictures[row], source, soft);
   }
 }
 

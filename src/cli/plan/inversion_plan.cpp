@@ -100,7 +100,6 @@ OpenedInversion open_inversion(const DrawOptions& typed) {
       options.input.strength.has_value(), "strength",
       "--inversion was made to a depth of its own\nInvert the picture with another --depth.");
   forbid_start(options, "--inversion");
-  options.input.init_img.reset();  // the file holds it
   settle_source(options, *file);
   settle_side(options.W, kFactor * file->width(), "W", options);
   settle_side(options.H, kFactor * file->height(), "H", options);
@@ -114,8 +113,10 @@ std::optional<InversionMethod> settled_inversion(const DrawOptions& options,
                                                  const ModelConfig& config, const Say& say) {
   const auto& input = options.input;
   if (options.inversion.method) return options.inversion.method;
-  const bool edits = options.task == DrawTask::kSwap && input.init_img && options.swap.source &&
-                     options.swap.mode == SwapMode::kPromptToPrompt;
+  const bool looks = options.swap.mode == SwapMode::kPromptToPrompt ||
+                     options.sharing.settings().needs_source();
+  const bool edits =
+      options.task == DrawTask::kSwap && input.init_img && options.swap.source && looks;
   // A graded mask lets pixels go from a picture made noisy.
   const bool otherwise = input.strength || input.init_mask || options.init_latents ||
                          options.variation || options.fixed_code ||

@@ -20,7 +20,8 @@ struct OpenedInversion {
 /// file of another picture than --init-img, another prompt, size or method, a --strength.
 OpenedInversion open_inversion(const DrawOptions& typed);
 
-/// How the picture of a swap is edited: as asked; where nothing is asked, in p2p mode by direct
+/// How the picture of a swap is edited: as asked; where nothing is asked, in p2p mode and where
+/// targets look at their source (RowSharingSettings::needs_source) by direct
 /// inversion if neither --strength nor a mask nor a sampler with random numbers says otherwise,
 /// else as img2img starts (null).
 std::optional<InversionMethod> settled_inversion(const DrawOptions& options,

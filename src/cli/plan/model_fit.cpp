@@ -48,7 +48,9 @@ PictureInput fitted_input(const DrawOptions& options, const ModelConfig& config,
         "how much of the picture stays.",
         model));
   }
-  if (input.init_img) input.strength = input.strength.value_or(default_strength(options, extra));
+  // How far a picture was inverted, the file of it knows.
+  if (input.init_img && !options.inversion.file)
+    input.strength = input.strength.value_or(default_strength(options, extra));
   return input;
 }
 
