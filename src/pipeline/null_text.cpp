@@ -13,8 +13,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
-#include <cstdio>
 #include <utility>
 
 #include "nn/kept_memory.h"
@@ -137,9 +135,9 @@ class Optimisation {
     const auto step = static_cast<double>(i);
     const auto wanted = path_.narrow(0, steps() - i - 1, 1);
     const auto conditional = without_gradient(x, context_, i);
-    Adam adam(embedding, (getenv("NT_LR")?atof(getenv("NT_LR")):request_.learning_rate) * std::max(0.0, 1 - step / 100));
+    Adam adam(embedding, request_.learning_rate * std::max(0.0, 1 - step / 100));
     Found found;
-    for (int64_t inner = 0; inner < (getenv("NT_N")?atoi(getenv("NT_N")):request_.inner_steps); ++inner) {
+    for (int64_t inner = 0; inner < request_.inner_steps; ++inner) {
       auto asking = embedding.detach().clone().requires_grad_();
       const auto loss = at::mse_loss(step_from(x, conditional, eps(x, asking, i), i), wanted);
       const auto slope = torch::autograd::grad({loss}, {asking}).front();
@@ -148,11 +146,9 @@ class Optimisation {
       // As published: judged by the loss before the move.
       if (loss.item<double>() < request_.stop + step * request_.stop_growth) break;
     }
-    if(getenv("NT_V")) fprintf(stderr,"%ld: in %g ctx %g std %g\n",(long)i,0.0,(embedding-request_.unconditional).abs().mean().item<double>(),context_.std().item<double>());
     require_finite(embedding, fmt::format("null-text optimisation, step {}", i + 1));
     found.latents = step_from(x, conditional, without_gradient(x, embedding, i), i);
     found.loss = at::mse_loss(found.latents, wanted).item<double>();
-    if(getenv("NT_V")) fprintf(stderr,"   loss %g after %ld\n",found.loss,(long)found.inner_steps);
     found.embedding = std::move(embedding);
     return found;
   }

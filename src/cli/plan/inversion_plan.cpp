@@ -113,8 +113,8 @@ std::optional<InversionMethod> settled_inversion(const DrawOptions& options,
                                                  const ModelConfig& config, const Say& say) {
   const auto& input = options.input;
   if (options.inversion.method) return options.inversion.method;
-  const bool looks = options.swap.mode == SwapMode::kPromptToPrompt ||
-                     options.sharing.settings().needs_source();
+  const bool looks =
+      options.swap.mode == SwapMode::kPromptToPrompt || options.sharing.settings().needs_source();
   const bool edits =
       options.task == DrawTask::kSwap && input.init_img && options.swap.source && looks;
   // A graded mask lets pixels go from a picture made noisy.
