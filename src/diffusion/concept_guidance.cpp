@@ -36,6 +36,19 @@ torch::Tensor from_quantile(const torch::Tensor& values, double quantile) {
   return values.ge(least.view({-1, 1, 1})).to(values.scalar_type());
 }
 
+/// Tells what a concept adds to the rows that count, `counts` and `mask` [B,1,h,w].
+void tell(GuidanceWatch& watch, std::size_t edit, const ConceptPlace& place,
+          const torch::Tensor& counts, const torch::Tensor& mask, const torch::Tensor& added,
+          const torch::Tensor& unconditional) {
+  const auto rows = counts.ne(0).to(mask.scalar_type());
+  const auto pixels = rows.sum().item<double>() * static_cast<double>(mask[0].numel());
+  const auto length = (rows * unconditional).norm().item<double>();
+  if (pixels == 0 || length == 0) return;
+  watch.concept_added(edit, place.step, place.num_steps,
+                      (rows * mask).sum().item<double>() / pixels,
+                      added.norm().item<double>() / length);
+}
+
 }  // namespace
 
 void check_concepts(const Guidance& guidance, const ConceptAttention& attention) {
@@ -85,7 +98,10 @@ torch::Tensor concept_difference(const Guidance& guidance, const std::vector<tor
     if (place.t <= kDifferenceMaskFrom) {
       mask = mask * from_quantile(difference.abs().sum(1), edit.threshold).unsqueeze(1);
     }
-    sum.add_(counts * mask * difference);
+    const auto added = counts * mask * difference;
+    if (guidance.watch && guidance.watch->asks_of_concept(e))
+      tell(*guidance.watch, e, place, counts, mask, added, unconditional);
+    sum.add_(added);
   }
   return sum;
 }

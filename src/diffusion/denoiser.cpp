@@ -95,6 +95,16 @@ torch::Tensor kept_differences(const torch::Tensor& prompts, const ProximalGuida
   return at::where(size > least, prompts, at::zeros_like(prompts));
 }
 
+void tell_dropped(GuidanceWatch& watch, const torch::Tensor& before, const torch::Tensor& kept,
+                  int64_t step, int64_t num_steps) {
+  if (!watch.asks_of_proximal()) return;
+  const auto all = before.count_nonzero().item<int64_t>();
+  if (all == 0) return;
+  const auto left = kept.count_nonzero().item<int64_t>();
+  watch.differences_dropped(step, num_steps,
+                            static_cast<double>(all - left) / static_cast<double>(all));
+}
+
 /// What projected guidance leaves of the way to the prompts.
 torch::Tensor projected_prompts(const Predictions& all, const torch::Tensor& prompts,
                                 torch::Tensor& momentum) {
@@ -235,7 +245,11 @@ torch::Tensor GuidedDenoiser::eps(const torch::Tensor& x, double t, int64_t step
   if (all.eps.size() > 1) {
     auto prompts = towards_prompts(guidance, all.eps);
     conditional = all.conditional(prompts);
-    if (guidance.proximal) prompts = kept_differences(prompts, *guidance.proximal);
+    if (guidance.proximal) {
+      const auto kept = kept_differences(prompts, *guidance.proximal);
+      if (guidance.watch) tell_dropped(*guidance.watch, prompts, kept, step, num_steps_);
+      prompts = kept;
+    }
     if (added.apg) prompts = projected_prompts(all, prompts, momentum_);
     guided = combined(all, prompts);
   }

@@ -219,7 +219,14 @@ torch::Tensor AttentionImpl::mix_shared(const torch::Tensor& x, const ForwardCon
     return attention_of_projections(made.q, made.k, made.v, heads_);
   }
   if (sharer.notes != nullptr) made.noted = sharer.notes->find(this);
-  return attention_of_rows(made, sharer.rows(call), run.controller, call);
+  const auto shared = sharer.rows(call);
+  auto found = attention_of_rows(made, shared, run.controller, call);
+  if (!shared.empty() && sharer.asks(call)) {
+    const bool changed =
+        run.controller != nullptr && run.controller->use(call) == AttentionUse::kChange;
+    sharer.told(call, moved_by_sharing(made, shared, changed ? torch::Tensor() : found));
+  }
+  return found;
 }
 
 torch::Tensor AttentionImpl::mix(const torch::Tensor& x, const torch::Tensor& context,

@@ -284,4 +284,16 @@ torch::Tensor attention_of_rows(const SharedProjections& projections,
   return mixing.mixed();
 }
 
+double moved_by_sharing(const SharedProjections& projections, const std::vector<SharedRow>& shared,
+                        const torch::Tensor& found) {
+  std::vector<int64_t> named;
+  for (const auto& row : shared) named.push_back(row.row);
+  if (named.empty()) return 0;
+  const auto of_named = [&](const torch::Tensor& x) { return rows_at(x, named).to(at::kFloat); };
+  const auto with = of_named(found.defined() ? found : Mixing(projections, shared).mixed());
+  const auto alone = of_named(Mixing(projections, {}).mixed());
+  const auto length = alone.norm().item<double>();
+  return length == 0 ? 0 : (with - alone).norm().item<double>() / length;
+}
+
 }  // namespace sd

@@ -23,4 +23,9 @@ torch::Tensor attention_of_rows(const SharedProjections& projections,
                                 const std::vector<SharedRow>& shared,
                                 AttentionController* controller, const AttentionCall& call);
 
+/// |y' − y| / |y| over the rows that `shared` names: what they find by it, and what in themselves
+/// alone; without a controller. `found` is y' where that is known, else undefined.
+double moved_by_sharing(const SharedProjections& projections, const std::vector<SharedRow>& shared,
+                        const torch::Tensor& found);
+
 }  // namespace sd

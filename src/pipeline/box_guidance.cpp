@@ -84,6 +84,7 @@ torch::Tensor BoxGuidance::guide(const torch::Tensor& x, const GuidePlace& place
     }
     const auto energy = box_energy(made.maps, words);
     counts_.last_loss = energy.item<double>();
+    if (round == 0) counts_.loss_before = counts_.last_loss;
     if (counts_.steps == 0 && round == 0) counts_.first_loss = counts_.last_loss;
     if (counts_.last_loss <= options_.threshold) break;
     const auto slope = torch::autograd::grad({energy}, {moving}).front();

@@ -1,6 +1,5 @@
 #include "sd/pipeline/control_watch.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "sd/nn/column_edit.h"
@@ -30,36 +29,6 @@ double moved_share(const torch::Tensor& before, const torch::Tensor& after,
 }
 
 }  // namespace
-
-void ControlActs::note(const AttentionCall& call, double moved) {
-  const std::scoped_lock lock(access_);
-  const Layer layer{call.site.part, call.site.block, call.site.depth, call.height, call.width};
-  sums_.num_steps = std::max(sums_.num_steps, call.step.num_steps);
-  sums_.moved += (moved - sums_.moved) / static_cast<double>(++sums_.measured);
-  if (moved <= 0) return;
-  sums_.steps.insert(call.step.step);
-  sums_.layers.insert(layer);
-  if (moved <= sums_.most) return;
-  sums_.most = moved;
-  sums_.most_at = layer;
-}
-
-void ControlActs::note_everywhere(const StepInfo& step) {
-  const std::scoped_lock lock(access_);
-  sums_.num_steps = std::max(sums_.num_steps, step.num_steps);
-  sums_.steps.insert(step.step);
-  sums_.everywhere = true;
-}
-
-bool ControlActs::acted() const {
-  const std::scoped_lock lock(access_);
-  return sums_.acted();
-}
-
-ControlActs::Summary ControlActs::summary() const {
-  const std::scoped_lock lock(access_);
-  return sums_;
-}
 
 torch::Tensor ControlWatch::apply(torch::Tensor probs, const AttentionCall& call) {
   if (!measures_ && acts_->acted()) return control_->apply(std::move(probs), call);

@@ -12,6 +12,7 @@
 #include "pipeline/check.h"
 #include "pipeline/prompt_contexts.h"
 #include "sd/core/error.h"
+#include "sd/pipeline/draw_acts.h"
 
 namespace sd {
 namespace {
@@ -141,6 +142,15 @@ void check_context(const LoadedModel& model, const DrawRequest& request, int64_t
       "picture again.");
 }
 
+/// The path in the scale of the sampler, [S+1,C,h,w].
+torch::Tensor in_levels_of(const SamplingPlan& plan, const Inversion& inversion,
+                           torch::Device device) {
+  std::vector<torch::Tensor> levels;
+  for (int64_t i = 0; i < inversion.path.size(0); ++i)
+    levels.push_back(plan.at_level(i, inversion.path[i]).unsqueeze(0));
+  return at::cat(levels).to(device);
+}
+
 }  // namespace
 
 DrawRequest along_inversion(const LoadedModel& model, const DrawRequest& request) {
@@ -191,18 +201,30 @@ bool negates_source(const DrawRequest& request) {
   return request.inversion && request.inversion->method == InversionMethod::kNegativePrompt;
 }
 
-SourcePath::SourcePath(const Inversion& inversion, const SamplingPlan& plan, torch::Device device) {
-  std::vector<torch::Tensor> levels;
-  for (int64_t i = 0; i < inversion.path.size(0); ++i)
-    levels.push_back(plan.at_level(i, inversion.path[i]).unsqueeze(0));
-  path_ = at::cat(levels).to(device);
-}
+SourcePath::SourcePath(const Inversion& inversion, const SamplingPlan& plan, torch::Device device)
+    : path_(in_levels_of(plan, inversion, device)) {}
 
 torch::Tensor SourcePath::edit(torch::Tensor x, const StepInfo& step,
                                const std::vector<RowGroup>& rows) {
   for (const auto& group : rows) {
     if (group.branch == RowGroup::Branch::kSource)
       x.narrow(0, group.begin, group.count).copy_(path_[step.step + 1]);
+  }
+  return x;
+}
+
+PathWatch::PathWatch(const Inversion& inversion, const SamplingPlan& plan, torch::Device device,
+                     std::shared_ptr<DrawActs> acts)
+    : path_(in_levels_of(plan, inversion, device)), acts_(std::move(acts)) {}
+
+torch::Tensor PathWatch::edit(torch::Tensor x, const StepInfo& step,
+                              const std::vector<RowGroup>& rows) {
+  const auto& known = path_[step.step + 1];
+  for (const auto& group : rows) {
+    if (group.branch != RowGroup::Branch::kSource) continue;
+    const auto own = x.narrow(0, group.begin, group.count);
+    const auto length = known.norm().item<double>() * std::sqrt(static_cast<double>(group.count));
+    if (length > 0) acts_->path.note(step, (own - known).norm().item<double>() / length);
   }
   return x;
 }
@@ -229,6 +251,9 @@ AlongInversion::AlongInversion(const LoadedModel& model, const DrawRequest& requ
   if (!request.inversion) return;
   const auto& inversion = *request.inversion;
   const torch::Device device(model.device);
+  const bool has_path = inversion.method != InversionMethod::kDdcm;
+  if (has_path && request.acts && request.acts->measures)
+    watch_.emplace(inversion, start.plan, device, request.acts);
   if (inversion.method == InversionMethod::kDirect) path_.emplace(inversion, start.plan, device);
   if (inversion.method == InversionMethod::kEditFriendly) noises_.emplace(inversion, device);
   if (inversion.method != InversionMethod::kDdcm) return;
@@ -240,6 +265,7 @@ AlongInversion::AlongInversion(const LoadedModel& model, const DrawRequest& requ
 
 LatentEdits AlongInversion::edits(const DrawRequest& request) {
   LatentEdits all;
+  if (watch_) all.push_back(&*watch_);
   if (path_) all.push_back(&*path_);
   if (request.latent_edit != nullptr) all.push_back(request.latent_edit);
   return all;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -39,6 +40,19 @@ class SourcePath final : public LatentEdit {
 
  private:
   torch::Tensor path_;  // [S+1,C,h,w] in the scale of the sampler
+};
+
+/// Tells how far a source's rows are from an inversion's path after each step, and changes nothing.
+class PathWatch final : public LatentEdit {
+ public:
+  PathWatch(const Inversion& inversion, const SamplingPlan& plan, torch::Device device,
+            std::shared_ptr<DrawActs> acts);
+  torch::Tensor edit(torch::Tensor x, const StepInfo& step,
+                     const std::vector<RowGroup>& rows) override;
+
+ private:
+  torch::Tensor path_;  // as SourcePath's
+  std::shared_ptr<DrawActs> acts_;
 };
 
 /// The noises of edit-friendly inversion, one a step, for every row alike.
@@ -90,6 +104,7 @@ class AlongInversion {
 
  private:
   BatchRows rows_;
+  std::optional<PathWatch> watch_;
   std::optional<SourcePath> path_;
   std::optional<StoredNoises> noises_;
   std::optional<VirtualInversion> consistent_;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "nn/gpu.h"
+#include "pipeline/guidance_watch.h"
 #include "pipeline/inversion_draw.h"
 #include "pipeline/part_maps.h"
 #include "pipeline/recorded_unet.h"
@@ -60,6 +61,7 @@ Guidance guidance_of(const LoadedModel& model, const DrawRequest& request) {
     guidance.guidance_scale = 1;
     guidance.row_scales.clear();
   }
+  if (request.acts) guidance.watch = watch_of(request.acts);
   guidance.velocity = model.config.prediction == Prediction::kVelocity;
   guidance.alpha = [table = SigmaTable(noise_schedule(model.config, request))](double t) {
     return table.alpha(t);

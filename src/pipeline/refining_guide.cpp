@@ -108,6 +108,7 @@ torch::Tensor RefiningGuide::guide(const torch::Tensor& x, const GuidePlace& pla
   if (!guides_row(place.row)) return x;
   const auto& step = place.step;
   auto seen = look(x, place.row, unet);
+  counts_.loss_before = seen.loss.falls_short;
   if (counts_.steps == 0) counts_.first_loss = seen.loss.falls_short;
   for (const auto& [part, share] : options_.thresholds) {
     if (step.step != step_of(part, step.num_steps)) continue;

@@ -15,6 +15,7 @@
 #include "pipeline/model_parts.h"
 #include "pipeline/row_sharers.h"
 #include "pipeline/self_attention_sites.h"
+#include "pipeline/sharing_watch.h"
 #include "pipeline/start.h"
 #include "sd/core/error.h"
 #include "sd/diffusion/samplers.h"
@@ -122,6 +123,7 @@ SharingRun::SharingRun(const LoadedModel& model, const DrawRequest& request)
     : sharing_(request.sharing),
       rows_(BatchRows::of(request)),
       sharer_(make_sharer(*request.sharing, model.config.unet)) {
+  if (request.acts) sharer_ = watched(std::move(sharer_), request.acts);
   if (!sharing_->reference) return;
   sharer_->notes = &notes_;
   picture_ = encode_pictures(model, sharing_->picture);

@@ -148,7 +148,6 @@ TEST(SharingBinary, WhatDoesNotGoTogetherIsRefused) {
   expect(run.swap({"--appearance", "--sag", "0.5"}), 2, "--sag");
   expect(run.swap({"--masactrl-mask", "cat"}), 2, "belongs to --masactrl");
   expect(run.swap({"--masactrl", "--masactrl-mask", "cat"}), 2, "'a red dog' has none of: cat");
-  expect(run.swap({"--masactrl", "--dry-run"}), 2, "--dry-run");
   expect(run.swap({"--masactrl", "--tthres", "5"}), 2, "--tthres");
   expect(run.txt2img({"--reference", run.path("no.png").string()}), 5, "no.png does not exist");
   expect(run.txt2img({"--reference", run.file("none.png", "no picture")}), 5, "none.png");

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -46,6 +47,21 @@ struct ProximalGuidance {
   double quantile = 0.7;
 };
 
+/// Is told what guidance does to predictions in a step of `num_steps`; measuring it is paid for
+/// only where it asks.
+class GuidanceWatch {
+ public:
+  virtual ~GuidanceWatch() = default;
+  virtual bool asks_of_concept(std::size_t edit) const = 0;
+  /// The share of the pixels of the rows that count which the masks of a concept leave it, and
+  /// |Δε| / |ε| of what it adds to their unconditional prediction.
+  virtual void concept_added(std::size_t edit, int64_t step, int64_t num_steps, double share,
+                             double moved) = 0;
+  virtual bool asks_of_proximal() const = 0;
+  /// The share of the differences other than 0 that counts 0.
+  virtual void differences_dropped(int64_t step, int64_t num_steps, double share) = 0;
+};
+
 /// How far predictions are pushed along.
 struct Guidance : GuidanceSettings {
   std::optional<double> picture_scale =
@@ -66,6 +82,7 @@ struct Guidance : GuidanceSettings {
   std::function<double(double t)> alpha = {};
   /// The model behind ε predicts velocities: what is not linear in predictions works on those.
   bool velocity = false;
+  std::shared_ptr<GuidanceWatch> watch = {};  // null: nobody asks
 
   /// The passes that are needed, in the order of their rows; a conditional one for each part.
   /// Scales of 1 save those whose predictions would count nothing in any row: with several parts,

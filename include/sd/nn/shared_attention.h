@@ -76,6 +76,12 @@ class RowSharer {
   virtual std::vector<int64_t> features(int64_t output_block, const StepInfo& step,
                                         const std::vector<RowGroup>& rows, int64_t count) const;
 
+  /// Whether `told` wants to know what a call's sharing changed, which is computed without it too.
+  virtual bool asks(const AttentionCall& call) const;
+  /// |y' − y| / |y| over the rows that it named: what they find, and what they would find in
+  /// themselves alone, both before any controller.
+  virtual void told(const AttentionCall& call, double moved) const;
+
   KeyNotes* notes = nullptr;  // what `noted` keys are taken from
   bool noting = false;        // layers where it acts note their keys and look at themselves
 };
@@ -84,5 +90,7 @@ inline std::vector<int64_t> RowSharer::features(int64_t, const StepInfo&,
                                                 const std::vector<RowGroup>&, int64_t) const {
   return {};
 }
+inline bool RowSharer::asks(const AttentionCall&) const { return false; }
+inline void RowSharer::told(const AttentionCall&, double) const {}
 
 }  // namespace sd

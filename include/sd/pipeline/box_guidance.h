@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "sd/control/scope.h"
+#include "sd/core/guide_steps.h"
 #include "sd/pipeline/latent_guide.h"
 #include "sd/text/guide_words.h"
 
@@ -26,11 +27,11 @@ struct BoxGuidanceOptions {
   /// Of the layers that are looked at: those of the way up at `downsampling`, and the middle where
   /// it has `least_side` pixels a side.
   int64_t downsampling = 4;
-  int64_t least_side = 8;
-  double scale = 30;       // η; latents are moved by (1 − ᾱ) η ∇E
-  double until = 0.2;      // part of the steps after which latents are left alone
-  int64_t rounds = 5;      // evaluations before a step, at most
-  double threshold = 0.2;  // energy that is low enough
+  int64_t least_side = kBoxGuidanceLeastSide;
+  double scale = 30;                 // η; latents are moved by (1 − ᾱ) η ∇E
+  double until = kBoxGuidanceUntil;  // part of the steps after which latents are left alone
+  int64_t rounds = 5;                // evaluations before a step, at most
+  double threshold = 0.2;            // energy that is low enough
 };
 
 /// Layout guidance by the way back (Chen et al., arXiv:2304.03373, eq. 1 and 2): the energy of a

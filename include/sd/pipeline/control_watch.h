@@ -1,55 +1,13 @@
 #pragma once
 
-#include <cstdint>
 #include <memory>
-#include <mutex>
-#include <optional>
-#include <set>
-#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "sd/nn/attention_controller.h"
+#include "sd/pipeline/control_acts.h"
 
 namespace sd {
-
-/// What one control did over a run, gathered from all of its batches; threads may share it.
-class ControlActs {
- public:
-  /// A layer as it was met.
-  struct Layer {
-    UNetPart part = UNetPart::kMiddle;
-    int64_t block = 0, depth = 0;
-    int64_t height = 0, width = 0;  // of the query grid
-
-    auto key() const { return std::tuple(part, block, depth); }
-    bool operator<(const Layer& other) const { return key() < other.key(); }
-  };
-
-  struct Summary {
-    std::set<int64_t> steps;  // in which it changed attention
-    int64_t num_steps = 0;    // of a run
-    std::set<Layer> layers;   // that it changed
-    bool everywhere = false;  // in all cross-attention at once (column_edit.h), beside `layers`
-    int64_t measured = 0;     // attention calls
-    double moved = 0;         // in the mean over those, see ControlWatch
-    double most = 0;          // that one of them moved
-    std::optional<Layer> most_at;
-
-    bool acted() const { return !steps.empty(); }
-  };
-
-  void note(const AttentionCall& call, double moved);
-  /// A change of all cross-attention layers of a step, of which it is only known whether there is
-  /// one.
-  void note_everywhere(const StepInfo& step);
-  bool acted() const;
-  Summary summary() const;
-
- private:
-  mutable std::mutex access_;
-  Summary sums_;
-};
 
 /// Stands in front of one control and watches what it makes of attention. It changes nothing.
 ///

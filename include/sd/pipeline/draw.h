@@ -26,6 +26,7 @@ class EmbeddedWords;  // text/embedded_words.h
 class ImagePrompt;    // pipeline/image_prompt.h
 struct Inversion;     // pipeline/inversion.h
 class LatentGuide;    // pipeline/latent_guide.h
+struct DrawActs;      // pipeline/draw_acts.h
 struct RowSharing;    // pipeline/row_sharing.h
 
 /// What every way of drawing a batch of N samples asks for.
@@ -72,6 +73,9 @@ struct DrawSettings : PictureSettings {
   /// One that has not learnt of other drawings; not with prompts joined by AND, ControlNets,
   /// pictures that are followed, LoRAs of some rows, deepcache or token_merging.
   std::vector<std::shared_ptr<LatentGuide>> guides;
+  /// Is told what the methods of the drawing did; null: nobody asks, and nothing is measured. Made
+  /// for as many concepts as `concept_edits` has with a scale.
+  std::shared_ptr<DrawActs> acts;
   /// Called after every sampler step; false stops the run.
   std::function<bool(const StepReport&)> on_step;
   ProgressCallback on_progress;

@@ -33,6 +33,7 @@ struct GuideCounts {
   int64_t steps = 0;        // in which latents were moved, summed over rows
   int64_t evaluations = 0;  // of the UNet
   double first_loss = 0, last_loss = 0;
+  double loss_before = 0;  // at the beginning of the latest step, as last_loss at its end
 };
 
 /// Moves the latents before a step by gradients through the UNet. One drawing's own: a guide may

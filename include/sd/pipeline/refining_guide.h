@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "sd/core/guide_steps.h"
 #include "sd/pipeline/latent_guide.h"
 
 namespace sd {
@@ -17,7 +18,7 @@ struct RefiningOptions {
   /// Step size before step i of S: scale · sqrt(1 − (1 − last_share) i / (S − 1)).
   double scale = 20;
   double last_share = 0.5;
-  double until = 0.5;  // part of the steps after which latents are left alone
+  double until = kRefiningUntil;  // part of the steps after which latents are left alone
   /// Before step int(part · S) latents are moved until each word has so much attention, at most
   /// `rounds` times.
   std::vector<std::pair<double, double>> thresholds = {{0, 0.05}, {0.2, 0.5}, {0.4, 0.8}};

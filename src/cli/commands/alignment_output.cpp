@@ -34,14 +34,11 @@ std::string alignment_json_line(const std::string& source, const std::string& ta
                       {{"source", source}, {"target", target}, {"mode", mode}, {"tokens", tokens}});
 }
 
-}  // namespace
-
-void print_alignment(const DrawPlan& plan) {
+void print_alignment(const DrawPlan& plan, StandardOutput& output) {
   const auto& options = plan.options;
   const auto& tokenizer = *plan.reader;
   const auto source = tokenizer.readable(*options.swap.source);
   const auto source_tokens = tokenizer.encode(source);
-  StandardOutput output;
   for (const auto& typed : options.swap.targets) {
     const auto target = tokenizer.readable(typed);
     const auto target_tokens = tokenizer.encode(target);
@@ -69,9 +66,21 @@ void print_alignment(const DrawPlan& plan) {
                               padded(printable(row.target), right), name_of(row.action)));
     }
   }
-  for (const auto& control : planned_controls(plan)) {
+}
+
+}  // namespace
+
+void print_plan(const DrawPlan& plan) {
+  const auto& options = plan.options;
+  StandardOutput output;
+  const bool aligns = options.task == DrawTask::kSwap && options.swap.mode != SwapMode::kNone;
+  if (aligns) print_alignment(plan, output);
+  const auto controls = planned_controls(plan);
+  for (const auto& control : controls) {
     output.line(options.json ? control_json_line(control, nullptr) : planned_text(control));
   }
+  if (controls.empty() && !aligns && !options.json)
+    output.line("no control is asked for: pictures are drawn from their prompts alone");
 }
 
 }  // namespace sd::cli

@@ -4,8 +4,8 @@
 
 namespace sd::cli {
 
-/// Prints what happens to each token of each target, as a table on stdout, and what each control
-/// is to do.
-void print_alignment(const DrawPlan& plan);
+/// Prints what happens to each token of each target where its maps are swapped, as a table on
+/// stdout, and what each control is to do.
+void print_plan(const DrawPlan& plan);
 
 }  // namespace sd::cli

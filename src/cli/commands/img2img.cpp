@@ -1,6 +1,7 @@
 #include <memory>
 
 #include "cli/commands/commands.h"
+#include "cli/commands/show_plan.h"
 #include "cli/parser/draw_parser.h"
 #include "cli/tasks/draw_command.h"
 #include "sd/core/error.h"
@@ -42,7 +43,11 @@ DrawCommand make_img2img(CLI::App& app) {
 
 Command add_img2img(CLI::App& app) {
   const auto command = make_img2img(app);
-  return {command.parser, [command] { return draw_pictures(command, make_img2img); },
+  return {command.parser,
+          [command] {
+            return command.options->swap.dry_run ? show_plan(command)
+                                                 : draw_pictures(command, make_img2img);
+          },
           command.typed};
 }
 

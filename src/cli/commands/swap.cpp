@@ -2,10 +2,9 @@
 
 #include <memory>
 
-#include "cli/commands/alignment_output.h"
 #include "cli/commands/commands.h"
+#include "cli/commands/show_plan.h"
 #include "cli/parser/draw_parser.h"
-#include "cli/plan/draw_plan.h"
 #include "cli/tasks/draw_command.h"
 #include "sd/core/error.h"
 
@@ -55,21 +54,6 @@ void check(const DrawOptions& options) {
   if (swap.dry_run && (options.from_file || !sourced)) {
     throw UsageError("--dry-run shows --sprompt beside --prompt: give both, and no --from-file");
   }
-  const bool takes_maps =
-      swap.mode == SwapMode::kPromptToPrompt ||
-      (swap.mode == SwapMode::kFork && !options.sharing.settings().needs_source());
-  if (swap.dry_run && !takes_maps) {
-    throw UsageError(
-        "--dry-run shows what becomes of each token's maps, and --mode none takes none of them");
-  }
-}
-
-int show_alignment(const DrawOptions& options) {
-  check(options);
-  auto context = plan_context(options.quiet);
-  const auto plan = make_plan(options, context);
-  print_alignment(plan);
-  return static_cast<int>(ExitCode::kDone);
 }
 
 DrawCommand make_swap(CLI::App& app) {
@@ -90,7 +74,7 @@ Command add_swap(CLI::App& app) {
   const auto command = make_swap(app);
   return {command.parser,
           [command] {
-            if (command.options->swap.dry_run) return show_alignment(*command.options);
+            if (command.options->swap.dry_run) return show_plan(command);
             return draw_pictures(command, make_swap);
           },
           command.typed};

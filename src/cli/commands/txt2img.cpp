@@ -2,6 +2,7 @@
 #include <string>
 
 #include "cli/commands/commands.h"
+#include "cli/commands/show_plan.h"
 #include "cli/parser/draw_parser.h"
 #include "cli/tasks/draw_command.h"
 
@@ -28,7 +29,11 @@ DrawCommand make_txt2img(CLI::App& app) {
 
 Command add_txt2img(CLI::App& app) {
   const auto command = make_txt2img(app);
-  return {command.parser, [command] { return draw_pictures(command, make_txt2img); },
+  return {command.parser,
+          [command] {
+            return command.options->swap.dry_run ? show_plan(command)
+                                                 : draw_pictures(command, make_txt2img);
+          },
           command.typed};
 }
 

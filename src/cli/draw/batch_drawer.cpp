@@ -77,6 +77,9 @@ DrawResult BatchDrawer::draw(const Batch& batch) {
   attach_controls(request, batch);
   auto result = run(batch, request);
   if (controls_.blend) run_controls_.note(*controls_.blend);
+  run_controls_.note(request);
+  run_controls_.note_mask(request.mask ? *request.mask : swap_mask());
+  run_controls_.note_regions(inputs_.region_maps);
   return result;
 }
 
@@ -262,6 +265,7 @@ void BatchDrawer::attach_controls(DrawRequest& request, const Batch& batch) {
   }
   request.latent_edit = latent_edit_.get();
   request.guides = make_guides(options, sets_of(batch), model_.config, *plan_.reader);
+  run_controls_.watch(request);
 }
 
 void BatchDrawer::give_cells_their_own(DrawRequest& request, const Batch& batch) const {

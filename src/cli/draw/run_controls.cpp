@@ -1,9 +1,13 @@
 #include "cli/draw/run_controls.h"
 
+#include <algorithm>
+
 #include "cli/shell/text_output.h"
 
 namespace sd::cli {
 namespace {
+
+using enum ControlKind;
 
 ControlOutcome::Layer layer_of(const ControlActs::Layer& layer) {
   const auto part = layer.part == UNetPart::kDown ? LayerName::Part::kDown
@@ -12,48 +16,139 @@ ControlOutcome::Layer layer_of(const ControlActs::Layer& layer) {
   return {part, layer.block, layer.height, layer.width};
 }
 
+std::size_t concepts_of(const std::vector<PlannedControl>& planned) {
+  return static_cast<std::size_t>(std::ranges::count(planned, kConcept, &PlannedControl::kind));
+}
+
+double mean_of(const torch::Tensor& mask) { return mask.to(at::kFloat).mean().item<double>(); }
+
+/// 0 where less than a hundredth of any pixel is its own: what is drawn does not show it.
+double covered_by(const torch::Tensor& map) {
+  constexpr double kLeast = 0.01;
+  return map.max().item<double>() < kLeast ? 0 : mean_of(map);
+}
+
+/// Tells the share of what a control did where it has one by its kind.
+void set_share(ControlOutcome& outcome, ControlKind kind, const ControlActs::Summary& acts) {
+  if (kind == kRegion || kind == kMasaCtrlMask) outcome.covers = acts.share;
+  if (kind == kMask || kind == kConcept) outcome.editable = acts.share;
+}
+
 }  // namespace
 
-RunControls::RunControls(const DrawPlan& plan) : plan_(plan), planned_(planned_controls(plan)) {
-  for (const auto& control : planned_) acts_[control.kind] = std::make_shared<ControlActs>();
+RunControls::RunControls(const DrawPlan& plan)
+    : plan_(plan),
+      planned_(planned_controls(plan)),
+      measures_(plan.options.json || plan.options.verbose > 0),
+      drawing_(std::make_shared<DrawActs>(measures_, concepts_of(planned_))) {
+  for (const auto& control : planned_)
+    acts_[{control.kind, control.number}] = std::make_shared<ControlActs>();
+}
+
+ControlActs* RunControls::find(ControlKind kind, std::size_t number) const {
+  const auto found = acts_.find({kind, number});
+  return found == acts_.end() ? nullptr : found->second.get();
 }
 
 std::vector<std::shared_ptr<AttentionController>> RunControls::watched(
     const BatchControls& controls) {
   auto links = controls.links;
-  const bool measures = plan_.options.json || plan_.options.verbose > 0;
   for (std::size_t i = 0; i < links.size(); ++i) {
-    const auto found = acts_.find(controls.kinds[i]);
+    const auto found = acts_.find({kind_of(controls.kinds[i]), 0});
     if (found == acts_.end() || controls.kinds[i] == WordControlKind::kLocalBlend) continue;
-    links[i] = std::make_shared<ControlWatch>(links[i], found->second, measures);
+    links[i] = std::make_shared<ControlWatch>(links[i], found->second, measures_);
   }
   return links;
+}
+
+void RunControls::watch(DrawRequest& request) {
+  const bool in_drawing = std::ranges::any_of(planned_, [](const PlannedControl& control) {
+    return control.kind >= kMasaCtrl && control.kind != kBox && control.kind != kExcite;
+  });
+  if (in_drawing) request.acts = drawing_;
+  // As make_word_guides puts them.
+  std::vector<ControlKind> kinds;
+  for (const auto kind : {kBox, kExcite}) {
+    if (find(kind) != nullptr) kinds.push_back(kind);
+  }
+  for (std::size_t i = 0; i < request.guides.size() && i < kinds.size(); ++i) {
+    auto& guide = request.guides[i];
+    guide = std::make_shared<GuideWatch>(guide, acts_.at({kinds[i], 0}));
+  }
 }
 
 void RunControls::note(const LocalBlend& blend) {
   const std::scoped_lock lock(blending_);
   for (const auto& mask : blend.masks()) {
     if (!mask.defined()) continue;
-    editable_ += mask.to(at::kFloat).mean().item<double>();
+    editable_ += mean_of(mask);
     ++blended_;
   }
 }
 
-ControlOutcome RunControls::outcome_of(WordControlKind kind) const {
+void RunControls::note(const DrawRequest& request) {
+  for (const auto& guide : request.guides) {
+    if (const auto* watch = dynamic_cast<const GuideWatch*>(guide.get())) watch->finish();
+  }
+  auto* mask = find(kMasaCtrlMask);
+  if (mask == nullptr || request.sharing == nullptr || request.sharing->masks == nullptr) return;
+  const auto source = request.sharing->masks->map(RowGroup::Branch::kSource, 0);
+  if (source.defined())
+    mask->note_share(mean_of(source >= request.sharing->masactrl->mask_threshold));
+}
+
+void RunControls::note_mask(const torch::Tensor& mask) {
+  if (auto* acts = find(kMask); acts != nullptr && mask.defined()) acts->note_share(mean_of(mask));
+}
+
+void RunControls::note_regions(const std::vector<torch::Tensor>& maps) {
+  const std::size_t base = plan_.regions.base > 0 ? 1 : 0;
+  for (std::size_t i = base; i < maps.size(); ++i) {
+    if (auto* acts = find(kRegion, i - base)) acts->note_share(covered_by(maps[i]));
+  }
+}
+
+const ControlActs& RunControls::acts_of(const PlannedControl& control) const {
+  switch (control.kind) {
+    case kMasaCtrl:
+    case kPlugAndPlay:
+    case kAppearance:
+    case kReference:
+    case kStyleAligned:
+      return drawing_->sharing;
+    case kPlugAndPlayFeatures:
+      return drawing_->features;
+    case kConcept:
+      return drawing_->concepts.at(control.number);
+    case kInversion:
+      return drawing_->path;
+    case kProximal:
+      return drawing_->proximal;
+    default:
+      return *acts_.at({control.kind, control.number});
+  }
+}
+
+ControlOutcome RunControls::outcome_of(const PlannedControl& control) const {
   ControlOutcome outcome;
-  if (kind == WordControlKind::kLocalBlend) {
+  if (control.kind == kLocalBlend) {
     if (blended_ > 0) outcome.editable = editable_ / static_cast<double>(blended_);
     return outcome;
   }
-  const auto acts = acts_.at(kind)->summary();
+  const auto acts = acts_of(control).summary();
   outcome.steps.assign(acts.steps.begin(), acts.steps.end());
   outcome.num_steps = acts.num_steps;
   for (const auto& layer : acts.layers) outcome.layers.push_back(layer_of(layer));
   outcome.all_cross = acts.everywhere;
-  if (acts.measured > 0) {
-    outcome.moved = acts.moved;
-    outcome.most = acts.most;
+  set_share(outcome, control.kind, acts);
+  if (acts.first_loss) outcome.loss = {*acts.first_loss, *acts.last_loss};
+  if (acts.measured == 0) return outcome;
+  if (control.kind == kProximal) {
+    outcome.dropped = acts.moved;
+    return outcome;
   }
+  outcome.moved = acts.moved;
+  outcome.most = acts.most;
   if (acts.most_at) outcome.most_at = layer_of(*acts.most_at);
   return outcome;
 }
@@ -61,7 +156,7 @@ ControlOutcome RunControls::outcome_of(WordControlKind kind) const {
 void RunControls::report(RunWords& words) const {
   StandardOutput output;
   for (const auto& control : planned_) {
-    const auto outcome = outcome_of(control.kind);
+    const auto outcome = outcome_of(control);
     if (plan_.options.json) output.line(control_json_line(control, &outcome));
     const auto idle = idle_notice(control, outcome);
     if (!idle.empty()) {

@@ -2,14 +2,14 @@
 
 #include <algorithm>
 #include <functional>
-#include <set>
-#include <string_view>
 #include <utility>
 
-#include "sd/core/error.h"
+#include "cli/plan/method_plan.h"
 
 namespace sd::cli {
 namespace {
+
+using enum MatchedWord::Where;
 
 constexpr int64_t kStatedSide = 64;  // of latents, for which --self-max-res and --blend-res hold
 
@@ -31,6 +31,10 @@ class ControlPlanner {
     }
     add_reweight();
     if (plan_.prompts.swaps() && swap().blends()) add_blend();
+    add_sharing(plan_, planned_);
+    add_guides(plan_, planned_);
+    add_places(plan_, planned_);
+    add_inversion(plan_, planned_);
     return std::move(planned_);
   }
 
@@ -53,7 +57,7 @@ class ControlPlanner {
     return found;
   }
 
-  static PlannedControl control(WordControlKind kind, const char* option) {
+  static PlannedControl control(ControlKind kind, const char* option) {
     PlannedControl made;
     made.kind = kind;
     made.option = option;
@@ -67,13 +71,13 @@ class ControlPlanner {
   }
 
   void add_fork_swap() {
-    auto fork = control(WordControlKind::kForkSwap, "--sprompt");
+    auto fork = control(ControlKind::kForkSwap, "--sprompt");
     fork.tthres = swap().tthres;
     add(std::move(fork), any);
   }
 
   void add_cross() {
-    auto cross = control(WordControlKind::kCross, "--cross-steps");
+    auto cross = control(ControlKind::kCross, "--cross-steps");
     cross.steps = kDefaultCrossSteps;
     bool acts = false;
     for (const auto& [word, steps] : swap().cross_steps) {
@@ -81,10 +85,10 @@ class ControlPlanner {
         cross.steps = steps;
       } else {
         acts = acts || !is_off(steps);
-        match(cross, word, /*source=*/false);
+        match(cross, word, kTarget);
       }
     }
-    for (const auto& word : swap().cross_box) match(cross, word, /*source=*/true);
+    for (const auto& word : swap().cross_box) match(cross, word, kSource);
     if (acts || !is_off(cross.steps)) add(std::move(cross), any);
   }
 
@@ -93,7 +97,7 @@ class ControlPlanner {
     if (is_off(steps)) return;
     const int64_t side = swap().self_max_res.value_or(kDefaultSelfMaxRes);
     const int64_t least = (kStatedSide + side - 1) / side;
-    auto self = control(WordControlKind::kSelf, "--self-steps");
+    auto self = control(ControlKind::kSelf, "--self-steps");
     self.steps = steps;
     add(std::move(self),
         [least](const AttentionLayer& layer) { return layer.downsampling >= least; });
@@ -101,10 +105,10 @@ class ControlPlanner {
 
   void add_reweight() {
     const auto& options = plan_.options.control;
-    auto reweight = control(WordControlKind::kReweight, "--reweight");
+    auto reweight = control(ControlKind::kReweight, "--reweight");
     for (const auto& [word, values] : options.reweight) {
       if (std::ranges::all_of(values, [](double value) { return value == 1; })) continue;
-      match(reweight, word, /*source=*/false);
+      match(reweight, word, kTarget);
     }
     reweight.steps = options.reweight_steps.value_or(StepShare{});
     if (!reweight.words.empty() && !is_off(reweight.steps)) add(std::move(reweight), any);
@@ -112,11 +116,11 @@ class ControlPlanner {
 
   void add_blend() {
     auto blend =
-        control(WordControlKind::kLocalBlend, swap().blend_mask ? "--blend-mask" : "--local-blend");
+        control(ControlKind::kLocalBlend, swap().blend_mask ? "--blend-mask" : "--local-blend");
     for (const auto* words : {&swap().local_blend, &swap().blend_except}) {
       for (const auto& word : *words) {
-        match(blend, word, /*source=*/false);
-        match(blend, word, /*source=*/true);
+        match(blend, word, kTarget);
+        match(blend, word, kSource);
       }
     }
     blend.steps = {swap().blend_start.value_or(kDefaultBlendStart), 1};
@@ -131,25 +135,8 @@ class ControlPlanner {
     planned_.push_back(std::move(blend));
   }
 
-  /// Notes where `word` is; nothing where no prompt has it (check_controls has seen to it that some
-  /// prompt does).
-  void match(PlannedControl& control, const std::string& word, bool source) const {
-    MatchedWord matched{word, source, 0, {}};
-    std::set<std::string> seen;
-    const auto look = [&](const std::string& prompt) {
-      if (!seen.insert(prompt).second) return;
-      try {
-        auto tokens = word_positions("", prompt, word, *plan_.reader);
-        if (++matched.prompts == 1) matched.tokens = std::move(tokens);
-      } catch (const UsageError&) {  // not in this one
-      }
-    };
-    for (const auto& set : plan_.looked_at().sets) {
-      if (source && set.source) look(*set.source);
-      if (source) continue;
-      for (const auto& target : set.targets) look(target);
-    }
-    if (matched.prompts > 0) control.words.push_back(std::move(matched));
+  void match(PlannedControl& control, const std::string& word, MatchedWord::Where where) const {
+    cli::match(control.words, plan_, word, where);
   }
 
   static bool any(const AttentionLayer&) { return true; }
@@ -160,6 +147,22 @@ class ControlPlanner {
 };
 
 }  // namespace
+
+ControlKind kind_of(WordControlKind kind) {
+  switch (kind) {
+    case WordControlKind::kForkSwap:
+      return ControlKind::kForkSwap;
+    case WordControlKind::kCross:
+      return ControlKind::kCross;
+    case WordControlKind::kSelf:
+      return ControlKind::kSelf;
+    case WordControlKind::kReweight:
+      return ControlKind::kReweight;
+    case WordControlKind::kLocalBlend:
+      break;
+  }
+  return ControlKind::kLocalBlend;
+}
 
 std::vector<PlannedControl> planned_controls(const DrawPlan& plan) {
   return ControlPlanner(plan).all();

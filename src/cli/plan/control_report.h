@@ -16,17 +16,25 @@ struct ControlOutcome {
     LayerName::Part part = LayerName::Part::kMiddle;
     int64_t block = 0, height = 0, width = 0;
   };
+  struct Loss {
+    double first = 0, last = 0;
+  };
 
   std::vector<int64_t> steps;  // from 0, in which it changed something
   int64_t num_steps = 0;       // of a batch
   std::vector<Layer> layers;   // that it changed
   bool all_cross = false;      // in all cross-attention alike, where it is not measured
-  /// How much it moved attention (ControlWatch), in the mean and at most; absent: not measured.
+  /// How much it moved what it changes (ControlWatch, DrawActs, GuideWatch), in the mean and at
+  /// most; absent: not measured.
   std::optional<double> moved, most;
   std::optional<Layer> most_at;
-  /// Of a blend: the share of the latents' pixels in which targets could differ in their last step,
-  /// in the mean over pictures.
+  /// Of a blend, a mask or a concept's masks: the share of the picture in which targets could
+  /// differ, in the mean over pictures (of a blend, in their last step).
   std::optional<double> editable;
+  /// Of a region, or of the source's object that MasaCtrl keeps apart: its share of the picture.
+  std::optional<double> covers;
+  std::optional<double> dropped;  // of proximal guidance: the share of the differences
+  std::optional<Loss> loss;       // of a guide, before it moved anything and at its end
 
   bool acted() const { return !steps.empty(); }
 };
