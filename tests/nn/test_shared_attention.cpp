@@ -218,6 +218,42 @@ torch::Tensor attended(Attention& attention, const torch::Tensor& x, const RowSh
   return attention->forward(x, x, run, 3, 4);
 }
 
+TEST_F(SharedAttention, HowMuchSharingMovedIsOfTheRowsThatShareAlone) {
+  const std::vector<SharedRow> rows = {{1, 1, {{0, 0}}}, {3, 3, {{3, 3}}}};
+  const auto with = weighed(probabilities(q(1), k(0)), v(0));
+  const auto length = at::cat({plain(1), plain(3)}).norm().item<double>();
+  const double expected = (with - plain(1)).norm().item<double>() / length;
+  EXPECT_NEAR(moved_by_sharing(made_, rows, {}), expected, 1e-5);
+  EXPECT_NEAR(moved_by_sharing(made_, rows, mixed(rows)), expected, 1e-5);
+  EXPECT_EQ(moved_by_sharing(made_, {{2, 2, {{2, 2}}}}, {}), 0);
+}
+
+/// As OneRow; remembers what it is told.
+class Curious final : public RowSharer {
+ public:
+  bool acts(const AttentionSite&, const StepInfo&, const std::vector<RowGroup>&) const override {
+    return true;
+  }
+  std::vector<SharedRow> rows(const AttentionCall&) const override { return {{1, 1, {{0, 0}}}}; }
+  bool asks(const AttentionCall&) const override { return true; }
+  void told(const AttentionCall& call, double moved) const override {
+    EXPECT_EQ(call.site.block, 4);
+    moves.push_back(moved);
+  }
+  mutable std::vector<double> moves;
+};
+
+TEST(SharedAttentionLayers, ALayerTellsWhoAsksAndFindsTheSameToTheBit) {
+  const c10::InferenceMode inference;
+  auto up = self_attention(UNetPart::kUp, at::kFloat);
+  const auto x = at::randn({2, 12, 16});
+  const Curious curious;
+  const OneRow silent;
+  EXPECT_TRUE(attended(up, x, &curious).equal(attended(up, x, &silent)));
+  ASSERT_EQ(curious.moves.size(), 1u);
+  EXPECT_GT(curious.moves.front(), 0.01);
+}
+
 TEST(SharedAttentionLayers, LayersElsewhereAreLeftAloneToTheBit) {
   const c10::InferenceMode inference;
   auto down = self_attention(UNetPart::kDown, at::kFloat);

@@ -22,15 +22,16 @@ std::size_t concepts_of(const std::vector<PlannedControl>& planned) {
 
 double mean_of(const torch::Tensor& mask) { return mask.to(at::kFloat).mean().item<double>(); }
 
-/// 0 where less than a hundredth of any pixel is its own: what is drawn does not show it.
-double covered_by(const torch::Tensor& map) {
-  constexpr double kLeast = 0.01;
-  return map.max().item<double>() < kLeast ? 0 : mean_of(map);
-}
+/// Whether a tenth of some pixel is its own: what is drawn does not show less.
+bool is_seen(const torch::Tensor& map) { return map.max().item<double>() >= 0.1; }
 
-/// Tells the share of what a control did where it has one by its kind.
-void set_share(ControlOutcome& outcome, ControlKind kind, const ControlActs::Summary& acts) {
-  if (kind == kRegion || kind == kMasaCtrlMask) outcome.covers = acts.share;
+/// Tells the share of what a control did where it has one by its kind. A region that is seen in no
+/// batch covers nothing.
+void set_share(ControlOutcome& outcome, const PlannedControl& control,
+               const ControlActs::Summary& acts) {
+  if (control.covers) outcome.covers = *control.covers * acts.share.value_or(0);
+  const auto kind = control.kind;
+  if (kind == kMasaCtrlMask) outcome.covers = acts.share;
   if (kind == kMask || kind == kConcept) outcome.editable = acts.share;
 }
 
@@ -104,7 +105,7 @@ void RunControls::note_mask(const torch::Tensor& mask) {
 void RunControls::note_regions(const std::vector<torch::Tensor>& maps) {
   const std::size_t base = plan_.regions.base > 0 ? 1 : 0;
   for (std::size_t i = base; i < maps.size(); ++i) {
-    if (auto* acts = find(kRegion, i - base)) acts->note_share(covered_by(maps[i]));
+    if (auto* acts = find(kRegion, i - base)) acts->note_share(is_seen(maps[i]) ? 1 : 0);
   }
 }
 
@@ -140,7 +141,7 @@ ControlOutcome RunControls::outcome_of(const PlannedControl& control) const {
   outcome.num_steps = acts.num_steps;
   for (const auto& layer : acts.layers) outcome.layers.push_back(layer_of(layer));
   outcome.all_cross = acts.everywhere;
-  set_share(outcome, control.kind, acts);
+  set_share(outcome, control, acts);
   if (acts.first_loss) outcome.loss = {*acts.first_loss, *acts.last_loss};
   if (acts.measured == 0) return outcome;
   if (control.kind == kProximal) {

@@ -347,13 +347,6 @@ std::vector<OptionRow> swap_rows() {
        .told_where = is_p2p},
   };
   for (auto& row : blend_rows()) rows.push_back(std::move(row));
-  rows.push_back({.names = "dry-run",
-                  .group = kGroup,
-                  .help = "Print what would become of each token, and what\ncontrols are to do",
-                  .value = flag(swap(&SwapOptions::dry_run)),
-                  .commands = kTxt2ImgCommand | kPictureCommands,
-                  .role = Role::kElsewhere,
-                  .scope = Scope::kRun});
   return rows;
 }
 

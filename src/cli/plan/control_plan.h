@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -54,7 +55,8 @@ struct PlannedControl {
   StepShare steps;                 // the fork's goes by timesteps: all
   double tthres = 0;               // of the fork's
   std::vector<AttentionLayer> layers;
-  std::size_t of_layers = 0;  // that the model has of the kind; 0: it acts in none
+  std::size_t of_layers = 0;     // that the model has of the kind; 0: it acts in none
+  std::optional<double> covers;  // of a region: its share of the picture
 };
 
 /// The controls of a plan whose size and model are settled, in the order in which they act. What

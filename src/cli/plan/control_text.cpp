@@ -169,6 +169,8 @@ std::string where_text(const PlannedControl& control, const ControlOutcome& outc
 }  // namespace
 
 std::string planned_text(const PlannedControl& control) {
+  if (control.covers)
+    return fmt::format("{}: {} of the picture", title(control), percent(*control.covers));
   if (control.of_layers == 0 || (looks(control.kind) && control.layers.empty()))
     return fmt::format("{}: {}", title(control), steps_text(control));
   return fmt::format("{}: {}, {}{} of {} layers", title(control), steps_text(control),
@@ -193,7 +195,7 @@ std::string outcome_text(const PlannedControl& control, const ControlOutcome& ou
     text += fmt::format(", at most {} in {}", percent(*outcome.most), layer_text(*outcome.most_at));
   if (outcome.editable) text += fmt::format("; in {} of the picture", percent(*outcome.editable));
   if (outcome.loss)
-    text += fmt::format("; its loss fell from {:.3g} to {:.3g}", outcome.loss->first,
+    text += fmt::format("; its loss went from {:.3g} to {:.3g}", outcome.loss->first,
                         outcome.loss->last);
   return text;
 }

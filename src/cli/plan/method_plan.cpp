@@ -6,6 +6,8 @@
 #include <bit>
 #include <functional>
 #include <iterator>
+#include <numeric>
+#include <tuple>
 #include <utility>
 
 #include "sd/core/guide_steps.h"
@@ -112,11 +114,18 @@ LayerTest seen_by_guides(const DrawPlan& plan, bool backward) {
   };
 }
 
+/// How much of a grey picture is white, 0 to 1.
+double white_of(const Image& mask) {
+  const auto sum = std::accumulate(mask.pixels.begin(), mask.pixels.end(), int64_t{0});
+  return static_cast<double>(sum) / (255 * static_cast<double>(mask.pixels.size()));
+}
+
 void add_regions(const DrawPlan& plan, std::vector<PlannedControl>& planned) {
   for (std::size_t i = 0; i < plan.regions.regions.size(); ++i) {
     auto region = control_of(ControlKind::kRegion, "--region");
     region.number = i;
     region.subject = plan.regions.regions[i].prompt;
+    region.covers = white_of(plan.regions.regions[i].sized({plan.width(), plan.height()}));
     planned.push_back(std::move(region));
   }
 }
