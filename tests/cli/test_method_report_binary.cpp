@@ -330,7 +330,11 @@ TEST(MethodReport, WatchingChangesNoByte) {
 
 TEST(MethodReport, ADryRunOfPromptsAloneSaysSoAndTakesNoList) {
   const MethodRun run;
-  EXPECT_TRUE(contains(run.txt2img({"--dry-run"}).out, "no control is asked for"));
+  for (const char* command : {"txt2img", "attn"}) {
+    const auto finished = run.draw(command, {"--prompt", "a cat", "--dry-run"});
+    EXPECT_EQ(finished.code, 0) << finished.err;
+    EXPECT_TRUE(contains(finished.out, "no control is asked for")) << finished.out;
+  }
   const auto list = run.file("list.txt", "a cat\n");
   const auto refused = run.draw("txt2img", {"--from-file", list, "--dry-run"});
   EXPECT_EQ(refused.code, 2);

@@ -4,6 +4,7 @@
 
 #include "cli/commands/attn_from_options.h"
 #include "cli/commands/commands.h"
+#include "cli/commands/show_plan.h"
 #include "cli/parser/draw_parser.h"
 #include "cli/shell/json_lines.h"
 #include "cli/shell/text_output.h"
@@ -75,7 +76,10 @@ Command add_attn(CLI::App& app) {
   const auto draws = drawing(command);
   return {command->parser,
           [command, draws] {
-            if (!draws_from_files(command->files)) return draw_pictures(draws, make_attn);
+            if (!draws_from_files(command->files)) {
+              return draws.options->swap.dry_run ? show_plan(draws)
+                                                 : draw_pictures(draws, make_attn);
+            }
             return draw_from_files(*command->parser, command->files, command->draw);
           },
           draws.typed};

@@ -217,7 +217,6 @@ std::vector<OptionRow> output_rows() {
        .group = kGroup,
        .help = "Print what would become of each token, and what\ncontrols are to do; draw nothing",
        .value = flag(in(&DrawOptions::swap, &SwapOptions::dry_run)),
-       .commands = kTxt2ImgCommand | kPictureCommands,
        .role = Role::kElsewhere,
        .scope = Scope::kRun},
       {.names = "skip_save",
