@@ -203,22 +203,6 @@ TEST(Inversion, OtherSamplersAreRefusedByName) {
   expect_error<UsageError>([&] { drawn(request); }, "ddim", "lcm");
 }
 
-TEST(Inversion, ATargetEqualToItsSourceIsTheSource) {
-  auto npi = edit_along(plain_inversion(), kNegativePrompt);
-  auto ddim = edit_along(plain_inversion(), kDdim);
-  auto friendly = edit_along(edit_friendly_inversion(), kEditFriendly);
-  friendly.guidance_scale = 3.5;
-  auto consistent = edit_along(consistent_picture(), kDdcm);
-  consistent.guidance_scale = 1;
-  for (auto* request : {&npi, &ddim, &friendly, &consistent}) {
-    request->targets = {{kSource}, {kSource}};
-    const auto latents = drawn(*request).latents;
-    const auto name = name_of(request->inversion->method);
-    EXPECT_LT(relative_difference(latents[0], latents[2]), kTolerance) << name;
-    EXPECT_LT(relative_difference(latents[1], latents[2]), kTolerance) << name;
-  }
-}
-
 TEST(Inversion, SamplesTargetsAndOtherShapesAreDrawnAlongOnePath) {
   auto request = inversion_request(kDirect);
   request.picture = test::ramps(128, 64);
