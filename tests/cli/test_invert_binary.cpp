@@ -257,5 +257,20 @@ TEST_F(InvertBinary, WhatCannotBeInvertedIsSaid) {
   EXPECT_FALSE(fs::exists(file));
 }
 
+TEST_F(InvertBinary, GuidesMoveTargetsOfAnInvertedPictureAndNotTheSource) {
+  ASSERT_EQ(invert().code, 0);
+  for (const Names& guide : {Names{}, {"--box", "dog=0,0,0.5,1", "--box-scale", "300"}}) {
+    Names arguments = {"--inversion", file, "--prompt", "a dog"};
+    arguments.insert(arguments.end(), guide.begin(), guide.end());
+    const auto drawn = swap(arguments);
+    ASSERT_EQ(drawn.code, 0) << drawn.err;
+  }
+  const auto source = [&](const char* name) {
+    return read_image(run.outdir() / "source" / name).pixels;
+  };
+  EXPECT_EQ(source("00001.png"), source("00000.png"));
+  EXPECT_NE(run.sample("00001.png").pixels, run.sample("00000.png").pixels);
+}
+
 }  // namespace
 }  // namespace sd

@@ -9,6 +9,7 @@
 #include "pipeline/inverted_picture.h"
 #include "sd/control/local_blend.h"
 #include "sd/core/error.h"
+#include "sd/pipeline/row_sharing.h"
 #include "support/expect_error.h"
 #include "support/sampler_cases.h"
 
@@ -277,6 +278,8 @@ TEST(Inversion, WhatCannotBeInvertedIsRefused) {
   refused([](auto& request) { request.depth = 0; }, "leaves none");
   refused([](auto& request) { request.eta = 1; }, "eta");
   refused([](auto& request) { request.deepcache = 2; }, "deepcache");
+  refused([](auto& request) { request.guides = {nullptr}; }, "guides");
+  refused([](auto& request) { request.sharing = std::make_shared<const RowSharing>(); }, "guides");
   refused([](auto& request) { request.picture = test::ramps().slice(3, 0, 60); }, "60");
   refused([](auto& request) { request.picture = test::ramps()[0]; }, "[1,3,H,W]");
   refused(

@@ -4,12 +4,15 @@
 
 #include <cmath>
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "pipeline/inverted_picture.h"
 #include "sd/control/reweight.h"
+#include "sd/pipeline/attend_and_excite.h"
+#include "sd/pipeline/box_guidance.h"
 #include "support/sampler_cases.h"
 
 namespace sd {
@@ -85,6 +88,31 @@ TEST_P(InvertedSource, ATargetDoesNotDependOnOneOfTheSourcesPrompt) {
   const auto beside = drawn(request).latents[1];
   request.targets = {{kTarget}};
   EXPECT_LT(relative_difference(drawn(request).latents[0], beside), 1e-5);  // of other products
+}
+
+std::vector<std::shared_ptr<LatentGuide>> guides(double size) {
+  AttendAndExciteOptions excite;
+  excite.words = {{{3}, {6, 7}}};
+  BoxGuidanceOptions boxes;
+  boxes.words = {{{{3}, {{0.5, 0.25, 1, 0.8}}}}};
+  boxes.until = 0.5;
+  excite.downsampling = boxes.downsampling = 2;
+  excite.rounds = boxes.rounds = 1;
+  excite.scale = boxes.scale = size;
+  return {std::make_shared<AttendAndExcite>(excite), std::make_shared<BoxGuidance>(boxes)};
+}
+
+TEST_P(InvertedSource, GuidesMoveTargetsAndLeaveItWhereItWas) {
+  auto plain = with_own_prompt(GetParam());
+  auto guided = plain, still = plain;
+  guided.guides = guides(400);
+  still.guides = guides(0);
+  const auto unmoved = drawn(plain).latents, moved = drawn(guided).latents;
+  EXPECT_TRUE(moved[2].equal(unmoved[2]));
+  EXPECT_GT(relative_difference(moved[0], unmoved[0]), 1e-3);
+  EXPECT_GT(relative_difference(moved[1], unmoved[1]), 1e-3);
+  EXPECT_TRUE(moved.isfinite().all().item<bool>());
+  EXPECT_TRUE(drawn(still).latents.equal(unmoved));
 }
 
 INSTANTIATE_TEST_SUITE_P(Ways, InvertedSource, testing::ValuesIn(all_ways()),
