@@ -13,7 +13,7 @@ namespace {
 constexpr int64_t kFloat = 4;  // bytes
 constexpr int64_t kMiB = int64_t{1} << 20;
 
-// Measured as docs/performance.md says. Pages of LibTorch that drawing does not touch.
+// What was measured is in docs/editing.md. Pages of LibTorch that drawing does not touch.
 constexpr int64_t kProgram = 20 * kMiB;
 // Maps as wide as a block that it keeps for the way back: some ten of its convolutions and norms,
 // thirty of its transformer.
