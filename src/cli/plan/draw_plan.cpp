@@ -213,7 +213,7 @@ DrawPlan make_plan(const DrawOptions& typed, PlanContext& context) {
   settle_by_model(plan, settled, found, context.say);
   // What is said of a list's lines stands behind what is said of the run.
   if (lists) read_prompts(plan, options, context);
-  check_inversion(plan.options, plan.prompts, !plan.networks.all.empty(),
+  check_inversion(plan.options, plan.prompts, plan.networks, plan.inversion.get(),
                   plan.follows() ? Say([](const std::string&) {}) : context.say);
   settle_extent(plan, context.say);
   check_confined(options);
