@@ -5,5 +5,5 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 out="${1:-outputs/examples/lora}"
 
-SD_LORA_DIR=models/demo/loras build/sd txt2img --grid "lora=neon:-1,neon:0,neon:0.5,neon:1;prompt=a robot on a green background,a sailboat on a pink background" \
+build/sd txt2img --grid "lora=neon:-1,neon:0,neon:0.5,neon:1;prompt=a robot on a green background,a sailboat on a pink background" \
   --ddim_steps 25 --scale 5 --seed 3 --n_samples 1 --outdir "$out"

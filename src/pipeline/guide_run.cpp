@@ -9,6 +9,7 @@
 
 #include "pipeline/check.h"
 #include "sd/core/error.h"
+#include "sd/pipeline/row_sharing.h"
 
 namespace sd {
 namespace {
@@ -32,6 +33,10 @@ void check(const DrawRequest& request, bool composed) {
   refuse(!request.networks.empty(), "networks",
          "guides move latents by gradients through the model's own weights, and these LoRAs hold "
          "for some rows or steps alone");
+  refuse(
+      request.sharing != nullptr && request.sharing->count() > 0, "sharing",
+      "guides move latents by gradients of a row that looks at itself alone, and these rows look "
+      "at others too");
   refuse(composed, "guides",
          "prompts joined by AND are drawn in passes of their own, and words of one do not compete "
          "with those of another");

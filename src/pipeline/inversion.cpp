@@ -70,6 +70,8 @@ void check_settings(const LoadedModel& model, const InversionRequest& request) {
   }
   if (request.controller != nullptr || request.latent_edit != nullptr || !request.controls.empty())
     refuse(request.method, "controls act where the picture is drawn, not where it is inverted");
+  if (request.sharing != nullptr || !request.guides.empty())
+    refuse(request.method, "guides and rows that look at others act where the picture is drawn");
   if (request.start_latents) refuse(request.method, "it starts from the picture");
   const PromptReader reader(tokenizer_of(model, request), request.prompt_syntax, 1, 1);
   if (reader.part_weights(request.prompt).size() > 1)

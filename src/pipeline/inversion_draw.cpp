@@ -206,10 +206,17 @@ SourcePath::SourcePath(const Inversion& inversion, const SamplingPlan& plan, tor
 
 torch::Tensor SourcePath::edit(torch::Tensor x, const StepInfo& step,
                                const std::vector<RowGroup>& rows) {
+  const auto source = std::ranges::find(rows, RowGroup::Branch::kSource, &RowGroup::branch);
+  if (source == rows.end()) return x;
+  const auto& end = path_[step.step + 1];
   for (const auto& group : rows) {
-    if (group.branch == RowGroup::Branch::kSource)
-      x.narrow(0, group.begin, group.count).copy_(path_[step.step + 1]);
+    if (group.branch == RowGroup::Branch::kSource) continue;
+    for (int64_t sample = 0; sample < group.count; ++sample) {
+      const auto target = x[group.begin + sample];
+      if (target.equal(x[source->begin + sample])) target.copy_(end);
+    }
   }
+  x.narrow(0, source->begin, source->count).copy_(end);
   return x;
 }
 
@@ -239,10 +246,9 @@ torch::Tensor VirtualInversion::eps(const torch::Tensor& x, double t, int64_t st
   const double alpha = alpha_(t);
   const auto source = x.narrow(0, rows_.target_rows(), rows_.samples);
   const auto known = (source - std::sqrt(alpha) * clean_) / std::sqrt(1 - alpha);
-  const auto beyond = known - predicted.narrow(0, rows_.target_rows(), rows_.samples);
-  auto eps = predicted + rows_.spread(beyond);
-  eps.narrow(0, rows_.target_rows(), rows_.samples).copy_(known);  // not as rounding leaves it
-  return eps;
+  const auto of_source = predicted.narrow(0, rows_.target_rows(), rows_.samples);
+  // In this order a row that predicts what the source does gets the source's noise to the bit.
+  return rows_.spread(known) + (predicted - rows_.spread(of_source));
 }
 
 AlongInversion::AlongInversion(const LoadedModel& model, const DrawRequest& request,

@@ -30,8 +30,10 @@ std::optional<double> source_scale(const DrawRequest& request);
 bool negates_source(const DrawRequest& request);
 
 /// Direct inversion: after each step the source's rows are the path's latents, bit for bit
-/// (arXiv:2310.01506, algorithm 1, with the difference added where it arises). The target's are
-/// left alone.
+/// (arXiv:2310.01506, algorithm 1, with the difference added where it arises). A target's are left
+/// alone, but for one that equals its source to the bit before that: it has not left the source and
+/// goes back with it. So a source's own prompt draws the picture, and a control that begins later
+/// begins on the path.
 class SourcePath final : public LatentEdit {
  public:
   SourcePath(const Inversion& inversion, const SamplingPlan& plan, torch::Device device);

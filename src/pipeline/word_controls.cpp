@@ -90,7 +90,8 @@ TokenSchedule schedule_of(const ControlWords& words, const std::string& target,
   for (const auto& steps : words.cross_steps) {
     if (steps.word.empty()) all = steps.steps;
   }
-  std::vector<StepWindow> windows(static_cast<std::size_t>(tokenizer.length()),
+  const auto tokens = tokenizer.encode(target).ids.size();  // of all its parts
+  std::vector<StepWindow> windows(std::max(tokens, static_cast<std::size_t>(tokenizer.length())),
                                   StepWindow::cross_steps(all.begin, all.end));
   for (const auto& [word, steps] : words.cross_steps) {
     if (word.empty()) continue;
@@ -217,13 +218,15 @@ BatchControls make_word_controls(const WordControls& controls,
   const bool swaps = samples.front().source.has_value();
   const bool p2p = swaps && controls.mode == SwapMode::kPromptToPrompt;
   PerRow<TokenSchedule> schedules;
+  if (p2p || controls.of_swap) {
+    schedules = for_each_row(samples, [&](const std::string& target, const PromptSet& sample) {
+      return schedule_of(words_of(sample, controls), target, tokenizer);
+    });
+  }
   if (p2p) {
     PromptToPromptOptions edit;
     edit.edits = for_each_row(samples, [&](const std::string& target, const PromptSet& sample) {
       return edit_of(*sample.source, target, tokenizer);
-    });
-    schedules = for_each_row(samples, [&](const std::string& target, const PromptSet& sample) {
-      return schedule_of(words_of(sample, controls), target, tokenizer);
     });
     edit.schedules = schedules;
     edit.boxes = for_each_row(samples, [&](const std::string&, const PromptSet& sample) {

@@ -25,6 +25,7 @@ constexpr std::string_view kFormatKey = "format", kFormat = "sd.inversion.1";
 constexpr std::string_view kSettingsKey = "inversion";
 constexpr double kMostTimestep = 10'000;
 constexpr int64_t kMostSteps = 1000, kMostChannels = 64, kMostSide = 4096;
+constexpr std::size_t kMostNetworks = 64;
 constexpr std::size_t kMostSettings = std::size_t{1} << 20;  // bytes; a prompt is most of them
 
 [[noreturn]] void fail(const std::string& label, std::string_view message) {
@@ -70,6 +71,17 @@ class Settings {
     }
     return static_cast<int64_t>(value);
   }
+  /// A list of texts; none where there is no such key.
+  std::vector<std::string> texts(const char* key) const {
+    std::vector<std::string> found;
+    if (!json_.contains(key)) return found;
+    for (const auto& item : at(key, &Json::is_array, "a list of texts")) {
+      if (!item.is_string() || found.size() == kMostNetworks)
+        wrong(key, fmt::format("a list of at most {} texts", kMostNetworks));
+      found.push_back(item.get<std::string>());
+    }
+    return found;
+  }
   [[noreturn]] void wrong(const char* key, std::string_view expected) const {
     fail(label_, fmt::format("'{}' of its settings is {}, expected {}", key,
                              json_.contains(key) ? "something else" : "missing", expected));
@@ -87,6 +99,18 @@ class Settings {
   Json json_;
 };
 
+std::vector<InversionNetwork> networks_of(const Settings& settings) {
+  const auto names = settings.texts("loras"), weights = settings.texts("lora_weights"),
+             hashes = settings.texts("lora_hashes");
+  if (weights.size() != names.size())
+    settings.wrong("lora_weights", "as many as there are 'loras'");
+  if (hashes.size() != names.size()) settings.wrong("lora_hashes", "as many as there are 'loras'");
+  std::vector<InversionNetwork> networks;
+  for (std::size_t i = 0; i < names.size(); ++i)
+    networks.push_back({names[i], weights[i], hashes[i]});
+  return networks;
+}
+
 InversionFacts facts_of(const Settings& settings) {
   InversionFacts facts;
   const auto method = find_inversion_method(settings.text("method"));
@@ -103,6 +127,7 @@ InversionFacts facts_of(const Settings& settings) {
   facts.picture = settings.text("picture");
   facts.model = settings.text("model");
   facts.model_name = settings.text("model_name");
+  facts.networks = networks_of(settings);
   return facts;
 }
 
@@ -235,14 +260,19 @@ void write_inversion(const std::filesystem::path& path, const InversionFile& fil
   add("unconditional", file.unconditional);
   add("noises", file.noises);
   add("latents", file.latents);
-  const nlohmann::ordered_json settings = {{"method", name_of(file.method)},
-                                           {"prompt", file.prompt},
-                                           {"sampler", info_of(file.sampler).name},
-                                           {"steps", file.steps},
-                                           {"guidance", file.guidance},
-                                           {"picture", file.picture},
-                                           {"model", file.model},
-                                           {"model_name", file.model_name}};
+  nlohmann::ordered_json settings = {{"method", name_of(file.method)},
+                                     {"prompt", file.prompt},
+                                     {"sampler", info_of(file.sampler).name},
+                                     {"steps", file.steps},
+                                     {"guidance", file.guidance},
+                                     {"picture", file.picture},
+                                     {"model", file.model},
+                                     {"model_name", file.model_name}};
+  for (const auto& network : file.networks) {
+    settings["loras"].push_back(network.name);
+    settings["lora_weights"].push_back(network.weights);
+    settings["lora_hashes"].push_back(network.hash);
+  }
   const auto text = settings.dump(-1, ' ', false, Json::error_handler_t::replace);
   write_safetensors(
       path, tensors,

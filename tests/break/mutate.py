@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Files and texts that are nearly right, for every reader: zip, pickle, safetensors, GGUF, npy, JSON, YAML, TOML, PNG, JPEG, WebP
-and other pictures, EXIF, infotext and other programs' metadata, task lists, prompt syntax, name templates. Each goes through the
-commands that read such things.
+and other pictures, EXIF, infotext and other programs' metadata, task lists, prompt syntax, name templates, captions
+to train with. Each goes through the commands that read such things.
 
 What must hold: no signal, no time-out, no error of unknown kind (exit code 1), a word where it fails, a bound to what is said,
 a bound to the memory of what runs without LibTorch, and no file outside the folder that was named.
@@ -267,6 +267,27 @@ def try_tasks(bench, random):
     draw(bench, "txt2img", "--ckpt", bench.options.model, "--from-file", path, "--outdir", bench.folder / "out", "--no-config")
 
 
+def try_captions(bench, random):
+    """A folder of pictures with captions, as `sd-train` reads it: a list of them, or a text beside each."""
+    original = random.choice(seeds("tests/data/image/*.png")).read_bytes()
+    for name in ("a", "b"):
+        file(bench, f"data/{name}.png", original)
+    if random.random() < 0.7:
+        lines = [mutations.any_json(random, {"file_name": name, "text": "a cat", "more": 1}) for name in ("a.png", "b.png", "../c.png")]
+        text = random.choice(("\n", "\r\n", "\n\n", "\u2028")).join(lines[:random.randint(1, 3)])
+        data = text.encode("utf-8", "surrogatepass")
+        file(bench, "data/metadata.jsonl", bytes(mutations.any_bytes(random, data)) if random.random() < 0.3 else data)
+    else:
+        file(bench, "data/a.txt", "a cat\nof two lines")
+        file(bench, "data/b.txt", bytes(mutations.any_bytes(random, "a dog, \u96ea".encode())))
+    out = bench.folder / "out" / "new.safetensors"
+    before = common.tree(bench.folder)
+    check(bench, bench.run([bench.options.sd.parent / "sd-train", "lora", "--model", bench.options.model, "--data", bench.folder / "data", "--out", out,
+                            "--steps", "1", "--batch", "1", "--rank", "1", "--resolution", "64", "--threads", "1", "--dtype", "f32"]))
+    strange = [name for name in common.tree(bench.folder) if name not in before and not name.startswith(("out/", ".cache/"))]
+    bench.expect(not strange, f"nothing is written but below --out: {strange}")
+
+
 def try_names(bench, random):
     template = "".join(random.choice(FIELDS) for _ in range(random.randint(1, 6)))
     out = bench.folder / "inner" / "out"
@@ -279,7 +300,7 @@ def try_names(bench, random):
 # What runs without LibTorch takes a tenth of the time of what draws, so it has more turns.
 READERS = [try_zip, try_pickle, try_legacy, try_safetensors, try_embedding, try_ip_adapter, try_inversion, try_index, try_gguf, try_folder, try_yaml, try_settings, try_png, try_jpeg, try_webp,
            try_infotext, try_recipe]
-DRAWERS = [try_start_picture, try_npy, try_prompts, try_tasks, try_names]
+DRAWERS = [try_start_picture, try_npy, try_prompts, try_tasks, try_names, try_captions]
 
 
 def trial(bench, number, random):

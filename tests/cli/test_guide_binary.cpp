@@ -111,6 +111,8 @@ TEST(GuideBinary, WhatCannotBeIsRefusedByName) {
       {{"--excite", "cat", "--deepcache", "2"}, "--deepcache"},
       {{"--excite", "cat", "--tome", "0.5"}, "--tome"},
       {{"--excite", "cat", "--prompt", "a cat AND a dog"}, "AND"},
+      {{"--excite", "cat", "--style-aligned"}, "Leave --style-aligned or --excite out"},
+      {{"--box", "cat=0,0,1,1", "--reference", "none.png"}, "Leave --reference or --box"},
   };
   for (const auto& [arguments, said] : cases) {
     const auto refused = run(joined(kOne, arguments));
@@ -122,6 +124,13 @@ TEST(GuideBinary, WhatCannotBeIsRefusedByName) {
   const auto fork = test::run_program(setup);
   EXPECT_EQ(fork.code, 2);
   EXPECT_TRUE(contains(fork.err, "--mode fork")) << fork.err;
+  for (const std::string method : {"--masactrl", "--pnp", "--appearance"}) {
+    auto shared = setup;
+    shared.arguments.push_back(method);
+    const auto refused = test::run_program(shared);
+    EXPECT_EQ(refused.code, 2) << method;
+    EXPECT_TRUE(contains(refused.err, "Leave " + method + " or --excite out")) << refused.err;
+  }
   EXPECT_TRUE(run.samples().empty());
 }
 

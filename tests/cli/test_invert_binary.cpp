@@ -257,5 +257,52 @@ TEST_F(InvertBinary, WhatCannotBeInvertedIsSaid) {
   EXPECT_FALSE(fs::exists(file));
 }
 
+TEST_F(InvertBinary, GuidesMoveTargetsOfAnInvertedPictureAndNotTheSource) {
+  ASSERT_EQ(invert().code, 0);
+  for (const Names& guide : {Names{}, {"--box", "dog=0,0,0.5,1", "--box-scale", "300"}}) {
+    Names arguments = {"--inversion", file, "--prompt", "a dog"};
+    arguments.insert(arguments.end(), guide.begin(), guide.end());
+    const auto drawn = swap(arguments);
+    ASSERT_EQ(drawn.code, 0) << drawn.err;
+  }
+  const auto source = [&](const char* name) {
+    return read_image(run.outdir() / "source" / name).pixels;
+  };
+  EXPECT_EQ(source("00001.png"), source("00000.png"));
+  EXPECT_NE(run.sample("00001.png").pixels, run.sample("00000.png").pixels);
+}
+
+TEST_F(InvertBinary, LorasOfTheModelAreKeptAndAskedForWhereItIsDrawn) {
+  const std::string folder = SD_TEST_DATA "/networks/";
+  const auto ink = folder + "ink.safetensors", line = folder + "line.safetensors";
+  ASSERT_EQ(invert({"--lora", ink + ":0.5", "--method", "npi"}).code, 0);
+  const auto kept = read_inversion(file).networks;
+  ASSERT_EQ(kept.size(), 1U);
+  EXPECT_EQ(kept[0].name, "ink");
+  EXPECT_EQ(kept[0].weights, "te=0.5 unet=0.5");
+  const auto drawn = [&](const Names& more) {
+    Names arguments = {"--inversion", file, "--prompt", "a dog"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return swap(arguments);
+  };
+  const auto same = drawn({"--lora", ink + ":0.5"});
+  EXPECT_EQ(same.code, 0) << same.err;
+  for (const Names& other : {Names{},
+                             {"--lora", ink},
+                             {"--lora", line + ":0.5"},
+                             {"--lora", ink + ":0.5", "--lora", line}}) {
+    const auto refused = drawn(other);
+    EXPECT_EQ(refused.code, 2) << refused.err;
+    EXPECT_TRUE(contains(refused.err, "inverted with ink (te=0.5 unet=0.5")) << refused.err;
+  }
+  const auto some = drawn({"--lora", ink + ":0.5", "--target-lora", line});
+  EXPECT_EQ(some.code, 2);
+  EXPECT_TRUE(contains(some.err, "some prompts or steps")) << some.err;
+  EXPECT_EQ(drawn({"--lora", ink + ":0.5", "--lora", line, "--invert", "direct"}).code, 0);
+  const auto late = invert({"--lora", ink + ":start=2", "-o", run.path("late").string()});
+  EXPECT_EQ(late.code, 2);
+  EXPECT_TRUE(contains(late.err, "start=")) << late.err;
+}
+
 }  // namespace
 }  // namespace sd

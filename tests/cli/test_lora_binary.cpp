@@ -159,6 +159,53 @@ TEST(LoraBinary, UnknownNamesAreSuggested) {
   EXPECT_TRUE(contains(lost.err, "SD_LORA_DIR")) << lost.err;
 }
 
+/// The tiny model with a LoRA in `loras` beside it.
+class ModelWithLoras {
+ public:
+  explicit ModelWithLoras(const LoraRun& run) : model_(run.path("model/tiny.ckpt")) {
+    std::filesystem::create_directories(run.path("model/loras/styles"));
+    for (const char* ending : {".ckpt", ".yaml"})
+      std::filesystem::copy_file(std::string(SD_TEST_DATA "/tiny-v1") + ending,
+                                 run.path(std::string("model/tiny") + ending));
+    std::filesystem::copy_file(std::string(kFolder) + "/ink.safetensors",
+                               run.path("model/loras/styles/own.safetensors"));
+    std::filesystem::copy_file(std::string(kFolder) + "/line.safetensors",
+                               run.path("model/loras/ink.safetensors"));
+  }
+  std::string path() const { return model_; }
+
+ private:
+  std::string model_;
+};
+
+TEST(LoraBinary, TheFolderBesideTheModelIsLookedInBehindTheOneOfTheVariable) {
+  const LoraRun run;
+  const ModelWithLoras model(run);
+  const auto draw = [&](const std::string& ckpt, const std::string& lora, const char* folder) {
+    const auto finished =
+        run.draw({"--ckpt", ckpt, "--prompt", "a cat", "--lora", lora}, "txt2img", folder);
+    EXPECT_EQ(finished.code, 0) << finished.err;
+  };
+  const std::string plain = SD_TEST_DATA "/tiny-v1.ckpt";
+  draw(plain, "ink", kFolder);
+  draw(model.path(), "own", nullptr);
+  draw(model.path(), "ink", kFolder);
+  draw(plain, "line", kFolder);
+  draw(model.path(), "ink", nullptr);
+  const auto pixels = [&](int i) { return run.sample("0000" + std::to_string(i) + ".png").pixels; };
+  EXPECT_EQ(pixels(1), pixels(0));
+  EXPECT_EQ(pixels(2), pixels(0));
+  EXPECT_EQ(pixels(4), pixels(3));
+  EXPECT_NE(pixels(3), pixels(0));
+  auto asked = run.setup({});
+  asked.arguments = {"info", "--as-args", run.sample_path(4).string()};
+  EXPECT_FALSE(contains(run_program(asked).err, "LoRA"));
+  const auto lost =
+      run.draw({"--ckpt", model.path(), "--prompt", "a cat", "--lora", "owm"}, "txt2img", nullptr);
+  EXPECT_EQ(lost.code, 5);
+  EXPECT_TRUE(contains(lost.err, "Did you mean 'own'?")) << lost.err;
+}
+
 TEST(LoraBinary, ATagOpensNoPath) {
   const LoraRun run;
   const auto finished =

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "cli/plan/gradient_need.h"
 #include "cli/plan/memory_need.h"
 #include "sd/core/error.h"
 #include "support/expect_error.h"
@@ -108,6 +109,65 @@ TEST(TightMemory, IsSaidWithWhatLimitsIt) {
 
 TEST(TightMemory, IsNotSaidWhereThereIsEnough) {
   EXPECT_EQ(tight_memory_notice(full_size(DTypeChoice::kF32), machine_with(30 * kGB)), "");
+}
+
+/// A picture of the full-size model that --excite moves.
+MemoryNeed guided(DTypeChoice dtype, int64_t side = 512) {
+  auto options = one_picture(dtype, side);
+  options.guides.excite = {"cat"};
+  auto need = need_of(options);
+  add_gradients(need, options, ModelConfig{});
+  return need;
+}
+
+TEST(MemoryOfGradients, IsAddedForGuidesAndNullTextAlone) {
+  auto options = one_picture(DTypeChoice::kBF16);
+  MemoryNeed need;
+  add_gradients(need, options, ModelConfig{});
+  EXPECT_EQ(need.gradients, 0);
+  options.inversion.method = InversionMethod::kDirect;
+  add_gradients(need, options, ModelConfig{});
+  EXPECT_EQ(need.usual, 0);
+  options.inversion.method = InversionMethod::kNullText;
+  add_gradients(need, options, ModelConfig{});
+  EXPECT_GT(need.gradients, 0);
+  MemoryNeed along;
+  options.inversion.file = "kept.inv.safetensors";  // optimised before
+  add_gradients(along, options, ModelConfig{});
+  EXPECT_EQ(along.gradients, 0);
+}
+
+TEST(MemoryOfGradients, IsWhatWasMeasured) {
+  const auto plain = full_size(DTypeChoice::kBF16), with = guided(DTypeChoice::kBF16);
+  EXPECT_EQ(with.usual - plain.usual, with.gradients);
+  expect_about(with.usual, 2.44e9);
+  EXPECT_GT(with.gradients, 0.43e9 / 1.5);
+  EXPECT_LT(with.gradients, 0.43e9 * 1.5);
+}
+
+TEST(MemoryOfGradients, GrowsWithThePicture) {
+  EXPECT_GT(guided(DTypeChoice::kF32, 1024).gradients, guided(DTypeChoice::kF32, 512).gradients);
+}
+
+TEST(MemoryOfGradients, ARunThatCannotHaveItIsRefusedBeforeItBegins) {
+  const auto plain = full_size(DTypeChoice::kF32), need = guided(DTypeChoice::kF32);
+  const auto between = (plain.least + need.least) / 2;
+  const auto full = machine_with(between);
+  EXPECT_NO_THROW(require_memory_for_gradients(plain, full));
+  EXPECT_NO_THROW(require_memory_for_gradients(need, machine_with(need.least)));
+  expect_error<OutOfMemory>([&] { require_memory_for_gradients(need, full); },
+                            memory_text(need.least) + " at least are needed",
+                            memory_text(need.gradients / 2) + " of them for gradients",
+                            memory_text(between) + " are free", "nothing was begun");
+  const auto group = machine_with(30 * kGB, {group_of(between)});
+  EXPECT_NO_THROW(require_memory(plain, group));
+  expect_error<OutOfMemory>([&] { require_memory(need, group); }, memory_text(between));
+  const auto advice = memory_advice(need, {}, between);
+  for (const std::string& part :
+       {"About " + memory_text(need.usual) + " are needed",
+        "Of that " + memory_text(need.gradients), std::string("--excite, --box and null-text"),
+        std::string("--dtype bf16")})
+    EXPECT_NE(advice.find(part), std::string::npos) << advice;
 }
 
 TEST(MemoryAdvice, SaysWhatUlimitHasToBe) {

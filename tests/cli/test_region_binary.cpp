@@ -2,7 +2,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "cli/tiny_run.h"
@@ -161,6 +163,29 @@ TEST_F(RegionBinary, TargetsOfASwapHaveRegions) {
       return read_image(run.outdir() / "source" / run.samples().at(i)).pixels;
     };
     EXPECT_EQ(source(number + 1).size(), source(number).size());
+  }
+}
+
+int most_apart(const std::vector<uint8_t>& a, const std::vector<uint8_t>& b) {
+  int most = a.size() == b.size() ? 0 : 256;
+  for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i)
+    most = std::max(most, std::abs(int{a[i]} - int{b[i]}));
+  return most;
+}
+
+TEST_F(RegionBinary, WordsOfASwapWithRegionsAreWeighedWhileTheyFollowTheSource) {
+  for (const char* region_mode : {"latent", "attention"}) {
+    for (const auto& [steps, word, weighs] :
+         {std::tuple("0:0", "red", false), {"0:1", "red", true}, {"0:0", "cat", false}}) {
+      if (std::string(region_mode) == "attention" && std::string(word) == "cat") continue;
+      Names swap = {"--mode",        "p2p",         "--sprompt",     "a blue house",
+                    "--prompt",      "a red house", "--region",      kRightCat,
+                    "--region-mode", region_mode,   "--cross-steps", steps};
+      const auto plain = drawn("swap", swap);
+      swap.insert(swap.end(), {"--reweight", std::string(word) + "=5"});
+      // Attention that is looked at is computed apart, which rounds otherwise.
+      EXPECT_EQ(most_apart(drawn("swap", swap), plain) > 1, weighs) << region_mode << " " << word;
+    }
   }
 }
 

@@ -15,6 +15,7 @@
 #include "sd/pipeline/box_diff.h"
 #include "sd/pipeline/box_guidance.h"
 #include "sd/pipeline/null_text.h"
+#include "sd/pipeline/row_sharing.h"
 #include "sd/pipeline/swap.h"
 #include "sd/pipeline/txt2img.h"
 #include "support/drawing.h"
@@ -259,6 +260,23 @@ TEST(Gradients, WhatGuidesDoNotGoWithIsNamed) {
   request = guided_by({excite()});
   request.token_merging = 0.5;
   expect_refused(request, "token_merging", "guides");
+  for (const auto& settings : {RowSharingSettings{.style_aligned = StyleAlignedSettings{}},
+                               RowSharingSettings{.reference = ReferenceSettings{}},
+                               RowSharingSettings{.masactrl = MasaCtrlSettings{}},
+                               RowSharingSettings{.pnp = PlugAndPlaySettings{}},
+                               RowSharingSettings{.appearance = AppearanceSettings{}}}) {
+    auto swap = filled_in(SwapRequest());
+    swap.targets = {{kPrompt}};
+    swap.source = {kPrompt};
+    swap.guides = {excite()};
+    RowSharing sharing;
+    static_cast<RowSharingSettings&>(sharing) = settings;
+    sharing.picture = torch::zeros({1, 3, 128, 192});
+    swap.sharing = std::make_shared<const RowSharing>(sharing);
+    SeededNoise noise(0, RngChoice::kCpu, test::device());
+    expect_error<UsageError>([&] { draw_swap(family_model(TinyFamily::kV1Deep), swap, noise); },
+                             "sharing", "guides");
+  }
   request = guided_by({excite()});
   request.prompts = {"a red circle AND a blue square"};
   request.prompt_syntax = PromptSyntax::kA1111;

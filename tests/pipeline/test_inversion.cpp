@@ -9,6 +9,7 @@
 #include "pipeline/inverted_picture.h"
 #include "sd/control/local_blend.h"
 #include "sd/core/error.h"
+#include "sd/pipeline/row_sharing.h"
 #include "support/expect_error.h"
 #include "support/sampler_cases.h"
 
@@ -203,22 +204,6 @@ TEST(Inversion, OtherSamplersAreRefusedByName) {
   expect_error<UsageError>([&] { drawn(request); }, "ddim", "lcm");
 }
 
-TEST(Inversion, ATargetEqualToItsSourceIsTheSource) {
-  auto npi = edit_along(plain_inversion(), kNegativePrompt);
-  auto ddim = edit_along(plain_inversion(), kDdim);
-  auto friendly = edit_along(edit_friendly_inversion(), kEditFriendly);
-  friendly.guidance_scale = 3.5;
-  auto consistent = edit_along(consistent_picture(), kDdcm);
-  consistent.guidance_scale = 1;
-  for (auto* request : {&npi, &ddim, &friendly, &consistent}) {
-    request->targets = {{kSource}, {kSource}};
-    const auto latents = drawn(*request).latents;
-    const auto name = name_of(request->inversion->method);
-    EXPECT_LT(relative_difference(latents[0], latents[2]), kTolerance) << name;
-    EXPECT_LT(relative_difference(latents[1], latents[2]), kTolerance) << name;
-  }
-}
-
 TEST(Inversion, SamplesTargetsAndOtherShapesAreDrawnAlongOnePath) {
   auto request = inversion_request(kDirect);
   request.picture = test::ramps(128, 64);
@@ -293,6 +278,8 @@ TEST(Inversion, WhatCannotBeInvertedIsRefused) {
   refused([](auto& request) { request.depth = 0; }, "leaves none");
   refused([](auto& request) { request.eta = 1; }, "eta");
   refused([](auto& request) { request.deepcache = 2; }, "deepcache");
+  refused([](auto& request) { request.guides = {nullptr}; }, "guides");
+  refused([](auto& request) { request.sharing = std::make_shared<const RowSharing>(); }, "guides");
   refused([](auto& request) { request.picture = test::ramps().slice(3, 0, 60); }, "60");
   refused([](auto& request) { request.picture = test::ramps()[0]; }, "[1,3,H,W]");
   refused(

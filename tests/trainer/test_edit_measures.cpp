@@ -1,6 +1,9 @@
 // Values of torchmetrics 1.8 on the same pictures.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "sd/core/error.h"
 #include "support/expect_error.h"
 #include "trainer/edit_measures.h"
@@ -46,6 +49,34 @@ TEST(EditMeasures, WhatChangesInsideTheBoxesDoesNotCount) {
   const PixelBox box{12, 10, 20, 14};
   EXPECT_EQ(nearness(ramps(0), changed, outside_of({box}, 0, kWidth, kHeight)).mse, 0);
   EXPECT_GT(nearness(ramps(0), changed, outside_of({box}, -1, kWidth, kHeight)).mse, 0);
+}
+
+TEST(EditMeasures, AMarginWidensBoxesUpToThePicturesEdges) {
+  const auto count = [](const PixelMask& mask) { return std::ranges::count(mask, uint8_t{1}); };
+  const auto total = static_cast<int64_t>(kWidth * kHeight);
+  EXPECT_EQ(count(outside_of({}, 5, kWidth, kHeight)), total);
+  EXPECT_EQ(count(outside_of({{2, 3, 10, 9}}, 0, kWidth, kHeight)), total - 8 * 6);
+  EXPECT_EQ(count(outside_of({{2, 3, 10, 9}}, 1, kWidth, kHeight)), total - 10 * 8);
+  EXPECT_EQ(count(outside_of({{2, 3, 10, 9}}, 4, kWidth, kHeight)), total - 14 * 13);
+  EXPECT_EQ(count(outside_of({{2, 3, 10, 9}, {5, 5, 12, 9}}, 0, kWidth, kHeight)),
+            total - 8 * 6 - 2 * 4);
+  EXPECT_EQ(count(outside_of({{0, 0, 1, 1}}, 100, kWidth, kHeight)), 0);
+}
+
+/// What lies outside of the mask does not reach in by the means over boxes alone.
+TEST(EditMeasures, ErrorsAreThoseOfThePixelsThatCount) {
+  auto changed = ramps(0);
+  for (int64_t i = 0; i < kWidth * kHeight; ++i)
+    changed.pixels[static_cast<std::size_t>(3 * i)] ^= i % kWidth < 10 ? 51 : 0;
+  auto left = all(), right = all();
+  for (int64_t i = 0; i < kWidth * kHeight; ++i)
+    (i % kWidth < 10 ? right : left)[static_cast<std::size_t>(i)] = 0;
+  const auto whole = nearness(ramps(0), changed, all());
+  const auto inside = nearness(ramps(0), changed, left);
+  EXPECT_NEAR(inside.mse, 4 * whole.mse, 1e-12);  // a quarter of the pixels
+  EXPECT_NEAR(inside.psnr, -10 * std::log10(inside.mse), 1e-9);
+  EXPECT_LT(inside.ssim, whole.ssim);
+  EXPECT_EQ(nearness(ramps(0), changed, right).mse, 0);
 }
 
 TEST(EditMeasures, ABoxHoldsItsMasksPixels) {

@@ -63,6 +63,28 @@ TEST(InversionFile, WhatIsWrittenIsReadBack) {
   }
 }
 
+TEST(InversionFile, ItKeepsTheLorasOfItsModel) {
+  EXPECT_EQ(written(small_inversion()).find("lora"), std::string::npos);
+  auto file = small_inversion();
+  file.networks = {{"ink", "te=1 unet=0.5", std::string(64, 'c')}, {"line", "te=0 unet=1", "d"}};
+  const auto bytes = written(file);
+  const auto again = parsed(bytes).networks;
+  ASSERT_EQ(again.size(), 2U);
+  EXPECT_EQ(again[0].name, "ink");
+  EXPECT_EQ(again[1].weights, "te=0 unet=1");
+  EXPECT_TRUE(again[0].is_same(file.networks[0]));
+  EXPECT_FALSE(again[0].is_same(again[1]));
+  const auto refused = [&](std::string_view from, std::string_view to, std::string_view what) {
+    expect_error<CheckpointError>([&] { parsed(replaced(bytes, from, to)); }, what);
+  };
+  refused(R"(\"lora_hashes\")", R"(\"lora_hashez\")", "'lora_hashes'");
+  refused(R"([\"ink\",\"line\"])", R"([\"ink\",7       ])", "'loras'");
+  refused(R"([\"ink\",\"line\"])", R"([\"ink,    line\"])", "'lora_weights'");
+  refused(R"([\"ink\",\"line\"])", R"(\"ink\"           )", "'loras'");
+  file.networks.resize(65);
+  expect_error<CheckpointError>([&] { parsed(written(file)); }, "at most 64");
+}
+
 TEST(InversionFile, OptimisationThatIsNotFinishedKeepsWhereItIs) {
   auto file = small_inversion(kNullText);
   file.unconditional = test::counted_tensor({2, 5, 6});

@@ -29,6 +29,9 @@ struct WordControls : ControlWords {
   std::optional<torch::Tensor> blend_mask;  // [1 or N,1,h,w], 1 = may differ; in place of words
 
   StepShare reweight_steps = {};
+  /// These prompts are targets of a Prompt-to-Prompt swap whose source is not named: weights hold
+  /// in the steps in which their words would follow it.
+  bool of_swap = false;
   SiteFilter sites = {};          // layers and heads that all of this is restricted to
   std::optional<RowChoice> rows;  // absent: as each control was published
 

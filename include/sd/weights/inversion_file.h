@@ -11,6 +11,18 @@
 
 namespace sd {
 
+/// A LoRA that the model had in every row and step while a picture was inverted.
+struct InversionNetwork {
+  std::string name;     // of its file, without ending
+  std::string weights;  // "te=0.5 unet=1", and weights of blocks behind
+  std::string hash;     // network_hash
+
+  /// Whatever its file is called.
+  bool is_same(const InversionNetwork& other) const {
+    return weights == other.weights && hash == other.hash;
+  }
+};
+
 /// What is known of an inversion beside its tensors.
 struct InversionFacts {
   InversionMethod method = InversionMethod::kDirect;  // what it was made for
@@ -21,6 +33,7 @@ struct InversionFacts {
   std::string picture;     // SHA-256 of the picture's file; empty: none was named
   std::string model;       // SHA-256 of the model's file
   std::string model_name;  // "v1-5-pruned-emaonly"
+  std::vector<InversionNetwork> networks;
 };
 
 /// Numbers in C order.

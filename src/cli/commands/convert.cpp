@@ -101,8 +101,8 @@ std::vector<NetworkToMerge> networks_to_merge(const ConvertOptions& options) {
           "in every step; leave them out",
           text));
     }
-    networks.push_back({find_network("--lora: ", words.name, network_folders()), words.text_encoder,
-                        words.unet, words.blocks});
+    networks.push_back({find_network("--lora: ", words.name, network_folders(*options.source)),
+                        words.text_encoder, words.unet, words.blocks});
   }
   return networks;
 }

@@ -40,12 +40,13 @@ are not listed here are those of the program's defaults.)";
 
 /// The options of drawing that decide about an inversion, beside those of the groups Model and
 /// Machine.
-constexpr std::array<std::string_view, 20> kOptions = {"prompt",
+constexpr std::array<std::string_view, 21> kOptions = {"prompt",
                                                        "negative-prompt",
                                                        "prompt-syntax",
                                                        "clip-skip",
                                                        "embedding",
                                                        "embeddings",
+                                                       "lora",
                                                        "W",
                                                        "H",
                                                        "size",
@@ -120,6 +121,11 @@ int run(InvertOptions& options, const CLI::App& parser) {
   auto& strength = options.draw.input.strength;
   strength = strength.value_or(usual_depth(*options.draw.inversion.method));
   const auto plan = make_plan(options.draw, context);
+  if (!plan.networks.sets.empty()) {
+    throw UsageError(
+        "--lora: start=, stop= and step= have no place in an inversion, whose steps all go the "
+        "same way\nLeave them out.");
+  }
   return engine().invert(plan, options.settings);
 }
 

@@ -39,13 +39,9 @@ WordControls controls_of(const DrawOptions& options) {
   return controls;
 }
 
-}  // namespace
-
-BatchControls make_controls(const DrawOptions& options, const std::vector<PromptSet>& samples,
-                            const std::optional<torch::Tensor>& blend_mask,
-                            const Tokenizer& tokenizer) {
-  auto controls = controls_of(options);
-  controls.blend_mask = blend_mask;
+BatchControls controls_of_samples(const WordControls& controls,
+                                  const std::vector<PromptSet>& samples,
+                                  const Tokenizer& tokenizer) {
   std::vector<ControlWords> own(samples.size());
   std::vector<sd::PromptSet> prompts;
   for (std::size_t i = 0; i < samples.size(); ++i) {
@@ -57,6 +53,16 @@ BatchControls make_controls(const DrawOptions& options, const std::vector<Prompt
   return make_word_controls(controls, prompts, tokenizer);
 }
 
+}  // namespace
+
+BatchControls make_controls(const DrawOptions& options, const std::vector<PromptSet>& samples,
+                            const std::optional<torch::Tensor>& blend_mask,
+                            const Tokenizer& tokenizer) {
+  auto controls = controls_of(options);
+  controls.blend_mask = blend_mask;
+  return controls_of_samples(controls, samples, tokenizer);
+}
+
 BatchControls make_regional_controls(const DrawOptions& options,
                                      const std::vector<PromptSet>& samples,
                                      const std::vector<PromptSet>& watched,
@@ -65,7 +71,9 @@ BatchControls make_regional_controls(const DrawOptions& options,
   // Weights alone: no source, and of a swap's words the steps in which one is edited.
   auto weighed = watched;
   for (auto& set : weighed) set.source.reset();
-  auto weights = make_controls(options, weighed, std::nullopt, tokenizer);
+  auto weighing = controls_of(options);
+  weighing.of_swap = samples.front().source && options.swap.mode == SwapMode::kPromptToPrompt;
+  auto weights = controls_of_samples(weighing, weighed, tokenizer);
   if (!samples.front().source) return weights;
   auto unweighed = options;
   unweighed.control.reweight.clear();

@@ -11,6 +11,7 @@
 
 #include "cli/draw/draw.h"
 #include "cli/draw/run_inversion.h"
+#include "cli/plan/inversion_plan.h"
 #include "cli/shell/interrupt.h"
 #include "cli/shell/json_lines.h"
 #include "cli/shell/progress_line.h"
@@ -119,6 +120,7 @@ class Invert {
     inversion.picture = picture_;
     inversion.model = model_sha256(model_.main_file);
     inversion.model_name = plan_.model_name;
+    inversion.networks = kept_networks(plan_.networks);
     return inversion;
   }
 

@@ -1,6 +1,7 @@
 #include "cli/models/inversion_info.h"
 
 #include <string>
+#include <utility>
 
 #include "sd/core/sha256.h"
 #include "sd/weights/inversion_file.h"
@@ -26,6 +27,10 @@ nlohmann::ordered_json inversion_json(const std::filesystem::path& path, bool ha
                {"picture_sha256", inversion.picture},
                {"model", inversion.model_name},
                {"model_sha256", inversion.model}};
+  auto loras = Json::array();
+  for (const auto& [name, weights, file_hash] : inversion.networks)
+    loras.push_back({{"name", name}, {"weights", weights}, {"hash", file_hash}});
+  if (!loras.empty()) json["loras"] = std::move(loras);
   if (hash) json["sha256"] = sha256_file(path);
   return json;
 }

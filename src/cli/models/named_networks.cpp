@@ -52,10 +52,23 @@ void add_files(const fs::path& folder, std::vector<NamedFile>& files) {
   }
 }
 
+/// The folders of LoRAs in `parent` that are not known yet.
+void add_folders(const fs::path& parent, std::vector<fs::path>& folders) {
+  for (const char* name : {"loras", "Lora"}) {
+    const auto folder = parent / name;
+    std::error_code ignored;
+    if (!fs::is_directory(folder, ignored)) continue;
+    const auto is_it = [&](const fs::path& known) {
+      return fs::equivalent(known, folder, ignored);
+    };
+    if (std::ranges::none_of(folders, is_it)) folders.push_back(folder);
+  }
+}
+
 std::vector<NamedFile> files_in(const std::vector<fs::path>& folders) {
   std::vector<NamedFile> files;
   for (const auto& folder : folders) add_files(folder, files);
-  std::ranges::sort(files, {}, &NamedFile::name);
+  std::ranges::stable_sort(files, {}, &NamedFile::name);  // of one name, the first folder's
   return files;
 }
 
@@ -80,16 +93,14 @@ std::string folders_text(const std::vector<fs::path>& folders) {
 
 }  // namespace
 
-std::vector<fs::path> network_folders() {
+std::vector<fs::path> network_folders(const fs::path& model) {
   std::vector<fs::path> folders;
   const char* own = std::getenv("SD_LORA_DIR");
   if (own != nullptr && *own != '\0') folders.emplace_back(own);
-  if (const auto models = models_folder()) {
-    for (const char* name : {"loras", "Lora"}) {
-      std::error_code ignored;
-      if (fs::is_directory(*models / name, ignored)) folders.push_back(*models / name);
-    }
-  }
+  std::error_code ignored;
+  if (!model.empty())
+    add_folders(fs::is_directory(model, ignored) ? model : model.parent_path(), folders);
+  if (const auto models = models_folder()) add_folders(*models, folders);
   return folders;
 }
 
@@ -103,8 +114,9 @@ fs::path network_named(const std::string& what, const std::string& name,
                        const std::vector<fs::path>& folders) {
   if (folders.empty()) {
     throw IoError(fmt::format(
-        "{}: there is no LoRA '{}', since no folder of LoRAs is known\nSet SD_LORA_DIR to the "
-        "folder, or SD_MODELS_DIR to one that holds 'loras', or give a file with --lora.",
+        "{}: there is no LoRA '{}', since no folder of LoRAs is known\nPut it into "
+        "'loras' beside the model's weights, set SD_LORA_DIR to the folder, or SD_MODELS_DIR to "
+        "one that holds 'loras', or give a file with --lora.",
         what, name));
   }
   const auto files = files_in(folders);

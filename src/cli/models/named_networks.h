@@ -6,8 +6,10 @@
 
 namespace sd::cli {
 
-/// Where LoRAs are looked for by name: SD_LORA_DIR, and `loras` (or `Lora`) in SD_MODELS_DIR.
-std::vector<std::filesystem::path> network_folders();
+/// Where LoRAs are looked for by name, in this order: SD_LORA_DIR, `loras` (or `Lora`) beside the
+/// weights of `model`, a file or a folder (empty: none is known), and the same in SD_MODELS_DIR.
+/// No folder is named twice.
+std::vector<std::filesystem::path> network_folders(const std::filesystem::path& model);
 
 /// The names of the LoRAs in `folders` and the folders below them, sorted.
 std::vector<std::string> network_names(const std::vector<std::filesystem::path>& folders);

@@ -76,9 +76,10 @@ std::vector<OptionRow> addon_rows() {
       {.names = "lora",
        .synonyms = "lora_weights,lora_path",
        .group = kGroup,
-       .help = "A LoRA or its kin, by file or by its name in\nSD_LORA_DIR: NAME[:WEIGHT[:UNET]], "
-               "then te=, unet=,\nlbw=, start=, stop=; <lora:NAME:WEIGHT> in a prompt\nholds for "
-               "that prompt",
+       .help =
+           "A LoRA or its kin, by file or by its name in\nSD_LORA_DIR or loras/ beside the model: "
+           "NAME[:WEIGHT[:UNET]],\nthen te=, unet=, lbw=, start=, stop=; <lora:NAME:WEIGHT> "
+           "in\na prompt holds for that prompt",
        .value = networks(&NetworkOptions::loras),
        .key = {"lora", "clip"},
        .told_if_given = true,

@@ -69,7 +69,9 @@ constexpr std::array kNotHere = {
             "draw one again, larger: sd img2img --init-img PICTURE --W 1024 --H 1024 --strength "
             "0.4 --prompt TEXT"},
     NotHere{"lora_model_dir,lora_dir",
-            "The environment variable SD_LORA_DIR names the folder of LoRAs."},
+            "The environment variable SD_LORA_DIR names the folder of LoRAs; loras/ beside the "
+            "model is "
+            "one too."},
     NotHere{"lora_scale,lora_strength", "A LoRA's weight stands behind its name: --lora NAME:0.8"},
     NotHere{"controlnet,control_net,control_image,control_strength,controlnet_model,t2i_adapter",
             "A control net and its picture are one option: --control "

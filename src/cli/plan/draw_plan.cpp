@@ -14,6 +14,7 @@
 #include "cli/plan/control_net_check.h"
 #include "cli/plan/draw_notices.h"
 #include "cli/plan/faster_check.h"
+#include "cli/plan/gradient_need.h"
 #include "cli/plan/guide_check.h"
 #include "cli/plan/inversion_plan.h"
 #include "cli/plan/ip_adapter_files.h"
@@ -98,6 +99,7 @@ void check_memory(const DrawPlan& plan, const DrawOptions& options, const Say& s
   if (!computes_on_cpu(options.device, machine)) return;
   remember_need(plan.memory);
   require_memory(plan.memory, machine);
+  require_memory_for_gradients(plan.memory, machine);
   const auto notice = tight_memory_notice(plan.memory, machine);
   if (!notice.empty() && !plan.follows() && !options.quiet) say(notice);
 }
@@ -211,7 +213,7 @@ DrawPlan make_plan(const DrawOptions& typed, PlanContext& context) {
   settle_by_model(plan, settled, found, context.say);
   // What is said of a list's lines stands behind what is said of the run.
   if (lists) read_prompts(plan, options, context);
-  check_inversion(plan.options, plan.prompts, !plan.networks.all.empty(),
+  check_inversion(plan.options, plan.prompts, plan.networks, plan.inversion.get(),
                   plan.follows() ? Say([](const std::string&) {}) : context.say);
   settle_extent(plan, context.say);
   check_confined(options);

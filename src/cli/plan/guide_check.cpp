@@ -2,24 +2,14 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <map>
 #include <string>
 #include <string_view>
 
 #include "cli/options/given_options.h"
 #include "sd/core/error.h"
-#include "weights/expected_tensors.h"
 
 namespace sd::cli {
 namespace {
-
-constexpr int64_t kMiB = int64_t{1} << 20;
-// Of a picture of 512x512 with 320 channels: an estimate by the sizes of what a block keeps, not
-// measured at that size.
-constexpr double kReferencePixels = 512.0 * 512.0;
-constexpr double kUNetChannels = 320;
-constexpr double kGradientMaps = 900.0 * kMiB;
 
 std::string option_label(std::string_view field) {
   return field == "boxes" ? "--box" : "--" + dashed(field);
@@ -55,33 +45,6 @@ void check_belonging(const DrawOptions& options) {
          "--guide-res: says which layers --excite and --box look at, and neither is given");
 }
 
-/// "input_blocks.4" of a weight's name; empty for those outside of the UNet's blocks.
-std::string block_of(const std::string& name) {
-  for (const std::string_view list : {"input_blocks.", "output_blocks.", "middle_block."}) {
-    const auto found = name.find(list);
-    if (found == std::string::npos) continue;
-    // The middle is one block.
-    if (list == "middle_block.") return std::string(list);
-    const auto number = found + list.size();
-    return name.substr(found, name.find('.', number) - found);
-  }
-  return {};
-}
-
-int64_t most_weights_of_a_block(const ModelConfig& config) {
-  std::map<std::string, int64_t> bytes;
-  for (const auto& tensor : expected_tensors(config)) {
-    const auto block = block_of(tensor.name);
-    if (block.empty()) continue;
-    int64_t count = 4;  // bytes of a float
-    for (const int64_t side : tensor.shape) count *= side;
-    bytes[block] += count;
-  }
-  int64_t most = 0;
-  for (const auto& [block, count] : bytes) most = std::max(most, count);
-  return most;
-}
-
 }  // namespace
 
 void check_guides(const DrawOptions& options, const RunPrompts& prompts,
@@ -108,21 +71,6 @@ void check_guides(const DrawOptions& options, const RunPrompts& prompts,
     }
     check_guide_words(options.guides, set.targets, reader, option_label);
   }
-}
-
-void add_gradients(MemoryNeed& need, const DrawOptions& options, const ModelConfig& config) {
-  if (!options.guides.guides()) return;
-  const int64_t side = config.default_pixels();
-  const bool known = !options.input.init_img || (options.W && options.H);
-  const auto width = static_cast<double>(known ? options.W.value_or(side) : 64);
-  const auto height = static_cast<double>(known ? options.H.value_or(side) : 64);
-  const double maps = kGradientMaps * width * height / kReferencePixels *
-                      static_cast<double>(config.unet.model_channels) / kUNetChannels;
-  const int64_t weights = most_weights_of_a_block(config);
-  need.gradients = static_cast<int64_t>(maps) + weights;
-  need.least += need.gradients / 2;
-  need.usual += need.gradients;
-  need.address_space += need.gradients;
 }
 
 }  // namespace sd::cli

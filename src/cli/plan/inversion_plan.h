@@ -1,9 +1,11 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "cli/options/draw_options.h"
 #include "cli/plan/plan_context.h"
+#include "cli/plan/run_networks.h"
 #include "cli/plan/run_prompts.h"
 #include "sd/weights/inversion_file.h"
 
@@ -31,9 +33,12 @@ std::optional<InversionMethod> settled_inversion(const DrawOptions& options,
 /// edit-friendly inversion, as published, else all.
 double usual_depth(InversionMethod method);
 
-/// What of the rest of a swap's plan an inversion cannot be drawn with; `adds_networks`: LoRAs.
-/// Throws UsageError.
-void check_inversion(const DrawOptions& options, const RunPrompts& prompts, bool adds_networks,
-                     const Say& say);
+/// The LoRAs that a run has in every row and step, as an inversion keeps them. Throws IoError.
+std::vector<InversionNetwork> kept_networks(const RunNetworks& networks);
+
+/// What of the rest of a swap's plan an inversion cannot be drawn with; `file`: that of
+/// --inversion, or null. Throws UsageError.
+void check_inversion(const DrawOptions& options, const RunPrompts& prompts,
+                     const RunNetworks& networks, const InversionFile* file, const Say& say);
 
 }  // namespace sd::cli

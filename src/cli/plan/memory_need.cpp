@@ -175,6 +175,14 @@ void require_memory(const MemoryNeed& need, const Machine& machine) {
                                 memory_text(need.least), limit->by, memory_text(limit->bytes)));
 }
 
+void require_memory_for_gradients(const MemoryNeed& need, const Machine& machine) {
+  const int64_t free = machine.memory_available;
+  if (need.gradients == 0 || free == 0 || free >= need.least) return;
+  throw OutOfMemory(fmt::format(
+      "{} at least are needed, {} of them for gradients, and {} are free: nothing was begun",
+      memory_text(need.least), memory_text(need.gradients / 2), memory_text(free)));
+}
+
 std::string tight_memory_notice(const MemoryNeed& need, const Machine& machine) {
   if (machine.memory_available == 0 || machine.memory_available >= need.usual) return {};
   const auto limit = narrowest(machine.memory_limits);

@@ -22,6 +22,10 @@ int64_t weight_element(const DrawOptions& options);
 /// by the machine.
 void require_memory(const MemoryNeed& need, const Machine& machine);
 
+/// Throws OutOfMemory where a run with gradients needs more than is free: what they take is no
+/// file's and cannot be dropped, and a run is long.
+void require_memory_for_gradients(const MemoryNeed& need, const Machine& machine);
+
 /// What is said where it may just fit; empty where there is enough.
 std::string tight_memory_notice(const MemoryNeed& need, const Machine& machine);
 

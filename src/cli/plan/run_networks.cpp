@@ -60,7 +60,8 @@ class Finder {
   /// The number of what an option asks for.
   std::size_t of_option(const std::string& option, const std::string& text) {
     const auto words = parse_network_words(text);
-    return number_of(find_network(option, words.name, network_folders()), words);
+    return number_of(find_network(option, words.name, network_folders(model_.files.checkpoint)),
+                     words);
   }
 
   /// Those of the tags in a prompt.
@@ -88,7 +89,8 @@ class Finder {
       throw UsageError(fmt::format("{}: {}", what, error.what()));
     }
     // A name alone: what a prompt from elsewhere says opens no path.
-    return number_of(network_named(what, words.name, network_folders()), words);
+    return number_of(network_named(what, words.name, network_folders(model_.files.checkpoint)),
+                     words);
   }
 
   std::size_t number_of(const std::filesystem::path& path, const NetworkWords& words) {

@@ -37,6 +37,8 @@ void check_neighbours(const DrawOptions& options, std::string_view method) {
          "pictures look at each other's pixels, which --tome merges");
   refuse(options.added.sag_scale != 0, method, "--sag",
          "--sag predicts from other latents, which look at themselves alone");
+  refuse(options.guides.guides(), method, options.guides.excite.empty() ? "--box" : "--excite",
+         "guides move latents by gradients of a picture that looks at itself alone");
 }
 
 void check_style(const DrawOptions& options) {

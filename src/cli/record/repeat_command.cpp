@@ -10,6 +10,7 @@
 #include <system_error>
 #include <utility>
 
+#include "cli/models/find_model.h"
 #include "cli/models/named_embeddings.h"
 #include "cli/models/named_networks.h"
 #include "cli/options/given_options.h"
@@ -109,6 +110,19 @@ void choose_picture(GivenCommand& command, const Json& run, std::vector<std::str
   }
 }
 
+/// The weights that the command would draw with; empty where it would find none.
+fs::path model_of(const GivenCommand& command) {
+  std::optional<fs::path> ckpt;
+  for (const auto& [name, value] : command.options) {
+    if (name == "ckpt" && value) ckpt = *value;
+  }
+  try {
+    return find_model(ckpt, model_roots()).checkpoint;
+  } catch (const Error&) {
+    return {};
+  }
+}
+
 /// LoRAs are found again by their names, whether an option or a prompt has them.
 void note_loras(const GivenCommand& command, const Json& settings,
                 std::vector<std::string>& notes) {
@@ -119,13 +133,14 @@ void note_loras(const GivenCommand& command, const Json& settings,
   }
   const auto hashes = object_at(settings, "lora_hashes");
   if (!hashes.is_object()) return;
+  const auto folders = network_folders(model_of(command));
   for (const auto& [name, hash] : hashes.items()) {
     const auto* was = hash.get_ptr<const std::string*>();
     if (was == nullptr) continue;
     try {
       const auto by_path = given.find(name);
       const auto found =
-          by_path != given.end() ? by_path->second : network_named("lora", name, network_folders());
+          by_path != given.end() ? by_path->second : network_named("lora", name, folders);
       if (!network_hash(found).starts_with(*was))
         notes.push_back(fmt::format("the LoRA {}: {} is another file than then", printable(name),
                                     found.string()));

@@ -72,8 +72,10 @@ std::string memory_advice(const MemoryNeed& need, const std::vector<MemoryLimit>
   }
   if (!need.draws) return text;
   if (need.gradients > 0) {
-    text += fmt::format("\nOf that {} are for gradients: without --excite and --box nothing of it.",
-                        memory_text(need.gradients));
+    text += fmt::format(
+        "\nOf that {} are for gradients: nothing of it without --excite, --box and null-text "
+        "inversion.",
+        memory_text(need.gradients));
   }
   return fmt::format("{}\n{}", text, kSmaller);
 }

@@ -13,7 +13,7 @@ struct MemoryNeed {
   int64_t least = 0;          // with less it is killed for certain
   int64_t usual = 0;          // resident, of which the model's file may be a part
   int64_t address_space = 0;  // what `ulimit -v` counts
-  int64_t gradients = 0;      // of `usual`, what guides by gradients take
+  int64_t gradients = 0;      // of `usual`, what gradients take
   bool draws = false;         // so that --dtype and sizes of pictures change it
 };
 
