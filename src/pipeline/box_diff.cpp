@@ -1,5 +1,6 @@
 #include "sd/pipeline/box_diff.h"
 
+#include <ATen/ops/maximum.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/topk.h>
 #include <ATen/ops/zeros.h>
@@ -57,8 +58,11 @@ BoxDiff::BoxDiff(BoxDiffOptions options)
     : RefiningGuide(options),
       words_(std::move(options.words)),
       part_(options.part),
+      outside_part_(options.outside_part.value_or(options.part)),
+      judges_outside_(options.judges_outside),
       around_(options.around) {
-  if (!(part_ > 0 && part_ <= 1) || around_ < 0) {
+  const auto is_part = [](double part) { return part > 0 && part <= 1; };  // NaN is none
+  if (!is_part(part_) || !is_part(outside_part_) || around_ < 0) {
     throw UsageError("guides: options are out of range");
   }
   for (const auto& row : words_) check_boxed_words(row);
@@ -73,16 +77,17 @@ RefiningGuide::Loss BoxDiff::loss(const std::vector<CrossMap>& maps, int64_t row
   std::vector<std::vector<int64_t>> positions;
   for (const auto& word : words) positions.push_back(word.positions);
   const auto shares = word_shares(maps, positions, options());
-  std::vector<torch::Tensor> losses, inside;
+  std::vector<torch::Tensor> losses, judged;
   for (std::size_t i = 0; i < words.size(); ++i) {
     const auto own = shares[static_cast<int64_t>(i)];
     const Marks marks(words[i].boxes, around_, own);
-    inside.push_back((1 - most_in(own, marks.mask, part_)).clamp_min(0));
-    losses.push_back(inside.back() + most_in(own, 1 - marks.mask, part_) +
-                     apart(own, marks.mask, 0, marks.edges_x) +
+    const auto inside = (1 - most_in(own, marks.mask, part_)).clamp_min(0);
+    const auto outside = most_in(own, 1 - marks.mask, outside_part_);
+    judged.push_back(judges_outside_ ? at::maximum(inside, outside) : inside);
+    losses.push_back(inside + outside + apart(own, marks.mask, 0, marks.edges_x) +
                      apart(own, marks.mask, 1, marks.edges_y));
   }
-  return {at::stack(losses).sum(), at::stack(inside).max().item<double>()};
+  return {at::stack(losses).sum(), at::stack(judged).max().item<double>()};
 }
 
 }  // namespace sd

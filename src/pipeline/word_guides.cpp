@@ -48,19 +48,33 @@ std::vector<BoxedWord> boxed_words(const std::vector<WordBox>& boxes, const std:
   return words;
 }
 
+/// As published, but for small latents: what lies outside counts by its most alone, since boxes
+/// leave few pixels there, and is brought down in rounds before each of the first steps, in which
+/// the layout is settled. Chosen on the demo model (docs/editing.md).
+BoxDiffOptions box_diff_options(int64_t latent_side) {
+  BoxDiffOptions options;
+  if (!are_small_latents(latent_side)) return options;
+  options.outside_part = 0.2;
+  options.judges_outside = true;
+  options.thresholds = {{0, 0.5}, {0.04, 0.6}, {0.08, 0.7}, {0.12, 0.8}, {0.16, 0.8}};
+  options.rounds = 10;
+  return options;
+}
+
 std::shared_ptr<LatentGuide> box_guide(const GuideWords& words,
                                        const std::vector<std::string>& rows,
-                                       const Tokenizer& tokenizer, int64_t downsampling) {
+                                       const Tokenizer& tokenizer, int64_t downsampling,
+                                       int64_t latent_side) {
   const double scale = words.box_scale.value_or(published_box_scale(words.box_method));
   PerRow<std::vector<BoxedWord>> boxed;
   for (const auto& prompt : rows) boxed.push_back(boxed_words(words.boxes, prompt, tokenizer));
   if (words.box_method == BoxMethod::kBoxDiff) {
-    BoxDiffOptions options;
+    auto options = box_diff_options(latent_side);
     options.words = std::move(boxed);
     options.chunk = tokenizer.length();
     options.downsampling = downsampling;
     options.scale = scale;
-    options.part = words.box_part;
+    options.part = words.box_part.value_or(default_box_part(latent_side));
     return std::make_shared<BoxDiff>(std::move(options));
   }
   BoxGuidanceOptions options;
@@ -84,7 +98,7 @@ std::vector<std::shared_ptr<LatentGuide>> make_word_guides(const GuideWords& wor
   const auto downsampling =
       kReferenceSide / words.guide_res.value_or(default_guide_res(config, latent_side));
   if (!words.boxes.empty()) {
-    guides.push_back(box_guide(words, rows, tokenizer, downsampling));
+    guides.push_back(box_guide(words, rows, tokenizer, downsampling, latent_side));
   }
   if (!words.excite.empty()) {
     AttendAndExciteOptions options;

@@ -11,7 +11,8 @@ namespace {
 
 constexpr int64_t kReferenceSide = 64;  // latents of SD v1, for which layers are stated
 constexpr int64_t kPublishedDownsampling = 4;
-constexpr int64_t kLeastSide = 8;
+constexpr int64_t kLeastSide = 12;
+constexpr int64_t kLeastOfUsual = 32;
 
 void check_word(std::string_view field, const std::string& word,
                 const std::vector<std::string>& targets, const Tokenizer& tokenizer) {
@@ -28,6 +29,13 @@ void check_word(std::string_view field, const std::string& word,
 }
 
 }  // namespace
+
+bool are_small_latents(int64_t latent_side) { return latent_side < kLeastOfUsual; }
+
+double default_box_part(int64_t latent_side) {
+  constexpr double kPublished = 0.2, kOfSmall = 0.8;
+  return are_small_latents(latent_side) ? kOfSmall : kPublished;
+}
 
 int64_t default_guide_res(const ModelConfig& config, int64_t latent_side) {
   auto layers = config.unet.attention_resolutions;

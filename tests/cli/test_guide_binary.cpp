@@ -50,7 +50,8 @@ TEST(GuideBinary, APictureTellsAndRepeatsItsGuides) {
   EXPECT_EQ(guides.at("boxes").at(0).at("box"), (nlohmann::json{0.1, 0.2, 0.5, 0.9}));
   EXPECT_EQ(guides.at("box_scale"), 40);
   EXPECT_EQ(guides.at("box_method"), "boxdiff");
-  EXPECT_EQ(guides.at("res"), 32);  // latents of 16: layers of 8
+  EXPECT_EQ(guides.at("res"), 64);  // latents of 16: the layers that have 16
+  EXPECT_EQ(guides.at("box_part"), 0.8);
   auto setup = run.setup({});
   setup.arguments = {"info", run.sample_path(0).string(), "--as-args"};
   const auto told = test::run_program(setup);

@@ -18,6 +18,7 @@
 #include "sd/pipeline/row_sharing.h"
 #include "sd/pipeline/swap.h"
 #include "sd/pipeline/txt2img.h"
+#include "sd/text/guide_words.h"
 #include "support/drawing.h"
 #include "support/expect_error.h"
 #include "support/family_model.h"
@@ -82,7 +83,7 @@ std::shared_ptr<LatentGuide> excite(double scale = 400, int64_t rounds = 3) {
 
 BoxGuidanceOptions box_options(double scale = 300) {
   BoxGuidanceOptions options;
-  options.words = {{{kCircle, {{0.5, 0.25, 1, 0.8}}}, {kBlueSquare, {{0, 0, 0.5, 1}}}}};
+  options.words = {{{kCircle, {{0.5, 0.25, 1, 0.85}}}, {kBlueSquare, {{0, 0, 0.5, 1}}}}};
   options.downsampling = 2;
   options.least_side = 4;
   options.scale = scale;
@@ -123,6 +124,34 @@ TEST(Gradients, BoxDiffIsThatOfThePaper) {
   const auto found = drawn(guided_by({std::make_shared<BoxDiff>(options)}));
   EXPECT_LT(relative_difference(found, golden["box_diff"]), kTolerance);
   EXPECT_GT(relative_difference(found, golden["plain"]), 0.05);
+}
+
+/// As for small latents: a thing larger than its box calls for rounds, too.
+TEST(Gradients, ThresholdsMayBeOfWhatIsOutside) {
+  BoxDiffOptions options;
+  options.words = box_options().words;
+  options.downsampling = 2;
+  options.scale = 100;
+  options.rounds = 2;
+  options.part = 0.8;
+  options.outside_part = 0.2;
+  options.judges_outside = true;
+  const Golden golden("families/gradients.safetensors");
+  const auto found = drawn(guided_by({std::make_shared<BoxDiff>(options)}));
+  EXPECT_LT(relative_difference(found, golden["box_diff_small"]), kTolerance);
+  EXPECT_GT(relative_difference(found, golden["box_diff"]), 0.01);
+}
+
+TEST(Gradients, SmallLatentsAreGuidedOnMapsThatShowEdges) {
+  auto config = family_model(TinyFamily::kV1Deep).config;
+  config.unet.attention_resolutions = {4, 2, 1};
+  EXPECT_EQ(default_guide_res(config, 64), 16);  // as published
+  EXPECT_EQ(default_guide_res(config, 48), 16);  // 12 pixels a side
+  EXPECT_EQ(default_guide_res(config, 40), 32);
+  EXPECT_EQ(default_guide_res(config, 16), 64);
+  EXPECT_DOUBLE_EQ(default_box_part(64), 0.2);
+  EXPECT_DOUBLE_EQ(default_box_part(32), 0.2);
+  EXPECT_DOUBLE_EQ(default_box_part(31), 0.8);
 }
 
 TEST(Gradients, GuidesTellWhatTheyDid) {
@@ -293,6 +322,9 @@ TEST(Gradients, OptionsOutOfRangeAreRefused) {
   expect_error<UsageError>([&] { BoxGuidance{outside}; }, "reaches out of the picture");
   outside.words[0][0].boxes = {{0.5, 0, 0.5, 1}};
   expect_error<UsageError>([&] { BoxGuidance{outside}; }, "is empty");
+  BoxDiffOptions part;
+  part.outside_part = kNaN;
+  expect_error<UsageError>([&] { BoxDiff{part}; }, "out of range");
   auto nowhere = excite_options();
   nowhere.downsampling = 16;
   expect_refused(guided_by({std::make_shared<AttendAndExcite>(nowhere)}), "no cross-attention");

@@ -6,7 +6,8 @@ written down here from the papers:
 - Attend-and-Excite: Chefer et al., arXiv:2301.13826, algorithm 1, with the published code's maps (first and last position
   left out, softmax of 100 times the probabilities, Gaussian exp(-(d / 2 sigma)^2)) and its rounds of refinement.
 - Layout guidance by the way back: Chen et al., arXiv:2304.03373, eq. 1 and 2.
-- BoxDiff: Xie et al., arXiv:2307.10816, section 3.2, moved as Attend-and-Excite moves (P 0.2, L 1).
+- BoxDiff: Xie et al., arXiv:2307.10816, section 3.2, moved as Attend-and-Excite moves (P 0.2, L 1); also with thresholds of
+  what is outside and P 0.8 inside, as small latents have it.
 - Null-text optimisation: Mokady et al., arXiv:2211.09794, algorithm 1, with torch's Adam.
 
     python tests/tools/make_gradient_values.py tests/data/families
@@ -28,7 +29,7 @@ from sd_layout import TEXT, UNET
 
 HEIGHT, WIDTH, STEPS, SCALE = 16, 24, 5, 7.5
 CIRCLE, BLUE_SQUARE = [3], [6, 7]  # positions in "a red circle above a blue square"
-BOX, LEFT = (0.5, 0.25, 1.0, 0.8), (0.0, 0.0, 0.5, 1.0)
+BOX, LEFT = (0.5, 0.25, 1.0, 0.85), (0.0, 0.0, 0.5, 1.0)
 
 
 class Watch:
@@ -147,28 +148,35 @@ def excite(model: Model, words: list[list[int]], scale: float, rounds: int):
     return refined(model, losses, scale, rounds)
 
 
-def box_diff(model: Model, words: list[tuple[list[int], tuple]], scale: float, rounds: int):
-    def most(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        return (values * mask).flatten().topk(int(mask.sum() * 0.2)).values.mean()
+def nearest(edge: float, side: int) -> int:
+    return math.floor(edge * side + 0.5)
+
+
+def box_diff(model: Model, words: list[tuple[list[int], tuple]], scale: float, rounds: int, small: bool = False):
+    """`small`: as for small latents. 0.8 of what is inside counts, and thresholds are of what is outside, too."""
+
+    def most(values: torch.Tensor, mask: torch.Tensor, part: float) -> torch.Tensor:
+        return (values * mask).flatten().topk(int(mask.sum() * part)).values.mean()
 
     def of_word(positions: list[int], box: tuple) -> tuple[torch.Tensor, torch.Tensor]:
         shares = shares_of(model, positions)
         h, w = shares.shape
-        left, top, right, bottom = int(box[0] * w), int(box[1] * h), int(box[2] * w), int(box[3] * h)
+        left, top, right, bottom = (nearest(edge, side) for edge, side in zip(box, (w, h, w, h)))
         mask, across, down = torch.zeros(h, w), torch.zeros(w), torch.zeros(h)
         mask[top:bottom, left:right] = 1
         for edge in (left, right):
             across[max(edge - 1, 0):edge + 2] = 1
         for edge in (top, bottom):
             down[max(edge - 1, 0):edge + 2] = 1
-        inside = torch.clamp(1 - most(shares, mask), min=0)
+        inside = torch.clamp(1 - most(shares, mask, 0.8 if small else 0.2), min=0)
+        outside = most(shares, 1 - mask, 0.2)
         corners = ((shares.amax(0) - mask.amax(0)).abs() * across).mean()
         corners = corners + ((shares.amax(1) - mask.amax(1)).abs() * down).mean()
-        return inside + most(shares, 1 - mask) + corners, inside
+        return inside + outside + corners, torch.maximum(inside, outside) if small else inside
 
     def losses():
         each = [of_word(*word) for word in words]
-        return sum(loss for loss, _ in each), max(inside for _, inside in each)
+        return sum(loss for loss, _ in each), max(judged for _, judged in each)
 
     return refined(model, losses, scale, rounds)
 
@@ -178,7 +186,7 @@ def boxes(model: Model, words: list[tuple[list[int], tuple]], scale: float, thre
         area = HEIGHT * WIDTH // maps.shape[2]
         h, w = HEIGHT // math.isqrt(area), WIDTH // math.isqrt(area)
         mask = torch.zeros(h, w)
-        mask[int(box[1] * h):int(box[3] * h), int(box[0] * w):int(box[2] * w)] = 1
+        mask[nearest(box[1], h):nearest(box[3], h), nearest(box[0], w):nearest(box[2], w)] = 1
         return mask.flatten()
 
     def energy():
@@ -241,6 +249,7 @@ def main() -> None:
         "excite": excite(model, words, 400.0, 3)[0],
         "boxes": boxes(model, [(CIRCLE, BOX), (BLUE_SQUARE, LEFT)], 300.0, 0.2)[0],
         "box_diff": box_diff(model, [(CIRCLE, BOX), (BLUE_SQUARE, LEFT)], 100.0, 2)[0],
+        "box_diff_small": box_diff(model, [(CIRCLE, BOX), (BLUE_SQUARE, LEFT)], 100.0, 2, small=True)[0],
         **null_text(model, 4),
     }
     path = Path(sys.argv[1]) / "gradients.safetensors"

@@ -75,7 +75,7 @@ std::vector<int> kinds_of(const std::string& names) {
 int evaluate_guides(const EvalOptions& options, const train::EvalContext& context) {
   make_writable_folder(*options.out);
   const auto report =
-      train::measure_guides(context, {options.pairs, options.boxes}, options.guides);
+      train::measure_guides(context, {options.pairs, options.boxes, options.skip}, options.guides);
   const auto write = [&](const char* name, std::span<const std::byte> bytes) {
     write_file(*options.out / name, bytes, /*overwrite=*/true);
   };
@@ -152,6 +152,8 @@ void add_guides(CLI::App& app, EvalOptions& options) {
   add_choice(*guides, "dtype", options.dtype, dtype_choices(), "what the model computes in");
   add_whole(*guides, "pairs", options.pairs, some, "prompts of two objects");
   add_whole(*guides, "boxes", options.boxes, some, "prompts of one object with a box");
+  add_whole(*guides, "skip", options.skip, some,
+            "leave out the first so many prompts of each kind");
   guides->add_option("--excite-scale", options.guides.excite_scale, "as of sd txt2img");
   guides->add_option("--box-scale", options.guides.box_scale, "as of sd txt2img");
   guides->add_flag_callback(

@@ -22,6 +22,7 @@ struct EvalOptions {
   int64_t pairs = 200;
   int64_t pictures = 120'000;
   int64_t boxes = 200;
+  int64_t skip = 0;
   GuideWords guides;  // scales and layers
   int64_t threads = 0;
   int64_t seed = 1;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "sd/text/guide_words.h"
+#include "trainer/edit_measures.h"
 #include "trainer/eval_context.h"
 #include "trainer/eval_pictures.h"
 
@@ -14,6 +15,7 @@ namespace sd::train {
 struct GuideSizes {
   int64_t pairs = 200;  // prompts of two objects, for Attend-and-Excite
   int64_t boxes = 200;  // prompts of one object with a box each
+  int64_t skip = 0;  // prompts of each kind that are left out first: settings were chosen on them
 };
 
 struct GuideTime {
@@ -24,21 +26,31 @@ struct GuideTime {
 /// objects' words.
 struct ExciteScores {
   Share plain, excited;  // both objects of two
+  Mean gain;             // of a prompt: 1 where guidance put it right, −1 where it spoilt it
   GuideTime time;
 };
 
 /// Prompts of one object with a box of a size and at a place that scenes have, without and with box
 /// guidance: whether the object is the asked one and its box has an IoU of 0.6 with the asked one.
 struct BoxScores {
-  Share plain, guided;                   // in its box
-  Share kinds_plain, kinds_guided;       // the asked object, wherever it is
-  double iou_plain = 0, iou_guided = 0;  // mean
+  Share plain, guided;              // in its box
+  Share kinds_plain, kinds_guided;  // the asked object, wherever it is
+  Mean iou_plain, iou_guided;
+  Mean gain, kinds_gain, iou_gain;  // guided less plain, prompt by prompt
   GuideTime time;
+};
+
+/// Of one prompt, without and with guidance.
+struct GuidedPrompt {
+  std::string prompt;
+  bool plain = false, guided = false;    // right: both objects, or the object in its box
+  double iou_plain = 0, iou_guided = 0;  // of prompts with a box
 };
 
 struct GuideReport {
   ExciteScores excite;
   BoxScores boxes;
+  std::vector<GuidedPrompt> pairs, singles;
   std::vector<DrawnPrompt> excited, boxed;  // guided pictures
 };
 

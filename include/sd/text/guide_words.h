@@ -33,18 +33,25 @@ struct GuideWords {
   std::vector<WordBox> boxes;  // none: not done
   BoxMethod box_method = BoxMethod::kBoxDiff;
   std::optional<double> box_scale;  // absent: published_box_scale
-  /// Of BoxDiff: the share of a box's pixels that are to be looked at. Near 1 things fill their
-  /// boxes.
-  double box_part = 0.2;
+  /// Of BoxDiff: the share of a box's pixels that are to be looked at; absent: default_box_part.
+  /// Near 1 things fill their boxes.
+  std::optional<double> box_part;
   /// Which layers' maps, by their side for latents of 64 a side; absent: default_guide_res.
   std::optional<int64_t> guide_res;
 
   bool guides() const { return !excite.empty() || !boxes.empty(); }
 };
 
+/// Latents of pictures of fewer than 256 pixels a side, on whose maps what was published for
+/// latents of 64 does not hold a thing in its box.
+bool are_small_latents(int64_t latent_side);
+
+/// 0.2 as published, of small latents 0.8.
+double default_box_part(int64_t latent_side);
+
 /// The layers that guides look at unless told otherwise: the published maps of a quarter of the
 /// latents' side (of latents of 64 a side, 16), or where latents of `latent_side` are so small that
-/// these would have fewer than 8 pixels a side, those of the layers that still have 8.
+/// these would have fewer than 12 pixels a side, those of the layers that still have 12.
 int64_t default_guide_res(const ModelConfig& config, int64_t latent_side);
 
 /// 30, and of BoxDiff 20.

@@ -106,15 +106,15 @@ std::vector<OptionRow> gradient_rows() {
       {.names = "box-part",
        .group = kGroup,
        .help =
-           "boxdiff: the share of a box's pixels that are to be\nlooked at (0.2 as published); 0.8 "
-           "has things fill boxes",
+           "boxdiff: the share of a box's pixels that are to be\nlooked at (0.2 as published; 0.8 "
+           "where latents have\nfewer than 32 a side), near 1 has things fill boxes",
        .value = number(guided(&GuideWords::box_part), kBoxPartRange),
        .key = {"guides.box_part"},
        .told_where = by_box_diff},
       {.names = "guide-res",
        .group = kGroup,
        .help = "--excite and --box look at layers of so many latent\npixels of 64, scaled with the "
-               "latents (16, more where\nlatents are so small that it would be fewer than 8)",
+               "latents (16, more where\nlatents are so small that it would be fewer than 12)",
        .value = guide_res(),
        .key = {"guides.res"},
        .told_where = guides},

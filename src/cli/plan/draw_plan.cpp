@@ -138,6 +138,13 @@ std::optional<int64_t> settled_guide_res(const DrawOptions& options, const Model
   return default_guide_res(config, std::min(size.width, size.height) / options.f);
 }
 
+/// Nothing where no box is brought about by BoxDiff.
+std::optional<double> settled_box_part(const DrawOptions& options, Size size) {
+  const auto& guides = options.guides;
+  if (guides.boxes.empty() || guides.box_method != BoxMethod::kBoxDiff) return guides.box_part;
+  return guides.box_part.value_or(default_box_part(std::min(size.width, size.height) / options.f));
+}
+
 /// What depends on the model.
 void settle_by_model(DrawPlan& plan, const SettledOptions& typed, const FoundModel& found,
                      const Say& say) {
@@ -158,6 +165,7 @@ void settle_by_model(DrawPlan& plan, const SettledOptions& typed, const FoundMod
   settled.swap.blend_res = options.swap.blend_res.value_or(
       default_blend_res(config, std::min(size.width, size.height) / options.f));
   settled.guides.guide_res = settled_guide_res(options, config, size);
+  settled.guides.box_part = settled_box_part(options, size);
   settled.nets = checked_control_nets(options, config, found.checkpoint.string(), size, say);
   settled.prediction = config.prediction;
   if (!options.config) settled.config = sidecar_config(found.checkpoint);

@@ -39,7 +39,7 @@ void check_belonging(const DrawOptions& options) {
   forbid(guides.boxes.empty() && guides.box_method != untouched.box_method,
          "--box-method: says how --box moves the latents, which is not given");
   const bool boxdiff = !guides.boxes.empty() && guides.box_method == BoxMethod::kBoxDiff;
-  forbid(!boxdiff && guides.box_part != untouched.box_part,
+  forbid(!boxdiff && guides.box_part,
          "--box-part: says how much of a box --box-method boxdiff fills, and there is no such box");
   forbid(!guides.guides() && guides.guide_res,
          "--guide-res: says which layers --excite and --box look at, and neither is given");
