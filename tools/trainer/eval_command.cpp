@@ -174,7 +174,8 @@ void add_edits(CLI::App& app, EvalOptions& options) {
   add_choice(*edits, "dtype", options.dtype, dtype_choices(), "what the model computes in");
   add_whole(*edits, "scenes", options.scenes, {1, 1'000'000}, "pictures that are edited");
   add_text(*edits, "methods", options.methods,
-           "'direct + blend,ddim + swap'; all but most of null-text where none is named");
+           "'direct + blend,ddim + swap'; all, of which null-text takes hours, where none is "
+           "named");
   add_whole(*edits, "threads", options.threads, {0, 1024}, "0: one a physical core");
 }
 
