@@ -20,21 +20,19 @@ namespace {
 
 constexpr uint64_t kBoxSeed = 0xb0c5;
 constexpr double kInBox = 0.6;
-constexpr double kLeastBox = 56.0 / kSceneSide,
-                 kMostBox = 104.0 / kSceneSide;  // as scenes have
-constexpr int64_t kVisible = 127;                // alpha, of 255
+constexpr double kLeastBox = 56.0 / kSceneSide, kMostBox = 104.0 / kSceneSide;  // as scenes have
+constexpr int64_t kVisible = 127;                                               // alpha, of 255
 
-std::string word_of(const SceneSpec &spec, std::size_t object) {
+std::string word_of(const SceneSpec& spec, std::size_t object) {
   return std::string(object_kinds()[static_cast<std::size_t>(spec.objects[object].kind)].name);
 }
 
-/// Prompts with so many objects: of the evaluation's, `n` after the first
-/// `skip`.
-std::vector<SceneSpec> prompts_with(const EvalContext &context, std::size_t objects, int64_t n,
+/// Prompts with so many objects: of the evaluation's, `n` after the first `skip`.
+std::vector<SceneSpec> prompts_with(const EvalContext& context, std::size_t objects, int64_t n,
                                     int64_t skip) {
   constexpr int64_t kShare = 3;  // at least one in three has one or two objects
   auto all = evaluation_prompts(context.scenes, kShare * (skip + n), context.kinds);
-  std::erase_if(all, [&](const SceneSpec &spec) { return spec.objects.size() != objects; });
+  std::erase_if(all, [&](const SceneSpec& spec) { return spec.objects.size() != objects; });
   all.resize(std::min(all.size(), static_cast<std::size_t>(skip + n)));
   all.erase(all.begin(), all.begin() + std::min(skip, std::ssize(all)));
   return all;
@@ -48,11 +46,10 @@ ShareBox square_for(int64_t i) {
   return {left, top, left + side, top + side};
 }
 
-/// The part of prompt i's square that its object covers in a scene: some are
-/// half as wide as high.
-ShareBox box_for(const EvalContext &context, const SceneSpec &spec, int64_t i) {
+/// The part of prompt i's square that its object covers in a scene: some are half as wide as high.
+ShareBox box_for(const EvalContext& context, const SceneSpec& spec, int64_t i) {
   const auto scene = context.scenes.compose(spec, 0);
-  const auto &object = scene.objects.front();
+  const auto& object = scene.objects.front();
   const auto seen = box_of(object.mask, kSceneSide, kVisible);
   const auto [left, top, right, bottom] = square_for(i);
   const double x = object.x - object.size / 2, y = object.y - object.size / 2;
@@ -67,12 +64,12 @@ struct Drawn {
   double seconds = 0;  // a picture
 };
 
-/// Draws prompts one at a time, each with words of its own; `words_of` null:
-/// unguided. Starts are those of prompts `first` and on.
-Drawn draw(const EvalContext &context, const std::vector<SceneSpec> &specs, int64_t first,
-           const std::function<GuideWords(std::size_t)> &words_of) {
+/// Draws prompts one at a time, each with words of its own; `words_of` null: unguided. Starts are
+/// those of prompts `first` and on.
+Drawn draw(const EvalContext& context, const std::vector<SceneSpec>& specs, int64_t first,
+           const std::function<GuideWords(std::size_t)>& words_of) {
   Drawn drawn;
-  const auto &config = context.model.config;
+  const auto& config = context.model.config;
   const PromptReader reader(context.model.tokenizer, PromptSyntax::kPlain, kEvalSteps);
   for (std::size_t i = 0; i < specs.size(); ++i) {
     check_stop(context);
@@ -87,8 +84,7 @@ Drawn draw(const EvalContext &context, const std::vector<SceneSpec> &specs, int6
       request.guides = make_word_guides(words_of(i), {{{prompt}, {}}}, reader, config,
                                         config.default_pixels() / config.vae.factor());
     }
-    SeededNoise unused(0, RngChoice::kCpu,
-                       torch::kCPU);  // DDIM with eta 0 draws none
+    SeededNoise unused(0, RngChoice::kCpu, torch::kCPU);  // DDIM with eta 0 draws none
     const auto began = std::chrono::steady_clock::now();
     auto result = txt2img(context.model, request, unused);
     drawn.seconds +=
@@ -105,30 +101,30 @@ Drawn draw(const EvalContext &context, const std::vector<SceneSpec> &specs, int6
   return drawn;
 }
 
-PixelBox pixels_of(const ShareBox &box) {
+PixelBox pixels_of(const ShareBox& box) {
   return {box.x0 * kSceneSide, box.y0 * kSceneSide, box.x1 * kSceneSide, box.y1 * kSceneSide};
 }
 
 /// Of the asked object with its box; 0 where it is not there.
-double iou_of(const DrawnPrompt &drawn, const ShareBox &box) {
-  const auto *found = find_object(drawn.reading, drawn.spec.objects[0].kind);
+double iou_of(const DrawnPrompt& drawn, const ShareBox& box) {
+  const auto* found = find_object(drawn.reading, drawn.spec.objects[0].kind);
   return found == nullptr ? 0 : box_iou(found->box, pixels_of(box));
 }
 
-bool is_there(const DrawnPrompt &drawn) {
+bool is_there(const DrawnPrompt& drawn) {
   return find_object(drawn.reading, drawn.spec.objects[0].kind) != nullptr;
 }
 
-void count(Share &share, bool right) {
+void count(Share& share, bool right) {
   ++share.of;
   share.right += right;
 }
 
 double gain(bool plain, bool guided) { return static_cast<double>(guided) - plain; }
 
-std::vector<GuidedPrompt> count_pairs(const std::vector<DrawnPrompt> &plain,
-                                      const std::vector<DrawnPrompt> &guided,
-                                      ExciteScores &scores) {
+std::vector<GuidedPrompt> count_pairs(const std::vector<DrawnPrompt>& plain,
+                                      const std::vector<DrawnPrompt>& guided,
+                                      ExciteScores& scores) {
   std::vector<GuidedPrompt> prompts;
   for (std::size_t i = 0; i < plain.size(); ++i) {
     const bool before = plain[i].judgement.both, after = guided[i].judgement.both;
@@ -140,10 +136,10 @@ std::vector<GuidedPrompt> count_pairs(const std::vector<DrawnPrompt> &plain,
   return prompts;
 }
 
-std::vector<GuidedPrompt> count_boxes(const EvalContext &context,
-                                      const std::vector<DrawnPrompt> &plain,
-                                      const std::vector<DrawnPrompt> &guided, int64_t first,
-                                      BoxScores &scores) {
+std::vector<GuidedPrompt> count_boxes(const EvalContext& context,
+                                      const std::vector<DrawnPrompt>& plain,
+                                      const std::vector<DrawnPrompt>& guided, int64_t first,
+                                      BoxScores& scores) {
   std::vector<GuidedPrompt> prompts;
   for (std::size_t i = 0; i < plain.size(); ++i) {
     const auto box = box_for(context, plain[i].spec, first + static_cast<int64_t>(i));
@@ -164,34 +160,34 @@ std::vector<GuidedPrompt> count_boxes(const EvalContext &context,
 }
 
 /// Of a share, binomial.
-double error_of(const Share &share) {
+double error_of(const Share& share) {
   const double p = share.value();
   return share.of > 0 ? std::sqrt(p * (1 - p) / static_cast<double>(share.of)) : 0;
 }
 
-std::string percent(const Share &share) {
+std::string percent(const Share& share) {
   return fmt::format("{:.1f} ± {:.1f} % ({} of {})", 100 * share.value(), 100 * error_of(share),
                      share.right, share.of);
 }
 
-std::string points(const Mean &gain) {
+std::string points(const Mean& gain) {
   return fmt::format("{:+.1f} ± {:.1f} points", 100 * gain.value(), 100 * gain.error());
 }
 
-nlohmann::ordered_json told(const Share &share) {
+nlohmann::ordered_json told(const Share& share) {
   return {{"right", share.right},
           {"of", share.of},
           {"share", share.value()},
           {"error", error_of(share)}};
 }
 
-nlohmann::ordered_json told(const Mean &mean) {
+nlohmann::ordered_json told(const Mean& mean) {
   return {{"mean", mean.value()}, {"error", mean.error()}};
 }
 
-nlohmann::ordered_json told(const std::vector<GuidedPrompt> &prompts) {
+nlohmann::ordered_json told(const std::vector<GuidedPrompt>& prompts) {
   auto list = nlohmann::ordered_json::array();
-  for (const auto &[prompt, plain, guided, iou_plain, iou_guided] : prompts) {
+  for (const auto& [prompt, plain, guided, iou_plain, iou_guided] : prompts) {
     list.push_back({{"prompt", prompt},
                     {"plain", plain},
                     {"guided", guided},
@@ -202,8 +198,8 @@ nlohmann::ordered_json told(const std::vector<GuidedPrompt> &prompts) {
 
 }  // namespace
 
-GuideReport measure_guides(const EvalContext &context, const GuideSizes &sizes,
-                           const GuideWords &words) {
+GuideReport measure_guides(const EvalContext& context, const GuideSizes& sizes,
+                           const GuideWords& words) {
   GuideReport report;
   if (sizes.pairs > 0) {
     const auto pairs = prompts_with(context, 2, sizes.pairs, sizes.skip);
@@ -235,14 +231,13 @@ GuideReport measure_guides(const EvalContext &context, const GuideSizes &sizes,
   return report;
 }
 
-std::string markdown_of(const GuideReport &report) {
-  const auto &excite = report.excite;
-  const auto &boxes = report.boxes;
+std::string markdown_of(const GuideReport& report) {
+  const auto& excite = report.excite;
+  const auto& boxes = report.boxes;
   std::string text =
-      "| measure | without | with | difference | seconds a "
-      "picture |\n|---|---|---|---|---|\n";
-  const auto row = [&](std::string_view what, const std::string &plain, const std::string &guided,
-                       const std::string &difference, const GuideTime &time) {
+      "| measure | without | with | difference | seconds a picture |\n|---|---|---|---|---|\n";
+  const auto row = [&](std::string_view what, const std::string& plain, const std::string& guided,
+                       const std::string& difference, const GuideTime& time) {
     text += fmt::format("| {} | {} | {} | {} | {:.2f}, {:.2f} |\n", what, plain, guided, difference,
                         time.plain, time.guided);
   };
@@ -251,7 +246,7 @@ std::string markdown_of(const GuideReport &report) {
         points(excite.gain), excite.time);
   }
   if (boxes.plain.of > 0) {
-    const auto mean = [](const Mean &iou) {
+    const auto mean = [](const Mean& iou) {
       return fmt::format("{:.3f} ± {:.3f}", iou.value(), iou.error());
     };
     row("box guidance: the object in its box (IoU 0.6)", percent(boxes.plain),
@@ -264,9 +259,9 @@ std::string markdown_of(const GuideReport &report) {
   return text;
 }
 
-std::string json_of(const GuideReport &report) {
-  const auto &excite = report.excite;
-  const auto &boxes = report.boxes;
+std::string json_of(const GuideReport& report) {
+  const auto& excite = report.excite;
+  const auto& boxes = report.boxes;
   nlohmann::ordered_json json;
   json["excite"] = {{"plain", told(excite.plain)},
                     {"excited", told(excite.excited)},
