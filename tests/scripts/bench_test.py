@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Runs the benchmark scripts from end to end with the tiny model: bench_peers.py, both modes,
-bench_control.py and bench_growth.py.
+bench_control.py, bench_editing.py and bench_growth.py.
 
 `sd` alone is measured with what the build made. Where an environment with diffusers is at hand
 (SD_DIFFUSERS_PYTHON, else .venv/bin/python in the sources), tests/tools/make_full_checkpoint.py writes
@@ -20,7 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY_CONFIG = ROOT / "tests" / "data" / "tiny-v1.yaml"
-SMALL = ["--size", "64", "--threads", "1"]
+SMALL = ["--size", "128", "--threads", "1"]
 
 
 def run(*command: object) -> str:
@@ -79,6 +79,20 @@ def control(sd: Path, checkpoint: Path) -> None:
     expect("| swap |" in finished.stdout and "| attn |" in finished.stdout, finished.stdout)
 
 
+def editing(sd: Path, checkpoint: Path) -> None:
+    """A line for every method."""
+    script = ROOT / "scripts" / "bench_editing.py"
+    words = ["--ckpt", checkpoint, "--repeats", "1", "--steps", "1", "--size", "128", "--threads", "1"]
+    finished = subprocess.run(
+        [str(word) for word in [sys.executable, script, "--sd", sd, *words]],
+        capture_output=True,
+        text=True,
+    )
+    expect(finished.returncode == 0, finished.stderr)
+    for method in ("--masactrl", "--region, by latents", "--box", "--init-img, inverted directly"):
+        expect(f"| `{method}` |" in finished.stdout, finished.stdout)
+
+
 def growth(sd: Path, checkpoint: Path) -> None:
     """Its three tables, whose last column is a number."""
     script = ROOT / "scripts" / "bench_growth.py"
@@ -123,6 +137,7 @@ def main() -> None:
     sd, tiny = build / "sd", build / "tests" / "data" / "tiny-v1.ckpt"
     measure(sd, tiny, [], {"sd"})
     control(sd, tiny)
+    editing(sd, tiny)
     growth(sd, tiny)
     with tempfile.TemporaryDirectory() as folder:
         with_peers(sd, Path(folder))
