@@ -50,12 +50,14 @@ std::vector<BoxedWord> boxed_words(const std::vector<WordBox>& boxes, const std:
 
 /// As published, but for small latents: what lies outside counts by its most alone, since boxes
 /// leave few pixels there, and is brought down in rounds before each of the first steps, in which
-/// the layout is settled. Chosen on the demo model (docs/editing.md).
+/// the layout is settled. Shares are less sharp: at 100 a pixel is wholly the word's or not at all,
+/// and such a step has no slope. Chosen on the demo model (docs/editing.md).
 BoxDiffOptions box_diff_options(int64_t latent_side) {
   BoxDiffOptions options;
   if (!are_small_latents(latent_side)) return options;
   options.outside_part = 0.2;
   options.judges_outside = true;
+  options.sharpness = 20;
   options.thresholds = {{0, 0.5}, {0.04, 0.6}, {0.08, 0.7}, {0.12, 0.8}, {0.16, 0.8}};
   options.rounds = 10;
   return options;

@@ -16,7 +16,9 @@
 #include "sd/pipeline/row_sharing.h"
 #include "sd/pipeline/swap.h"
 #include "sd/pipeline/txt2img.h"
+#include "sd/pipeline/word_guides.h"
 #include "sd/text/guide_words.h"
+#include "sd/text/prompt_reader.h"
 #include "support/drawing.h"
 #include "support/expect_error.h"
 #include "support/family_model.h"
@@ -125,9 +127,36 @@ TEST(Gradients, BoxDiffIsThatOfThePaperAndItsThresholdsMayBeOfTheOutside) {
   options.part = 0.8;  // as for small latents
   options.outside_part = 0.2;
   options.judges_outside = true;
+  options.sharpness = 20;
   const auto small = drawn(guided_by({std::make_shared<BoxDiff>(options)}));
   EXPECT_LT(relative_difference(small, golden["box_diff_small"]), kTolerance);
   EXPECT_GT(relative_difference(small, found), 0.01);
+}
+
+TEST(Gradients, ABoxOfAPhraseOnSmallLatentsIsBoxDiffAsDocumentedForThem) {
+  auto& model = family_model(TinyFamily::kV1Deep);
+  GuideWords words;
+  words.boxes = {{"blue square", {0, 0, 0.5, 1}}};
+  words.guide_res = 32;
+  const PromptReader reader(model.tokenizer, PromptSyntax::kPlain, 5);
+  const auto short_run = [](std::vector<std::shared_ptr<LatentGuide>> guides) {
+    auto request = smaller(guided_by(std::move(guides)));
+    request.steps = 2;
+    return drawn(request);
+  };
+  const auto found = short_run(make_word_guides(words, {{{kPrompt}, {}}}, reader, model.config, 8));
+  BoxDiffOptions options;
+  options.words = {{{kBlueSquare, {{0, 0, 0.5, 1}}}}};
+  options.downsampling = 2;
+  options.part = 0.8;
+  options.outside_part = 0.2;
+  options.judges_outside = true;
+  options.sharpness = 20;
+  options.thresholds = {{0, 0.5}, {0.04, 0.6}, {0.08, 0.7}, {0.12, 0.8}, {0.16, 0.8}};
+  options.rounds = 10;
+  EXPECT_TRUE(at::equal(found, short_run({std::make_shared<BoxDiff>(options)})));
+  options.sharpness = 100;
+  EXPECT_FALSE(at::equal(found, short_run({std::make_shared<BoxDiff>(options)})));
 }
 
 TEST(Gradients, SmallLatentsAreGuidedOnMapsThatShowEdges) {

@@ -100,10 +100,10 @@ def smooth(picture: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.conv2d(padded, (kernel / kernel.sum())[None, None])[0, 0]
 
 
-def shares_of(model: Model, positions: list[int]) -> torch.Tensor:
+def shares_of(model: Model, positions: list[int], sharpness: float = 100) -> torch.Tensor:
     """Of one word, in the layers of half the side."""
     maps = torch.cat(model.layers(lambda _, area: area == 4), 1).mean(1)[0]
-    shares = (maps[:, 1:-1] * 100).softmax(-1)
+    shares = (maps[:, 1:-1] * sharpness).softmax(-1)
     return smooth(sum(shares[:, p - 1] for p in positions).view(HEIGHT // 2, WIDTH // 2))
 
 
@@ -153,13 +153,14 @@ def nearest(edge: float, side: int) -> int:
 
 
 def box_diff(model: Model, words: list[tuple[list[int], tuple]], scale: float, rounds: int, small: bool = False):
-    """`small`: as for small latents. 0.8 of what is inside counts, and thresholds are of what is outside, too."""
+    """`small`: as for small latents. 0.8 of what is inside counts, thresholds are of what is outside, too, and
+    probabilities are multiplied by 20."""
 
     def most(values: torch.Tensor, mask: torch.Tensor, part: float) -> torch.Tensor:
         return (values * mask).flatten().topk(int(mask.sum() * part)).values.mean()
 
     def of_word(positions: list[int], box: tuple) -> tuple[torch.Tensor, torch.Tensor]:
-        shares = shares_of(model, positions)
+        shares = shares_of(model, positions, 20 if small else 100)
         h, w = shares.shape
         left, top, right, bottom = (nearest(edge, side) for edge, side in zip(box, (w, h, w, h)))
         mask, across, down = torch.zeros(h, w), torch.zeros(w), torch.zeros(h)

@@ -15,10 +15,12 @@ TEST(EditMethods, EveryInversionComesWithEveryEditorOnce) {
   std::set<std::string> names;
   for (const auto& method : edit_methods()) EXPECT_TRUE(names.insert(method.name()).second);
   for (const char* inversion : {"direct", "ddim", "npi", "null-text", "edit-friendly"}) {
-    for (const char* editor : {"prompt", "swap", "blend", "paste", "masactrl", "pnp"})
+    for (const char* editor :
+         {"prompt", "swap", "blend", "paste", "masactrl", "pnp", "diffedit", "ledits"})
       EXPECT_TRUE(names.contains(std::string(inversion) + " + " + editor));
   }
-  for (const char* other : {"from noise + swap", "from noise + paste", "noised + blend"})
+  for (const char* other :
+       {"from noise + swap", "from noise + paste", "noised + blend", "noised + diffedit"})
     EXPECT_TRUE(names.contains(other));
 }
 

@@ -28,9 +28,11 @@ enum class Editor {
   kPaste,     // the same, and pixels away from it are the source's (`--blend-margin`)
   kMasaCtrl,  // arXiv:2304.08465
   kPlugPlay,  // arXiv:2211.12572
+  kDiffEdit,  // the target's prompt within DiffEdit's mask, arXiv:2210.11427 (`--auto-mask`)
+  kLedits,    // the source's prompt, the new object added, the old one taken out, arXiv:2311.16711
 };
 
-/// "prompt", "swap", "blend", "paste", "masactrl", "pnp".
+/// "prompt", "swap", "blend", "paste", "masactrl", "pnp", "diffedit", "ledits".
 std::string_view name_of(Editor editor);
 
 /// A way to edit a picture.

@@ -9,8 +9,9 @@
 namespace sd::train {
 namespace {
 
-constexpr std::array kEditors = {Editor::kPrompt, Editor::kSwap,     Editor::kBlend,
-                                 Editor::kPaste,  Editor::kMasaCtrl, Editor::kPlugPlay};
+constexpr std::array kEditors = {Editor::kPrompt,   Editor::kSwap,     Editor::kBlend,
+                                 Editor::kPaste,    Editor::kMasaCtrl, Editor::kPlugPlay,
+                                 Editor::kDiffEdit, Editor::kLedits};
 
 }  // namespace
 
@@ -27,9 +28,13 @@ std::string_view name_of(Editor editor) {
     case Editor::kMasaCtrl:
       return "masactrl";
     case Editor::kPlugPlay:
+      return "pnp";
+    case Editor::kDiffEdit:
+      return "diffedit";
+    case Editor::kLedits:
       break;
   }
-  return "pnp";
+  return "ledits";
 }
 
 std::string EditMethod::name() const {
@@ -43,7 +48,7 @@ std::vector<EditMethod> edit_methods() {
   std::vector<EditMethod> methods;
   for (const auto editor : {Editor::kSwap, Editor::kBlend, Editor::kPaste})
     methods.push_back({{}, editor});
-  for (const auto editor : {Editor::kSwap, Editor::kBlend})
+  for (const auto editor : {Editor::kSwap, Editor::kBlend, Editor::kDiffEdit})
     methods.push_back({.inversion = {}, .editor = editor, .noised = true});
   for (const auto inversion : {kDdim, kDirect, kNegativePrompt, kEditFriendly}) {
     for (const auto editor : kEditors) methods.push_back({inversion, editor});

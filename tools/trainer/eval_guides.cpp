@@ -27,6 +27,14 @@ std::string word_of(const SceneSpec& spec, std::size_t object) {
   return std::string(object_kinds()[static_cast<std::size_t>(spec.objects[object].kind)].name);
 }
 
+/// With its tint, as the prompt names it: what is boxed by its kind alone leaves the tint's word
+/// free to draw something of its colour elsewhere.
+std::string phrase_of(const SceneSpec& spec, std::size_t object) {
+  const int tint = spec.objects[object].tint;
+  if (tint == kAbsent) return word_of(spec, object);
+  return fmt::format("{} {}", tints()[static_cast<std::size_t>(tint)].name, word_of(spec, object));
+}
+
 /// Prompts with so many objects: of the evaluation's, `n` after the first `skip`.
 std::vector<SceneSpec> prompts_with(const EvalContext& context, std::size_t objects, int64_t n,
                                     int64_t skip) {
@@ -220,7 +228,7 @@ GuideReport measure_guides(const EvalContext& context, const GuideSizes& sizes,
     auto boxed = draw(context, single, sizes.skip, [&](std::size_t i) {
       auto own = words;
       own.excite.clear();
-      own.boxes = {{word_of(single[i], 0),
+      own.boxes = {{phrase_of(single[i], 0),
                     box_for(context, single[i], sizes.skip + static_cast<int64_t>(i))}};
       return own;
     });
