@@ -1,14 +1,15 @@
 #include "pipeline/control_run.h"
 
-#include <ATen/ops/arange.h>
-#include <ATen/ops/cat.h>
+#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <utility>
 
+#include "pipeline/inversion_draw.h"
 #include "sd/core/error.h"
 #include "sd/models/control_net.h"
 #include "sd/models/t2i_adapter.h"
@@ -48,29 +49,34 @@ double level_weight_of(const ControlUse& use, std::size_t level, std::size_t lev
                                     : kAdapterSoftening.front());
 }
 
-struct Rows {
-  int64_t begin = 0, count = 0;
-};
+/// Whether the rows stand together.
+bool are_together(const std::vector<int64_t>& rows) {
+  return rows.back() - rows.front() + 1 == static_cast<int64_t>(rows.size());
+}
 
-/// The conditional rows of a call; they stand together, behind the others.
-Rows conditional_rows(const ForwardContext& run, int64_t rows) {
-  Rows found{rows, 0};
-  for (const auto& group : run.rows) {
-    if (!group.conditional) continue;
-    found.begin = std::min(found.begin, group.begin);
-    found.count += group.count;
-  }
-  return found;
+torch::Tensor index_of(const std::vector<int64_t>& rows, const torch::Tensor& like) {
+  return at::tensor(rows, at::kLong).to(like.device());
+}
+
+/// These rows of `all`.
+torch::Tensor taken(const torch::Tensor& all, const std::vector<int64_t>& rows) {
+  const auto count = static_cast<int64_t>(rows.size());
+  if (count == all.size(0)) return all;
+  return are_together(rows) ? all.narrow(0, rows.front(), count)
+                            : all.index_select(0, index_of(rows, all));
 }
 
 /// `part` as rows of a batch where all others are 0.
-torch::Tensor among(const torch::Tensor& part, Rows place, int64_t rows) {
-  if (place.count == rows) return part;
+torch::Tensor among(const torch::Tensor& part, const std::vector<int64_t>& rows, int64_t count) {
+  if (static_cast<int64_t>(rows.size()) == count) return part;
   auto shape = part.sizes().vec();
-  shape[0] = rows;
+  shape[0] = count;
   auto all = at::zeros(shape, part.options());
-  all.narrow(0, place.begin, place.count).copy_(part);
-  return all;
+  if (are_together(rows)) {
+    all.narrow(0, rows.front(), static_cast<int64_t>(rows.size())).copy_(part);
+    return all;
+  }
+  return all.index_copy_(0, index_of(rows, part), part);
 }
 
 void add(torch::Tensor& sum, torch::Tensor more, const std::vector<int64_t>& same_as) {
@@ -107,7 +113,9 @@ torch::Tensor grey(const torch::Tensor& picture) {
 }  // namespace
 
 ControlRun::ControlRun(const LoadedModel& model, const std::vector<ControlUse>& uses,
-                       const std::vector<double>& timesteps, int64_t height, int64_t width) {
+                       const std::vector<double>& timesteps, int64_t height, int64_t width,
+                       std::vector<bool> acting)
+    : acting_(std::move(acting)) {
   for (const auto& use : uses) {
     check(use, height, width);
     Net net{.use = use,
@@ -115,7 +123,7 @@ ControlRun::ControlRun(const LoadedModel& model, const std::vector<ControlUse>& 
             .features = {},
             .times = TimeTable(timesteps),
             .shown = {},
-            .conditional = {}};
+            .own = {}};
     const auto picture = use.picture.to(torch::Device(model.device), at::kFloat);
     if (use.control->net) {
       net.hint = use.control->net->hint(picture).to(model.compute_dtype);
@@ -129,28 +137,44 @@ ControlRun::ControlRun(const LoadedModel& model, const std::vector<ControlUse>& 
   }
 }
 
+/// The rows of a call to which a net adds: those that act, and of some nets the conditional ones.
+std::vector<int64_t> ControlRun::rows_of(const Net& net, const ForwardContext& run,
+                                         int64_t rows) const {
+  std::vector<bool> sees(static_cast<std::size_t>(rows), !spares_unconditional(net.use));
+  for (const auto& group : run.rows) {
+    if (!group.conditional) continue;
+    std::fill_n(sees.begin() + group.begin, group.count, true);
+  }
+  std::vector<int64_t> found;
+  for (std::size_t row = 0; row < sees.size(); ++row) {
+    const bool acts = acting_.empty() || acting_[row % acting_.size()];
+    if (sees[row] && acts) found.push_back(static_cast<int64_t>(row));
+  }
+  return found;
+}
+
 void ControlRun::add_net(Net& net, const torch::Tensor& latents, const torch::Tensor& t,
                          const torch::Tensor& context, const ForwardContext& run) {
-  const bool spares = spares_unconditional(net.use);
   const int64_t rows = latents.size(0);
-  const auto place = spares ? conditional_rows(run, rows) : Rows{0, rows};
-  const bool all = place.count == rows;
+  const auto which = rows_of(net, run, rows);
+  if (which.empty()) return;
+  const bool all = static_cast<int64_t>(which.size()) == rows;
   if (!net.shown.is_same(context)) {
     net.shown = context;
-    net.conditional = all ? context : context.narrow(0, place.begin, place.count);
+    net.own = taken(context, which);
   }
   ForwardContext own;
   own.step = run.step;
   own.prompt = &net.prompt;
   own.times = &net.times;
   own.time_row = run.time_row;
-  const auto shown = all ? latents : latents.narrow(0, place.begin, place.count);
+  const auto shown = taken(latents, which);
   own.same_as = all ? run.same_as : std::vector<int64_t>{};
-  auto made = net.use.control->net->forward(shown, t, net.conditional, net.hint, own);
+  auto made = net.use.control->net->forward(shown, t, net.own, net.hint, own);
   const std::size_t last = made.skips.size();
   const auto finish = [&](torch::Tensor residual, std::size_t i) {
     if (net.use.control->pools) residual = residual.mean({2, 3}, /*keepdim=*/true);
-    return among(weight_of(net.use, i, last) * residual, place, rows);
+    return among(weight_of(net.use, i, last) * residual, which, rows);
   };
   sum_.skips.resize(last);
   for (std::size_t i = 0; i < last; ++i) add(sum_.skips[i], finish(made.skips[i], i), run.same_as);
@@ -158,13 +182,13 @@ void ControlRun::add_net(Net& net, const torch::Tensor& latents, const torch::Te
 }
 
 void ControlRun::add_adapter(Net& net, int64_t rows, const ForwardContext& run) {
-  const auto place = spares_unconditional(net.use) ? conditional_rows(run, rows) : Rows{0, rows};
+  const auto which = rows_of(net, run, rows);
+  if (which.empty()) return;
+  const auto count = static_cast<int64_t>(which.size());
   sum_.levels.resize(net.features.size());
   for (std::size_t i = 0; i < net.features.size(); ++i) {
     torch::Tensor feature = level_weight_of(net.use, i, net.features.size()) * net.features[i];
-    if (place.count != rows) {
-      feature = among(feature.expand({place.count, -1, -1, -1}), place, rows);
-    }
+    if (count != rows) feature = among(feature.expand({count, -1, -1, -1}), which, rows);
     auto& sum = sum_.levels[i];
     sum = sum.defined() ? sum + feature : feature;
   }
@@ -184,6 +208,15 @@ const ControlResiduals* ControlRun::residuals(const torch::Tensor& input, const 
     }
   }
   return sum_.empty() ? nullptr : &sum_;
+}
+
+std::shared_ptr<ControlRun> control_run_of(const LoadedModel& model, const DrawRequest& request,
+                                           const std::vector<double>& timesteps,
+                                           const torch::Tensor& latents) {
+  if (request.controls.empty()) return nullptr;
+  const int64_t factor = model.config.vae.factor();
+  return std::make_shared<ControlRun>(model, request.controls, timesteps, factor * latents.size(2),
+                                      factor * latents.size(3), rows_with_controls(request));
 }
 
 }  // namespace sd

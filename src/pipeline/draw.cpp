@@ -127,16 +127,6 @@ class ZeroDenoiser final : public Denoiser {
   torch::Tensor eps(const torch::Tensor& x, double, int64_t) override { return at::zeros_like(x); }
 };
 
-/// Null where there are no control nets.
-std::shared_ptr<ControlRun> control_run(const LoadedModel& model, const DrawRequest& request,
-                                        const Start& start) {
-  if (request.controls.empty()) return nullptr;
-  const int64_t factor = model.config.vae.factor();
-  return std::make_shared<ControlRun>(model, request.controls, start.plan.timesteps(),
-                                      factor * start.latents.size(2),
-                                      factor * start.latents.size(3));
-}
-
 torch::Tensor sample(const LoadedModel& model, const DrawRequest& asked, NoiseSource& noise,
                      int64_t* unet_calls) {
   const auto request = asked.inversion ? along_inversion(model, asked) : asked;
@@ -160,9 +150,9 @@ torch::Tensor sample(const LoadedModel& model, const DrawRequest& asked, NoiseSo
                           make_step_noise(request, rows, noise));
   }
   if (!report(request, Progress::Stage::kEncode, 0, 1)) throw Cancelled();
-  const auto predicts =
-      std::make_shared<BatchNoiseModel>(model, request, start.extra, start.plan.timesteps(),
-                                        control_run(model, request, start), unet_calls);
+  const auto predicts = std::make_shared<BatchNoiseModel>(
+      model, request, start.extra, start.plan.timesteps(),
+      control_run_of(model, request, start.plan.timesteps(), start.latents), unet_calls);
   const auto ask = [predicts](const torch::Tensor& x, double t, int64_t step) {
     return (*predicts)(x, t, step);
   };

@@ -94,14 +94,19 @@ ImagePrompt::ImagePrompt(const LoadedModel& model, const ImagePromptRequest& req
   });
 }
 
-void ImagePrompt::add_keys(const std::vector<bool>& conditional, torch::Dtype dtype,
+void ImagePrompt::add_keys(const std::vector<ImageSight>& rows, torch::Dtype dtype,
                            ImageAttention& images) const {
-  std::vector<int64_t> which;
-  for (const bool sees : conditional) which.push_back(sees ? 1 : 0);
+  std::vector<int64_t> which, nothing;
+  for (const auto sight : rows) {
+    if (sight == ImageSight::kNothing) nothing.push_back(static_cast<int64_t>(which.size()));
+    which.push_back(sight == ImageSight::kPicture ? 1 : 0);
+  }
   for (const auto& layer : layers_) {
-    const auto rows = at::tensor(which, at::kLong).to(layer.keys.device());
-    images.add(layer.site, {layer.keys.index_select(0, rows).to(dtype),
-                            layer.values.index_select(0, rows).to(dtype), layer.weight});
+    const auto index = at::tensor(which, at::kLong).to(layer.keys.device());
+    auto values = layer.values.index_select(0, index);
+    for (const auto row : nothing) values[row].zero_();  // whatever it attends to adds nothing
+    images.add(layer.site,
+               {layer.keys.index_select(0, index).to(dtype), values.to(dtype), layer.weight});
   }
 }
 

@@ -1,9 +1,6 @@
 #include "pipeline/image_rows.h"
 
 #include <algorithm>
-
-#include "sd/pipeline/image_prompt.h"
-
 namespace sd {
 
 const ImageAttention* ImageRows::at(int64_t step, int64_t num_steps, int64_t first, int64_t count) {
@@ -13,8 +10,8 @@ const ImageAttention* ImageRows::at(int64_t step, int64_t num_steps, int64_t fir
   const auto [entry, is_new] = made_.try_emplace({followed, first, count});
   auto& images = entry->second;
   if (is_new) {
-    const auto begin = conditional_.begin() + first;
-    const std::vector<bool> some(begin, begin + count);
+    const auto begin = sights_.begin() + first;
+    const std::vector<ImageSight> some(begin, begin + count);
     for (std::size_t i = 0; i < prompts_.size(); ++i) {
       if (followed[i]) prompts_[i]->add_keys(some, dtype_, images);
     }

@@ -11,6 +11,7 @@
 
 #include "sd/nn/image_attention.h"
 #include "sd/pipeline/draw.h"
+#include "sd/pipeline/image_prompt.h"
 
 namespace sd {
 
@@ -19,16 +20,16 @@ class ImageRows {
  public:
   using Prompts = std::vector<std::shared_ptr<const ImagePrompt>>;
 
-  /// `conditional` tells of each row whether it sees the prompt.
-  ImageRows(Prompts prompts, std::vector<bool> conditional, torch::Dtype dtype)
-      : prompts_(std::move(prompts)), conditional_(std::move(conditional)), dtype_(dtype) {}
+  /// `sights` tells of each row what it sees.
+  ImageRows(Prompts prompts, std::vector<ImageSight> sights, torch::Dtype dtype)
+      : prompts_(std::move(prompts)), sights_(std::move(sights)), dtype_(dtype) {}
 
   /// Of the `count` rows from `first` on; null where no picture is followed.
   const ImageAttention* at(int64_t step, int64_t num_steps, int64_t first, int64_t count);
 
  private:
   Prompts prompts_;
-  std::vector<bool> conditional_;
+  std::vector<ImageSight> sights_;
   torch::Dtype dtype_;
   std::map<std::tuple<std::vector<bool>, int64_t, int64_t>, ImageAttention> made_;
 };

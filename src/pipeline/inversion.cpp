@@ -16,6 +16,7 @@
 #include "diffusion/step.h"
 #include "pipeline/approximations.h"
 #include "pipeline/check.h"
+#include "pipeline/control_run.h"
 #include "pipeline/encode.h"
 #include "pipeline/guard.h"
 #include "pipeline/inversion_draw.h"
@@ -68,8 +69,14 @@ void check_settings(const LoadedModel& model, const InversionRequest& request) {
     refuse(request.method,
            "not with deepcache, whose steps go by what the ones before them computed");
   }
-  if (request.controller != nullptr || request.latent_edit != nullptr || !request.controls.empty())
+  if (request.controller != nullptr || request.latent_edit != nullptr)
     refuse(request.method, "controls act where the picture is drawn, not where it is inverted");
+  if (request.method == InversionMethod::kNullText &&
+      (!request.controls.empty() || !request.image_prompts.empty())) {
+    refuse(request.method,
+           "its gradients do not go through control nets and pictures that are followed\nInvert "
+           "without them: drawn along it, they act in targets alone.");
+  }
   if (request.sharing != nullptr || !request.guides.empty())
     refuse(request.method, "guides and rows that look at others act where the picture is drawn");
   if (request.start_latents) refuse(request.method, "it starts from the picture");
@@ -107,8 +114,9 @@ class Way {
     clean_ = encode_pictures(model, request.picture);
     put_part_away(model, ModelPart::kEncoder);
     report(Progress::Stage::kEncode, 0, 1);
-    const auto predicts = std::make_shared<BatchNoiseModel>(model, drawing_, torch::Tensor(),
-                                                            plan_.timesteps(), nullptr, calls);
+    const auto predicts = std::make_shared<BatchNoiseModel>(
+        model, drawing_, torch::Tensor(), plan_.timesteps(),
+        control_run_of(model, drawing_, plan_.timesteps(), clean_), calls);
     const auto ask = [predicts](const torch::Tensor& x, double t, int64_t step) {
       return (*predicts)(x, t, step);
     };
@@ -127,6 +135,9 @@ class Way {
     inversion.alphas = alphas_;
     inversion.timesteps = plan_.timesteps();
     inversion.context = context_;
+    for (const auto& use : request_.controls)
+      inversion.controls.push_back({use.control->main_file.stem().string(), "", "", ""});
+    inversion.image_prompts.resize(request_.image_prompts.size());
     return inversion;
   }
 

@@ -52,15 +52,26 @@ void check_prompts(const LoadedModel& model, const DrawRequest& request,
          "a picture is inverted with one prompt");
 }
 
+/// What the source was inverted with, its path needs again; what it was inverted without acts in
+/// targets alone.
+void check_count(std::size_t kept, std::size_t given, std::string_view what,
+                 const Inversion& inversion) {
+  if (inversion.method == InversionMethod::kDirect || kept == 0 || kept == given) return;
+  throw UsageError(
+      fmt::format("the picture was inverted with {} {}, and this drawing has {}: by {} the source "
+                  "would not become the picture\nDraw with the same, by direct inversion, or "
+                  "invert the picture again.",
+                  kept, what, given, name_of(inversion.method)));
+}
+
 void check_additions(const DrawRequest& request, const Inversion& inversion) {
-  constexpr std::string_view kOther =
-      "the path was made without it, and the source would not become the picture; direct "
-      "inversion takes it";
-  const bool follows = inversion.method != InversionMethod::kDirect;
-  forbid(follows && !request.controls.empty(), "control nets", inversion, kOther);
-  forbid(follows && !request.image_prompts.empty(), "pictures that are followed", inversion,
-         kOther);
-  forbid(follows && !request.networks.empty(), "LoRAs", inversion, kOther);
+  check_count(inversion.controls.size(), request.controls.size(), "control nets", inversion);
+  check_count(inversion.image_prompts.size(), request.image_prompts.size(),
+              "pictures that are followed", inversion);
+  forbid(inversion.method != InversionMethod::kDirect && !request.networks.empty(), "LoRAs",
+         inversion,
+         "the path was made without it, and the source would not become the picture; direct "
+         "inversion takes it");
 }
 
 void check_request(const LoadedModel& model, const DrawRequest& request) {
@@ -199,6 +210,32 @@ std::optional<double> source_scale(const DrawRequest& request) {
 
 bool negates_source(const DrawRequest& request) {
   return request.inversion && request.inversion->method == InversionMethod::kNegativePrompt;
+}
+
+namespace {
+
+std::vector<bool> all_but_source(const DrawRequest& request,
+                                 const std::vector<InversionAddition>& kept) {
+  const auto rows = BatchRows::of(request);
+  std::vector<bool> acting(static_cast<std::size_t>(rows.target_rows()), true);
+  acting.resize(static_cast<std::size_t>(rows.total()), !kept.empty());
+  return acting;
+}
+
+bool follows_its_model(const DrawRequest& request) {
+  return request.inversion && request.inversion->method != InversionMethod::kDirect;
+}
+
+}  // namespace
+
+std::vector<bool> rows_with_controls(const DrawRequest& request) {
+  if (!follows_its_model(request)) return {};
+  return all_but_source(request, request.inversion->controls);
+}
+
+std::vector<bool> rows_with_image_prompts(const DrawRequest& request) {
+  if (!follows_its_model(request)) return {};
+  return all_but_source(request, request.inversion->image_prompts);
 }
 
 SourcePath::SourcePath(const Inversion& inversion, const SamplingPlan& plan, torch::Device device)

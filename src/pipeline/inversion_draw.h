@@ -29,6 +29,13 @@ std::optional<double> source_scale(const DrawRequest& request);
 /// Whether the source prompt stands in the place of the negative one.
 bool negates_source(const DrawRequest& request);
 
+/// Which rows of a pass a request's control nets add to; empty: all. Along an inversion that was
+/// made without any, a source is drawn without them too, as it was inverted, and they act in
+/// targets alone. Direct inversion brings a source back whatever acts in it, so there they do.
+std::vector<bool> rows_with_controls(const DrawRequest& request);
+/// The same of pictures that are followed.
+std::vector<bool> rows_with_image_prompts(const DrawRequest& request);
+
 /// Direct inversion: after each step the source's rows are the path's latents, bit for bit
 /// (arXiv:2310.01506, algorithm 1, with the difference added where it arises). A target's are left
 /// alone, but for one that equals its source to the bit before that: it has not left the source and

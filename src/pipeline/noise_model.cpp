@@ -24,6 +24,20 @@ torch::Tensor below(const torch::Tensor& rows, const torch::Tensor& more) {
   return rows.defined() ? at::cat({rows, more}) : more;
 }
 
+/// What the rows of all passes see of pictures that are followed; `acting` as
+/// rows_with_image_prompts says it of one pass.
+std::vector<ImageSight> sights_of(const std::vector<bool>& sees_prompt,
+                                  const std::vector<bool>& acting) {
+  std::vector<ImageSight> sights;
+  for (std::size_t row = 0; row < sees_prompt.size(); ++row) {
+    const bool acts = acting.empty() || acting[row % acting.size()];
+    sights.push_back(!acts              ? ImageSight::kNothing
+                     : sees_prompt[row] ? ImageSight::kPicture
+                                        : ImageSight::kBlank);
+  }
+  return sights;
+}
+
 }  // namespace
 
 Guidance guidance_of(const LoadedModel& model, const DrawRequest& request) {
@@ -100,7 +114,9 @@ BatchNoiseModel::BatchNoiseModel(const LoadedModel& model, const DrawRequest& re
   if (request.sharing != nullptr && request.sharing->count() > 0)
     sharing_ = std::make_shared<SharingRun>(model, request);
   if (!request.image_prompts.empty()) {
-    images_ = std::make_shared<ImageRows>(request.image_prompts, sees_prompt_, model.compute_dtype);
+    images_ = std::make_shared<ImageRows>(request.image_prompts,
+                                          sights_of(sees_prompt_, rows_with_image_prompts(request)),
+                                          model.compute_dtype);
   }
   make_edits(request);
 }

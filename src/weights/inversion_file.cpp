@@ -111,6 +111,41 @@ std::vector<InversionNetwork> networks_of(const Settings& settings) {
   return networks;
 }
 
+/// Keys of one kind of addition.
+struct AdditionKeys {
+  const char *names, *settings, *hashes, *pictures;
+};
+constexpr AdditionKeys kControlKeys = {"controls", "control_settings", "control_hashes",
+                                       "control_pictures"};
+constexpr AdditionKeys kImagePromptKeys = {"ip_adapters", "ip_adapter_settings",
+                                           "ip_adapter_hashes", "ip_adapter_pictures"};
+
+std::vector<InversionAddition> additions_of(const Settings& settings, const AdditionKeys& keys) {
+  const auto names = settings.texts(keys.names);
+  const auto beside = [&](const char* key) {
+    auto found = settings.texts(key);
+    if (found.size() != names.size())
+      settings.wrong(key, fmt::format("as many as there are '{}'", keys.names));
+    return found;
+  };
+  const auto how = beside(keys.settings), hashes = beside(keys.hashes),
+             pictures = beside(keys.pictures);
+  std::vector<InversionAddition> additions;
+  for (std::size_t i = 0; i < names.size(); ++i)
+    additions.push_back({names[i], how[i], hashes[i], pictures[i]});
+  return additions;
+}
+
+void put_additions(nlohmann::ordered_json& settings,
+                   const std::vector<InversionAddition>& additions, const AdditionKeys& keys) {
+  for (const auto& [name, how, hash, picture] : additions) {
+    settings[keys.names].push_back(name);
+    settings[keys.settings].push_back(how);
+    settings[keys.hashes].push_back(hash);
+    settings[keys.pictures].push_back(picture);
+  }
+}
+
 InversionFacts facts_of(const Settings& settings) {
   InversionFacts facts;
   const auto method = find_inversion_method(settings.text("method"));
@@ -128,6 +163,8 @@ InversionFacts facts_of(const Settings& settings) {
   facts.model = settings.text("model");
   facts.model_name = settings.text("model_name");
   facts.networks = networks_of(settings);
+  facts.controls = additions_of(settings, kControlKeys);
+  facts.image_prompts = additions_of(settings, kImagePromptKeys);
   return facts;
 }
 
@@ -273,6 +310,8 @@ void write_inversion(const std::filesystem::path& path, const InversionFile& fil
     settings["lora_weights"].push_back(network.weights);
     settings["lora_hashes"].push_back(network.hash);
   }
+  put_additions(settings, file.controls, kControlKeys);
+  put_additions(settings, file.image_prompts, kImagePromptKeys);
   const auto text = settings.dump(-1, ' ', false, Json::error_handler_t::replace);
   write_safetensors(
       path, tensors,

@@ -172,9 +172,28 @@ Keys keys_of_runs() {
   bench.input = "unet\nlimit\n";
   collect(run_program(bench), keys);
   const auto inverted = run.path("picture.inv.safetensors").string();
-  collect(test::run_sd({"invert", picture, "--ckpt", model, "--prompt", "a", "--steps", "1",
-                        "--lora", SD_TEST_DATA "/networks/ink.safetensors", "-o", inverted,
-                        "--reconstruct", run.path("again.png").string(), "--json", "-q"}),
+  collect(test::run_sd({"invert",
+                        picture,
+                        "--ckpt",
+                        model,
+                        "--prompt",
+                        "a",
+                        "--steps",
+                        "1",
+                        "--lora",
+                        SD_TEST_DATA "/networks/ink.safetensors",
+                        "-o",
+                        inverted,
+                        "--control",
+                        net + ":" + picture,
+                        "--ip-adapter",
+                        adapter + ":" + picture,
+                        "--ip-vision",
+                        run.path("image_encoder").string(),
+                        "--reconstruct",
+                        run.path("again.png").string(),
+                        "--json",
+                        "-q"}),
           keys);
   for (const auto& arguments : std::vector<std::vector<std::string>>{
            {"convert", "--json", "-q", model, run.path("new.safetensors").string()},

@@ -85,6 +85,37 @@ TEST(InversionFile, ItKeepsTheLorasOfItsModel) {
   expect_error<CheckpointError>([&] { parsed(written(file)); }, "at most 64");
 }
 
+TEST(InversionFile, ItKeepsControlNetsAndPicturesThatWereFollowed) {
+  EXPECT_EQ(written(small_inversion()).find("control"), std::string::npos);
+  EXPECT_EQ(written(small_inversion()).find("ip_adapter"), std::string::npos);
+  auto file = small_inversion();
+  file.controls = {{"canny", "weight=1", std::string(64, 'c'), std::string(64, 'd')},
+                   {"depth", "weight=0.5", "e", "f"}};
+  file.image_prompts = {{"plus", "weight=0.8", "a", "b"}};
+  const auto bytes = written(file);
+  const auto again = parsed(bytes);
+  ASSERT_EQ(again.controls.size(), 2U);
+  ASSERT_EQ(again.image_prompts.size(), 1U);
+  EXPECT_EQ(again.controls[0].name, "canny");
+  EXPECT_TRUE(again.controls[1].is_same(file.controls[1]));
+  EXPECT_TRUE(again.image_prompts[0].is_same(file.image_prompts[0]));
+  for (auto InversionAddition::*part :
+       {&InversionAddition::settings, &InversionAddition::hash, &InversionAddition::picture}) {
+    auto other = file.controls[1];
+    other.*part += "0";
+    EXPECT_FALSE(other.is_same(file.controls[1]));
+  }
+  const auto refused = [&](std::string_view from, std::string_view to, std::string_view what) {
+    expect_error<CheckpointError>([&] { parsed(replaced(bytes, from, to)); }, what);
+  };
+  refused(R"(\"control_hashes\")", R"(\"control_hashez\")", "'control_hashes'");
+  refused(R"(\"control_pictures\")", R"(\"control_picturez\")", "'control_pictures'");
+  refused(R"([\"canny\",\"depth\"])", R"([\"canny\",7        ])", "'controls'");
+  refused(R"(\"ip_adapter_settings\")", R"(\"ip_adapter_settingz\")", "'ip_adapter_settings'");
+  file.controls.resize(65);
+  expect_error<CheckpointError>([&] { parsed(written(file)); }, "at most 64");
+}
+
 TEST(InversionFile, OptimisationThatIsNotFinishedKeepsWhereItIs) {
   auto file = small_inversion(kNullText);
   file.unconditional = test::counted_tensor({2, 5, 6});

@@ -26,6 +26,13 @@ struct ImagePromptRequest {
   IpWeights weights = IpWeights::kLinear;  // from layer to layer
 };
 
+/// What a row sees of a picture that is followed.
+enum class ImageSight {
+  kBlank,    // what the adapter makes of no picture
+  kPicture,  // the picture
+  kNothing,  // neither: its attention stays that of the prompt
+};
+
 /// A picture that drawings follow beside their prompt (IP-Adapter, arXiv:2308.06721). Immutable;
 /// belongs to models of one configuration and to one device.
 class ImagePrompt {
@@ -38,9 +45,8 @@ class ImagePrompt {
   bool is_followed(int64_t step, int64_t num_steps) const {
     return steps_.contains(step, num_steps);
   }
-  /// Adds the keys and values of rows to `images`: conditional rows see the picture, others what
-  /// the adapter makes of none.
-  void add_keys(const std::vector<bool>& conditional, torch::Dtype dtype,
+  /// Adds the keys and values of rows to `images`.
+  void add_keys(const std::vector<ImageSight>& rows, torch::Dtype dtype,
                 ImageAttention& images) const;
 
   const IpAdapterInfo& info() const { return info_; }

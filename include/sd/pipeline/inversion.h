@@ -59,7 +59,8 @@ struct InversionResult {
 };
 
 /// Inverts a picture. Random numbers come from `noise` where the method draws any (edit-friendly).
-/// `picture`, `model` and `model_name` of the result are left to the caller. Throws UsageError for
+/// `picture`, `model`, `model_name` and what names `controls` and `image_prompts` are left to the
+/// caller; there are as many of these as the request has. Throws UsageError for
 /// a sampler, a model, a guidance or a prompt that the method is not defined for; else as `draw`.
 InversionResult invert(const LoadedModel& model, const InversionRequest& request,
                        NoiseSource& noise);

@@ -23,6 +23,19 @@ struct InversionNetwork {
   }
 };
 
+/// A control net, or a picture that is followed, that the model had while a picture was inverted.
+struct InversionAddition {
+  std::string name;      // of the net's or adapter's file
+  std::string settings;  // "weight=1 steps=0:1 mode=balanced", as it was written
+  std::string hash;      // of that file; empty: not told
+  std::string picture;   // SHA-256 of the file of the picture that it was shown; empty: not told
+
+  /// Whatever its file is called.
+  bool is_same(const InversionAddition& other) const {
+    return settings == other.settings && hash == other.hash && picture == other.picture;
+  }
+};
+
 /// What is known of an inversion beside its tensors.
 struct InversionFacts {
   InversionMethod method = InversionMethod::kDirect;  // what it was made for
@@ -34,6 +47,9 @@ struct InversionFacts {
   std::string model;       // SHA-256 of the model's file
   std::string model_name;  // "v1-5-pruned-emaonly"
   std::vector<InversionNetwork> networks;
+  /// Control nets and pictures that are followed, in order. Where there are none, those of a
+  /// drawing act in targets alone, but for direct inversion.
+  std::vector<InversionAddition> controls, image_prompts;
 };
 
 /// Numbers in C order.

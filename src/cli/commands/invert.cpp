@@ -40,13 +40,20 @@ are not listed here are those of the program's defaults.)";
 
 /// The options of drawing that decide about an inversion, beside those of the groups Model and
 /// Machine.
-constexpr std::array<std::string_view, 21> kOptions = {"prompt",
+constexpr std::array<std::string_view, 28> kOptions = {"prompt",
                                                        "negative-prompt",
                                                        "prompt-syntax",
                                                        "clip-skip",
                                                        "embedding",
                                                        "embeddings",
                                                        "lora",
+                                                       "control",
+                                                       "control-mode",
+                                                       "control-resize",
+                                                       "control-preprocess",
+                                                       "ip-adapter",
+                                                       "ip-vision",
+                                                       "ip-weights",
                                                        "W",
                                                        "H",
                                                        "size",
@@ -100,6 +107,14 @@ void check(const InvertOptions& options) {
         "--scale "
         "where they are drawn; edit-friendly and null-text inversion have a guidance of their own.",
         number_text(*guidance), name_of(method)));
+  }
+  const bool added =
+      !options.draw.nets.inputs.empty() || !options.draw.image_prompts.adapters.empty();
+  if (added && method == InversionMethod::kNullText) {
+    throw UsageError(fmt::format(
+        "--{}: the gradients of --method null-text do not go through it\nInvert without it, and "
+        "give it where edits are drawn: along a file made without, it acts in targets alone.",
+        options.draw.nets.inputs.empty() ? "ip-adapter" : "control"));
   }
   if (options.settings.resume && method != InversionMethod::kNullText) {
     throw UsageError("--resume: belongs to --method null-text; others are done in no time");

@@ -6,48 +6,12 @@
 #include <span>
 #include <utility>
 
+#include "cli/draw/added_inputs.h"
 #include "cli/draw/draw_sharing.h"
 #include "cli/options/seed_rule.h"
 #include "sd/control/masked_swap.h"
-#include "sd/pipeline/image_prompt.h"
 
 namespace sd::cli {
-namespace {
-
-/// Looks at the pictures that are followed.
-std::vector<std::shared_ptr<const ImagePrompt>> image_prompts(const LoadedModel& model,
-                                                              const ImagePromptOptions& options,
-                                                              const RunInputs& inputs) {
-  std::vector<std::shared_ptr<const ImagePrompt>> prompts;
-  for (std::size_t i = 0; i < options.adapters.size(); ++i) {
-    const auto& one = options.adapters[i];
-    prompts.push_back(
-        std::make_shared<const ImagePrompt>(model, ImagePromptRequest{.adapter = one.adapter,
-                                                                      .vision = options.vision,
-                                                                      .picture = inputs.followed[i],
-                                                                      .weight = one.weight,
-                                                                      .steps = one.steps,
-                                                                      .weights = options.weights}));
-  }
-  return prompts;
-}
-
-std::vector<ControlUse> control_uses(
-    const ControlNetOptions& options, const std::vector<ControlPicture>& pictures,
-    const std::vector<std::shared_ptr<const LoadedControl>>& nets) {
-  std::vector<ControlUse> uses;
-  for (std::size_t i = 0; i < nets.size(); ++i) {
-    const auto& input = options.inputs[i];
-    auto picture = pictures[i].picture;
-    if (nets[i]->inpaints && pictures[i].hidden.defined())
-      picture = picture.masked_fill(pictures[i].hidden, -1.0);
-    uses.push_back({nets[i], picture, {input.weight, input.start, input.end, options.mode_of(i)}});
-  }
-  return uses;
-}
-
-}  // namespace
-
 BatchDrawer::BatchDrawer(const Drawing& drawing, const LoadedModel& model, const RunInputs& inputs,
                          const std::vector<std::shared_ptr<const LoadedControl>>& nets,
                          RunControls& controls, AttnRun& attn, RunWords& words)
@@ -55,14 +19,14 @@ BatchDrawer::BatchDrawer(const Drawing& drawing, const LoadedModel& model, const
       shares_cells_(drawing.cells != nullptr),
       model_(model),
       inputs_(inputs),
-      nets_(control_uses(plan_.options.nets, inputs.controls, nets)),
+      nets_(control_uses_of(plan_.options.nets, inputs, nets)),
       run_controls_(controls),
       attn_(attn),
       words_(words),
       previews_(plan_, model, words),
       noise_(seed_rule_of(plan_.options), torch::Device(model.device)),
       start_(inputs.start),
-      image_prompts_(image_prompts(model, plan_.options.image_prompts, inputs)),
+      image_prompts_(image_prompts_of(model, plan_.options.image_prompts, inputs)),
       inversion_(run_inversion(plan_, model, inputs)),
       auto_masks_(plan_, model, inputs) {
   if (plan_.place) return;  // a task of many

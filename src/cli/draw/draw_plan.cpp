@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "cli/draw/added_inputs.h"
 #include "cli/draw/batch_drawer.h"
 #include "cli/draw/draw.h"
 #include "cli/draw/picture_writer.h"
@@ -145,9 +146,7 @@ class PlanRun {
       return speaks ? lane.words.on_loading(progress) : !InterruptGuard::requested();
     };
     lane.model = &lane.kept.load(request);
-    std::vector<std::filesystem::path> nets;
-    for (const auto& input : plan_.options.nets.inputs) nets.push_back(input.net);
-    lane.nets = lane.kept.load_controls(nets);
+    lane.nets = lane.kept.load_controls(control_files(plan_.options.nets));
     lane.words.clear();
   }
 

@@ -8,10 +8,12 @@
 #include <memory>
 #include <optional>
 #include <utility>
+#include <vector>
 
+#include "cli/draw/added_inputs.h"
 #include "cli/draw/draw.h"
 #include "cli/draw/run_inversion.h"
-#include "cli/plan/inversion_plan.h"
+#include "cli/plan/inversion_additions.h"
 #include "cli/shell/interrupt.h"
 #include "cli/shell/json_lines.h"
 #include "cli/shell/progress_line.h"
@@ -59,7 +61,10 @@ class Invert {
         progress_(wants_progress_line(plan.options.quiet)),
         picture_(sha256_file(plan.options.input.init_img.value())),
         inputs_(read_inputs(plan, [&](const std::string& text) { say(text); })),
-        model_(kept.load(loading())) {}
+        model_(kept.load(loading())),
+        controls_(control_uses_of(plan.options.nets, inputs_,
+                                  kept.load_controls(control_files(plan.options.nets)))),
+        image_prompts_(image_prompts_of(model_, plan.options.image_prompts, inputs_)) {}
 
   ExitCode run() {
     const InterruptGuard guard;
@@ -100,6 +105,7 @@ class Invert {
 
   InversionResult inverted() {
     auto request = inversion_request(plan_, inputs_, plan_.options.prompt);
+    add_to(request);
     if (settings_.guidance) request.inversion_guidance = *settings_.guidance;
     request.on_progress = shown();
     if (settings_.resume && std::filesystem::exists(settings_.out))
@@ -115,12 +121,20 @@ class Invert {
     return result;
   }
 
+  /// What the model has beside it, where the picture is inverted as where it is drawn again.
+  void add_to(DrawSettings& request) const {
+    request.controls = controls_;
+    request.image_prompts = image_prompts_;
+  }
+
   /// With what it is an inversion of.
   Inversion named(Inversion inversion) const {
     inversion.picture = picture_;
     inversion.model = model_sha256(model_.main_file);
     inversion.model_name = plan_.model_name;
     inversion.networks = kept_networks(plan_.networks);
+    inversion.controls = kept_controls(plan_.options);
+    inversion.image_prompts = kept_image_prompts(plan_.options);
     return inversion;
   }
 
@@ -129,6 +143,7 @@ class Invert {
     const auto& options = plan_.options;
     DrawRequest request;
     static_cast<PictureSettings&>(request) = options;
+    add_to(request);
     request.sampler = options.chosen_sampler();
     request.targets = {{inversion.prompt}};
     request.source = {inversion.prompt};
@@ -187,6 +202,8 @@ class Invert {
   const std::string picture_;  // its hash
   const RunInputs inputs_;
   const LoadedModel& model_;
+  const std::vector<ControlUse> controls_;
+  const std::vector<std::shared_ptr<const ImagePrompt>> image_prompts_;
 };
 
 }  // namespace

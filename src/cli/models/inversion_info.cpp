@@ -2,6 +2,7 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "sd/core/sha256.h"
 #include "sd/weights/inversion_file.h"
@@ -31,6 +32,16 @@ nlohmann::ordered_json inversion_json(const std::filesystem::path& path, bool ha
   for (const auto& [name, weights, file_hash] : inversion.networks)
     loras.push_back({{"name", name}, {"weights", weights}, {"hash", file_hash}});
   if (!loras.empty()) json["loras"] = std::move(loras);
+  const auto add = [&](const char* key, const std::vector<InversionAddition>& additions) {
+    for (const auto& [name, settings, file_hash, picture] : additions) {
+      json[key].push_back({{"name", name},
+                           {"settings", settings},
+                           {"hash", file_hash},
+                           {"picture_sha256", picture}});
+    }
+  };
+  add("controls", inversion.controls);
+  add("ip_adapters", inversion.image_prompts);
   if (hash) json["sha256"] = sha256_file(path);
   return json;
 }

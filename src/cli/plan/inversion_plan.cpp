@@ -1,22 +1,20 @@
 #include "cli/plan/inversion_plan.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <string_view>
 #include <utility>
 
 #include "cli/options/option_table.h"
+#include "cli/plan/inversion_additions.h"
 #include "sd/core/error.h"
 #include "sd/core/sha256.h"
-#include "sd/networks/network.h"
 
 namespace sd::cli {
 namespace {
 
 constexpr int64_t kFactor = 8;  // pixels a side of a latent
-constexpr std::size_t kShortHash = 12;
 
 void refuse_given(bool given, std::string_view option, std::string_view why) {
   if (given) throw UsageError(fmt::format("--{}: {}", option, why));
@@ -80,51 +78,6 @@ void forbid_start(const DrawOptions& options, std::string_view what) {
                fmt::format("not beside {}: --blend-mask keeps the source outside of a mask", what));
 }
 
-/// What a method that has the source's path from elsewhere cannot have added to its model.
-bool are_same(const std::vector<InversionNetwork>& some, std::vector<InversionNetwork> others) {
-  for (const auto& network : some) {
-    const auto same = std::ranges::find_if(
-        others, [&](const InversionNetwork& other) { return network.is_same(other); });
-    if (same == others.end()) return false;
-    others.erase(same);
-  }
-  return others.empty();
-}
-
-std::string text_of(const std::vector<InversionNetwork>& networks) {
-  std::vector<std::string> names;
-  for (const auto& [name, weights, hash] : networks)
-    names.push_back(fmt::format("{} ({}, {})", name, weights, hash.substr(0, kShortHash)));
-  return names.empty() ? "no LoRA" : fmt::format("{}", fmt::join(names, ", "));
-}
-
-/// A path is that of the model with the LoRAs that it was made with.
-void check_networks(const RunNetworks& networks, const InversionFile* file,
-                    InversionMethod method) {
-  refuse_given(!networks.sets.empty(), "lora",
-               fmt::format("one of some prompts or steps does not go with inversion by {}: the "
-                           "source would not become the picture\nGive it to all of them, or take "
-                           "--invert direct.",
-                           name_of(method)));
-  if (file == nullptr) return;  // inverted with what it is drawn with
-  const auto here = kept_networks(networks);
-  if (are_same(here, file->networks)) return;
-  throw UsageError(
-      fmt::format("--lora: the picture was inverted with {}, and this run has {}: by {} the source "
-                  "would not become the picture\nGive the same LoRAs, take --invert direct, or "
-                  "invert the picture again.",
-                  text_of(file->networks), text_of(here), name_of(method)));
-}
-
-void forbid_additions(const DrawOptions& options, InversionMethod method) {
-  if (method == InversionMethod::kDirect) return;
-  const auto why = fmt::format(
-      "not with inversion by {}: the source would not become the picture\nTake --invert direct.",
-      name_of(method));
-  refuse_given(!options.nets.inputs.empty(), "control", why);
-  refuse_given(!options.image_prompts.adapters.empty(), "ip-adapter", why);
-}
-
 }  // namespace
 
 OpenedInversion open_inversion(const DrawOptions& typed) {
@@ -176,18 +129,6 @@ double usual_depth(InversionMethod method) {
   return method == InversionMethod::kEditFriendly ? kEditFriendlyDepth : 1.0;
 }
 
-std::vector<InversionNetwork> kept_networks(const RunNetworks& networks) {
-  std::vector<InversionNetwork> kept;
-  for (const auto number : networks.merged) {
-    const auto& network = networks.all[number];
-    const auto& [file, text_encoder, unet, blocks] = network.applied;
-    auto weights = fmt::format("te={} unet={}", number_text(text_encoder), number_text(unet));
-    if (!blocks.empty()) weights += fmt::format(" lbw={}", fmt::join(blocks, ","));
-    kept.push_back({network.name, std::move(weights), network_hash(network.path)});
-  }
-  return kept;
-}
-
 void check_inversion(const DrawOptions& options, const RunPrompts& prompts,
                      const RunNetworks& networks, const InversionFile* file, const Say& say) {
   if (options.task != DrawTask::kSwap) return;
@@ -208,8 +149,7 @@ void check_inversion(const DrawOptions& options, const RunPrompts& prompts,
                  "needs a picture: --init-img FILE, or --inversion FILE");
     forbid_start(options, "--invert");
   }
-  forbid_additions(options, method);
-  if (method != InversionMethod::kDirect) check_networks(networks, file, method);
+  if (method != InversionMethod::kDirect) check_additions(options, networks, file, method);
   const double eta = method == InversionMethod::kEditFriendly ? 1 : 0;
   refuse_given(options.eta != 0 && options.eta != eta, "ddim_eta",
                fmt::format("inversion by {} draws with {}", name_of(method), number_text(eta)));

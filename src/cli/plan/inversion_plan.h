@@ -1,7 +1,6 @@
 #pragma once
 
 #include <memory>
-#include <vector>
 
 #include "cli/options/draw_options.h"
 #include "cli/plan/plan_context.h"
@@ -32,9 +31,6 @@ std::optional<InversionMethod> settled_inversion(const DrawOptions& options,
 /// How far towards noise a method inverts where --strength does not say: 0.64 of the steps for
 /// edit-friendly inversion, as published, else all.
 double usual_depth(InversionMethod method);
-
-/// The LoRAs that a run has in every row and step, as an inversion keeps them. Throws IoError.
-std::vector<InversionNetwork> kept_networks(const RunNetworks& networks);
 
 /// What of the rest of a swap's plan an inversion cannot be drawn with; `file`: that of
 /// --inversion, or null. Throws UsageError.
