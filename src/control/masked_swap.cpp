@@ -1,5 +1,6 @@
 #include "sd/control/masked_swap.h"
 
+#include <ATen/ops/where.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -10,12 +11,23 @@
 
 namespace sd {
 
-MaskedSwap::MaskedSwap(torch::Tensor mask) : mask_(std::move(mask)) {
+namespace {
+
+/// Where a pixel of a graded mask may not change yet at the end of this step.
+torch::Tensor kept_after(const torch::Tensor& mask, const StepInfo& step) {
+  const bool last = step.step + 1 >= step.num_steps;
+  if (last) return mask.eq(0);
+  return (1 - mask).gt(static_cast<double>(step.step + 1) / static_cast<double>(step.num_steps));
+}
+
+}  // namespace
+
+MaskedSwap::MaskedSwap(torch::Tensor mask, bool graded) : mask_(std::move(mask)), graded_(graded) {
   if (mask_.ge(0).logical_and(mask_.le(1)).all().item<bool>()) return;
   throw UsageError("masked swap: the mask has values outside [0, 1]");
 }
 
-torch::Tensor MaskedSwap::edit(torch::Tensor x, const StepInfo&,
+torch::Tensor MaskedSwap::edit(torch::Tensor x, const StepInfo& step,
                                const std::vector<RowGroup>& rows) {
   if (!has_source(rows)) throw UsageError("masked swap needs a source prompt");
   const auto mask = mask_.to(x.device(), x.scalar_type());
@@ -31,7 +43,8 @@ torch::Tensor MaskedSwap::edit(torch::Tensor x, const StepInfo&,
     const auto* source = source_beside(target, rows);
     const auto of_target = x.narrow(0, target.begin, target.count);
     const auto of_source = x.narrow(0, source->begin, source->count);
-    of_target.copy_(mask * of_target + (1 - mask) * of_source);
+    of_target.copy_(graded_ ? at::where(kept_after(mask, step), of_source, of_target)
+                            : mask * of_target + (1 - mask) * of_source);
   }
   return x;
 }

@@ -8,9 +8,11 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 
 #include "nn/gpu.h"
 #include "nn/kept_memory.h"
+#include "pipeline/appearance.h"
 #include "pipeline/approximations.h"
 #include "pipeline/control_run.h"
 #include "pipeline/encode.h"
@@ -64,18 +66,15 @@ torch::Tensor put_back(torch::Tensor x, const Start& start, const BatchRows& row
 /// Everything that happens between two steps. Guides are asked last: what they are shown is what
 /// the next step would begin with.
 StepHooks make_hooks(const DrawRequest& request, const Start& start, const BatchRows& rows,
-                     const LatentEdits& edits, NoiseSource& noise, GuideRun& guides,
-                     StepWatch& watch) {
+                     const AppearanceStatistics* appearance, const LatentEdits& edits,
+                     NoiseSource& noise, GuideRun& guides, StepWatch& watch) {
   StepHooks hooks;
-  const auto* appearance = request.sharing != nullptr && request.sharing->appearance
-                               ? &*request.sharing->appearance
-                               : nullptr;
   if (!edits.empty() || start.mask.defined() || !request.guides.empty() || appearance != nullptr) {
     hooks.edit = [&, appearance](torch::Tensor x, int64_t step) {
       const StepInfo at{step, start.plan.size(), start.plan.timestep(step), 0};
       const auto groups = rows.groups(GuidancePass::kConditional);
       if (appearance != nullptr) {
-        x = with_source_statistics(std::move(x), *appearance, at, groups);
+        x = appearance->after(std::move(x), at, groups);
       }
       for (auto* edit : edits) {
         x = edit->edit(std::move(x), at, groups);
@@ -164,9 +163,14 @@ torch::Tensor sample(const LoadedModel& model, const DrawRequest& asked, NoiseSo
   StepWatch watch;
   GuideRun guides(request, rows, start.plan, predicts);
   const auto edits = along.edits(request);
-  auto latents = start.plan.run(along.around(denoiser), guides.before(0, start.latents),
-                                make_hooks(request, start, rows, edits, noise, guides, watch),
-                                along.noise(noise), make_step_noise(request, rows, noise));
+  std::optional<AppearanceStatistics> appearance;
+  if (request.sharing && request.sharing->appearance)
+    appearance.emplace(model, request.sharing, start.plan, start.latents.sizes());
+  auto latents =
+      start.plan.run(along.around(denoiser), guides.before(0, start.latents),
+                     make_hooks(request, start, rows, appearance ? &*appearance : nullptr, edits,
+                                noise, guides, watch),
+                     along.noise(noise), make_step_noise(request, rows, noise));
   watch.finish();
   return latents;
 }

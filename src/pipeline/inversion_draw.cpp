@@ -153,7 +153,8 @@ void check_context(const LoadedModel& model, const DrawRequest& request, int64_t
       "picture again.");
 }
 
-/// The path in the scale of the sampler, [S+1,C,h,w].
+}  // namespace
+
 torch::Tensor in_levels_of(const SamplingPlan& plan, const Inversion& inversion,
                            torch::Device device) {
   std::vector<torch::Tensor> levels;
@@ -161,8 +162,6 @@ torch::Tensor in_levels_of(const SamplingPlan& plan, const Inversion& inversion,
     levels.push_back(plan.at_level(i, inversion.path[i]).unsqueeze(0));
   return at::cat(levels).to(device);
 }
-
-}  // namespace
 
 DrawRequest along_inversion(const LoadedModel& model, const DrawRequest& request) {
   check_request(model, request);

@@ -18,6 +18,10 @@ namespace sd {
 /// the method has. Throws UsageError for what the method is not defined with.
 DrawRequest along_inversion(const LoadedModel& model, const DrawRequest& request);
 
+/// The path in the scale of the sampler, [S+1,C,h,w].
+torch::Tensor in_levels_of(const SamplingPlan& plan, const Inversion& inversion,
+                           torch::Device device);
+
 /// Where such a drawing starts, with the plan of its steps. Throws UsageError where the path has
 /// other noise levels or another size.
 Start start_along(const LoadedModel& model, const DrawRequest& request, const BatchRows& rows,

@@ -41,6 +41,12 @@ torch::Tensor bias_of(const torch::Tensor& seen) {
       .masked_fill(~seen, -std::numeric_limits<double>::infinity());
 }
 
+/// Every fifth of the first steps, as published.
+bool keeps_structure(const AppearanceSettings& settings, const StepInfo& step) {
+  return settings.structure.contains(step.step, step.num_steps) &&
+         step.step % AppearanceSettings::kStructureEvery == 0;
+}
+
 class MasaCtrl final : public RowSharer {
  public:
   MasaCtrl(const RowSharing& sharing, UNetConfig unet)
@@ -193,8 +199,10 @@ class StyleAligned final : public RowSharer {
 
 class Appearance final : public RowSharer {
  public:
-  Appearance(const AppearanceSettings& settings, UNetConfig unet)
-      : settings_(settings), unet_(std::move(unet)) {}
+  Appearance(const RowSharing& sharing, UNetConfig unet)
+      : settings_(*sharing.appearance),
+        has_picture_(sharing.appearance_picture != nullptr),
+        unet_(std::move(unet)) {}
 
   bool acts(const AttentionSite& site, const StepInfo& step, const Groups& rows) const override {
     if (rows.empty() || !in_fine_decoder(site, unet_)) return false;
@@ -205,13 +213,12 @@ class Appearance final : public RowSharer {
   /// Of the prompt's rows alone, as published: guidance goes away from what is drawn without.
   std::vector<SharedRow> rows(const AttentionCall& call) const override {
     std::vector<SharedRow> shared;
-    const auto& step = call.step;
-    const bool structure = settings_.structure.contains(step.step, step.num_steps) &&
-                           step.step % AppearanceSettings::kStructureEvery == 0;
+    const bool structure = keeps_structure(settings_, call.step);
     for_each_pair(call.rows, [&](int64_t row, int64_t source, const RowGroup& group, int64_t) {
       if (!group.conditional) return;
-      const int64_t keys = structure ? row : source;
-      SharedRow target{row, row, {{keys, keys}}};
+      // A picture's own keys are noted in every row; beside one the source is the structure.
+      const int64_t keys = structure == has_picture_ ? source : row;
+      SharedRow target{row, row, {{keys, keys, has_picture_ && !structure}}};
       target.contrast = settings_.contrast;
       shared.push_back(std::move(target));
     });
@@ -220,17 +227,24 @@ class Appearance final : public RowSharer {
 
  private:
   AppearanceSettings settings_;
+  bool has_picture_;  // beside the source, which is the structure then
   UNetConfig unet_;
 };
 
 }  // namespace
+
+bool looks_at_appearance(const AppearanceSettings& settings, const StepInfo& step) {
+  const bool acts = settings.finest.contains(step.step, step.num_steps) ||
+                    settings.second.contains(step.step, step.num_steps);
+  return acts && !keeps_structure(settings, step);
+}
 
 std::shared_ptr<RowSharer> make_sharer(const RowSharing& sharing, const UNetConfig& unet) {
   if (sharing.masactrl) return std::make_shared<MasaCtrl>(sharing, unet);
   if (sharing.pnp) return std::make_shared<PlugAndPlay>(*sharing.pnp, unet);
   if (sharing.reference) return std::make_shared<Reference>(*sharing.reference, unet);
   if (sharing.style_aligned) return std::make_shared<StyleAligned>(*sharing.style_aligned);
-  if (sharing.appearance) return std::make_shared<Appearance>(*sharing.appearance, unet);
+  if (sharing.appearance) return std::make_shared<Appearance>(sharing, unet);
   return nullptr;
 }
 

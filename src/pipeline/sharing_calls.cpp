@@ -29,7 +29,7 @@ void BatchNoiseModel::note_reference(const torch::Tensor& context, double alpha,
   run.prompt = note_prompt_.get();
   if (!run.same_as.empty()) run.same_as = find_equal_rows(input);
   sharer.noting = true;
-  forward(input, context, run);
+  forward(input, sharing_->reference_context(context), run);
   sharer.noting = false;
 }
 

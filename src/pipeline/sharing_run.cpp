@@ -1,7 +1,6 @@
 #include "pipeline/sharing_run.h"
 
 #include <ATen/ops/cat.h>
-#include <ATen/ops/var_mean.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -19,6 +18,7 @@
 #include "pipeline/start.h"
 #include "sd/core/error.h"
 #include "sd/diffusion/samplers.h"
+#include "sd/pipeline/inversion.h"
 
 namespace sd {
 namespace {
@@ -110,6 +110,10 @@ void check_sharing(const LoadedModel& model, const DrawRequest& request) {
         "at; take one of them");
   }
   const auto name = name_of(sharing);
+  const bool of_appearance = sharing.appearance_picture || sharing.appearance_object.defined() ||
+                             sharing.target_object.defined();
+  if (of_appearance && !sharing.appearance)
+    throw UsageError(fmt::format("{}: an inverted picture and objects are of appearance", name));
   check_numbers(sharing);
   check_neighbours(request, name);
   if (sharing.needs_source() && request.source.empty())
@@ -122,10 +126,11 @@ void check_sharing(const LoadedModel& model, const DrawRequest& request) {
 SharingRun::SharingRun(const LoadedModel& model, const DrawRequest& request)
     : sharing_(request.sharing),
       rows_(BatchRows::of(request)),
-      sharer_(make_sharer(*request.sharing, model.config.unet)) {
+      sharer_(make_sharer(*request.sharing, model.config.unet)),
+      noted_device_(model.device) {
   if (request.acts) sharer_ = watched(std::move(sharer_), request.acts);
+  if (sharing_->reference || sharing_->appearance_picture) sharer_->notes = &notes_;
   if (!sharing_->reference) return;
-  sharer_->notes = &notes_;
   picture_ = encode_pictures(model, sharing_->picture);
   put_part_away(model, ModelPart::kEncoder);
   for (int64_t i = 0; i < rows_.samples; ++i) {
@@ -137,17 +142,36 @@ SharingRun::SharingRun(const LoadedModel& model, const DrawRequest& request)
 }
 
 bool SharingRun::refers(const StepInfo& step) const {
+  if (sharing_->appearance && sharing_->appearance_picture)
+    return looks_at_appearance(*sharing_->appearance, step);
   return sharing_->reference && sharing_->reference->weight > 0 &&
          sharing_->reference->steps.contains(step.step, step.num_steps);
 }
 
 torch::Tensor SharingRun::reference_at(double alpha, int64_t step) {
+  if (const auto& picture = sharing_->appearance_picture) {
+    // Where a step evaluates between levels: the nearest.
+    const auto away = [alpha](double level) { return std::abs(level - alpha); };
+    const auto nearest = std::ranges::min_element(picture->alphas, {}, away);
+    return picture->path[nearest - picture->alphas.begin()]
+        .to(noted_device_)
+        .expand({rows_.total(), -1, -1, -1});
+  }
   for (; step_ < step; ++step_) {
     std::vector<torch::Tensor> drawn;
     for (auto& noise : noises_) drawn.push_back(noise.like(picture_));
     noise_ = at::cat(drawn);
   }
   return rows_.spread(add_noise(picture_, noise_, alpha));
+}
+
+torch::Tensor SharingRun::reference_context(const torch::Tensor& own) {
+  if (!sharing_->appearance_picture) return own;
+  if (!context_.defined() || context_.size(0) != own.size(0)) {
+    const auto kept = sharing_->appearance_picture->context.unsqueeze(0).to(own.options());
+    context_ = kept.expand({own.size(0), -1, -1}).contiguous();
+  }
+  return context_;
 }
 
 double SharingRun::guidance_at(const StepInfo& step, bool guided) const {
@@ -158,26 +182,6 @@ double SharingRun::guidance_at(const StepInfo& step, bool guided) const {
   if (!all.contains(step.step, step.num_steps) || settings.guidance == 1) return 1;
   const auto last = static_cast<double>(std::max<int64_t>(step.num_steps - 1, 1));
   return settings.guidance + (1 - settings.guidance) * static_cast<double>(step.step) / last;
-}
-
-torch::Tensor with_source_statistics(torch::Tensor x, const AppearanceSettings& settings,
-                                     const StepInfo& step, const std::vector<RowGroup>& rows) {
-  constexpr double kEps = 1e-5;
-  if (!settings.statistics.contains(step.step, step.num_steps)) return x;
-  const auto statistics = [](const torch::Tensor& of) {
-    const auto [variance, mean] = at::var_mean(of, {2, 3}, /*correction=*/1, /*keepdim=*/true);
-    return std::pair((variance + kEps).sqrt(), mean);
-  };
-  for (const auto& target : rows) {
-    const auto* source = source_beside(target, rows);
-    if (target.branch != RowGroup::Branch::kTarget || source == nullptr) continue;
-    const auto own = x.narrow(0, target.begin, target.count);
-    const auto [deviation, mean] = statistics(own);
-    const auto [other_deviation, other_mean] =
-        statistics(x.narrow(0, source->begin, source->count));
-    own.copy_((own - mean) / deviation * other_deviation + other_mean);
-  }
-  return x;
 }
 
 }  // namespace sd

@@ -100,7 +100,8 @@ Keys keys_of_runs() {
        {std::vector<std::string>{"--masactrl", "--masactrl-mask", "cat", "--masactrl-mask", "dog",
                                  "--masactrl-res", "64"},
         {"--pnp"},
-        {"--appearance"}}) {
+        {"--appearance", "--appearance-from", picture, "--appearance-prompt", "a",
+         "--appearance-object", picture, "--appearance-onto", picture}}) {
     auto arguments = way;
     arguments.insert(arguments.end(),
                      {"--sprompt", "a cat", "--prompt", "a dog", "--n_samples", "1"});

@@ -298,7 +298,13 @@ TEST_F(RegionBinary, MasksHoldOverAnInvertedPicture) {
   const auto free = drawn("swap", swap);
   EXPECT_NE(drawn("swap", with({"--auto-mask"})), free);
   EXPECT_NE(drawn("swap", with({"--edit", "snow:5:0.5"})), free);
-  expect_refused("swap", with({"--edit-mask", mask, "--mask-mode", "graded"}), 2, {"--mask-mode"});
+  const auto grey = picture("grey.png", halves(0, 128));
+  const auto graded = drawn("swap", with({"--edit-mask", grey, "--mask-mode", "graded"}));
+  EXPECT_TRUE(same_columns(graded, original.pixels, 0, 64));
+  EXPECT_FALSE(same_columns(graded, original.pixels, 64, 128));
+  EXPECT_NE(graded, drawn("swap", with({"--edit-mask", grey})));
+  expect_refused("swap", with({"--init-mask", mask}), 2,
+                 {"--init-mask", "Give the mask as --edit-mask"});
 }
 
 TEST_F(RegionBinary, MasksThatDoNotFitAreRefused) {

@@ -1,6 +1,7 @@
 // Pictures that look at other pictures, through the binary on the tiny model.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -133,6 +134,61 @@ TEST(SharingBinary, PicturesOfABatchFollowTheStyleOfItsFirst) {
   }
   EXPECT_EQ(run.sample("00002.png").pixels, run.sample("00000.png").pixels);
   EXPECT_NE(run.sample("00003.png").pixels, run.sample("00001.png").pixels);
+}
+
+TEST(SharingBinary, AppearanceOfAPictureAlongAnotherOnesPathIsRepeatedToTheByte) {
+  const SharingRun run;
+  Image mask{64, 64, 1, std::vector<uint8_t>(64 * 64, 0)};
+  std::fill(mask.pixels.begin(), mask.pixels.begin() + 64 * 24, uint8_t{255});
+  const auto png = encode_png(mask);
+  const auto object =
+      run.file("object.png", {reinterpret_cast<const char*>(png.data()), png.size()});
+  Image ramp{64, 64, 3, {}};
+  for (int i = 0; i < 64 * 64 * 3; ++i) ramp.pixels.push_back(static_cast<uint8_t>(i / 50));
+  const auto other = encode_png(ramp);
+  const auto start =
+      run.file("start.png", {reinterpret_cast<const char*>(other.data()), other.size()});
+  const Names common = {"--appearance", "--init-img", start};
+  const std::vector<Names> ways = {{},
+                                   {"--appearance-from", run.cat()},
+                                   {"--appearance-from", run.cat(), "--appearance-prompt", "a cat"},
+                                   {"--appearance-from", run.cat(), "--appearance-prompt", "a cat",
+                                    "--appearance-object", object, "--appearance-onto", object}};
+  for (const auto& way : ways) {
+    auto arguments = common;
+    arguments.insert(arguments.end(), way.begin(), way.end());
+    const auto finished = run.swap(arguments);
+    ASSERT_EQ(finished.code, 0) << finished.err;
+  }
+  for (std::size_t i = 1; i < ways.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j)
+      EXPECT_NE(run.sample("0000" + std::to_string(i) + ".png").pixels,
+                run.sample("0000" + std::to_string(j) + ".png").pixels)
+          << i << " and " << j;
+  }
+  // The structure is the picture in all of them.
+  EXPECT_EQ(read_image(run.path("out/source/00003.png")).pixels,
+            read_image(run.path("out/source/00000.png")).pixels);
+  expect_repeats(run, "samples/00003.png");
+}
+
+TEST(SharingBinary, AppearanceOfAPictureIsRefusedWhereItCannotBe) {
+  const SharingRun run;
+  const auto expect = [&](const Names& arguments, int code, const char* part) {
+    const auto finished = run.swap(arguments);
+    EXPECT_EQ(finished.code, code) << finished.err;
+    EXPECT_TRUE(contains(finished.err, part)) << finished.err;
+  };
+  const Image black{64, 64, 1, std::vector<uint8_t>(64 * 64, 0)};
+  const auto png = encode_png(black);
+  const auto mask = run.file("b.png", {reinterpret_cast<const char*>(png.data()), png.size()});
+  expect({"--appearance-from", run.cat()}, 2, "belongs to --appearance");
+  expect({"--appearance", "--appearance-prompt", "a cat"}, 2, "belongs to --appearance-from");
+  expect({"--appearance", "--appearance-from", "no.png"}, 5, "no.png does not exist");
+  expect({"--appearance", "--appearance-object", "no.png"}, 5, "no.png does not exist");
+  expect({"--appearance", "--appearance-from", run.cat(), "--sampler", "euler_a"}, 2,
+         "--appearance-from: ");
+  expect({"--appearance", "--appearance-onto", mask}, 2, "has 0 pixels");
 }
 
 TEST(SharingBinary, WhatDoesNotGoTogetherIsRefused) {

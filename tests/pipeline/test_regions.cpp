@@ -318,6 +318,29 @@ TEST(GradedMask, NeedsAMaskAndAModelThatIsNotShownOne) {
   expect_error<UsageError>([&] { drawn(request, TinyFamily::kV1Inpainting); }, "inpainting");
 }
 
+TEST(MaskedSwap, APixelOfAGradedMaskTakesPartInSoManyOfTheLastSteps) {
+  MaskedSwap mask(columns({0, 0.2, 0.25, 0.5, 0.74, 0.75, 0.99, 1}), /*graded=*/true);
+  const std::vector<RowGroup> rows = {
+      {.branch = RowGroup::Branch::kTarget, .begin = 0, .count = 1},
+      {.branch = RowGroup::Branch::kSource, .begin = 1, .count = 1}};
+  // Of four steps, in so many pixels of each strength are the target's when they end.
+  const std::vector<std::vector<bool>> free = {
+      {false, false, false, false, false, true, true, true},
+      {false, false, false, true, true, true, true, true},
+      {false, false, true, true, true, true, true, true},
+      {false, true, true, true, true, true, true, true}};
+  for (int64_t step = 0; step < 4; ++step) {
+    const auto x = mask.edit(at::cat({at::ones({1, 4, 8, 8}), at::zeros({1, 4, 8, 8})}),
+                             {step, 4, 0, 0}, rows);
+    for (int64_t column = 0; column < 8; ++column) {
+      const double expected =
+          free[static_cast<std::size_t>(step)][static_cast<std::size_t>(column)] ? 1 : 0;
+      EXPECT_TRUE(x[0].select(2, column).eq(expected).all().item<bool>()) << step << column;
+    }
+    EXPECT_TRUE(x[1].eq(0).all().item<bool>());
+  }
+}
+
 TEST(MaskedSwap, WhatDoesNotFitIsRefused) {
   expect_error<UsageError>([] { MaskedSwap mask(at::ones({1, 1, 8, 8}) * 2); }, "outside [0, 1]");
   auto request = request_of(kSecond);

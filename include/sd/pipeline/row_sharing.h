@@ -13,6 +13,8 @@
 
 namespace sd {
 
+struct Inversion;  // pipeline/inversion.h
+
 /// Which rows of a batch look at other rows in self-attention, and what that needs beside the
 /// settings. Nothing of it goes with token merging, DeepCache or self-attention guidance.
 struct RowSharing : RowSharingSettings {
@@ -21,6 +23,13 @@ struct RowSharing : RowSharingSettings {
   /// MasaCtrl's masks, which are also at the end of the batch's controller; null: all keys are
   /// seen.
   std::shared_ptr<WordMasks> masks = {};
+  /// Of `appearance`: the picture that targets are to look like, inverted along the steps that are
+  /// drawn, with its prompt's context. The source is the structure then, at which they look in
+  /// place of themselves. Null: the source is what they are to look like.
+  std::shared_ptr<const Inversion> appearance_picture = {};
+  /// Of `appearance`, [1,1,h,w]: the objects, from 0.5 on, whose statistics are taken and which
+  /// take them on; other pixels of a target stay. Undefined: all is.
+  torch::Tensor appearance_object = {}, target_object = {};
 };
 
 /// Masks of a batch by words, each of which is looked for in the prompts of all samples, targets

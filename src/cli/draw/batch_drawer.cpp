@@ -28,6 +28,7 @@ BatchDrawer::BatchDrawer(const Drawing& drawing, const LoadedModel& model, const
       start_(inputs.start),
       image_prompts_(image_prompts_of(model, plan_.options.image_prompts, inputs)),
       inversion_(run_inversion(plan_, model, inputs)),
+      appearance_(run_appearance(plan_, model, inputs, inversion_.get())),
       auto_masks_(plan_, model, inputs) {
   if (plan_.place) return;  // a task of many
   for_each_batch(plan_, [&](const Batch& batch) {
@@ -214,7 +215,7 @@ void BatchDrawer::attach_controls(DrawRequest& request, const Batch& batch) {
                   ? make_regional_controls(options, sets_of(batch), sets_of(*plan_.watched, batch),
                                            inputs_.blend_mask, *plan_.reader)
                   : make_controls(options, sets_of(batch), inputs_.blend_mask, *plan_.reader);
-  const auto sharing = make_sharing(options, inputs_, sets_of(batch), *plan_.reader);
+  const auto sharing = make_sharing(options, inputs_, appearance_, sets_of(batch), *plan_.reader);
   auto links = run_controls_.watched(controls_);
   if (sharing && sharing->masks) links.push_back(sharing->masks);
   request.sharing = sharing;
@@ -224,7 +225,8 @@ void BatchDrawer::attach_controls(DrawRequest& request, const Batch& batch) {
   if (const auto mask = swap_mask(); mask.defined()) {
     std::vector<std::shared_ptr<LatentEdit>> edits;
     if (controls_.blend) edits.push_back(controls_.blend);
-    edits.push_back(std::make_shared<MaskedSwap>(mask));
+    edits.push_back(
+        std::make_shared<MaskedSwap>(mask, options.input.mask_mode == MaskMode::kGraded));
     latent_edit_ = std::make_shared<LatentEditChain>(std::move(edits));
   }
   request.latent_edit = latent_edit_.get();

@@ -75,7 +75,8 @@ class BatchDrawer {
   RunNoise noise_;
   std::optional<StartLatents> start_;  // cells have one each
   std::vector<std::shared_ptr<const ImagePrompt>> image_prompts_;
-  std::shared_ptr<const Inversion> inversion_;  // what pictures are drawn along; null: nothing
+  std::shared_ptr<const Inversion> inversion_;   // what pictures are drawn along; null: nothing
+  std::shared_ptr<const Inversion> appearance_;  // of --appearance-from; null: none
   AutoMasks auto_masks_;
   std::vector<std::shared_ptr<const SizedMask>> masks_;  // of the batch being drawn
   std::shared_ptr<LatentEdit> latent_edit_;              // likewise

@@ -1,5 +1,6 @@
 #include "cli/draw/input_picture.h"
 
+#include <ATen/ops/avg_pool2d.h>
 #include <ATen/ops/from_blob.h>
 #include <fmt/format.h>
 
@@ -68,7 +69,7 @@ SwapMask read_swap_mask(const DrawPlan& plan, const Say& say) {
       plan, read_mask(plan, "--edit-mask", *plan.options.input.edit_mask, std::nullopt, say),
       "--edit-mask");
   save_mask(plan, mask);
-  return {mask.pixels, mask.latents};
+  return {mask.paste(plan.options.input.mask_mode), mask.latents};
 }
 
 /// Alpha as grey.
@@ -101,11 +102,31 @@ ControlPicture read_control(const DrawPlan& plan, std::size_t i,
   return control;
 }
 
-/// What of the picture is in the middle of the drawn shape.
-torch::Tensor read_reference(const DrawPlan& plan) {
-  const auto given = to_rgb(read_image(*plan.options.sharing.reference));
-  return to_tensor(control_picture(given, {plan.width(), plan.height()}, ControlResize::kCrop,
-                                   Preprocessor::kNone));
+/// What of the picture is in the middle of the drawn shape; or all, stretched to it.
+torch::Tensor read_fitted(const DrawPlan& plan, const std::filesystem::path& file,
+                          ControlResize resize = ControlResize::kCrop) {
+  const auto given = to_rgb(read_image(file));
+  return to_tensor(
+      control_picture(given, {plan.width(), plan.height()}, resize, Preprocessor::kNone));
+}
+
+/// A mask that lies over a picture which is fitted so, in pixels of latents.
+torch::Tensor read_object(const DrawPlan& plan, const std::filesystem::path& file,
+                          ControlResize resize) {
+  const auto grey = read_fitted(plan, file, resize).mean({1}, /*keepdim=*/true);
+  return at::avg_pool2d((grey + 1) / 2, plan.options.f);
+}
+
+void read_appearance(const DrawPlan& plan, RunInputs& inputs) {
+  const auto& sharing = plan.options.sharing;
+  if (sharing.appearance_from) inputs.appearance = read_fitted(plan, *sharing.appearance_from);
+  // A source's own mask is as large as the source.
+  const auto fit = sharing.appearance_from ? ControlResize::kCrop : ControlResize::kStretch;
+  if (sharing.appearance_object)
+    inputs.appearance_object = read_object(plan, *sharing.appearance_object, fit);
+  if (sharing.appearance_onto) {
+    inputs.appearance_onto = read_object(plan, *sharing.appearance_onto, ControlResize::kStretch);
+  }
 }
 
 torch::Tensor read_blend_mask(const DrawPlan& plan, const Say& say) {
@@ -130,7 +151,9 @@ RunInputs read_inputs(const DrawPlan& plan, const Say& say) {
   if (plan.options.swap.blend_mask) inputs.blend_mask = read_blend_mask(plan, say);
   for (const auto& one : plan.options.image_prompts.adapters)
     inputs.followed.push_back(read_image(one.picture));
-  if (plan.options.sharing.reference) inputs.reference = read_reference(plan);
+  if (const auto& picture = plan.options.sharing.reference)
+    inputs.reference = read_fitted(plan, *picture);
+  read_appearance(plan, inputs);
   for (std::size_t i = 0; i < plan.options.nets.inputs.size(); ++i)
     inputs.controls.push_back(read_control(plan, i, inputs.picture));
   return inputs;

@@ -43,7 +43,9 @@ struct RunInputs {
   std::vector<Image> followed;             // pictures of --ip-adapter, in their order
   std::optional<StartLatents> start;       // what its batches start from; cells have their own
   torch::Tensor reference;                 // [1,3,H,W] in [-1,1]; undefined without one
-  std::vector<ControlPicture> controls;    // of the control nets, in their order
+  torch::Tensor appearance;                // of --appearance-from, as reference
+  torch::Tensor appearance_object, appearance_onto;  // [1,1,h,w] in [0,1]; undefined without
+  std::vector<ControlPicture> controls;              // of the control nets, in their order
 };
 
 /// Reads and resizes (Lanczos) them to the plan's size. Says through `say` what of a mask was taken

@@ -21,6 +21,33 @@ void check_model(const DrawPlan& plan, const LoadedModel& model) {
       plan.options.inversion.file->string(), file.model_name, plan.model_name));
 }
 
+InversionRequest request_of(const DrawPlan& plan, InversionMethod method, const std::string& prompt,
+                            const torch::Tensor& picture, double depth) {
+  const auto& options = plan.options;
+  InversionRequest request;
+  static_cast<PictureSettings&>(request) = options;
+  request.eta = 0;  // of the drawing
+  request.method = method;
+  request.prompt = prompt;
+  request.picture = picture;
+  request.depth = depth;
+  request.inversion_guidance = usual_inversion_guidance(method);
+  request.sampler = options.chosen_sampler();
+  request.prompt_chunks = plan.reader->chunks();
+  request.embeddings = plan.embeddings.words;
+  request.on_progress = [](const Progress&) { return !InterruptGuard::requested(); };
+  return request;
+}
+
+/// The share of the steps that a run draws.
+double depth_of(const DrawPlan& plan, const Inversion* inversion) {
+  const auto& options = plan.options;
+  if (inversion == nullptr) return options.input.init_img ? options.input.strength.value_or(1) : 1;
+  if (inversion->steps_kept() >= options.steps) return 1;
+  // Away from where rounding decides.
+  return (static_cast<double>(inversion->steps_kept()) + 0.5) / static_cast<double>(options.steps);
+}
+
 Inversion from_file(const DrawPlan& plan, const LoadedModel& model) {
   check_model(plan, model);
   return inversion_of(*plan.inversion);
@@ -38,23 +65,22 @@ Inversion from_picture(const DrawPlan& plan, const LoadedModel& model, const Run
 InversionRequest inversion_request(const DrawPlan& plan, const RunInputs& inputs,
                                    const std::string& prompt) {
   const auto& options = plan.options;
-  InversionRequest request;
-  static_cast<PictureSettings&>(request) = options;
-  request.eta = 0;  // of the drawing
-  request.method = options.inversion.method.value();
-  request.prompt = prompt;
-  request.picture = inputs.picture.value().tensor;
-  request.depth = options.input.strength.value();
-  request.inversion_guidance = usual_inversion_guidance(request.method);
-  request.sampler = options.chosen_sampler();
-  request.prompt_chunks = plan.reader->chunks();
-  request.embeddings = plan.embeddings.words;
-  request.on_progress = [](const Progress&) { return !InterruptGuard::requested(); };
-  return request;
+  return request_of(plan, options.inversion.method.value(), prompt, inputs.picture.value().tensor,
+                    options.input.strength.value());
 }
 
 SeededNoise inversion_noise(const DrawPlan& plan, const LoadedModel& model) {
   return {plan.options.seed.value(), plan.options.rng, torch::Device(model.device)};
+}
+
+std::shared_ptr<const Inversion> run_appearance(const DrawPlan& plan, const LoadedModel& model,
+                                                const RunInputs& inputs, const Inversion* source) {
+  if (!inputs.appearance.defined()) return nullptr;
+  const auto prompt = plan.options.sharing.appearance_prompt.value_or("");
+  const auto request =
+      request_of(plan, InversionMethod::kDirect, prompt, inputs.appearance, depth_of(plan, source));
+  auto noise = inversion_noise(plan, model);
+  return std::make_shared<const Inversion>(invert(model, request, noise).inversion);
 }
 
 std::shared_ptr<const Inversion> run_inversion(const DrawPlan& plan, const LoadedModel& model,

@@ -22,4 +22,10 @@ SeededNoise inversion_noise(const DrawPlan& plan, const LoadedModel& model);
 std::shared_ptr<const Inversion> run_inversion(const DrawPlan& plan, const LoadedModel& model,
                                                const RunInputs& inputs);
 
+/// What --appearance-from shows, inverted along the steps of the run; null where there is none.
+/// `source`: what run_inversion gave.
+/// Throws as `invert`.
+std::shared_ptr<const Inversion> run_appearance(const DrawPlan& plan, const LoadedModel& model,
+                                                const RunInputs& inputs, const Inversion* source);
+
 }  // namespace sd::cli

@@ -29,6 +29,9 @@ struct SharingOptions {
   bool appearance = false;
   double appearance_contrast = AppearanceSettings().contrast;
   double appearance_guidance = AppearanceSettings().guidance;
+  std::optional<std::filesystem::path> appearance_from;  // absent: the source
+  std::optional<std::string> appearance_prompt;          // what that shows; absent: nothing
+  std::optional<std::filesystem::path> appearance_object, appearance_onto;  // masks
 
   /// As the library takes them.
   RowSharingSettings settings() const {

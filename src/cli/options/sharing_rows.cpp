@@ -169,6 +169,55 @@ std::vector<OptionRow> swap_methods() {
   };
 }
 
+std::vector<OptionRow> appearance_pictures() {
+  constexpr const char* kOfAppearance = "belongs to --appearance";
+  const auto has_picture = [](const DrawOptions& options) {
+    return options.sharing.appearance_from.has_value();
+  };
+  return {
+      {.names = "appearance-from",
+       .group = kSourceGroup,
+       .help =
+           "Look like this picture, which is inverted for it; the\nsource is the structure then",
+       .value = path(sharing(&SharingOptions::appearance_from), "FILE"),
+       .commands = kSwapCommand,
+       .role = Role::kInputFile,
+       .needs = has_appearance,
+       .without = kOfAppearance,
+       .key = {"appearance_from"},
+       .told_if_given = true},
+      {.names = "appearance-prompt",
+       .group = kSourceGroup,
+       .help = "What that picture shows",
+       .value = text(sharing(&SharingOptions::appearance_prompt)),
+       .commands = kSwapCommand,
+       .needs = has_picture,
+       .without = "belongs to --appearance-from",
+       .key = {"appearance_prompt"},
+       .told_if_given = true},
+      {.names = "appearance-object",
+       .group = kSourceGroup,
+       .help = "White where the object is that targets are to look like:\nits statistics are taken",
+       .value = path(sharing(&SharingOptions::appearance_object), "FILE"),
+       .commands = kSwapCommand,
+       .role = Role::kInputFile,
+       .needs = has_appearance,
+       .without = kOfAppearance,
+       .key = {"appearance_object"},
+       .told_if_given = true},
+      {.names = "appearance-onto",
+       .group = kSourceGroup,
+       .help = "White where the target takes them on",
+       .value = path(sharing(&SharingOptions::appearance_onto), "FILE"),
+       .commands = kSwapCommand,
+       .role = Role::kInputFile,
+       .needs = has_appearance,
+       .without = kOfAppearance,
+       .key = {"appearance_onto"},
+       .told_if_given = true},
+  };
+}
+
 std::vector<OptionRow> style_rows() {
   constexpr const char* kGroup = "One style for a batch";
   constexpr unsigned kCommands = kEveryCommand & ~kSwapCommand;
@@ -237,7 +286,7 @@ std::vector<OptionRow> reference_rows() {
 
 std::vector<OptionRow> sharing_rows() {
   std::vector<OptionRow> rows;
-  for (auto make : {masactrl_rows, swap_methods, style_rows, reference_rows}) {
+  for (auto make : {masactrl_rows, swap_methods, appearance_pictures, style_rows, reference_rows}) {
     for (auto& row : make()) rows.push_back(std::move(row));
   }
   return rows;

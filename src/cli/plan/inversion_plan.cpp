@@ -74,8 +74,12 @@ void forbid_start(const DrawOptions& options, std::string_view what) {
   refuse_given(options.variation.has_value(), "variation", why);
   refuse_given(options.fixed_code, "fixed_code", why);
   refuse_given(input.img_scale.has_value(), "img-scale", "belongs to InstructPix2Pix");
-  refuse_given(input.init_mask.has_value(), "init-mask",
-               fmt::format("not beside {}: --blend-mask keeps the source outside of a mask", what));
+  refuse_given(
+      input.init_mask.has_value(), "init-mask",
+      fmt::format("not beside {}, along which nothing is made noisy and put back\nGive the "
+                  "mask as --edit-mask: outside of it targets stay the picture; with "
+                  "--mask-mode graded, grey says how much a pixel may change.",
+                  what));
 }
 
 }  // namespace

@@ -81,10 +81,6 @@ void check_regions(const DrawOptions& options) {
 }  // namespace
 
 void check_masks(const DrawOptions& options) {
-  const bool inverts = options.inversion.method || options.inversion.file;
-  forbid(inverts && options.input.mask_mode == MaskMode::kGraded, "mask-mode",
-         "graded lets pixels go from a picture made noisy, and an inverted one is not\nLeave it "
-         "out, or draw over --init-img with --strength.");
   check_edit_mask(options);
   check_auto_mask(options);
   check_saved_mask(options);

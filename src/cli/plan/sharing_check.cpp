@@ -57,13 +57,22 @@ void check_source(const DrawOptions& options, std::string_view method) {
          "goes with --mode p2p, or without --mode, not with the fork's swap of maps");
 }
 
-void check_picture(const DrawOptions& options) {
-  const auto& picture = options.sharing.reference;
+void check_picture(std::string_view option, const std::optional<std::filesystem::path>& picture) {
   if (!picture) return;
   std::error_code ignored;
   if (!std::filesystem::exists(*picture, ignored))
-    throw IoError(fmt::format("--reference: {} does not exist", picture->string()));
+    throw IoError(fmt::format("{}: {} does not exist", option, picture->string()));
   read_metadata(*picture);
+}
+
+void check_appearance(const DrawOptions& options) {
+  const auto& sharing = options.sharing;
+  check_picture("--appearance-from", sharing.appearance_from);
+  check_picture("--appearance-object", sharing.appearance_object);
+  check_picture("--appearance-onto", sharing.appearance_onto);
+  if (!sharing.appearance_from) return;
+  const auto why = why_not_sampled(InversionMethod::kDirect, options.chosen_sampler());
+  if (!why.empty()) throw UsageError(fmt::format("--appearance-from: {}", why));
 }
 
 bool has_word(const std::string& prompt, const std::vector<std::string>& words,
@@ -89,7 +98,8 @@ void check_sharing(const DrawOptions& options) {
   check_source(options, methods.front());
   check_neighbours(options, methods.front());
   check_style(options);
-  check_picture(options);
+  check_picture("--reference", options.sharing.reference);
+  check_appearance(options);
 }
 
 void check_mask_words(const DrawOptions& options, const std::vector<PromptSet>& prompts,
