@@ -253,7 +253,7 @@ TEST(MethodReport, MasksTellTheShareThatMayChange) {
   const auto line = control_lines(finished).at("mask");
   EXPECT_EQ(line.at("subject"), "mask.png");
   EXPECT_EQ(line.at("editable"), 0.5);
-  EXPECT_TRUE(contains(run.swap(joined(given, {"--dry-run"})).out, "--edit-mask mask.png: all"));
+  EXPECT_TRUE(contains(run.swap(joined(given, {"--dry-run"})).out, "--edit-mask mask.png: 50.0 %"));
   const auto told = run.swap(joined(given, {"-v"}));
   EXPECT_TRUE(contains(told.err, "--edit-mask mask.png: 50.0 % of the picture may change"))
       << told.err;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "cli/plan/planned_masks.h"
 #include "cli/shell/text_output.h"
 
 namespace sd::cli {
@@ -22,8 +23,7 @@ std::size_t concepts_of(const std::vector<PlannedControl>& planned) {
 
 double mean_of(const torch::Tensor& mask) { return mask.to(at::kFloat).mean().item<double>(); }
 
-/// Whether a tenth of some pixel is its own: what is drawn does not show less.
-bool is_seen(const torch::Tensor& map) { return map.max().item<double>() >= 0.1; }
+bool is_seen(const torch::Tensor& map) { return map.max().item<float>() >= kSeenWeight; }
 
 /// Tells the share of what a control did where it has one by its kind. A region that is seen in no
 /// batch covers nothing.

@@ -95,6 +95,8 @@ std::string control_json_line(const PlannedControl& control, const ControlOutcom
       {"share", {control.steps.begin, control.steps.end}},
       {"planned_layers", control.layers.size()},
       {"model_layers", control.of_layers}};
+  if (!outcome && control.covers) line["covers"] = *control.covers;
+  if (!outcome && control.editable) line["editable"] = *control.editable;
   if (outcome) line.update(outcome_json(*outcome));
   return json_line_of("control", line);
 }
