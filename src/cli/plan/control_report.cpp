@@ -74,7 +74,8 @@ ordered_json outcome_json(const ControlOutcome& outcome) {
           {"dropped", or_null(outcome.dropped)},
           {"loss", outcome.loss
                        ? ordered_json{{"first", outcome.loss->first}, {"last", outcome.loss->last}}
-                       : ordered_json(nullptr)}};
+                       : ordered_json(nullptr)},
+          {"evaluations", or_null(outcome.evaluations)}};
 }
 
 }  // namespace

@@ -217,6 +217,8 @@ std::string outcome_text(const PlannedControl& control, const ControlOutcome& ou
   if (outcome.loss)
     text += fmt::format("; its loss went from {:.3g} to {:.3g}", outcome.loss->first,
                         outcome.loss->last);
+  if (const auto n = outcome.evaluations)
+    text += fmt::format(" in {} evaluation{}", *n, *n == 1 ? "" : "s");
   return text;
 }
 
