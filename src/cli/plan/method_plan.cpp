@@ -216,7 +216,9 @@ void add_inversion(const DrawPlan& plan, std::vector<PlannedControl>& planned) {
   inversion.subject = name_of(*method);
   planned.push_back(std::move(inversion));
   if (*method != InversionMethod::kNegativePrompt || options.inversion.proximal <= 0) return;
-  planned.push_back(control_of(ControlKind::kProximal, "--proximal"));
+  auto proximal = control_of(ControlKind::kProximal, "--proximal");
+  if (options.inversion.proximal_norm == ProximalNorm::kL1) proximal.subject = "l1";
+  planned.push_back(std::move(proximal));
 }
 
 }  // namespace sd::cli
