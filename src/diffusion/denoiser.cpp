@@ -92,6 +92,8 @@ struct Predictions {
 torch::Tensor kept_differences(const torch::Tensor& prompts, const ProximalGuidance& proximal) {
   const auto size = prompts.abs();
   const auto least = at::quantile(size.flatten(1), proximal.quantile, 1).view({-1, 1, 1, 1});
+  if (proximal.norm == ProximalNorm::kL1)
+    return prompts - at::minimum(at::maximum(prompts, -least), least);
   return at::where(size > least, prompts, at::zeros_like(prompts));
 }
 

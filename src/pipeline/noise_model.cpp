@@ -55,7 +55,8 @@ Guidance guidance_of(const LoadedModel& model, const DrawRequest& request) {
     std::fill(scales.begin() + rows.target_rows(), scales.end(), *scale);
   }
   if (negates_source(request) && request.inversion->proximal > 0)
-    guidance.proximal = ProximalGuidance{request.inversion->proximal};
+    guidance.proximal =
+        ProximalGuidance{request.inversion->proximal, request.inversion->proximal_norm};
   if (model.config.extra() == UNetExtra::kPicture) {
     guidance.picture_scale = request.image_guidance_scale;
   }

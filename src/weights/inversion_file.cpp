@@ -14,6 +14,7 @@
 #include "sd/core/error.h"
 #include "sd/core/mapped_file.h"
 #include "sd/weights/write_safetensors.h"
+#include "weights/inversion_networks.h"
 #include "weights/safetensors_source.h"
 
 namespace sd {
@@ -105,6 +106,12 @@ std::vector<InversionNetwork> networks_of(const Settings& settings) {
   if (weights.size() != names.size())
     settings.wrong("lora_weights", "as many as there are 'loras'");
   if (hashes.size() != names.size()) settings.wrong("lora_hashes", "as many as there are 'loras'");
+  if (!std::ranges::all_of(names, is_network_name))
+    settings.wrong("loras", "names of 1 to 255 bytes");
+  if (!std::ranges::all_of(weights, is_network_weights))
+    settings.wrong("lora_weights", "'te=1 unet=0.5' with finite numbers, and ' lbw=1,0.5' behind");
+  if (!std::ranges::all_of(hashes, is_network_hash))
+    settings.wrong("lora_hashes", "SHA-256 of 64 digits");
   std::vector<InversionNetwork> networks;
   for (std::size_t i = 0; i < names.size(); ++i)
     networks.push_back({names[i], weights[i], hashes[i]});

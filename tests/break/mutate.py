@@ -141,7 +141,7 @@ def try_ip_adapter(bench, random):
 
 def try_inversion(bench, random):
     path = random.choice(seeds("tests/fuzz/corpus/fuzz_inversion/*.*"))
-    changed = file(bench, "a.inv.safetensors", mutations.any_safetensors(random, path.read_bytes()))
+    changed = file(bench, "a.inv.safetensors", mutations.any_inversion(random, path.read_bytes()))
     read(bench, "info", changed)
     draw(bench, "swap", "--ckpt", bench.options.model, "--inversion", changed, "--prompt", "a dog", "--outdir", bench.folder / "out",
          "--no-config")

@@ -280,6 +280,17 @@ def any_safetensors(random, data):
     return struct.pack("<Q", length) + text + rest
 
 
+def any_inversion(random, data):
+    """The tensors, or the settings that stand in a text of the header."""
+    if random.random() < 0.5:
+        return any_safetensors(random, data)
+    size = struct.unpack_from("<Q", data)[0]
+    header = json.loads(data[8:8 + size])
+    header["__metadata__"]["inversion"] = any_json(random, json.loads(header["__metadata__"]["inversion"]))
+    text = json.dumps(header).encode("utf-8", "surrogatepass")
+    return struct.pack("<Q", len(text)) + text + data[8 + size:]
+
+
 def gguf(data):
     """Counts, lengths and types, as far as its entries can be followed."""
     fields, parts = [(4, 4, "little"), (8, 8, "little"), (16, 8, "little")], []

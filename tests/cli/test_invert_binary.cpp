@@ -183,7 +183,8 @@ TEST_F(InvertBinary, ManyEditsUseOneInversion) {
 
 TEST_F(InvertBinary, APictureSaysHowToDrawItAgain) {
   ASSERT_EQ(invert({"--method", "npi"}).code, 0);
-  const auto drawn = swap({"--inversion", file, "--prompt", "a dog", "--proximal", "0.5"});
+  const auto drawn = swap(
+      {"--inversion", file, "--prompt", "a dog", "--proximal", "0.5", "--proximal-norm", "l1"});
   ASSERT_EQ(drawn.code, 0) << drawn.err;
   EXPECT_EQ(drawn_again(0), bytes(run.sample_path(0)));
 }
@@ -235,6 +236,8 @@ TEST_F(InvertBinary, WhatDoesNotFitAFileIsRefused) {
   with_file({"--strength", "0.5"}, "--strength");
   with_file({"--invert", "edit-friendly"}, "--invert edit-friendly");
   with_file({"--invert", "ddim", "--proximal", "0.3"}, "--proximal");
+  with_file({"--invert", "ddim", "--proximal-norm", "l1"}, "--proximal-norm");
+  with_file({"--invert", "npi", "--proximal", "0", "--proximal-norm", "l1"}, "--proximal 0");
   with_file({"--invert", "npi", "--negative-prompt", "ugly"}, "--negative-prompt");
   with_file({"--ckpt", SD_TEST_DATA "/tiny-v1-diffusers"}, "was made with the model tiny-v1");
   refused({"--inversion", run.path("none").string()}, "none", 5);

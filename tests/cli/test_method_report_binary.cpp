@@ -186,6 +186,24 @@ TEST(MethodReport, GuidesTellWordsStepsHowFarLatentsMovedAndTheirLoss) {
   }
 }
 
+TEST(MethodReport, GuidesCountTheirEvaluationsOfEveryPicture) {
+  const MethodRun run;
+  // Five rounds before the first of five steps.
+  const Words given = {"--box", "cat=0,0,0.5,1", "--box-method", "backward"};
+  for (const int64_t pictures : {1, 2}) {
+    const auto finished =
+        run.txt2img(joined(given, {"--json", "--n_samples", std::to_string(pictures)}));
+    ASSERT_EQ(finished.code, 0) << finished.err;
+    EXPECT_EQ(control_lines(finished).at("box").at("evaluations"), 5 * pictures);
+  }
+  const auto told = run.txt2img(joined(given, {"-v"}));
+  EXPECT_TRUE(contains(told.err, " in 5 evaluations")) << told.err;
+  EXPECT_TRUE(control_lines(run.txt2img({"--edit", "+red hat", "--json"}))
+                  .at("concept")
+                  .at("evaluations")
+                  .is_null());
+}
+
 TEST(MethodReport, GuidesThatMovedNothingAreNamed) {
   const MethodRun run;
   const auto none = run.txt2img({"--excite", "cat", "--excite-scale", "0"});
@@ -253,7 +271,7 @@ TEST(MethodReport, MasksTellTheShareThatMayChange) {
   const auto line = control_lines(finished).at("mask");
   EXPECT_EQ(line.at("subject"), "mask.png");
   EXPECT_EQ(line.at("editable"), 0.5);
-  EXPECT_TRUE(contains(run.swap(joined(given, {"--dry-run"})).out, "--edit-mask mask.png: all"));
+  EXPECT_TRUE(contains(run.swap(joined(given, {"--dry-run"})).out, "--edit-mask mask.png: 50.0 %"));
   const auto told = run.swap(joined(given, {"-v"}));
   EXPECT_TRUE(contains(told.err, "--edit-mask mask.png: 50.0 % of the picture may change"))
       << told.err;

@@ -83,6 +83,10 @@ TEST(Inversion, NegativePromptInversionAndProximalGuidanceAreThoseOfThePapers) {
   const auto proximal = drawn(edit_along(inversion, kNegativePrompt)).latents;
   expect_value(proximal[0], "proximal");
   expect_value(proximal[1], "npi_source");
+  inversion.proximal_norm = ProximalNorm::kL1;
+  const auto soft = drawn(edit_along(inversion, kNegativePrompt)).latents;
+  expect_value(soft[0], "proximal_l1");
+  expect_value(soft[1], "npi_source");
 }
 
 TEST(Inversion, EachStepHasItsOwnUnconditionalContextAfterNullTextOptimisation) {

@@ -82,15 +82,17 @@ def control(sd: Path, checkpoint: Path) -> None:
 def editing(sd: Path, checkpoint: Path) -> None:
     """A line for every method."""
     script = ROOT / "scripts" / "bench_editing.py"
-    words = ["--ckpt", checkpoint, "--repeats", "1", "--steps", "1", "--size", "128", "--threads", "1"]
+    words = ["--ckpt", checkpoint, "--repeats", "1", "--steps", "2", "--size", "256", "--threads", "1"]
     finished = subprocess.run(
         [str(word) for word in [sys.executable, script, "--sd", sd, *words]],
         capture_output=True,
         text=True,
     )
     expect(finished.returncode == 0, finished.stderr)
-    for method in ("--masactrl", "--region, by latents", "--box", "--init-img, inverted directly"):
+    for method in ("--masactrl", "--region, by latents", "--style-aligned", "--box", "--init-img, inverted directly"):
         expect(f"| `{method}` |" in finished.stdout, finished.stdout)
+    # Before one of two steps there is one evaluation, whatever the weights are.
+    expect("| `--excite` | 1 |" in finished.stdout, finished.stdout)
 
 
 def growth(sd: Path, checkpoint: Path) -> None:

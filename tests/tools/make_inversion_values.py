@@ -5,7 +5,8 @@ family_weights.py, 64x64 pixels. diffusers has the modules and the noise levels;
 - DDIM inversion: Song et al., arXiv:2010.02502, section 4.3; ε is predicted for the timestep that a step leads to.
 - Direct inversion: Ju et al., arXiv:2310.01506, algorithm 1: the source's difference to the path is added to the source alone, which
   makes it the path. Along Euler's noise levels too.
-- Negative-prompt inversion: Miyake et al., arXiv:2305.16807; proximal guidance: Han et al., arXiv:2306.05414, with the L0 norm.
+- Negative-prompt inversion: Miyake et al., arXiv:2305.16807; proximal guidance: Han et al., arXiv:2306.05414, with the L0
+  norm (hard thresholding) and the L1 norm (soft thresholding).
 - Null-text inversion: Mokady et al., arXiv:2211.09794: here only what is drawn with given embeddings.
 - Edit-friendly inversion: Huberman-Spiegelglas et al., arXiv:2304.06140, algorithm 1.
 - Denoising diffusion consistent models: Xu et al. (InfEdit), arXiv:2312.04965, algorithm 2, with LCM's timesteps and boundary condition.
@@ -71,22 +72,23 @@ def inverted(model: Model, times: list, alphas: list) -> torch.Tensor:
     return torch.cat(path)
 
 
-def guided(model: Model, x, t, context, blind, scale=SCALE, quantile=None) -> torch.Tensor:
+def guided(model: Model, x, t, context, blind, scale=SCALE, quantile=None, soft=False) -> torch.Tensor:
     empty = model.eps(x, t, blind)
     difference = model.eps(x, t, context) - empty
     if quantile is not None:
         least = difference.abs().flatten().quantile(quantile)
-        difference = torch.where(difference.abs() > least, difference, torch.zeros(()))
+        kept = difference.sign() * (difference.abs() - least) if soft else difference
+        difference = torch.where(difference.abs() > least, kept, torch.zeros(()))
     return empty + scale * difference
 
 
-def drawn(model: Model, start: torch.Tensor, context: torch.Tensor, blind, quantile=None) -> torch.Tensor:
+def drawn(model: Model, start: torch.Tensor, context: torch.Tensor, blind, quantile=None, soft=False) -> torch.Tensor:
     """DDIM from `start`; `blind` is what stands for the empty prompt, or a list with one for each step."""
     times, alphas = model.levels()
     x = start
     for i, t in enumerate(times):
         empty = blind[i] if isinstance(blind, list) else blind
-        x = ddim(x, guided(model, x, t, context, empty, quantile=quantile), alphas[i], alphas[i + 1])
+        x = ddim(x, guided(model, x, t, context, empty, quantile=quantile, soft=soft), alphas[i], alphas[i + 1])
     return x
 
 
@@ -157,6 +159,7 @@ def main() -> None:
         "npi": drawn(model, path[:1], model.target, model.source),
         "npi_source": drawn(model, path[:1], model.source, model.source),
         "proximal": drawn(model, path[:1], model.target, model.source, QUANTILE),
+        "proximal_l1": drawn(model, path[:1], model.target, model.source, QUANTILE, soft=True),
         "null_text": drawn(model, path[:1], model.target, empty),
         "ddcm": consistent(model),
     } | edit_friendly(model)

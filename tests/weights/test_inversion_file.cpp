@@ -66,12 +66,13 @@ TEST(InversionFile, WhatIsWrittenIsReadBack) {
 TEST(InversionFile, ItKeepsTheLorasOfItsModel) {
   EXPECT_EQ(written(small_inversion()).find("lora"), std::string::npos);
   auto file = small_inversion();
-  file.networks = {{"ink", "te=1 unet=0.5", std::string(64, 'c')}, {"line", "te=0 unet=1", "d"}};
+  file.networks = {{"ink", "te=1 unet=0.5", std::string(64, 'c')},
+                   {"line", "te=0 unet=1 lbw=1,-0.5", std::string(64, 'd')}};
   const auto bytes = written(file);
   const auto again = parsed(bytes).networks;
   ASSERT_EQ(again.size(), 2U);
   EXPECT_EQ(again[0].name, "ink");
-  EXPECT_EQ(again[1].weights, "te=0 unet=1");
+  EXPECT_EQ(again[1].weights, "te=0 unet=1 lbw=1,-0.5");
   EXPECT_TRUE(again[0].is_same(file.networks[0]));
   EXPECT_FALSE(again[0].is_same(again[1]));
   const auto refused = [&](std::string_view from, std::string_view to, std::string_view what) {
@@ -114,6 +115,28 @@ TEST(InversionFile, ItKeepsControlNetsAndPicturesThatWereFollowed) {
   refused(R"(\"ip_adapter_settings\")", R"(\"ip_adapter_settingz\")", "'ip_adapter_settings'");
   file.controls.resize(65);
   expect_error<CheckpointError>([&] { parsed(written(file)); }, "at most 64");
+}
+
+TEST(InversionFile, LorasThatNoRunCouldHaveAreRefused) {
+  const auto refused = [](auto change, std::string_view what) {
+    auto file = small_inversion();
+    file.networks = {{"ink", "te=1 unet=0.5", std::string(64, 'c')}};
+    change(file.networks.front());
+    const auto bytes = written(file);
+    expect_error<CheckpointError>([&] { parsed(bytes); }, what);
+  };
+  refused([](auto& lora) { lora.name.clear(); }, "'loras'");
+  refused([](auto& lora) { lora.name.assign(256, 'n'); }, "'loras'");
+  refused([](auto& lora) { lora.hash = "c"; }, "'lora_hashes'");
+  refused([](auto& lora) { lora.hash.back() = 'C'; }, "'lora_hashes'");
+  for (const char* weights :
+       {"", "te=1", "unet=1", "te=1 unet=", "te=nan unet=1", "te=1 unet=inf", "te=1e999 unet=1",
+        "te=1 unet=1 ", "te=1 unet=1 lbw=", "te=1 unet=1 lbw=1,", "te=1 unet=1 lbw=1,nan"}) {
+    SCOPED_TRACE(weights);
+    refused([&](auto& lora) { lora.weights = weights; }, "'lora_weights'");
+  }
+  refused([](auto& lora) { lora.weights.append(" lbw=1").append(std::string(5000, '0')); },
+          "'lora_weights'");
 }
 
 TEST(InversionFile, OptimisationThatIsNotFinishedKeepsWhereItIs) {

@@ -44,4 +44,8 @@ double usual_inversion_guidance(InversionMethod method);
 /// negative-prompt inversion: the quantile of its absolute values.
 inline constexpr double kDefaultProximal = 0.7;
 
+/// What proximal guidance does to differences that are larger than that quantile: with the L0 norm
+/// they stay, with the L1 norm each is made smaller by the quantile (arXiv:2306.05414, section 3).
+enum class ProximalNorm { kL0, kL1 };
+
 }  // namespace sd

@@ -11,6 +11,7 @@
 
 #include "sd/core/concept_edit.h"
 #include "sd/core/guidance_settings.h"
+#include "sd/core/inversion_method.h"
 
 namespace sd {
 
@@ -41,10 +42,12 @@ enum class GuidancePass {
   kConditional,    // the prompt, likewise
 };
 
-/// Proximal guidance (arXiv:2306.05414, with the L0 norm): of what a row's prompt differs from the
-/// unconditional prediction, what is no larger than this quantile of the absolute values counts 0.
+/// Proximal guidance (arXiv:2306.05414): of what a row's prompt differs from the unconditional
+/// prediction, what is no larger than this quantile λ of the absolute values counts 0; a larger d
+/// counts d with the L0 norm, d − sign(d)·λ with the L1 norm.
 struct ProximalGuidance {
-  double quantile = 0.7;
+  double quantile = kDefaultProximal;
+  ProximalNorm norm = ProximalNorm::kL0;
 };
 
 /// Is told what guidance does to predictions in a step of `num_steps`; measuring it is paid for

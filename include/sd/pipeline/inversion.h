@@ -27,9 +27,9 @@ struct Inversion : InversionFacts {
   /// that `unconditional` has. Else undefined.
   torch::Tensor latents;
   /// Of negative-prompt inversion: the quantile of |ε(target) − ε(source prompt)| up to which the
-  /// difference counts as none (proximal guidance, arXiv:2306.05414, with the L0 norm). 0: all
-  /// counts.
+  /// difference counts as none (proximal guidance, arXiv:2306.05414). 0: all counts.
   double proximal = kDefaultProximal;
+  ProximalNorm proximal_norm = ProximalNorm::kL0;
 
   int64_t steps_kept() const { return static_cast<int64_t>(timesteps.size()); }
   /// [C,h,w]: the picture's own latents.

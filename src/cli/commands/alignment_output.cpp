@@ -9,6 +9,7 @@
 
 #include "cli/plan/control_plan.h"
 #include "cli/plan/control_report.h"
+#include "cli/plan/planned_masks.h"
 #include "cli/shell/json_lines.h"
 #include "cli/shell/text_output.h"
 #include "cli/shell/text_width.h"
@@ -75,7 +76,8 @@ void print_plan(const DrawPlan& plan) {
   StandardOutput output;
   const bool aligns = options.task == DrawTask::kSwap && options.swap.mode != SwapMode::kNone;
   if (aligns) print_alignment(plan, output);
-  const auto controls = planned_controls(plan);
+  auto controls = planned_controls(plan);
+  find_shares(plan, controls);
   for (const auto& control : controls) {
     output.line(options.json ? control_json_line(control, nullptr) : planned_text(control));
   }

@@ -2,16 +2,13 @@
 
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/maximum.h>
-#include <fmt/format.h>
 
-#include <algorithm>
 #include <utility>
 
+#include "cli/plan/planned_masks.h"
 #include "sd/core/atomic_file.h"
-#include "sd/core/error.h"
 #include "sd/image/mask.h"
 #include "sd/image/png.h"
-#include "sd/image/region_weights.h"
 #include "sd/image/resize.h"
 #include "sd/pipeline/auto_mask.h"
 
@@ -41,24 +38,17 @@ Image SizedMask::paste(MaskMode mode) const {
   return whole;
 }
 
-SizedMask any_sized_mask(const DrawPlan& plan, Image mask) {
-  const auto& input = plan.options.input;
-  if (input.invert_mask) mask = invert_mask(mask);
-  SizedMask sized{blur_mask(grow_mask(mask, input.mask_grow), input.mask_blur), {}, {}};
+SizedMask any_sized_mask(const DrawPlan& plan, const Image& mask) {
+  SizedMask sized{shaped_mask(plan, mask), {}, {}};
   sized.latents = reduced(sized.pixels, plan.options.f);
   sized.fine = reduced(sized.pixels, 1);
   return sized;
 }
 
-SizedMask sized_mask(const DrawPlan& plan, Image mask, std::string_view option) {
-  auto sized = any_sized_mask(plan, std::move(mask));
-  const bool empty = std::ranges::all_of(sized.pixels.pixels, [](uint8_t v) { return v == 0; });
-  if (!empty) return sized;
-  const auto& input = plan.options.input;
-  throw UsageError(fmt::format(
-      "{}: the mask is empty{}: nothing may change\nWhite is what may change{}.", option,
-      input.mask_grow < 0 ? fmt::format(" once it is narrowed by {} pixels", -input.mask_grow) : "",
-      input.invert_mask ? "; --invert-mask turns that around" : ""));
+SizedMask sized_mask(const DrawPlan& plan, const Image& mask, std::string_view option) {
+  auto sized = any_sized_mask(plan, mask);
+  require_white(plan, sized.pixels, option);
+  return sized;
 }
 
 void save_mask(const DrawPlan& plan, const SizedMask& mask) {
@@ -67,16 +57,11 @@ void save_mask(const DrawPlan& plan, const SizedMask& mask) {
 }
 
 std::vector<torch::Tensor> region_maps(const DrawPlan& plan) {
-  const auto& regions = plan.regions;
-  const Size size{plan.width(), plan.height()};
-  std::vector<Image> masks;
-  for (const auto& region : regions.regions) {
-    masks.push_back(blur_mask(region.sized(size), regions.feather));
-  }
-  const int64_t h = size.height / plan.options.f, w = size.width / plan.options.f;
+  auto weights = planned_region_weights(plan);
   std::vector<torch::Tensor> maps;
-  for (auto& map : region_weights(masks, regions.base, h, w).maps) {
-    maps.push_back(at::from_blob(map.data(), {1, 1, h, w}, torch::kFloat).clone());
+  for (auto& map : weights.maps) {
+    maps.push_back(
+        at::from_blob(map.data(), {1, 1, weights.height, weights.width}, torch::kFloat).clone());
   }
   return maps;
 }

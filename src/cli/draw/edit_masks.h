@@ -28,9 +28,9 @@ struct SizedMask {
 
 /// Turns a mask around, grows and softens it as the options ask, and reduces it. Throws UsageError,
 /// beginning with `option`, where nothing is left of it.
-SizedMask sized_mask(const DrawPlan& plan, Image mask, std::string_view option);
+SizedMask sized_mask(const DrawPlan& plan, const Image& mask, std::string_view option);
 /// The same without a demand that something be left.
-SizedMask any_sized_mask(const DrawPlan& plan, Image mask);
+SizedMask any_sized_mask(const DrawPlan& plan, const Image& mask);
 
 /// Writes it where --save-mask says, if it is asked for. Throws IoError.
 void save_mask(const DrawPlan& plan, const SizedMask& mask);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "cli/plan/planned_masks.h"
 #include "cli/shell/text_output.h"
 
 namespace sd::cli {
@@ -22,8 +23,7 @@ std::size_t concepts_of(const std::vector<PlannedControl>& planned) {
 
 double mean_of(const torch::Tensor& mask) { return mask.to(at::kFloat).mean().item<double>(); }
 
-/// Whether a tenth of some pixel is its own: what is drawn does not show less.
-bool is_seen(const torch::Tensor& map) { return map.max().item<double>() >= 0.1; }
+bool is_seen(const torch::Tensor& map) { return map.max().item<float>() >= kSeenWeight; }
 
 /// Tells the share of what a control did where it has one by its kind. A region that is seen in no
 /// batch covers nothing.
@@ -67,19 +67,24 @@ void RunControls::watch(DrawRequest& request) {
     return control.kind >= kMasaCtrl && control.kind != kBox && control.kind != kExcite;
   });
   if (in_drawing) request.acts = drawing_;
-  // As make_word_guides puts them.
-  std::vector<ControlKind> kinds;
-  for (const auto kind : {kBox, kExcite}) {
-    if (find(kind) != nullptr) kinds.push_back(kind);
-  }
+  const auto kinds = guides();
   for (std::size_t i = 0; i < request.guides.size() && i < kinds.size(); ++i) {
     auto& guide = request.guides[i];
     guide = std::make_shared<GuideWatch>(guide, acts_.at({kinds[i], 0}));
   }
 }
 
+/// As make_word_guides puts them.
+std::vector<ControlKind> RunControls::guides() const {
+  std::vector<ControlKind> kinds;
+  for (const auto kind : {kBox, kExcite}) {
+    if (find(kind) != nullptr) kinds.push_back(kind);
+  }
+  return kinds;
+}
+
 void RunControls::note(const LocalBlend& blend) {
-  const std::scoped_lock lock(blending_);
+  const std::scoped_lock lock(summing_);
   for (const auto& mask : blend.masks()) {
     if (!mask.defined()) continue;
     editable_ += mean_of(mask);
@@ -88,8 +93,12 @@ void RunControls::note(const LocalBlend& blend) {
 }
 
 void RunControls::note(const DrawRequest& request) {
-  for (const auto& guide : request.guides) {
+  const auto kinds = guides();
+  for (std::size_t i = 0; i < request.guides.size() && i < kinds.size(); ++i) {
+    const auto& guide = request.guides[i];
     if (const auto* watch = dynamic_cast<const GuideWatch*>(guide.get())) watch->finish();
+    const std::scoped_lock lock(summing_);
+    evaluations_[kinds[i]] += guide->counts().evaluations;
   }
   auto* mask = find(kMasaCtrlMask);
   if (mask == nullptr || request.sharing == nullptr || request.sharing->masks == nullptr) return;
@@ -143,6 +152,8 @@ ControlOutcome RunControls::outcome_of(const PlannedControl& control) const {
   outcome.all_cross = acts.everywhere;
   set_share(outcome, control, acts);
   if (acts.first_loss) outcome.loss = {*acts.first_loss, *acts.last_loss};
+  if (const auto found = evaluations_.find(control.kind); found != evaluations_.end())
+    outcome.evaluations = found->second;
   if (acts.measured == 0) return outcome;
   if (control.kind == kProximal) {
     outcome.dropped = acts.moved;

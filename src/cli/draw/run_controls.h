@@ -48,6 +48,8 @@ class RunControls {
 
   ControlActs* find(ControlKind kind, std::size_t number = 0) const;
   const ControlActs& acts_of(const PlannedControl& control) const;
+  /// The guides of a request, in their order.
+  std::vector<ControlKind> guides() const;
   ControlOutcome outcome_of(const PlannedControl& control) const;
 
   const DrawPlan& plan_;
@@ -55,9 +57,10 @@ class RunControls {
   const bool measures_;
   std::map<Key, std::shared_ptr<ControlActs>> acts_;  // of what is watched from outside
   std::shared_ptr<DrawActs> drawing_;                 // of what is not
-  std::mutex blending_;
+  std::mutex summing_;
   double editable_ = 0;  // sum over pictures
   std::size_t blended_ = 0;
+  std::map<ControlKind, int64_t> evaluations_;  // of guides
 };
 
 }  // namespace sd::cli

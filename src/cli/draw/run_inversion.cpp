@@ -90,6 +90,7 @@ std::shared_ptr<const Inversion> run_inversion(const DrawPlan& plan, const Loade
   auto inversion = plan.inversion ? from_file(plan, model) : from_picture(plan, model, inputs);
   inversion.method = *options.inversion.method;
   inversion.proximal = options.inversion.proximal;
+  inversion.proximal_norm = options.inversion.proximal_norm.value_or(ProximalNorm::kL0);
   return std::make_shared<const Inversion>(std::move(inversion));
 }
 

@@ -92,6 +92,7 @@ struct InversionOptions {
   std::optional<std::filesystem::path> file;  // --inversion
   std::optional<InversionMethod> method;      // absent: the file's own; with neither, no inversion
   double proximal = kDefaultProximal;         // of negative-prompt inversion
+  std::optional<ProximalNorm> proximal_norm;  // absent: L0
 
   bool any() const { return file.has_value() || method.has_value(); }
 };

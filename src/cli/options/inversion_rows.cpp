@@ -25,6 +25,11 @@ OptionValue method() {
   return choice(inversion(&InversionOptions::method), std::move(choices));
 }
 
+OptionValue norm() {
+  return choice(inversion(&InversionOptions::proximal_norm),
+                Choices<ProximalNorm>{{"l0", ProximalNorm::kL0}, {"l1", ProximalNorm::kL1}});
+}
+
 }  // namespace
 
 std::vector<OptionRow> inversion_rows() {
@@ -56,6 +61,14 @@ std::vector<OptionRow> inversion_rows() {
        .commands = kSwapCommand,
        .key = {"inversion.proximal", "inversion.method"},
        .told_where = is_negative_prompt},
+      {.names = "proximal-norm",
+       .group = kGroup,
+       .help = "Of --proximal: leave larger differences as they are (l0)\nor make each smaller by "
+               "the quantile (l1)",
+       .value = norm(),
+       .commands = kSwapCommand,
+       .key = {"inversion.proximal_norm", "inversion.proximal"},
+       .told_if_given = true},
   };
 }
 

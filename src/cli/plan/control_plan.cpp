@@ -15,6 +15,19 @@ constexpr int64_t kStatedSide = 64;  // of latents, for which --self-max-res and
 
 bool is_off(const StepShare& steps) { return steps.begin == steps.end; }
 
+/// From the first step of both to the last; where one is off the other.
+StepShare around(const StepShare& one, const StepShare& other) {
+  if (is_off(one)) return other;
+  if (is_off(other)) return one;
+  return {std::min(one.begin, other.begin), std::max(one.end, other.end)};
+}
+
+/// The steps of both, 0:0 where there are none.
+StepShare within(const StepShare& one, const StepShare& other) {
+  const StepShare both{std::max(one.begin, other.begin), std::min(one.end, other.end)};
+  return both.begin < both.end ? both : StepShare{0, 0};
+}
+
 class ControlPlanner {
  public:
   explicit ControlPlanner(const DrawPlan& plan)
@@ -76,20 +89,34 @@ class ControlPlanner {
     add(std::move(fork), any);
   }
 
+  /// When tokens that --cross-steps does not name follow the source.
+  StepShare cross_steps_of_all() const {
+    StepShare all = kDefaultCrossSteps;
+    for (const auto& [word, steps] : swap().cross_steps) {
+      if (word.empty()) all = steps;
+    }
+    return all;
+  }
+
+  /// When `word` does: the last that is said of it.
+  StepShare cross_steps_of(const std::string& word) const {
+    StepShare found = cross_steps_of_all();
+    for (const auto& [named, steps] : swap().cross_steps) {
+      if (named == word) found = steps;
+    }
+    return found;
+  }
+
   void add_cross() {
     auto cross = control(ControlKind::kCross, "--cross-steps");
-    cross.steps = kDefaultCrossSteps;
-    bool acts = false;
+    cross.steps = cross_steps_of_all();
     for (const auto& [word, steps] : swap().cross_steps) {
-      if (word.empty()) {
-        cross.steps = steps;
-      } else {
-        acts = acts || !is_off(steps);
-        match(cross, word, kTarget);
-      }
+      if (word.empty()) continue;
+      cross.steps = around(cross.steps, steps);
+      match(cross, word, kTarget);
     }
     for (const auto& word : swap().cross_box) match(cross, word, kSource);
-    if (acts || !is_off(cross.steps)) add(std::move(cross), any);
+    if (!is_off(cross.steps)) add(std::move(cross), any);
   }
 
   void add_self() {
@@ -110,8 +137,17 @@ class ControlPlanner {
       if (std::ranges::all_of(values, [](double value) { return value == 1; })) continue;
       match(reweight, word, kTarget);
     }
-    reweight.steps = options.reweight_steps.value_or(StepShare{});
-    if (!reweight.words.empty() && !is_off(reweight.steps)) add(std::move(reweight), any);
+    const auto steps = options.reweight_steps.value_or(StepShare{});
+    if (reweight.words.empty() || is_off(steps)) return;
+    reweight.steps = steps;
+    // Weighed with the source's attention, as published, or not at all.
+    reweight.follows_cross = plan_.prompts.swaps() && swap().mode == SwapMode::kPromptToPrompt;
+    if (reweight.follows_cross) {
+      reweight.steps = {0, 0};
+      for (const auto& matched : reweight.words)
+        reweight.steps = around(reweight.steps, within(steps, cross_steps_of(matched.word)));
+    }
+    add(std::move(reweight), any);
   }
 
   void add_blend() {

@@ -53,10 +53,14 @@ struct PlannedControl {
   std::string subject;             // a region's prompt, an inversion's method, a mask; empty: none
   std::vector<MatchedWord> words;  // none: it goes by none
   StepShare steps;                 // the fork's goes by timesteps: all
+  bool follows_cross = false;      // weighs words only while they follow the source: --cross-steps
   double tthres = 0;               // of the fork's
   std::vector<AttentionLayer> layers;
   std::size_t of_layers = 0;     // that the model has of the kind; 0: it acts in none
   std::optional<double> covers;  // of a region: its share of the picture
+  /// Of a mask, and of a blend by one: the share of the picture that may change, once find_shares
+  /// (planned_masks.h) has told it.
+  std::optional<double> editable;
 };
 
 /// The controls of a plan whose size and model are settled, in the order in which they act. What

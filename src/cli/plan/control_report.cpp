@@ -74,7 +74,8 @@ ordered_json outcome_json(const ControlOutcome& outcome) {
           {"dropped", or_null(outcome.dropped)},
           {"loss", outcome.loss
                        ? ordered_json{{"first", outcome.loss->first}, {"last", outcome.loss->last}}
-                       : ordered_json(nullptr)}};
+                       : ordered_json(nullptr)},
+          {"evaluations", or_null(outcome.evaluations)}};
 }
 
 }  // namespace
@@ -95,6 +96,8 @@ std::string control_json_line(const PlannedControl& control, const ControlOutcom
       {"share", {control.steps.begin, control.steps.end}},
       {"planned_layers", control.layers.size()},
       {"model_layers", control.of_layers}};
+  if (!outcome && control.covers) line["covers"] = *control.covers;
+  if (!outcome && control.editable) line["editable"] = *control.editable;
   if (outcome) line.update(outcome_json(*outcome));
   return json_line_of("control", line);
 }

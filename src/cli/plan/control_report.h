@@ -33,8 +33,9 @@ struct ControlOutcome {
   std::optional<double> editable;
   /// Of a region, or of the source's object that MasaCtrl keeps apart: its share of the picture.
   std::optional<double> covers;
-  std::optional<double> dropped;  // of proximal guidance: the share of the differences
-  std::optional<Loss> loss;       // of a guide, before it moved anything and at its end
+  std::optional<double> dropped;       // of proximal guidance: the share of the differences
+  std::optional<Loss> loss;            // of a guide, before it moved anything and at its end
+  std::optional<int64_t> evaluations;  // of the UNet that a guide took, a row each
 
   bool acted() const { return !steps.empty(); }
 };

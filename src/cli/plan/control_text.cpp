@@ -73,17 +73,23 @@ std::string steps_text(const PlannedControl& control) {
   if (control.kind == ControlKind::kForkSwap && control.tthres > 0)
     return fmt::format("timesteps from {}", number_text(control.tthres));
   if (control.steps == StepShare{}) return "all steps";
-  return fmt::format("{} to {} of the steps", number_text(control.steps.begin),
-                     number_text(control.steps.end));
+  const char* follows = control.follows_cross ? ", as --cross-steps" : "";
+  if (control.steps.begin == control.steps.end) return fmt::format("no step{}", follows);
+  return fmt::format("{} to {} of the steps{}", number_text(control.steps.begin),
+                     number_text(control.steps.end), follows);
+}
+
+std::string may_change(const PlannedControl& control, double editable) {
+  return fmt::format(
+      "{} of the picture {}", percent(editable),
+      control.kind == ControlKind::kLocalBlend ? "could differ from the source" : "may change");
 }
 
 /// Of those of which a share of the picture tells all; empty for others.
 std::string share_text(const PlannedControl& control, const ControlOutcome& outcome) {
-  if (control.kind == ControlKind::kLocalBlend && outcome.editable)
-    return fmt::format("{} of the picture could differ from the source",
-                       percent(*outcome.editable));
-  if (control.kind == ControlKind::kMask && outcome.editable)
-    return fmt::format("{} of the picture may change", percent(*outcome.editable));
+  using enum ControlKind;
+  if ((control.kind == kLocalBlend || control.kind == kMask) && outcome.editable)
+    return may_change(control, *outcome.editable);
   if (control.kind == ControlKind::kRegion && outcome.covers)
     return fmt::format("covers {} of the picture", percent(*outcome.covers));
   if (control.kind == ControlKind::kMasaCtrlMask && outcome.covers)
@@ -150,6 +156,11 @@ std::string why_same(const PlannedControl& control, const ControlOutcome& outcom
       return outcome.loss && outcome.loss->first == 0
                  ? "the words are looked at as asked from the start (a loss of 0)"
                  : "latents were the same with it";
+    case kReweight:
+      return control.follows_cross && control.steps.begin == control.steps.end
+                 ? "words are weighed while they follow the source, and --cross-steps leaves them "
+                   "no step"
+                 : "attention was the same with it";
     case kConcept:
       return "its masks left it no pixel";
     case kProximal:
@@ -171,6 +182,15 @@ std::string where_text(const PlannedControl& control, const ControlOutcome& outc
 std::string planned_text(const PlannedControl& control) {
   if (control.covers)
     return fmt::format("{}: {} of the picture", title(control), percent(*control.covers));
+  if (control.kind == ControlKind::kMask) {
+    return fmt::format("{}: {}", title(control),
+                       control.editable ? may_change(control, *control.editable)
+                                        : "what may change is known once the model has looked");
+  }
+  if (control.editable) {
+    return fmt::format("{}: {}, {}", title(control), steps_text(control),
+                       may_change(control, *control.editable));
+  }
   if (control.of_layers == 0 || (looks(control.kind) && control.layers.empty()))
     return fmt::format("{}: {}", title(control), steps_text(control));
   return fmt::format("{}: {}, {}{} of {} layers", title(control), steps_text(control),
@@ -197,6 +217,8 @@ std::string outcome_text(const PlannedControl& control, const ControlOutcome& ou
   if (outcome.loss)
     text += fmt::format("; its loss went from {:.3g} to {:.3g}", outcome.loss->first,
                         outcome.loss->last);
+  if (const auto n = outcome.evaluations)
+    text += fmt::format(" in {} evaluation{}", *n, *n == 1 ? "" : "s");
   return text;
 }
 

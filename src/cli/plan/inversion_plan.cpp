@@ -82,6 +82,15 @@ void forbid_start(const DrawOptions& options, std::string_view what) {
                   what));
 }
 
+void check_proximal(const InversionOptions& inversion) {
+  constexpr const char* kOwner = "belongs to --invert npi";
+  const bool own = inversion.method == InversionMethod::kNegativePrompt;
+  refuse_given(!own && inversion.proximal != kDefaultProximal, "proximal", kOwner);
+  refuse_given(!own && inversion.proximal_norm.has_value(), "proximal-norm", kOwner);
+  refuse_given(inversion.proximal == 0 && inversion.proximal_norm.has_value(), "proximal-norm",
+               "--proximal 0 leaves all differences as they are");
+}
+
 }  // namespace
 
 OpenedInversion open_inversion(const DrawOptions& typed) {
@@ -137,17 +146,13 @@ void check_inversion(const DrawOptions& options, const RunPrompts& prompts,
                      const RunNetworks& networks, const InversionFile* file, const Say& say) {
   if (options.task != DrawTask::kSwap) return;
   const auto& inversion = options.inversion;
-  if (!inversion.method) {
-    refuse_given(inversion.proximal != kDefaultProximal, "proximal", "belongs to --invert npi");
-    return;
-  }
+  check_proximal(inversion);
+  if (!inversion.method) return;
   const auto method = *inversion.method;
   const auto sampler = options.chosen_sampler();
   if (const auto why = why_not_sampled(method, sampler); !why.empty())
     throw UsageError(fmt::format("--sampler {}: {}", info_of(sampler).name, why));
   const bool own = method == InversionMethod::kNegativePrompt;
-  refuse_given(!own && inversion.proximal != kDefaultProximal, "proximal",
-               "belongs to --invert npi");
   if (!inversion.file) {
     refuse_given(!options.input.init_img, "invert",
                  "needs a picture: --init-img FILE, or --inversion FILE");

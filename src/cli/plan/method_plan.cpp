@@ -208,17 +208,17 @@ void add_inversion(const DrawPlan& plan, std::vector<PlannedControl>& planned) {
   const auto& options = plan.options;
   const auto& method = options.inversion.method;
   if (options.task != DrawTask::kSwap || !method) return;
-  const double depth = options.inversion.file ? 1 : options.input.strength.value_or(1);
-  const StepShare steps{1 - depth, 1};
-  auto inversion = control_of(ControlKind::kInversion,
-                              options.inversion.file        ? "--inversion"
-                              : options.given.has("invert") ? "--invert"
-                                                            : "--init-img",
-                              steps);
+  // All steps that are drawn, as steps of other controls are shares of these.
+  auto inversion =
+      control_of(ControlKind::kInversion, options.inversion.file        ? "--inversion"
+                                          : options.given.has("invert") ? "--invert"
+                                                                        : "--init-img");
   inversion.subject = name_of(*method);
   planned.push_back(std::move(inversion));
   if (*method != InversionMethod::kNegativePrompt || options.inversion.proximal <= 0) return;
-  planned.push_back(control_of(ControlKind::kProximal, "--proximal", steps));
+  auto proximal = control_of(ControlKind::kProximal, "--proximal");
+  if (options.inversion.proximal_norm == ProximalNorm::kL1) proximal.subject = "l1";
+  planned.push_back(std::move(proximal));
 }
 
 }  // namespace sd::cli

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string_view>
+
+namespace sd {
+
+/// Whether a file's `loras`, `lora_weights` or `lora_hashes` may hold such a text: a file's name of
+/// 1 to 255 bytes; "te=1 unet=0.5" with finite numbers, behind it " lbw=" with numbers between
+/// commas; a SHA-256 in lower case.
+bool is_network_name(std::string_view text);
+bool is_network_weights(std::string_view text);
+bool is_network_hash(std::string_view text);
+
+}  // namespace sd
