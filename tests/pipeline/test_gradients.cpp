@@ -133,18 +133,20 @@ TEST(Gradients, BoxDiffIsThatOfThePaperAndItsThresholdsMayBeOfTheOutside) {
   EXPECT_GT(relative_difference(small, found), 0.01);
 }
 
+torch::Tensor in_two_steps(std::vector<std::shared_ptr<LatentGuide>> guides) {
+  auto request = smaller(guided_by(std::move(guides)));
+  request.steps = 2;
+  return drawn(request);
+}
+
 TEST(Gradients, ABoxOfAPhraseOnSmallLatentsIsBoxDiffAsDocumentedForThem) {
   auto& model = family_model(TinyFamily::kV1Deep);
   GuideWords words;
   words.boxes = {{"blue square", {0, 0, 0.5, 1}}};
   words.guide_res = 32;
-  const PromptReader reader(model.tokenizer, PromptSyntax::kPlain, 5);
-  const auto short_run = [](std::vector<std::shared_ptr<LatentGuide>> guides) {
-    auto request = smaller(guided_by(std::move(guides)));
-    request.steps = 2;
-    return drawn(request);
-  };
-  const auto found = short_run(make_word_guides(words, {{{kPrompt}, {}}}, reader, model.config, 8));
+  const PromptReader reader(model.tokenizer, PromptSyntax::kPlain, 2);
+  const auto found =
+      in_two_steps(make_word_guides(words, {{{kPrompt}, {}}}, reader, model.config, 8));
   BoxDiffOptions options;
   options.words = {{{kBlueSquare, {{0, 0, 0.5, 1}}}}};
   options.downsampling = 2;
@@ -154,9 +156,9 @@ TEST(Gradients, ABoxOfAPhraseOnSmallLatentsIsBoxDiffAsDocumentedForThem) {
   options.sharpness = 20;
   options.thresholds = {{0, 0.5}, {0.04, 0.6}, {0.08, 0.7}, {0.12, 0.8}, {0.16, 0.8}};
   options.rounds = 10;
-  EXPECT_TRUE(at::equal(found, short_run({std::make_shared<BoxDiff>(options)})));
+  EXPECT_TRUE(at::equal(found, in_two_steps({std::make_shared<BoxDiff>(options)})));
   options.sharpness = 100;
-  EXPECT_FALSE(at::equal(found, short_run({std::make_shared<BoxDiff>(options)})));
+  EXPECT_FALSE(at::equal(found, in_two_steps({std::make_shared<BoxDiff>(options)})));
 }
 
 TEST(Gradients, SmallLatentsAreGuidedOnMapsThatShowEdges) {
