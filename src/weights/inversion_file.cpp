@@ -137,6 +137,15 @@ std::vector<InversionAddition> additions_of(const Settings& settings, const Addi
   };
   const auto how = beside(keys.settings), hashes = beside(keys.hashes),
              pictures = beside(keys.pictures);
+  if (!std::ranges::all_of(names, is_network_name))
+    settings.wrong(keys.names, "names of 1 to 255 bytes");
+  if (!std::ranges::all_of(how, is_addition_settings))
+    settings.wrong(keys.settings, "'weight=1 steps=0:1', words of at most 4096 bytes");
+  const auto is_told = [](std::string_view hash) { return hash.empty() || is_network_hash(hash); };
+  for (const auto& [key, list] : {std::pair(keys.hashes, &hashes), {keys.pictures, &pictures}}) {
+    if (!std::ranges::all_of(*list, is_told))
+      settings.wrong(key, "SHA-256 of 64 digits, or nothing");
+  }
   std::vector<InversionAddition> additions;
   for (std::size_t i = 0; i < names.size(); ++i)
     additions.push_back({names[i], how[i], hashes[i], pictures[i]});

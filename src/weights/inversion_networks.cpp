@@ -8,8 +8,8 @@
 namespace sd {
 namespace {
 
-constexpr std::size_t kLongestName = 255;      // of a file
-constexpr std::size_t kLongestWeights = 4096;  // 26 weights of blocks take a tenth
+constexpr std::size_t kLongestName = 255;       // of a file
+constexpr std::size_t kLongestSettings = 4096;  // 26 weights of blocks take a tenth
 constexpr std::size_t kHashDigits = 64;
 
 /// Takes `begin` off the front; false where something else stands there.
@@ -33,7 +33,7 @@ bool take_number(std::string_view& text) {
 bool is_network_name(std::string_view text) { return !text.empty() && text.size() <= kLongestName; }
 
 bool is_network_weights(std::string_view text) {
-  if (text.size() > kLongestWeights) return false;
+  if (text.size() > kLongestSettings) return false;
   for (const std::string_view part : {"te=", " unet="}) {
     if (!take(text, part) || !take_number(text)) return false;
   }
@@ -49,6 +49,11 @@ bool is_network_hash(std::string_view text) {
   return text.size() == kHashDigits && std::ranges::all_of(text, [](char digit) {
            return (digit >= '0' && digit <= '9') || (digit >= 'a' && digit <= 'f');
          });
+}
+
+bool is_addition_settings(std::string_view text) {
+  return !text.empty() && text.size() <= kLongestSettings &&
+         std::ranges::all_of(text, [](char letter) { return letter >= ' ' && letter <= '~'; });
 }
 
 }  // namespace sd

@@ -91,8 +91,8 @@ TEST(InversionFile, ItKeepsControlNetsAndPicturesThatWereFollowed) {
   EXPECT_EQ(written(small_inversion()).find("ip_adapter"), std::string::npos);
   auto file = small_inversion();
   file.controls = {{"canny", "weight=1", std::string(64, 'c'), std::string(64, 'd')},
-                   {"depth", "weight=0.5", "e", "f"}};
-  file.image_prompts = {{"plus", "weight=0.8", "a", "b"}};
+                   {"depth", "weight=0.5", std::string(64, 'e'), ""}};
+  file.image_prompts = {{"plus", "weight=0.8", std::string(64, 'a'), std::string(64, 'b')}};
   const auto bytes = written(file);
   const auto again = parsed(bytes);
   ASSERT_EQ(again.controls.size(), 2U);
@@ -115,6 +115,23 @@ TEST(InversionFile, ItKeepsControlNetsAndPicturesThatWereFollowed) {
   refused(R"(\"ip_adapter_settings\")", R"(\"ip_adapter_settingz\")", "'ip_adapter_settings'");
   file.controls.resize(65);
   expect_error<CheckpointError>([&] { parsed(written(file)); }, "at most 64");
+}
+
+TEST(InversionFile, NetsThatNoRunCouldHaveAreRefused) {
+  const auto refused = [](auto change, std::string_view what) {
+    auto file = small_inversion();
+    file.controls = {{"canny", "weight=1", std::string(64, 'c'), std::string(64, 'd')}};
+    change(file.controls.front());
+    const auto bytes = written(file);
+    expect_error<CheckpointError>([&] { parsed(bytes); }, what);
+  };
+  refused([](auto& net) { net.name.clear(); }, "'controls'");
+  refused([](auto& net) { net.name.assign(256, 'n'); }, "'controls'");
+  refused([](auto& net) { net.settings.clear(); }, "'control_settings'");
+  refused([](auto& net) { net.settings.assign(5000, 'w'); }, "'control_settings'");
+  refused([](auto& net) { net.settings = "weight=1\x1b[2J"; }, "'control_settings'");
+  refused([](auto& net) { net.hash = "c"; }, "'control_hashes'");
+  refused([](auto& net) { net.picture.back() = 'D'; }, "'control_pictures'");
 }
 
 TEST(InversionFile, LorasThatNoRunCouldHaveAreRefused) {
