@@ -114,8 +114,8 @@ torch::Tensor grey(const torch::Tensor& picture) {
 
 ControlRun::ControlRun(const LoadedModel& model, const std::vector<ControlUse>& uses,
                        const std::vector<double>& timesteps, int64_t height, int64_t width,
-                       std::vector<bool> acting)
-    : acting_(std::move(acting)) {
+                       std::vector<bool> acting, bool negated)
+    : acting_(std::move(acting)), negated_(negated) {
   for (const auto& use : uses) {
     check(use, height, width);
     Net net{.use = use,
@@ -140,7 +140,8 @@ ControlRun::ControlRun(const LoadedModel& model, const std::vector<ControlUse>& 
 /// The rows of a call to which a net adds: those that act, and of some nets the conditional ones.
 std::vector<int64_t> ControlRun::rows_of(const Net& net, const ForwardContext& run,
                                          int64_t rows) const {
-  std::vector<bool> sees(static_cast<std::size_t>(rows), !spares_unconditional(net.use));
+  std::vector<bool> sees(static_cast<std::size_t>(rows),
+                         negated_ || !spares_unconditional(net.use));
   for (const auto& group : run.rows) {
     if (!group.conditional) continue;
     std::fill_n(sees.begin() + group.begin, group.count, true);
@@ -215,8 +216,10 @@ std::shared_ptr<ControlRun> control_run_of(const LoadedModel& model, const DrawR
                                            const torch::Tensor& latents) {
   if (request.controls.empty()) return nullptr;
   const int64_t factor = model.config.vae.factor();
+  const bool negated = negates_source(request) && !request.inversion->controls.empty();
   return std::make_shared<ControlRun>(model, request.controls, timesteps, factor * latents.size(2),
-                                      factor * latents.size(3), rows_with_controls(request));
+                                      factor * latents.size(3), rows_with_controls(request),
+                                      negated);
 }
 
 }  // namespace sd

@@ -23,7 +23,7 @@ class ControlRun {
   /// picture of another size than [1,3,height,width], or a weight that is no number.
   ControlRun(const LoadedModel& model, const std::vector<ControlUse>& uses,
              const std::vector<double>& timesteps, int64_t height, int64_t width,
-             std::vector<bool> acting = {});
+             std::vector<bool> acting = {}, bool negated = false);
 
   /// What the nets add to the UNet's call over `input` [R,C,h,w], of which they see the latents;
   /// null where none acts in this step. Lent until the next call.
@@ -46,6 +46,7 @@ class ControlRun {
 
   std::vector<Net> nets_;
   std::vector<bool> acting_;
+  bool negated_;
   ControlResiduals sum_;
 };
 

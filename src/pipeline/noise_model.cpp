@@ -25,15 +25,16 @@ torch::Tensor below(const torch::Tensor& rows, const torch::Tensor& more) {
 }
 
 /// What the rows of all passes see of pictures that are followed; `acting` as
-/// rows_with_image_prompts says it of one pass.
+/// rows_with_image_prompts says it of one pass, `negated`:
+/// what stands for the negative prompt is the source, which saw the pictures when it was inverted.
 std::vector<ImageSight> sights_of(const std::vector<bool>& sees_prompt,
-                                  const std::vector<bool>& acting) {
+                                  const std::vector<bool>& acting, bool negated) {
   std::vector<ImageSight> sights;
   for (std::size_t row = 0; row < sees_prompt.size(); ++row) {
     const bool acts = acting.empty() || acting[row % acting.size()];
-    sights.push_back(!acts              ? ImageSight::kNothing
-                     : sees_prompt[row] ? ImageSight::kPicture
-                                        : ImageSight::kBlank);
+    sights.push_back(!acts                         ? ImageSight::kNothing
+                     : sees_prompt[row] || negated ? ImageSight::kPicture
+                                                   : ImageSight::kBlank);
   }
   return sights;
 }
@@ -115,9 +116,10 @@ BatchNoiseModel::BatchNoiseModel(const LoadedModel& model, const DrawRequest& re
   if (request.sharing != nullptr && request.sharing->count() > 0)
     sharing_ = std::make_shared<SharingRun>(model, request);
   if (!request.image_prompts.empty()) {
-    images_ = std::make_shared<ImageRows>(request.image_prompts,
-                                          sights_of(sees_prompt_, rows_with_image_prompts(request)),
-                                          model.compute_dtype);
+    const bool negated = negates_source(request) && !request.inversion->image_prompts.empty();
+    images_ = std::make_shared<ImageRows>(
+        request.image_prompts, sights_of(sees_prompt_, rows_with_image_prompts(request), negated),
+        model.compute_dtype);
   }
   make_edits(request);
 }

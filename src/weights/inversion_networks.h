@@ -11,8 +11,8 @@ bool is_network_name(std::string_view text);
 bool is_network_weights(std::string_view text);
 bool is_network_hash(std::string_view text);
 
-/// Whether `control_settings` and `ip_adapter_settings` may: words of ASCII that can be printed, 1 to
-/// 4096 bytes.
+/// Whether `control_settings` and `ip_adapter_settings` may: words of ASCII that can be printed, 1
+/// to 4096 bytes.
 bool is_addition_settings(std::string_view text);
 
 }  // namespace sd

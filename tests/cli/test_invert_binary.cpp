@@ -90,6 +90,11 @@ TEST_F(InvertBinary, APictureWithoutStrengthIsInvertedDirectlyWhereItsAttentionI
   const auto plain = with({}).first;
   EXPECT_EQ(plain, with({"--invert", "direct"}).first);
   EXPECT_NE(plain, with({"--strength", "1"}).first);
+  const auto mask = picture("mask.png", sloped_pattern(128, 64, 1));
+  const Names graded = {"--edit-mask", mask, "--mask-mode", "graded"};
+  auto directly = graded;
+  directly.insert(directly.end(), {"--invert", "direct"});
+  EXPECT_EQ(with(graded).first, with(directly).first);
   const auto [noisy, said] = with({"--sampler", "euler_a"});
   EXPECT_TRUE(contains(said, "cannot follow an inverted picture")) << said;
   EXPECT_EQ(noisy, with({"--sampler", "euler_a", "--strength", "0.75"}).first);
@@ -174,6 +179,7 @@ TEST_F(InvertBinary, WhatDoesNotFitAFileIsRefused) {
   with_file({"--invert", "ddim", "--proximal-norm", "l1"}, "--proximal-norm");
   with_file({"--invert", "npi", "--proximal", "0", "--proximal-norm", "l1"}, "--proximal 0");
   with_file({"--invert", "npi", "--negative-prompt", "ugly"}, "--negative-prompt");
+  with_file({"--invert", "npi", "--negative-prompt", "ugly", "--dry-run"}, "--negative-prompt");
   with_file({"--ckpt", SD_TEST_DATA "/tiny-v1-diffusers"}, "was made with the model tiny-v1");
   refused({"--inversion", run.path("none").string()}, "none", 5);
   refused({"--inversion", start}, "start.png", 4);

@@ -47,6 +47,23 @@ TEST(Notices, AStrengthWithoutAPictureChangesNothing) {
   EXPECT_EQ(draw_notices(options, kModel, gpu_machine()), Lines());
 }
 
+TEST(Notices, NetsOfNoStepSayThatTheyChangeNothing) {
+  DrawOptions options;
+  options.steps = 25;
+  options.nets.inputs = {{.net = "nets/canny.safetensors", .picture = "edges.png"}};
+  options.image_prompts.adapters = {{.adapter = "plus.safetensors", .picture = "cat.png"}};
+  EXPECT_EQ(draw_notices(options, kModel, gpu_machine()), Lines());
+  options.nets.inputs[0].start = 0.5;
+  options.nets.inputs[0].end = 0.55;  // step 13 ends at 0.56
+  EXPECT_TRUE(one_begins(draw_notices(options, kModel, gpu_machine()),
+                         "--control canny.safetensors: 0.5:0.55 of 25 steps is none"));
+  options.nets.inputs[0].end = 0.56;
+  EXPECT_EQ(draw_notices(options, kModel, gpu_machine()), Lines());
+  options.image_prompts.adapters[0].steps = {0.5, 0.51};
+  EXPECT_TRUE(one_begins(draw_notices(options, kModel, gpu_machine()),
+                         "--ip-adapter plus.safetensors: 0.5:0.51 of 25 steps is none"));
+}
+
 TEST(Notices, ManyStepsOnACpuOnly) {
   DrawOptions options;
   options.steps = 101;

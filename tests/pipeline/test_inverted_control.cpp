@@ -127,6 +127,18 @@ TEST(InvertedControl, NetsThatOnlyTellPromptsRowsSpareTheSourceToo) {
   EXPECT_GT(relative_difference(latents[0], drawn_with(plain(), nets(), kDdim)[0]), 1e-3);
 }
 
+TEST(InvertedControl, ASourceThatIsItsOwnNegativeIsNotGuidedWhateverNetsItWasInvertedWith) {
+  auto strength = kSome;
+  strength.mode = ControlMode::kControl;  // of other methods the prompt's rows alone
+  auto inversion = inverted_with(nets(strength));
+  inversion.proximal = 0;
+  auto request = edit_along(inversion, kNegativePrompt);
+  request.controls = nets(strength);
+  const auto guided = drawn(request).latents[1];
+  request.guidance_scale = 1;
+  EXPECT_LT(relative_difference(guided, drawn(request).latents[1]), kSame);
+}
+
 TEST(InvertedControl, ANetOfWeightZeroChangesNoBit) {
   for (const auto method : {kDdim, kNegativePrompt}) {
     EXPECT_TRUE(
@@ -167,8 +179,9 @@ class InvertedFollowing : public testing::Test {
     SeededNoise noise(9, RngChoice::kCpu, test::device());
     return invert(test::tiny_model(), request, noise).inversion;
   }
-  torch::Tensor drawn(const Inversion& inversion, bool follows) const {
+  torch::Tensor drawn(const Inversion& inversion, bool follows, double guidance = 7.5) const {
     auto request = edit_along(inversion, inversion.method);
+    request.guidance_scale = guidance;
     if (follows) request.image_prompts = {followed_};
     SeededNoise noise(0, RngChoice::kCpu, test::device());
     return draw(test::tiny_model(), request, noise).latents;
@@ -186,6 +199,11 @@ TEST_F(InvertedFollowing, AlongAPathMadeWithoutItOnlyTargetsFollowAPicture) {
     EXPECT_LT(relative_difference(latents[1], without[1]), kSame) << name_of(method);
     EXPECT_GT(relative_difference(latents[0], without[0]), 1e-3) << name_of(method);
   }
+}
+
+TEST_F(InvertedFollowing, ASourceThatIsItsOwnNegativeIsNotGuidedWhateverItFollows) {
+  const auto inversion = inverted(true, kNegativePrompt);
+  EXPECT_LT(relative_difference(drawn(inversion, true)[1], drawn(inversion, true, 1)[1]), kSame);
 }
 
 TEST_F(InvertedFollowing, APathMadeWithItIsDrawnAlongWithItInAllRows) {

@@ -28,10 +28,10 @@ struct BoxGuidanceOptions {
   /// it has `least_side` pixels a side.
   int64_t downsampling = 4;
   int64_t least_side = kBoxGuidanceLeastSide;
-  double scale = 30;                 // η; latents are moved by (1 − ᾱ) η ∇E
-  double until = kBoxGuidanceUntil;  // part of the steps after which latents are left alone
-  int64_t rounds = 5;                // evaluations before a step, at most
-  double threshold = 0.2;            // energy that is low enough
+  double scale = 30;                      // η; latents are moved by (1 − ᾱ) η ∇E
+  double until = kBoxGuidanceUntil;       // part of the steps after which latents are left alone
+  int64_t rounds = 5;                     // evaluations before a step, at most
+  double threshold = kBoxGuidanceEnough;  // energy that is low enough
 };
 
 /// Layout guidance by the way back (Chen et al., arXiv:2304.03373, eq. 1 and 2): the energy of a

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "cli/plan/control_report.h"
+#include "sd/core/guide_steps.h"
 #include "sd/image/infotext.h"
 
 namespace sd::cli {
@@ -144,8 +145,19 @@ std::string why_never(const PlannedControl& control) {
   if (control.kind == ControlKind::kStyleAligned && control.steps == StepShare{})
     return "a picture that is drawn alone has no other to follow; draw several at a time "
            "(--n_samples)";
+  if (control.kind == ControlKind::kProximal)
+    return "a guidance of 1, or a target with the source's prompt, leaves no difference to drop";
   return fmt::format("{}:{} of so few steps is none", number_text(control.steps.begin),
                      number_text(control.steps.end));
+}
+
+/// Why a guide left latents where they were.
+std::string why_unmoved(ControlKind kind, const ControlOutcome& outcome) {
+  const double loss = outcome.loss ? outcome.loss->first : 1;
+  if (loss == 0) return "the words are looked at as asked from the start (a loss of 0)";
+  if (kind == ControlKind::kBox && loss <= kBoxGuidanceEnough)
+    return fmt::format("its loss is small enough from the start ({:.3g})", loss);
+  return "latents were the same with it";
 }
 
 std::string why_same(const PlannedControl& control, const ControlOutcome& outcome) {
@@ -153,9 +165,7 @@ std::string why_same(const PlannedControl& control, const ControlOutcome& outcom
   switch (control.kind) {
     case kBox:
     case kExcite:
-      return outcome.loss && outcome.loss->first == 0
-                 ? "the words are looked at as asked from the start (a loss of 0)"
-                 : "latents were the same with it";
+      return why_unmoved(control.kind, outcome);
     case kReweight:
       return control.follows_cross && control.steps.begin == control.steps.end
                  ? "words are weighed while they follow the source, and --cross-steps leaves them "

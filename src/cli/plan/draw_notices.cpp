@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <set>
+#include <string_view>
+#include <utility>
 
 #include "cli/shell/text_output.h"
 #include "sd/image/infotext.h"
@@ -53,6 +56,29 @@ std::string strength_notice(const DrawOptions& options, bool follows) {
       number_text(*options.input.strength));
 }
 
+/// Control nets and pictures that are followed in none of the steps.
+std::vector<std::string> idle_net_notices(const DrawOptions& options) {
+  std::vector<std::string> lines;
+  const auto add = [&](std::string_view option, const std::filesystem::path& file, double begin,
+                       double end) {
+    lines.push_back(fmt::format("--{} {}: {}:{} of {} steps is none, so it changes nothing", option,
+                                file.filename().string(), number_text(begin), number_text(end),
+                                options.steps));
+  };
+  const auto steps = static_cast<double>(options.steps);
+  for (const auto& net : options.nets.inputs) {
+    // It acts in steps that lie in its window as a whole.
+    const bool acts = std::ceil(net.start * steps) + 1 <= net.end * steps;
+    if (!acts) add("control", net.net, net.start, net.end);
+  }
+  for (const auto& adapter : options.image_prompts.adapters) {
+    const auto& [begin, end] = adapter.steps;
+    const bool acts = static_cast<int64_t>(begin * steps) < static_cast<int64_t>(end * steps);
+    if (!acts) add("ip-adapter", adapter.adapter, begin, end);
+  }
+  return lines;
+}
+
 }  // namespace
 
 bool is_full_size(const ModelConfig& model) { return model.unet.model_channels >= kFullChannels; }
@@ -90,6 +116,7 @@ std::vector<std::string> draw_notices(const DrawOptions& options, const ModelCon
   for (const auto& line : {choices_notice(options), strength_notice(options, follows)}) {
     if (!line.empty()) lines.push_back(line);
   }
+  for (auto& line : idle_net_notices(options)) lines.push_back(std::move(line));
   return lines;
 }
 

@@ -210,6 +210,9 @@ DrawPlan make_plan(const DrawOptions& typed, PlanContext& context) {
   check_latents(options);
   if (options.swap.dry_run) {
     settle_by_model(plan, settled, found, context.say);
+    if (!lists) {
+      check_inversion(plan.options, plan.prompts, plan.networks, plan.inversion.get(), context.say);
+    }
     say_tags(plan, options, context.say);
     return plan;
   }

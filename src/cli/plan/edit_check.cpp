@@ -88,7 +88,11 @@ void check_swap(const DrawOptions& options, const Say& say) {
   forbid(p2p && !swap.source && !options.from_file, "mode",
          "p2p takes attention from a source: give --sprompt TEXT");
   require_picture("blend-mask", swap.blend_mask);
-  if (!swap.source || options.quiet) return;
+  // What makes another picture of the same prompt.
+  const bool differs = options.sharing.appearance || !options.concept_edits.empty() ||
+                       !options.regions.regions.empty() || options.guides.guides() ||
+                       !options.control.reweight.empty();
+  if (!swap.source || options.quiet || differs) return;
   for (const auto& target : swap.targets) {
     if (target != *swap.source) continue;
     say("--prompt equals --sprompt: the target will be the source again");

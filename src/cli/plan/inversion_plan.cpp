@@ -77,8 +77,9 @@ void forbid_start(const DrawOptions& options, std::string_view what) {
   refuse_given(
       input.init_mask.has_value(), "init-mask",
       fmt::format("not beside {}, along which nothing is made noisy and put back\nGive the "
-                  "mask as --edit-mask: outside of it targets stay the picture; with "
-                  "--mask-mode graded, grey says how much a pixel may change.",
+                  "mask as --edit-mask: outside of it targets stay the source, with --init-img "
+                  "the picture's own pixels; with --mask-mode graded, grey says how much a pixel "
+                  "may change.",
                   what));
 }
 
@@ -121,10 +122,11 @@ std::optional<InversionMethod> settled_inversion(const DrawOptions& options,
       options.swap.mode == SwapMode::kPromptToPrompt || options.sharing.settings().needs_source();
   const bool edits =
       options.task == DrawTask::kSwap && input.init_img && options.swap.source && looks;
-  // A graded mask lets pixels go from a picture made noisy.
+  // A graded mask lets pixels go from a picture made noisy; of a swap's own, from the source's
+  // path.
   const bool otherwise = input.strength || input.init_mask || options.init_latents ||
                          options.variation || options.fixed_code ||
-                         input.mask_mode == MaskMode::kGraded;
+                         (input.mask_mode == MaskMode::kGraded && !input.edit_mask);
   if (!edits || otherwise || config.extra() != UNetExtra::kNone) return std::nullopt;
   const auto sampler = options.chosen_sampler();
   if (why_not_sampled(InversionMethod::kDirect, sampler).empty()) return InversionMethod::kDirect;
